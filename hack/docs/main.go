@@ -1,0 +1,68 @@
+// Docs renders the documents that are generated from the code. Run it from the
+// root of the module:
+//
+//	go run ./hack/docs          write those that are out of date
+//	go run ./hack/docs -check   name them, and exit with 1 if there is any
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// A document is a file and what renders it.
+type document struct {
+	path   string
+	render func(io.Writer) error
+}
+
+func documents() []document {
+	return []document{
+		{"docs/configuration.md", writeReference},
+		{"config/sample.env", writeSampleEnv},
+	}
+}
+
+func main() {
+	check := flag.Bool("check", false, "write nothing; exit with 1 if a document is out of date")
+	flag.Parse()
+	stale, err := update(".", !*check)
+	for _, path := range stale {
+		fmt.Println(path)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	if err != nil || *check && len(stale) > 0 {
+		os.Exit(1)
+	}
+}
+
+// update returns the documents that were out of date, and writes them if asked to.
+func update(root string, write bool) (stale []string, err error) {
+	for _, d := range documents() {
+		var want bytes.Buffer
+		if err := d.render(&want); err != nil {
+			return stale, fmt.Errorf("render %s: %w", d.path, err)
+		}
+		name := filepath.Join(root, d.path)
+		if have, err := os.ReadFile(name); err == nil && bytes.Equal(have, want.Bytes()) {
+			continue
+		}
+		stale = append(stale, d.path)
+		if !write {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			return stale, err
+		}
+		if err := os.WriteFile(name, want.Bytes(), 0o644); err != nil {
+			return stale, err
+		}
+	}
+	return stale, nil
+}

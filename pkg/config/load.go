@@ -1,0 +1,209 @@
+package config
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/sethvargo/go-envconfig"
+)
+
+// envFile is the name under which problems of the .env file are listed.
+const envFile = "--env-file"
+
+// Environ returns this process's environment, for [Options].
+func Environ() []string { return os.Environ() }
+
+// Options say what to read.
+type Options struct {
+	// Environ is the environment as NAME=value; of a name that is there twice, the
+	// first counts.
+	Environ []string
+	// EnvFile is the path of a .env file, or "" for none. The environment wins over
+	// it.
+	EnvFile string
+}
+
+// Load reads, checks and completes the configuration. A variable that is empty
+// counts as not set. The warnings are for the log and do no harm; the error, when
+// there is one, is an [*Error] that lists every problem, and the Config is nil.
+//
+// The files of secrets are not read: see [Secret.Read].
+func Load(o Options) (c *Config, warnings []Problem, err error) {
+	c = Default()
+	l := &loader{config: c, variables: variables(c), settings: make(map[string]setting)}
+	c.sources = make(map[string]string)
+	if o.EnvFile != "" {
+		l.addFile(o.EnvFile)
+	}
+	l.addEnviron(o.Environ)
+	for _, v := range l.variables {
+		l.load(v)
+	}
+	c.Ollama.portSet = c.isSet("OLLAMA_PORT")
+	if u, err := parseOllamaHost(c.Ollama.Host); err == nil {
+		password, _ := u.User.Password()
+		c.redactor.Add(password)
+	}
+	l.checkRules()
+	l.findMisspelt()
+	if len(l.problems) > 0 {
+		return nil, l.finish(l.warnings), &Error{l.finish(l.problems)}
+	}
+	return c, l.finish(l.warnings), nil
+}
+
+// Redactor returns the redactor that knows the secrets of this Config.
+func (c *Config) Redactor() *Redactor { return c.redactor }
+
+// isSet reports whether the environment gave the variable a value.
+func (c *Config) isSet(variable string) bool { return c.sources[variable] != "" }
+
+type loader struct {
+	report
+	config    *Config
+	variables []Variable
+	settings  map[string]setting
+}
+
+type setting struct{ value, source string }
+
+func (l *loader) addFile(name string) {
+	for variable, value := range l.readDotenv(name) {
+		l.add(variable, setting{value, "file " + name})
+	}
+}
+
+func (l *loader) addEnviron(environ []string) {
+	// From the end, so that the first of a name counts.
+	for _, entry := range slices.Backward(environ) {
+		if variable, value, ok := strings.Cut(entry, "="); ok {
+			l.add(variable, setting{value, "environment"})
+		}
+	}
+}
+
+func (l *loader) add(variable string, s setting) {
+	switch {
+	case s.value == "":
+	case isServiceLink(s.value) && l.isPort(variable):
+		l.warn(variable, "ignored, because a service link of Kubernetes set it (tcp://…): set enableServiceLinks: false in the Pod, or the variable itself")
+	default:
+		l.settings[variable] = s
+	}
+}
+
+func (l *loader) isPort(variable string) bool {
+	return strings.HasSuffix(variable, "_PORT") && l.find(variable) != nil
+}
+
+func isServiceLink(value string) bool {
+	protocol, _, ok := strings.Cut(value, "://")
+	return ok && slices.Contains([]string{"tcp", "udp", "sctp"}, protocol)
+}
+
+func (l *loader) find(variable string) *Variable {
+	for i := range l.variables {
+		if l.variables[i].Name == variable {
+			return &l.variables[i]
+		}
+	}
+	return nil
+}
+
+// load checks and decodes one variable. Envconfig stops at the first error and
+// names Go's fields, so each variable is decoded alone and its error collected.
+func (l *loader) load(v Variable) {
+	if v.Secret {
+		l.loadSecret(v)
+		return
+	}
+	s, ok := l.settings[v.Name]
+	text := strings.TrimSpace(s.value)
+	if !ok || text == "" {
+		return
+	}
+	l.decode(v, text, s.source)
+}
+
+func (l *loader) decode(v Variable, text, source string) {
+	text, err := v.check(text)
+	if err == nil {
+		err = envconfig.ProcessWith(context.Background(), &envconfig.Config{
+			Target:           l.config,
+			Lookuper:         envconfig.MapLookuper(map[string]string{v.Name: text}),
+			DefaultOverwrite: true,
+		})
+	}
+	var known *valueError
+	switch {
+	case errors.As(err, &known):
+		l.problem(v.Name, known.text)
+	case err != nil:
+		l.problem(v.Name, "the value cannot be decoded: it must be "+v.Values)
+	default:
+		l.config.sources[v.Name] = source
+	}
+}
+
+// loadSecret takes the value as it is: white space may be part of a password.
+func (l *loader) loadSecret(v Variable) {
+	value, given := l.settings[v.Name]
+	file, fileGiven := l.settings[v.Name+"_FILE"]
+	l.config.redactor.Add(value.value)
+	switch {
+	case given && fileGiven:
+		l.problem(v.Name, "set together with "+v.Name+"_FILE: remove one of them")
+	case given:
+		l.warnOfSecret(v.Name, value.value)
+		l.decode(v, value.value, value.source)
+	case fileGiven:
+		l.useFile(v, strings.TrimSpace(file.value))
+	}
+	v.bindSecret(l.config)
+}
+
+func (l *loader) useFile(v Variable, path string) {
+	path, err := checkPath(path)
+	if err != nil {
+		l.problem(v.Name+"_FILE", err.Error())
+		return
+	}
+	*v.field.Addr().Interface().(*Secret) = newSecret(secret{file: path})
+	l.config.sources[v.Name] = v.Name + "_FILE " + path
+}
+
+func (l *loader) warnOfSecret(variable, value string) {
+	if strings.TrimSpace(value) != value {
+		l.warn(variable, "begins or ends with white space, which counts as part of it (a Secret made with echo ends with a line break)")
+	}
+	if len(value) < minSecret {
+		l.warn(variable, "shorter than 4 bytes: too short to be kept out of log lines")
+	}
+}
+
+// finish sorts problems as the reference does, those of the file first, and takes
+// out whatever secret was written in the place of another value.
+func (l *loader) finish(problems []Problem) []Problem {
+	for i := range problems {
+		problems[i].Text = l.config.redactor.Scrub(problems[i].Text)
+	}
+	slices.SortStableFunc(problems, func(a, b Problem) int { return cmp.Compare(l.order(a), l.order(b)) })
+	return problems
+}
+
+func (l *loader) order(p Problem) int {
+	name := strings.TrimSuffix(p.Variable, "_FILE")
+	for i, v := range l.variables {
+		if v.Name == p.Variable || v.Secret && v.Name == name {
+			return i
+		}
+	}
+	if p.Variable == envFile {
+		return -1
+	}
+	return len(l.variables)
+}

@@ -1,0 +1,94 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Setting is the effective value of one variable.
+type Setting struct {
+	Name   string `json:"name"`
+	Value  string `json:"value"`  // of a secret: [set], [empty] or [unreadable]
+	Source string `json:"source"` // default, environment, file PATH, or NAME_FILE PATH
+}
+
+// Settings returns every variable in the order of the reference. It reads the files
+// of secrets, to tell whether they are there.
+func (c *Config) Settings() []Setting {
+	all := make([]Setting, 0, len(c.sources))
+	for _, v := range variables(c) {
+		source := c.sources[v.Name]
+		if source == "" {
+			source = "default"
+		}
+		all = append(all, Setting{v.Name, v.shown(), source})
+	}
+	return all
+}
+
+// shown returns the value without what is secret in it.
+func (v Variable) shown() string {
+	if !v.Secret {
+		return scrubURLs(v.text())
+	}
+	switch text, err := v.field.Interface().(Secret).Read(); {
+	case err != nil:
+		return "[unreadable]"
+	case text == "":
+		return "[empty]"
+	default:
+		return "[set]"
+	}
+}
+
+// Print writes the effective configuration for people: a line a variable, with
+// where its value comes from, and what follows from several of them.
+func (c *Config) Print(w io.Writer) error {
+	settings := c.Settings()
+	lines, width := make([]string, len(settings)), 0
+	for i, s := range settings {
+		lines[i] = s.Name + "=" + shellQuote(s.Value)
+		width = max(width, min(len(lines[i]), 60))
+	}
+	var b strings.Builder
+	for i, s := range settings {
+		fmt.Fprintf(&b, "%-*s  # %s\n", width, lines[i], s.Source)
+	}
+	for _, d := range c.derived() {
+		fmt.Fprintf(&b, "# in effect: %s %s\n", d[0], d[1])
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// PrintJSON writes the same for programs: an object of settings, an array of
+// [Setting], and effective, an object of what follows from them.
+func (c *Config) PrintJSON(w io.Writer) error {
+	effective := make(map[string]string)
+	for _, d := range c.derived() {
+		effective[d[0]] = d[1]
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(map[string]any{"settings": c.Settings(), "effective": effective})
+}
+
+// derived returns names and values that no single variable shows.
+func (c *Config) derived() [][2]string {
+	all := [][2]string{{"database_sslmode", c.DatabaseSSLMode()}}
+	if u, err := c.Ollama.BaseURL(); err == nil {
+		all = append(all, [2]string{"ollama_url", scrubURLs(u.String())})
+	}
+	return all
+}
+
+// shellQuote quotes what a shell would take apart.
+func shellQuote(value string) string {
+	if strings.ContainsAny(value, " \t#'\"\\$&;|<>()*?`") {
+		return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+	}
+	return value
+}

@@ -1,0 +1,153 @@
+package config_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/reims/reims-health/pkg/config"
+)
+
+func redactor(secrets ...string) *config.Redactor {
+	r := new(config.Redactor)
+	for _, s := range secrets {
+		r.Add(s)
+	}
+	return r
+}
+
+func TestScrub(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		secrets    []string
+		text, want string
+	}{
+		{nil, "nothing known", "nothing known"},
+		{[]string{"hunter22"}, "password hunter22 refused", "password [redacted] refused"},
+		{[]string{"hunter22"}, "hunter22hunter22 hunter2", "[redacted] hunter2"},
+		{[]string{"abcd", "abcdef"}, "abcdef abcd", "[redacted] [redacted]"},
+		{[]string{"abcd", "cdef"}, "abcdef", "[redacted]"}, // no letter of either is left
+		{[]string{"aaaa"}, "aaaaaa", "[redacted]"},
+		{[]string{"abc"}, "abc is too short", "abc is too short"},
+		{[]string{"with newline\n"}, "(with newline)", "([redacted])"},
+		{nil, "dial http://user:pw@host:1/x: refused", "dial http://[redacted]@host:1/x: refused"},
+		{nil, "postgres://u:p@ss:w@host", "postgres://[redacted]@host"},
+		{nil, `parse "redis://u:p'w@host": bad`, `parse "redis://[redacted]@host": bad`},
+		{nil, "http://host/path?mail=a@b and c@d", "http://host/path?mail=a@b and c@d"},
+	}
+	for _, tt := range tests {
+		if got := redactor(tt.secrets...).Scrub(tt.text); got != tt.want {
+			t.Errorf("%q scrubs %q to %q, want %q", tt.secrets, tt.text, got, tt.want)
+		}
+	}
+}
+
+// written returns a secret in the forms in which errors and requests carry it.
+func written(secret string) map[string]string {
+	text, _ := json.Marshal(secret)
+	request := &http.Request{Header: make(http.Header)}
+	request.SetBasicAuth("some-user", secret)
+	all := map[string]string{
+		"raw":       secret,
+		"%q":        fmt.Sprintf("%q", secret),
+		"ascii":     strconv.QuoteToASCII(secret),
+		"json":      string(text),
+		"query":     url.QueryEscape(secret),
+		"path":      url.PathEscape(secret),
+		"userinfo":  "x " + url.UserPassword("u", secret).String(),
+		"lower":     strings.ToLower(url.QueryEscape(strings.ToLower(secret))),
+		"base64":    base64.StdEncoding.EncodeToString([]byte(secret)),
+		"base64url": base64.RawURLEncoding.EncodeToString([]byte(secret)),
+		"basic":     request.Header.Get("Authorization"),
+	}
+	for offset := range 3 {
+		all["within "+strconv.Itoa(offset)] = base64.StdEncoding.EncodeToString([]byte("abc"[:offset] + secret + "xyz"))
+	}
+	return all
+}
+
+func TestScrubForms(t *testing.T) {
+	t.Parallel()
+	secret := "p<ä&ß>\"'/\\ w%+7f\x013a?\u2028"
+	r := redactor(secret, strings.ToLower(secret))
+	for name, text := range written(secret) {
+		if got := r.Scrub(text); !strings.Contains(got, "[redacted]") || leaks(got, secret) {
+			t.Errorf("%s: %q became %q", name, text, got)
+		}
+	}
+}
+
+// leaks reports whether the text still holds five characters of the secret's own.
+func leaks(text, secret string) bool {
+	for i := 0; i+5 <= len(secret); i++ {
+		if strings.Contains(text, secret[i:i+5]) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestRedactorForgetsOnlyTheOldest(t *testing.T) {
+	t.Parallel()
+	r := new(config.Redactor)
+	for i := range 257 {
+		r.Add(fmt.Sprintf("password-%03d", i))
+	}
+	if got := r.Scrub("password-001 password-256"); got != "[redacted] [redacted]" {
+		t.Errorf("of the newest 256: %q", got)
+	}
+	if got := r.Scrub("password-000"); got != "password-000" {
+		t.Errorf("the oldest of 257: %q, so memory has no bound", got)
+	}
+}
+
+func TestRedactorIsSafeForConcurrentUse(t *testing.T) {
+	t.Parallel()
+	r := new(config.Redactor)
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			secret := fmt.Sprintf("password-%d", i)
+			r.Add(secret)
+			if got := r.Scrub(secret); got != "[redacted]" {
+				t.Errorf("just added, and scrubbed to %q", got)
+			}
+		})
+	}
+	group.Wait()
+}
+
+func FuzzRedactor(f *testing.F) {
+	f.Add("p<&>\"'/\\ w%+7f3a?", "before ", " after")
+	f.Add("aaaa", "a", "aaa")
+	f.Add("\xff\xfe\x00\x01", "%", "\n")
+	f.Fuzz(func(t *testing.T, secret, before, after string) {
+		r := redactor(secret)
+		// A secret that shares letters with the mask cannot be told from it.
+		if len(secret) < 4 || strings.ContainsAny(secret, "[redacted]") {
+			return
+		}
+		for name, text := range written(secret) {
+			if name == "lower" {
+				continue // of the secret in lower case, which is another one
+			}
+			if got := r.Scrub(before + text + after); strings.Contains(got, secret) || strings.Contains(got, text) {
+				t.Errorf("%s: %q became %q", name, before+text+after, got)
+			}
+		}
+	})
+}
+
+func BenchmarkScrub(b *testing.B) {
+	r := redactor("password-of-postgres", "password-of-redis", "minioadmin", "secret-key-of-minio", "token")
+	text := "ping redis: dial tcp 10.0.0.7:6379: connect: connection refused"
+	for b.Loop() {
+		r.Scrub(text)
+	}
+}

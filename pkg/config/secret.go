@@ -1,0 +1,111 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+)
+
+// maxSecretSize bounds the file of a secret, in bytes.
+const maxSecretSize = 64 << 10
+
+const mask = "[redacted]"
+
+// Secret is a value that is never shown, given itself or by the name of the file
+// that holds it. The zero value is empty. However it is printed, logged or
+// marshalled, it says only that it is redacted.
+type Secret struct {
+	// Within a function, because fmt shows the unexported fields of a struct that
+	// holds a Secret in one of its own, through pointers too, and asks no method.
+	state func() secret
+}
+
+type secret struct {
+	variable string
+	value    string
+	file     string
+	redactor *Redactor
+}
+
+func newSecret(s secret) Secret {
+	return Secret{func() secret { return s }}
+}
+
+func (s Secret) get() secret {
+	if s.state == nil {
+		return secret{}
+	}
+	return s.state()
+}
+
+// Read returns the value. A file is read anew each time, so that a rotated one
+// counts from its next use; one newline at its end (LF or CRLF) is left out. Every
+// value returned is known to the [Redactor] of the Config from then on.
+//
+// The error names the variable and the file: a file that is missing, unreadable,
+// not a regular one, or larger than 64 KiB.
+func (s Secret) Read() (string, error) {
+	held := s.get()
+	value := held.value
+	if held.file != "" {
+		var err error
+		if value, err = readSecret(held.file); err != nil {
+			return "", fmt.Errorf("read %s_FILE: %w", held.variable, err)
+		}
+	}
+	held.redactor.Add(value)
+	return value, nil
+}
+
+// File returns the name of the file, or "" for a value that was given itself.
+func (s Secret) File() string { return s.get().file }
+
+// Given reports whether there is a value or the name of a file. The file may be
+// missing or empty all the same.
+func (s Secret) Given() bool { return s.get().value+s.get().file != "" }
+
+// EnvDecode takes the value.
+func (s *Secret) EnvDecode(text string) error {
+	*s = newSecret(secret{value: text})
+	return nil
+}
+
+func readSecret(name string) (string, error) {
+	// Opening a pipe would wait for its writer.
+	info, err := os.Stat(name)
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is not a regular file", name)
+	}
+	content, err := readFile(name, maxSecretSize)
+	if err != nil {
+		return "", err
+	}
+	value, found := strings.CutSuffix(content, "\n")
+	if found {
+		value = strings.TrimSuffix(value, "\r")
+	}
+	return value, nil
+}
+
+// String returns [redacted].
+func (Secret) String() string { return mask }
+
+// GoString returns [redacted].
+func (Secret) GoString() string { return mask }
+
+// Format writes [redacted], whatever the verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, mask) }
+
+// LogValue returns [redacted].
+func (Secret) LogValue() slog.Value { return slog.StringValue(mask) }
+
+// MarshalText returns [redacted]; encoding/json uses it too.
+func (Secret) MarshalText() ([]byte, error) { return []byte(mask), nil }
+
+// MarshalJSON returns "[redacted]".
+func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + mask + `"`), nil }
