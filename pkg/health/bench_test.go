@@ -1,0 +1,74 @@
+package health_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+func four() []*health.Service {
+	return []*health.Service{
+		service("database"), service("redis"),
+		service("minio", policy(health.Ignore, 0)), service("ollama", policy(health.Ignore, 0)),
+	}
+}
+
+func BenchmarkNext(b *testing.B) {
+	b.ReportAllocs()
+	r, outcomes := final(service("database"), "H"), []health.Outcome{outcome('H', at(2)), outcome('U', at(3))}
+	for i := 0; b.Loop(); i++ {
+		r = r.Next(outcomes[i%2])
+	}
+	if r.Checks < 2 {
+		b.Fatal("nothing was counted")
+	}
+}
+
+func BenchmarkAt(b *testing.B) {
+	s := &health.Snapshot{}
+	for _, svc := range four() {
+		s.Results = append(s.Results, final(svc, "HU"))
+	}
+	for _, bm := range []struct {
+		name string
+		now  time.Time
+		want health.Status
+	}{{"fresh", at(3), health.Healthy}, {"stale", at(1000), health.Unhealthy}} {
+		b.Run(bm.name, func(b *testing.B) {
+			b.ReportAllocs()
+			var read *health.Snapshot
+			for b.Loop() {
+				read = s.At(bm.now)
+			}
+			if read.Status() != bm.want {
+				b.Fatal(read.Status())
+			}
+		})
+	}
+}
+
+func BenchmarkReadiness(b *testing.B) {
+	b.ReportAllocs()
+	s := &health.Snapshot{}
+	for _, svc := range four() {
+		s.Results = append(s.Results, final(svc, "H"))
+	}
+	for b.Loop() {
+		if !s.Readiness().Ready {
+			b.Fatal("not ready")
+		}
+	}
+}
+
+func BenchmarkPublish(b *testing.B) {
+	b.ReportAllocs()
+	m, published := health.NewMonitor(four()), 0
+	m.Subscribe(func(*health.Snapshot) { published++ })
+	for b.Loop() {
+		m.Override(health.OverrideReady)
+	}
+	if published < 2 {
+		b.Fatal("nothing was published")
+	}
+}

@@ -1,0 +1,105 @@
+package health
+
+import (
+	"context"
+	"log/slog"
+)
+
+// ChangeLog logs what changes from one snapshot to the next: verdicts, readiness
+// and the override at info or warn, every check at debug. The errors it logs are
+// the drivers' own: Log must redact.
+type ChangeLog struct {
+	Updates <-chan *Snapshot
+	Log     *slog.Logger
+
+	last *Snapshot
+}
+
+// Start logs until ctx is done, and then what is already there.
+func (c *ChangeLog) Start(ctx context.Context) error {
+	for {
+		select {
+		case s := <-c.Updates:
+			c.see(s)
+		case <-ctx.Done():
+			for len(c.Updates) > 0 {
+				c.see(<-c.Updates)
+			}
+			return nil
+		}
+	}
+}
+
+func (c *ChangeLog) see(s *Snapshot) {
+	last := c.last
+	c.last = s
+	if last != nil {
+		c.changes(last, s)
+	}
+	if s.judged() && (last == nil || !last.judged()) {
+		c.summary(s)
+	}
+}
+
+func (c *ChangeLog) changes(last, s *Snapshot) {
+	for i := range s.Results {
+		c.service(last.Results[i], s.Results[i])
+	}
+	if s.Override != last.Override {
+		c.Log.Warn("readiness override", "from", last.Override, "to", s.Override)
+	}
+	if was, is := last.Readiness(), s.Readiness(); was.Ready != is.Ready {
+		c.Log.Info("readiness changed", "ready", is.Ready, "because", is.String())
+	}
+}
+
+func (c *ChangeLog) service(was, is Result) {
+	log := c.Log.With("service", is.Service.Name)
+	if is.Discarded != was.Discarded {
+		log.Warn("probe discarded: this process was starved of CPU", "discarded", is.Discarded)
+	}
+	if is.Checks != was.Checks {
+		probed(log, is.Last)
+	}
+	switch {
+	case is.Status == was.Status:
+	case is.Status == Healthy:
+		log.Info("status changed", "from", was.Status, "to", is.Status, "after", is.Since.Sub(was.Since))
+	default:
+		log.Warn("status changed", "from", was.Status, "to", is.Status, "reason", is.Reason(), "error", is.Fault())
+	}
+}
+
+func probed(log *slog.Logger, o Outcome) {
+	if o.Fault == nil {
+		log.Debug("probe succeeded", "duration", o.Duration())
+	} else {
+		log.Debug("probe failed", "duration", o.Duration(), "error", o.Fault)
+	}
+}
+
+// summary logs the first verdicts, once every service has one.
+func (c *ChangeLog) summary(s *Snapshot) {
+	args := []any{"status", s.Status(), "ready", s.Readiness().Ready}
+	for _, r := range s.Results {
+		args = append(args, slog.String(r.Service.Name, verdict(r)))
+	}
+	c.Log.Info("first verdicts", args...)
+}
+
+func verdict(r Result) string {
+	if r.Reason() == "" {
+		return r.Status.String()
+	}
+	return r.Status.String() + ": " + string(r.Reason())
+}
+
+// judged reports whether every service has a verdict.
+func (s *Snapshot) judged() bool {
+	for _, r := range s.Results {
+		if r.Status == Unknown {
+			return false
+		}
+	}
+	return true
+}

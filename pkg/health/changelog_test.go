@@ -1,0 +1,137 @@
+package health_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// follow logs a monitor's changes in a synctest bubble.
+func follow(t *testing.T, updates <-chan *health.Snapshot) *journal {
+	j := &journal{}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	changes := &health.ChangeLog{Updates: updates, Log: j.logger()}
+	go func() { done <- changes.Start(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		same(t, "what Start returns", <-done, nil)
+	})
+	return j
+}
+
+// logs checks the lines that match a pattern.
+func (j *journal) logs(t *testing.T, pattern string, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, j.matching(pattern)); diff != "" {
+		t.Errorf("lines like %s (-want +got):\n%s", pattern, diff)
+	}
+}
+
+// feed sends an endless channel the snapshots of a history, a letter each.
+func feed(t *testing.T, history string) *journal {
+	svc := service("db")
+	updates := make(chan *health.Snapshot, len(history)+1)
+	updates <- &health.Snapshot{Results: []health.Result{health.NewResult(svc, epoch)}}
+	for _, r := range replay(svc, history) {
+		updates <- &health.Snapshot{Results: []health.Result{r}}
+	}
+	j := follow(t, updates)
+	synctest.Wait()
+	return j
+}
+
+func TestChangeLogTellsChanges(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		j := feed(t, "HHUTTDH")
+		j.logs(t, "status changed",
+			`level=INFO msg="status changed" service=db from=unknown to=healthy after=1s`,
+			`level=WARN msg="status changed" service=db from=healthy to=unhealthy reason=timeout error="timeout: no answer within the probe's timeout: i/o timeout"`,
+			`level=WARN msg="status changed" service=db from=unhealthy to=degraded reason=overloaded error="overloaded: the server asks for fewer requests"`,
+			`level=INFO msg="status changed" service=db from=degraded to=healthy after=1s`)
+		same(t, "checks that succeeded", len(j.matching(`level=DEBUG msg="probe succeeded" service=db duration=3ms`)), 3)
+		same(t, "checks that failed", len(j.matching(`level=DEBUG msg="probe failed" service=db duration=3ms error=`)), 4)
+		same(t, "changes of readiness", len(j.matching(`level=INFO msg="readiness changed" ready=(true|false)`)), 3)
+		j.logs(t, "first verdicts", `level=INFO msg="first verdicts" status=healthy ready=true db=healthy`)
+	})
+}
+
+func TestChangeLogTellsStarvation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		j := feed(t, "HXX")
+		j.logs(t, "discarded",
+			`level=WARN msg="probe discarded: this process was starved of CPU" service=db discarded=1`,
+			`level=WARN msg="probe discarded: this process was starved of CPU" service=db discarded=2`)
+		same(t, "checks", len(j.matching("DEBUG")), 1)
+	})
+}
+
+func TestChangeLogSumsUpTheFirstVerdictsOnce(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name      string
+		late      bool // the log starts when the verdicts are in
+		overtaken int  // snapshots published before it starts
+	}{
+		{"from the start", false, 0},
+		{"started late", true, 0},
+		{"overtaken", false, 200},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				minio := &fake{answer: func(context.Context, int) (health.Observation, error) {
+					<-time.After(time.Second)
+					return health.Observation{}, errors.New("odd")
+				}}
+				m := health.NewMonitor([]*health.Service{
+					service("db", checkedBy(&fake{})), service("minio", checkedBy(minio), policy(health.Ignore, 0)),
+				})
+				updates := m.Updates()
+				run(t, m)
+				if pass(500 * time.Millisecond); tt.late {
+					pass(5 * time.Second)
+					updates = m.Updates()
+				}
+				for range tt.overtaken {
+					m.Override(health.NoOverride)
+				}
+				j := follow(t, updates)
+				pass(time.Minute)
+				j.logs(t, "first verdicts",
+					`level=INFO msg="first verdicts" status=degraded ready=true db=healthy minio="unhealthy: error"`)
+			})
+		})
+	}
+}
+
+func TestChangeLogTellsTheOverrideAndStaleness(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, stop := watch(t, service("db", checkedBy(&fake{})))
+		j := follow(t, m.Updates())
+		m.Override(health.OverrideNotReady)
+		m.Override(health.OverrideReady)
+		_ = stop()
+		pass(time.Minute)
+		m.Drain()
+		synctest.Wait()
+		j.logs(t, "readiness override",
+			`level=WARN msg="readiness override" from="" to=not_ready`,
+			`level=WARN msg="readiness override" from=not_ready to=ready`)
+		j.logs(t, "readiness changed.*ready=true",
+			`level=INFO msg="readiness changed" ready=true because="override: HEALTH_OVERRIDE_FILE says ready"`)
+		same(t, "changes of readiness", len(j.matching("readiness changed")), 3)
+		j.logs(t, "stale: ",
+			`level=WARN msg="status changed" service=db from=healthy to=unhealthy reason=stale error="stale: `+health.Stale.Message()+`"`)
+	})
+}

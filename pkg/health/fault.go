@@ -1,0 +1,64 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Fault is the error that a [Checker] returns: a driver's error, classified.
+//
+// Only Reason and Message leave the process. Err is the driver's own text, which
+// can carry hosts, users and passwords: it goes to the log, redacted, and
+// nowhere else.
+type Fault struct {
+	// Reason is the class of the fault. Required.
+	Reason Reason
+	// Severity overrides what Reason means; the default is Inherit.
+	Severity Severity
+	// Message says in plain words what is wrong and what to look at. It must hold
+	// nothing secret and no driver's text. The default is Reason.Message().
+	Message string
+	// Err is the cause, or nil.
+	Err error
+}
+
+// Error returns the reason, the message and the cause: for logs only.
+func (f *Fault) Error() string {
+	if f.Err == nil {
+		return fmt.Sprintf("%s: %s", f.Reason, f.message())
+	}
+	return fmt.Sprintf("%s: %s: %v", f.Reason, f.message(), f.Err)
+}
+
+// Unwrap returns the cause.
+func (f *Fault) Unwrap() error { return f.Err }
+
+func (f *Fault) message() string {
+	if f.Message != "" {
+		return f.Message
+	}
+	return f.Reason.Message()
+}
+
+func (f *Fault) severity() Severity {
+	if f.Severity != Inherit {
+		return f.Severity
+	}
+	return f.Reason.Severity()
+}
+
+// faultOf classifies what a Checker returned. A nil error is no fault.
+func faultOf(err error) *Fault {
+	var f *Fault
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &f):
+		return f
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Fault{Reason: Timeout, Err: err}
+	default:
+		return &Fault{Reason: Error, Err: err}
+	}
+}

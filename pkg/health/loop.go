@@ -1,0 +1,162 @@
+package health
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	retryDelay   = time.Second      // to the next check while the verdict is in doubt
+	beatPeriod   = 10 * time.Second // the longest that a loop sleeps without a sign of life
+	exitPatience = time.Second      // for a check in flight, once the monitor is stopped
+)
+
+// loop checks one service. Its fields belong to the goroutine that runs it, but
+// for beat.
+type loop struct {
+	monitor *Monitor
+	index   int
+	svc     *Service
+	result  Result
+	flight  chan Outcome // of the check that is running, or nil
+	started time.Time    // of that check
+	alarm   *alarm       // measures our own lateness since that check or its last record
+	starved bool         // the latest outcome was thrown away
+	beat    atomic.Int64 // when the loop last ran, since the monitor began
+}
+
+func (l *loop) run(ctx context.Context) error {
+	l.alarm = newAlarm()
+	defer l.alarm.Stop()
+	for delay := time.Duration(0); l.sleep(ctx, delay); delay = l.delay() {
+		if l.hung() {
+			l.record(Outcome{Fault: &Fault{Reason: Timeout}})
+			continue
+		}
+		l.launch(ctx)
+		l.await(ctx)
+	}
+	return l.land()
+}
+
+// hung reports whether the previous check is still running.
+func (l *loop) hung() bool {
+	select {
+	case <-l.flight:
+		l.flight = nil
+	default:
+	}
+	return l.flight != nil
+}
+
+// delay is the time to the next turn. It is jittered by a tenth, so that Pods that
+// started together do not check together.
+func (l *loop) delay() time.Duration {
+	if l.flight == nil && (l.result.InDoubt() || l.starved) {
+		return min(retryDelay, l.svc.Interval)
+	}
+	return time.Duration((0.9 + 0.2*rand.Float64()) * float64(l.svc.Interval))
+}
+
+// launch starts a check. Its context ends a twentieth before the timeout, so that
+// a check that minds it can still say what it was waiting for.
+func (l *loop) launch(ctx context.Context) {
+	l.started, l.alarm.late = time.Now(), 0
+	flight := make(chan Outcome, 1)
+	l.flight = flight
+	redial := l.result.InDoubt()
+	ctx, cancel := context.WithTimeout(ctx, l.svc.Timeout-l.svc.Timeout/20)
+	go func() { // await, hung and land wait for it
+		defer cancel()
+		flight <- check(ctx, l.svc.Checker, redial)
+	}()
+}
+
+// await records what the check in flight returns, or that it timed out. It wakes
+// up twenty times a timeout, only to measure whether it is woken in time.
+func (l *loop) await(ctx context.Context) {
+	deadline := l.started.Add(l.svc.Timeout)
+	for time.Now().Before(deadline) {
+		l.alarm.set(min(l.svc.Timeout/20, beatPeriod, time.Until(deadline)))
+		select {
+		case <-ctx.Done():
+			return
+		case o := <-l.flight:
+			l.flight = nil
+			if ctx.Err() == nil { // else the check was cut short by us
+				l.record(o)
+			}
+			return
+		case <-l.alarm.C:
+			l.awake()
+		}
+	}
+	l.record(Outcome{Fault: &Fault{Reason: Timeout}})
+}
+
+// record judges an outcome, moves the state machine and publishes the snapshot.
+func (l *loop) record(o Outcome) {
+	l.awake()
+	o.Started, o.Finished = l.started, time.Now()
+	o = judge(l.svc, o, l.alarm.late)
+	l.starved, l.alarm.late = o.Starved, 0
+	l.result = l.result.Next(o)
+	l.monitor.publish(func(s *Snapshot) { s.Results[l.index] = l.result })
+}
+
+// sleep waits, and reports false when ctx is done first. A check that comes back
+// late, after its timeout was recorded, does not hold up the retry.
+func (l *loop) sleep(ctx context.Context, d time.Duration) bool {
+	start := time.Now()
+	for l.beatNow(); time.Since(start) < d; l.awake() {
+		l.alarm.set(min(beatPeriod, d-time.Since(start)))
+		select {
+		case <-ctx.Done():
+			return false
+		case <-l.flight:
+			l.flight = nil
+			d = min(d, l.delay())
+		case <-l.alarm.C:
+		}
+	}
+	return ctx.Err() == nil
+}
+
+// awake accounts for our own lateness and gives a sign of life.
+func (l *loop) awake() {
+	l.alarm.noticed()
+	l.beatNow()
+}
+
+func (l *loop) beatNow() { l.beat.Store(int64(time.Since(l.monitor.began))) }
+
+// land waits for a check that is still running when the monitor stops.
+func (l *loop) land() error {
+	if l.flight == nil {
+		return nil
+	}
+	select {
+	case <-l.flight:
+		return nil
+	case <-time.After(exitPatience):
+		return fmt.Errorf("check %s: still running %s after its context ended: abandoned", l.svc.Name, exitPatience)
+	}
+}
+
+// check runs one check. A panic in it is its service's failure.
+func check(ctx context.Context, c Checker, redial bool) (o Outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			o = Outcome{Fault: &Fault{Reason: Panic, Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}}
+		}
+	}()
+	if r, ok := c.(Redialer); ok && redial {
+		r.Redial()
+	}
+	seen, err := c.Check(ctx)
+	return Outcome{Observation: seen, Fault: faultOf(err)}
+}

@@ -1,0 +1,289 @@
+package health_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+func TestIntervalIsJitteredByATenth(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := &fake{answer: func(context.Context, int) (health.Observation, error) {
+			pass(time.Second)
+			return health.Observation{}, nil
+		}}
+		_, stop := watch(t, service("db", checkedBy(db), timing(10*time.Second, 2*time.Second)))
+		pass(time.Hour)
+		_ = stop()
+		seen, shortest, longest := db.seen(), time.Hour, time.Duration(0)
+		for i, start := range seen.starts[1:] {
+			pause := start.Sub(seen.ends[i])
+			shortest, longest = min(shortest, pause), max(longest, pause)
+		}
+		if shortest < 9*time.Second || shortest > 9200*time.Millisecond ||
+			longest > 11*time.Second || longest < 10800*time.Millisecond {
+			t.Errorf("pauses from %s to %s in an hour of an interval of 10s", shortest, longest)
+		}
+		same(t, "redials of a healthy service", len(seen.redials), 0)
+	})
+}
+
+// While the verdict is in doubt the next check comes after a second and dials
+// afresh; else it comes after the interval and does not.
+func TestRetryWhileInDoubt(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name             string
+		failure, success int
+		history          string
+		retries          []int // the checks that come after a second
+	}{
+		{"blip", 2, 1, "HHUHHH", []int{4}},
+		{"outage", 2, 1, "HHUUUUU", []int{4}},
+		{"outage with a high threshold", 4, 1, "HUUUUUU", []int{3, 4, 5}},
+		{"outage confirmed at once", 1, 1, "HUUU", []int{3}},
+		{"down from the start", 2, 1, "UUUU", []int{2}},
+		{"degraded", 2, 1, "HDDDD", []int{3}},
+		{"worse than the verdict", 2, 1, "DDDUUU", []int{2, 5}},
+		{"recovery", 2, 1, "UUUHHH", []int{2}},
+		{"recovery with a threshold", 2, 3, "UUHHHHH", []int{2, 4, 5}},
+		{"flapping", 2, 1, "HUHUHUH", []int{3, 5, 7}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				db := following(tt.history)
+				_, stop := watch(t, service("db", checkedBy(db), thresholds(tt.failure, tt.success)))
+				for len(db.seen().starts) < len(tt.history) {
+					pass(100 * time.Millisecond)
+				}
+				_ = stop()
+				var soon []int
+				seen := db.seen()
+				for i, start := range seen.starts[1:] {
+					switch pause := start.Sub(seen.ends[i]); {
+					case pause == time.Second:
+						soon = append(soon, i+2)
+					case pause < 9*time.Second || pause > 11*time.Second:
+						t.Errorf("check %d came after %s", i+2, pause)
+					}
+				}
+				if diff := cmp.Diff(tt.retries, soon); diff != "" {
+					t.Errorf("checks that came after a second (-want +got):\n%s", diff)
+				}
+				if diff := cmp.Diff(tt.retries, seen.redials); diff != "" {
+					t.Errorf("checks that dialled afresh (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+func TestRetryIsNeverLaterThanTheInterval(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := following("HUHUH")
+		_, stop := watch(t, service("db", checkedBy(db), timing(300*time.Millisecond, 100*time.Millisecond)))
+		pass(10 * time.Second)
+		_ = stop()
+		starts := db.seen().starts
+		same(t, "pause after the first failure", starts[2].Sub(starts[1]), 300*time.Millisecond)
+	})
+}
+
+// A server that stops answering, at whatever moment, is unhealthy within
+// interval × 1.1 + 2 × timeout + 1 s, if its check minds its context, be it a
+// little late.
+func TestOutageIsConfirmedInTime(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		interval := ofDuration(50*time.Millisecond, 30*time.Second).Draw(t, "interval")
+		timeout := ofDuration(10*time.Millisecond, 5*time.Second).Draw(t, "timeout")
+		latency := ofDuration(0, timeout/2).Draw(t, "latency")
+		late := ofDuration(0, timeout/5).Draw(t, "late")
+		up := ofDuration(timeout, 4*(interval+timeout)).Draw(t, "up")
+		rapid.SyncTest(t, func(t *rapid.T) {
+			frozen := time.Now().Add(up)
+			db := &fake{answer: func(ctx context.Context, _ int) (health.Observation, error) {
+				if time.Now().Add(latency).Before(frozen) {
+					<-time.After(latency)
+					return health.Observation{}, nil
+				}
+				<-ctx.Done()
+				<-time.After(late)
+				return health.Observation{}, ctx.Err()
+			}}
+			m, _ := watch(t, service("db", checkedBy(db), timing(interval, timeout)))
+			pass(up)
+			if got := verdict(m, "db"); got != "healthy" {
+				t.Fatalf("%s while it was up", got)
+			}
+			pass(interval + interval/10 + 2*timeout + time.Second)
+			if got := verdict(m, "db"); got != "unhealthy timeout" {
+				t.Fatalf("%s when the outage was to be confirmed", got)
+			}
+			if most := db.seen().most; most != 1 {
+				t.Fatalf("%d checks at once", most)
+			}
+		})
+	})
+}
+
+func TestHungCheckIsOneTimeoutAnInterval(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		db, redis := stuck(release), &fake{}
+		m, _ := watch(t, service("db", checkedBy(db), timing(10*time.Second, 2*time.Second)),
+			service("redis", checkedBy(redis)))
+		subscriber := record(m)
+		pass(2*time.Second - 1)
+		same(t, "before the timeout", verdict(m, "db"), "unknown unknown")
+		pass(1)
+		same(t, "at the timeout", verdict(m, "db"), "unhealthy timeout")
+		pass(60 * time.Second)
+		checkHanging(t, subscriber.all(), db.seen())
+		same(t, "redis", verdict(m, "redis"), "healthy")
+
+		close(release)
+		pass(11 * time.Second)
+		same(t, "once it came back", verdict(m, "db"), "healthy")
+		same(t, "most checks in flight", db.seen().most, 1)
+		if n := len(redis.seen().starts); n < 6 {
+			t.Errorf("redis was checked %d times meanwhile", n)
+		}
+	})
+}
+
+// checkHanging checks a minute of the first service's check hanging: a timeout at
+// two seconds, and one for each interval from then on.
+func checkHanging(t *testing.T, snapshots []*health.Snapshot, c calls) {
+	t.Helper()
+	last := health.Result{Checks: 0}
+	for _, s := range snapshots {
+		r := s.Results[0]
+		if r.Checks == last.Checks {
+			continue
+		}
+		same(t, "outcomes at once", r.Checks, last.Checks+1)
+		same(t, "failures", r.ConsecutiveFailures, int(r.Checks))
+		same(t, "start of the check", r.Last.Started, c.starts[0])
+		if gap := r.Last.Finished.Sub(last.Last.Finished); r.Checks > 1 && (gap < 9*time.Second || gap > 11*time.Second) {
+			t.Errorf("outcome %d came after %s", r.Checks, gap)
+		}
+		last = r
+	}
+	if last.Checks < 6 || last.Checks > 7 {
+		t.Errorf("%d outcomes in a minute of hanging", last.Checks)
+	}
+	same(t, "checks started", len(c.starts), 1)
+}
+
+// The first failure is retried a second after its timeout even when its check was
+// not back by then.
+func TestRetryAfterALateReturn(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		late time.Duration // past the timeout
+		want time.Duration // from the timeout to the retry
+	}{
+		{time.Millisecond, time.Second},
+		{time.Second - 1, time.Second},
+		{3 * time.Second, 3 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.late.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				db := &fake{answer: func(_ context.Context, n int) (health.Observation, error) {
+					if n == 1 {
+						<-time.After(2*time.Second + tt.late)
+					}
+					return health.Observation{}, errors.New("gave up")
+				}}
+				watch(t, service("db", checkedBy(db), timing(10*time.Second, 2*time.Second)))
+				pass(8 * time.Second)
+				seen := db.seen()
+				if len(seen.starts) < 2 {
+					t.Fatal("not retried")
+				}
+				same(t, "retry", seen.starts[1].Sub(seen.starts[0])-2*time.Second, tt.want)
+				same(t, "checks at once", seen.most, 1)
+				same(t, "first redial before check", seen.redials[0], 2)
+			})
+		})
+	}
+}
+
+func TestPanicIsOneServicesFailure(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := &fake{answer: func(_ context.Context, n int) (health.Observation, error) {
+			if n == 1 || n > 4 {
+				panic("secret of check")
+			}
+			return health.Observation{}, nil
+		}}
+		m, stop := watch(t, service("db", checkedBy(db)), service("redis", checkedBy(&fake{})))
+		same(t, "before it was proven", verdict(m, "db"), "unhealthy panic")
+		fault := m.Snapshot().Results[0].Fault()
+		if text := fault.Error(); !strings.Contains(text, "secret of check") || !strings.Contains(text, "loop_test.go") {
+			t.Errorf("the log gets no value or no stack: %s", text)
+		}
+		same(t, "message", m.Snapshot().Results[0].Message(), health.Panic.Message())
+		pass(time.Minute)
+		same(t, "once proven", verdict(m, "db"), "degraded panic")
+		same(t, "redis", verdict(m, "redis"), "healthy")
+		same(t, "error", stop(), nil)
+	})
+}
+
+func TestLatency(t *testing.T) {
+	t.Parallel()
+	const bound = 200 * time.Millisecond
+	tests := []struct {
+		name     string
+		took     time.Duration
+		latency  time.Duration // that the check says
+		err      error
+		degraded time.Duration
+		want     string
+		shown    time.Duration
+	}{
+		{"at the bound", bound, 0, nil, bound, "healthy", bound},
+		{"above the bound", bound + 1, 0, nil, bound, "degraded slow", bound + 1},
+		{"no bound", time.Second, 0, nil, 0, "healthy", time.Second},
+		{"slow to dial, quick to answer", time.Second, bound, nil, bound, "healthy", bound},
+		{"the check knows that it was slow", time.Second, bound + 1, nil, bound, "degraded slow", bound + 1},
+		{"a fault is no answer", time.Second, 0, faults['U'], bound, "unhealthy refused", 0},
+		{"a fault in an answer", time.Second, bound + 1, faults['D'], bound, "degraded overloaded", bound + 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				db := &fake{answer: func(context.Context, int) (health.Observation, error) {
+					<-time.After(tt.took)
+					return health.Observation{Latency: tt.latency}, tt.err
+				}}
+				m, _ := watch(t, service("db", checkedBy(db), func(s *health.Service) { s.DegradedLatency = tt.degraded }))
+				pass(1500 * time.Millisecond)
+				same(t, "verdict", verdict(m, "db"), tt.want)
+				last := m.Snapshot().Results[0].Last
+				same(t, "latency", last.Observation.Latency, tt.shown)
+				same(t, "duration", last.Duration(), tt.took)
+				same(t, "answered", last.Answered(), tt.shown > 0)
+			})
+		})
+	}
+}

@@ -1,0 +1,228 @@
+package health_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+func TestNothingIsCheckedBeforeStart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := &fake{}
+		m := health.NewMonitor([]*health.Service{service("db", checkedBy(db))})
+		pass(time.Minute)
+		same(t, "checks", len(db.seen().starts), 0)
+		same(t, "first snapshot", m.Snapshot().Results[0].Status, health.Unknown)
+		same(t, "a minute later", verdict(m, "db"), "unhealthy stale")
+	})
+}
+
+func TestFirstCheckComesAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db, redis := &fake{}, following("U")
+		m, _ := watch(t, service("db", checkedBy(db)), service("redis", checkedBy(redis)))
+		same(t, "db", verdict(m, "db"), "healthy")
+		same(t, "redis", verdict(m, "redis"), "unhealthy refused")
+		same(t, "checks", len(db.seen().starts)+len(redis.seen().starts), 2)
+	})
+}
+
+func TestSubscribersSeeEverySnapshotInOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, stop := watch(t, service("a", checkedBy(&fake{})), service("b", checkedBy(following("HUUHU"))))
+		subscriber := record(m)
+		same(t, "at once", len(subscriber.all()), 1)
+		same(t, "the present one", subscriber.all()[0], m.Snapshot())
+		pass(5 * time.Minute)
+		_ = stop()
+		seen := subscriber.all()
+		for i, s := range seen[1:] {
+			same(t, "outcomes since the last snapshot", counted(s)-counted(seen[i]), 1)
+			same(t, "goes back in time", s.Time.Before(seen[i].Time), false)
+		}
+		if len(seen) < 50 {
+			t.Errorf("%d snapshots in five minutes", len(seen))
+		}
+		same(t, "the last one", seen[len(seen)-1], m.Snapshot())
+	})
+}
+
+// counted is how many outcomes a snapshot rests on.
+func counted(s *health.Snapshot) (n uint64) {
+	for _, r := range s.Results {
+		n += r.Checks + r.Discarded
+	}
+	return n
+}
+
+func TestUpdatesNeverLoseTheLatest(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name            string
+		published, want int // not counting the present one
+	}{
+		{"a reader in time", 3, 4},
+		{"the buffer is full", 63, 64},
+		{"a reader too late", 500, 64},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			m := health.NewMonitor(nil)
+			updates := m.Updates()
+			subscriber := record(m)
+			for range tt.published {
+				m.Override(health.OverrideReady)
+			}
+			var got []*health.Snapshot
+			for len(updates) > 0 {
+				got = append(got, <-updates)
+			}
+			all := subscriber.all()
+			want := all[len(all)-tt.want:]
+			if !cmp.Equal(got, want, cmp.Comparer(func(a, b *health.Snapshot) bool { return a == b })) {
+				t.Errorf("got %d updates that are not the latest %d", len(got), tt.want)
+			}
+		})
+	}
+}
+
+func TestOverrideAndDrainOutliveChecks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, _ := watch(t, service("db", checkedBy(&fake{})))
+		ready := func() string { return causes(m.Snapshot().At(time.Now()).Readiness()) }
+		same(t, "at first", ready(), "ready")
+		m.Override(health.OverrideNotReady)
+		pass(time.Minute)
+		same(t, "overridden", ready(), "not_ready override=override")
+		m.Override(health.NoOverride)
+		same(t, "lifted", ready(), "ready")
+		m.Drain()
+		same(t, "draining", ready(), "not_ready shutdown=shutdown")
+		m.Override(health.OverrideReady)
+		pass(time.Minute)
+		same(t, "draining is for good", ready(), "not_ready override=override shutdown=shutdown")
+		same(t, "verdict", verdict(m, "db"), "healthy")
+	})
+}
+
+// A snapshot that one service or an override caused must not carry another's
+// expired result as fresh: readers render it as it is published.
+func TestPublishedSnapshotsHoldNoExpiredResult(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, stop := watch(t, service("db", checkedBy(&fake{})))
+		_ = stop()
+		pass(22*time.Second + 1)
+		m.Override(health.OverrideReady)
+		r := m.Snapshot().Results[0]
+		same(t, "status", r.Status, health.Unhealthy)
+		same(t, "reason", r.Reason(), health.Stale)
+		same(t, "since", r.Since, r.Expires())
+	})
+}
+
+func TestStartReturnsWhenEveryCheckIsBack(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		check *fake
+		after time.Duration // the cancellation comes
+	}{
+		{"asleep", &fake{}, 5 * time.Second},
+		{"in a check that minds its context", waiting(), time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m, stop := watch(t, service("db", checkedBy(tt.check)))
+				pass(tt.after)
+				canceled, before := time.Now(), m.Snapshot()
+				same(t, "error", stop(), nil)
+				same(t, "time to return", time.Since(canceled), 0)
+				same(t, "checks that came back", len(tt.check.seen().ends), len(tt.check.seen().starts))
+				pass(time.Minute)
+				same(t, "the last snapshot, with no fault for the check cut short", m.Snapshot(), before)
+			})
+		})
+	}
+}
+
+func TestStartAbandonsAStuckCheck(t *testing.T) {
+	t.Parallel()
+	for _, after := range []time.Duration{time.Second, 5 * time.Second} { // before and past its timeout
+		synctest.Test(t, func(t *testing.T) {
+			release := make(chan struct{})
+			m, stop := watch(t, service("db", checkedBy(&fake{})), service("minio", checkedBy(stuck(release))))
+			pass(after)
+			canceled, subscriber := time.Now(), record(m)
+			err := stop()
+			same(t, "time to return", time.Since(canceled), time.Second)
+			const want = "check minio: still running 1s after its context ended: abandoned"
+			if err == nil || err.Error() != want {
+				t.Errorf("got the error %v, want %s", err, want)
+			}
+			close(release)
+			pass(time.Minute)
+			same(t, "snapshots from the cancellation on", len(subscriber.all()), 1)
+		})
+	}
+}
+
+// While a check is in flight the monitor wakes up often enough to tell a late
+// answer from its own lateness.
+func TestWakesTwentyTimesATimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, _ := watch(t, service("db", timing(time.Minute, 2*time.Second), checkedBy(waiting())))
+		for range 199 {
+			pass(9 * time.Millisecond)
+			if idle := m.Idle(); idle > 100*time.Millisecond {
+				t.Fatalf("asleep for %s of a timeout of 2s", idle)
+			}
+		}
+	})
+}
+
+func TestIdle(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name              string
+		interval, timeout time.Duration
+		check             func(release <-chan struct{}) *fake
+	}{
+		{"long interval", 10 * time.Minute, time.Second, func(<-chan struct{}) *fake { return &fake{} }},
+		{"long timeout", time.Minute, 5 * time.Minute, func(<-chan struct{}) *fake { return waiting() }},
+		{"a check that never comes back", 10 * time.Minute, 5 * time.Minute, stuck},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				release := make(chan struct{})
+				defer close(release)
+				db := service("db", timing(tt.interval, tt.timeout), checkedBy(tt.check(release)))
+				m, stop := watch(t, service("redis", checkedBy(&fake{})), db)
+				for range 3600 {
+					pass(time.Second)
+					if idle := m.Idle(); idle > 10*time.Second {
+						t.Fatalf("idle for %s while all is well", idle)
+					}
+				}
+				_ = stop()
+				stopped := m.Idle()
+				pass(time.Hour)
+				same(t, "idle once stopped", m.Idle(), stopped+time.Hour)
+			})
+		})
+	}
+}

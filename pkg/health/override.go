@@ -1,0 +1,82 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+)
+
+// overridePeriod is how soon a change of the file is seen.
+const overridePeriod = time.Second
+
+// OverrideFile watches the break-glass: a file that says ready or not_ready. While
+// it is absent or empty there is no override. A file that says anything else, or
+// that cannot be read, is none either, and is logged.
+type OverrideFile struct {
+	Path string
+	// Set is called with every change, and at the start if there is an override.
+	Set func(Override)
+	Log *slog.Logger
+}
+
+// Start watches the file until ctx is done.
+func (f *OverrideFile) Start(ctx context.Context) error {
+	tick := time.NewTicker(overridePeriod)
+	defer tick.Stop()
+	current, problem := NoOverride, ""
+	for {
+		next, err := readOverride(f.Path)
+		if now := errorText(err); now != problem {
+			problem = now
+			f.report(err)
+		}
+		if next != current {
+			current = next
+			f.Set(next)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (f *OverrideFile) report(err error) {
+	if err != nil {
+		f.Log.Warn("override file ignored", "path", f.Path, "error", err)
+	}
+}
+
+func readOverride(path string) (Override, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return NoOverride, nil
+	}
+	if err != nil {
+		return NoOverride, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, 64))
+	if err != nil {
+		return NoOverride, err
+	}
+	switch o := Override(strings.ToLower(strings.TrimSpace(string(text)))); o {
+	case NoOverride, OverrideReady, OverrideNotReady:
+		return o, nil
+	default:
+		return NoOverride, errors.New("it must say ready or not_ready")
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

@@ -1,0 +1,134 @@
+package health_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// breakGlass is an override file that is watched in a synctest bubble.
+type breakGlass struct {
+	t    *testing.T
+	path string
+	log  journal
+
+	mu  sync.Mutex
+	set []health.Override
+}
+
+func watchOverride(t *testing.T, content string) *breakGlass {
+	b := &breakGlass{t: t, path: filepath.Join(t.TempDir(), "override")}
+	if content != "" {
+		b.write(content)
+	}
+	file := &health.OverrideFile{Path: b.path, Log: b.log.logger(), Set: func(o health.Override) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.set = append(b.set, o)
+	}}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- file.Start(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		same(t, "what Start returns", <-done, nil)
+	})
+	synctest.Wait()
+	return b
+}
+
+func (b *breakGlass) write(content string) {
+	b.t.Helper()
+	if err := os.WriteFile(b.path, []byte(content), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// expect checks, a second later, what was set and how often a warning was logged
+// since the start.
+func (b *breakGlass) expect(when string, warnings int, want ...health.Override) {
+	b.t.Helper()
+	pass(time.Second)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if diff := cmp.Diff(want, b.set); diff != "" {
+		b.t.Errorf("%s, set (-want +got):\n%s", when, diff)
+	}
+	same(b.t, when+", warnings", len(b.log.matching(`level=WARN msg="override file ignored"`)), warnings)
+}
+
+func TestOverrideFileIsFollowed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const ready, notReady, none = health.OverrideReady, health.OverrideNotReady, health.NoOverride
+		b := watchOverride(t, "")
+		b.expect("absent", 0)
+		b.write("ready\n")
+		b.expect("appears", 0, ready)
+		b.write(" READY ")
+		b.expect("says the same", 0, ready)
+		b.write("not_ready")
+		b.expect("changes", 0, ready, notReady)
+		b.write("ready, please")
+		b.expect("garbage is no override", 1, ready, notReady, none)
+		b.expect("garbage is logged once", 1, ready, notReady, none)
+		b.write("ready")
+		b.expect("mended", 1, ready, notReady, none, ready)
+		b.write("maybe")
+		b.expect("garbage again is logged again", 2, ready, notReady, none, ready, none)
+		b.write("")
+		b.expect("empty", 2, ready, notReady, none, ready, none)
+		b.write("not_ready")
+		b.expect("back", 2, ready, notReady, none, ready, none, notReady)
+		if err := os.Remove(b.path); err != nil {
+			t.Fatal(err)
+		}
+		b.expect("removed", 2, ready, notReady, none, ready, none, notReady, none)
+		same(t, "a warning names the file", len(b.log.matching(b.path)), 2)
+	})
+}
+
+func TestOverrideFileAtTheStart(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, content string
+		warnings      int
+		want          []health.Override
+	}{
+		{"ready", "ready", 0, []health.Override{health.OverrideReady}},
+		{"not ready", "not_ready\n", 0, []health.Override{health.OverrideNotReady}},
+		{"garbage", "yes", 1, nil},
+		{"a large file", strings.Repeat("not_ready ", 1e5), 1, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				watchOverride(t, tt.content).expect(tt.name, tt.warnings, tt.want...)
+			})
+		})
+	}
+}
+
+func TestOverrideFileThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := watchOverride(t, "ready")
+		if err := os.Remove(b.path); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(b.path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		b.expect("a directory", 1, health.OverrideReady, health.NoOverride)
+	})
+}

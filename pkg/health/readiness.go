@@ -1,0 +1,103 @@
+package health
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Override is the break-glass: a decision on readiness by hand.
+type Override string
+
+// The overrides. The zero value is none.
+const (
+	NoOverride       Override = ""
+	OverrideReady    Override = "ready"
+	OverrideNotReady Override = "not_ready"
+)
+
+// Readiness says whether the Pod may receive traffic.
+type Readiness struct {
+	Ready bool
+	// Causes explains an answer that is no, or that is yes thanks to a grace or an
+	// override.
+	Causes []Cause
+}
+
+// String lists the causes in plain words.
+func (r Readiness) String() string {
+	causes := make([]string, len(r.Causes))
+	for i, c := range r.Causes {
+		causes[i] = c.Source + ": " + c.Message
+	}
+	return strings.Join(causes, "; ")
+}
+
+// The sources of a cause that is no service.
+const (
+	sourceOverride = "override"
+	sourceShutdown = "shutdown"
+)
+
+// Cause is one reason behind a readiness.
+type Cause struct {
+	// Source is the name of a service, or "override" or "shutdown".
+	Source  string
+	Reason  Reason
+	Message string
+	// Grace says that the service is unhealthy and ready all the same, for now.
+	Grace bool
+}
+
+// Ours reports whether the cause is no service: an override, or the shutdown.
+func (c Cause) Ours() bool { return c.Source == sourceOverride || c.Source == sourceShutdown }
+
+// Readiness applies every service's policy, then the override, then the shutdown.
+func (s *Snapshot) Readiness() Readiness {
+	ready := Readiness{Ready: true}
+	for _, r := range s.Results {
+		ok, cause := r.readiness(s.asOf)
+		ready.Ready = ready.Ready && ok
+		if cause != nil {
+			ready.Causes = append(ready.Causes, *cause)
+		}
+	}
+	if s.Override != NoOverride {
+		ready.Ready = s.Override == OverrideReady
+		ready.Causes = append(ready.Causes, Cause{
+			Source: sourceOverride, Reason: sourceOverride, Message: fmt.Sprintf("HEALTH_OVERRIDE_FILE says %s", s.Override),
+		})
+	}
+	if s.Draining {
+		ready.Ready = false
+		ready.Causes = append(ready.Causes, Cause{
+			Source: sourceShutdown, Reason: sourceShutdown, Message: "the sidecar is shutting down",
+		})
+	}
+	return ready
+}
+
+func (r Result) readiness(now time.Time) (ok bool, cause *Cause) {
+	policy, grace := r.Service.Readiness, r.graceEnds()
+	switch {
+	case policy == Ignore, policy == Startup && r.Proven, r.Proven && r.Status != Unhealthy:
+		return true, nil
+	case !grace.IsZero() && !now.After(grace):
+		return true, &Cause{
+			Source: r.Service.Name, Reason: r.Reason(), Grace: true,
+			Message: fmt.Sprintf("%s; ready under its grace until %s", r.Message(), grace.UTC().Format(time.RFC3339)),
+		}
+	default:
+		return false, &Cause{Source: r.Service.Name, Reason: r.Reason(), Message: r.Message()}
+	}
+}
+
+// graceEnds is the moment past which an unhealthy service is no longer ready; the
+// zero time where it has no grace, as before it was proven.
+func (r Result) graceEnds() time.Time {
+	svc := r.Service
+	if !r.Proven || r.Status != Unhealthy || svc.Readiness != Strict || svc.ReadinessGrace == 0 {
+		return time.Time{}
+	}
+	return r.Since.Add(svc.ReadinessGrace)
+}

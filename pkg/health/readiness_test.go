@@ -1,0 +1,137 @@
+package health_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// causes writes a readiness as "ready" or "not_ready" and its causes' sources and
+// reasons, and whether they are a grace.
+func causes(r health.Readiness) string {
+	words := []string{"not_ready"}
+	if r.Ready {
+		words[0] = "ready"
+	}
+	for _, c := range r.Causes {
+		word := c.Source + "=" + string(c.Reason)
+		if c.Grace {
+			word += "(grace)"
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, " ")
+}
+
+func TestReadiness(t *testing.T) {
+	t.Parallel()
+	const grace = 5 * time.Second
+	tests := []struct {
+		name    string
+		policy  health.Policy
+		grace   time.Duration
+		history string        // one outcome a second
+		later   time.Duration // than the last outcome
+		want    string
+	}{
+		{"strict, no result", health.Strict, 0, "", 0, "not_ready db=unknown"},
+		{"strict, no result for too long", health.Strict, 0, "", time.Minute, "not_ready db=stale"},
+		{"strict, healthy", health.Strict, 0, "H", 0, "ready"},
+		{"strict, proven by degraded", health.Strict, 0, "D", 0, "ready"},
+		{"strict, unproven", health.Strict, 0, "P", 0, "not_ready db=schema_behind"},
+		{"strict, unproven has no grace", health.Strict, grace, "P", 0, "not_ready db=schema_behind"},
+		{"strict, satisfied once", health.Strict, 0, "HPP", 0, "ready"},
+		{"strict, never usable", health.Strict, 0, "U", 0, "not_ready db=refused"},
+		{"strict, never usable has no grace", health.Strict, grace, "U", 0, "not_ready db=refused"},
+		{"strict, suspect before proven", health.Strict, grace, "S", 0, "not_ready db=auth"},
+		{"strict, suspect once proven", health.Strict, 0, "HSS", 0, "ready"},
+		{"strict, in doubt", health.Strict, 0, "HU", 0, "ready"},
+		{"strict, outage", health.Strict, 0, "HUU", 0, "not_ready db=refused"},
+		{"strict, grace running", health.Strict, grace, "HUU", 0, "ready db=refused(grace)"},
+		{"strict, grace to its last moment", health.Strict, grace, "HUU", grace, "ready db=refused(grace)"},
+		{"strict, grace over", health.Strict, grace, "HUU", grace + 1, "not_ready db=refused"},
+		{"strict, grace counts from the verdict", health.Strict, grace, "HUUTT", grace - 2*time.Second, "ready db=timeout(grace)"},
+		{"strict, grace is not renewed", health.Strict, grace, "HUUTT", grace - 2*time.Second + 1, "not_ready db=timeout"},
+		{"strict, grace of a stale result", health.Strict, grace, "H", 22*time.Second + grace, "ready db=stale(grace)"},
+		{"strict, stale", health.Strict, grace, "H", 22*time.Second + grace + 1, "not_ready db=stale"},
+		{"strict, proven while the verdict lags", health.Strict, 0, "UD", 0, "ready"},
+		{"startup, no result", health.Startup, 0, "", 0, "not_ready db=unknown"},
+		{"startup, never usable", health.Startup, grace, "U", 0, "not_ready db=refused"},
+		{"startup, unproven", health.Startup, 0, "P", 0, "not_ready db=schema_behind"},
+		{"startup, usable", health.Startup, 0, "D", 0, "ready"},
+		{"startup, outage once proven", health.Startup, 0, "HUU", 0, "ready"},
+		{"startup, stale once proven", health.Startup, 0, "H", time.Hour, "ready"},
+		{"ignore, no result", health.Ignore, 0, "", 0, "ready"},
+		{"ignore, outage", health.Ignore, 0, "UUU", 0, "ready"},
+		{"ignore, stale", health.Ignore, 0, "", time.Hour, "ready"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := final(service("db", policy(tt.policy, tt.grace)), tt.history)
+			s := &health.Snapshot{Results: []health.Result{r}}
+			now := at(float64(len(tt.history))).Add(tt.later)
+			same(t, "readiness", causes(s.At(now).Readiness()), tt.want)
+		})
+	}
+}
+
+func TestOverrideAndShutdown(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		history  string
+		override health.Override
+		draining bool
+		want     string
+	}{
+		{"none", "H", health.NoOverride, false, "ready"},
+		{"ready when it is", "H", health.OverrideReady, false, "ready override=override"},
+		{"ready when it is not", "U", health.OverrideReady, false, "ready db=refused override=override"},
+		{"not ready when it is", "H", health.OverrideNotReady, false, "not_ready override=override"},
+		{"not ready when it is not", "U", health.OverrideNotReady, false, "not_ready db=refused override=override"},
+		{"draining", "H", health.NoOverride, true, "not_ready shutdown=shutdown"},
+		{"draining beats the override", "H", health.OverrideReady, true, "not_ready override=override shutdown=shutdown"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := &health.Snapshot{
+				Results:  []health.Result{final(service("db"), tt.history)},
+				Override: tt.override, Draining: tt.draining,
+			}
+			same(t, "readiness", causes(s.Readiness()), tt.want)
+		})
+	}
+}
+
+func TestCausesSayWhy(t *testing.T) {
+	t.Parallel()
+	s := &health.Snapshot{
+		Results: []health.Result{
+			final(service("database", policy(health.Strict, time.Minute)), "HUU"),
+			final(service("redis"), "HDD"),
+			final(service("minio", policy(health.Startup, 0)), ""),
+		},
+		Override: health.OverrideReady, Draining: true,
+	}
+	want := []health.Cause{
+		{
+			Source: "database", Reason: "refused", Grace: true,
+			Message: health.Refused.Message() + "; ready under its grace until 2025-03-04T05:07:10Z",
+		},
+		{Source: "minio", Reason: "unknown", Message: "no result yet"},
+		{Source: "override", Reason: "override", Message: "HEALTH_OVERRIDE_FILE says ready"},
+		{Source: "shutdown", Reason: "shutdown", Message: "the sidecar is shutting down"},
+	}
+	got := s.At(at(3)).Readiness()
+	if diff := cmp.Diff(want, got.Causes); diff != "" {
+		t.Errorf("causes (-want +got):\n%s", diff)
+	}
+	same(t, "in short", got.String(), "database: the connection was refused: nothing listens at that address; ready under its grace until 2025-03-04T05:07:10Z; "+
+		"minio: no result yet; override: HEALTH_OVERRIDE_FILE says ready; shutdown: the sidecar is shutting down")
+}

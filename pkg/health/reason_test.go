@@ -1,0 +1,149 @@
+package health_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// contract is the table of reasons that users are promised: the verdict before the
+// service was proven, the verdict after, and whether the reason proves.
+const contract = `
+dns, refused, unreachable, reset, timeout, tls, protocol, error: unhealthy unhealthy
+starting_up, database_missing, read_only, stale: unhealthy unhealthy
+auth, forbidden, too_many_connections, pool_exhausted, clock_skew, panic: unhealthy degraded
+slow, overloaded, out_of_memory, disk_full: degraded degraded proves
+schema_behind: degraded degraded
+bucket_missing, model_missing, inference: degraded degraded proves`
+
+func TestReasonsAreTheContracts(t *testing.T) {
+	t.Parallel()
+	var names []health.Reason
+	for line := range strings.Lines(strings.TrimSpace(contract)) {
+		reasons, verdicts, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		for name := range strings.SplitSeq(reasons, ", ") {
+			reason := health.Reason(name)
+			names = append(names, reason)
+			fresh := health.NewResult(service("db"), epoch).Next(faulty(reason, at(1)))
+			proven := final(service("db", thresholds(1, 1)), "H").Next(faulty(reason, at(2)))
+			got := fresh.Status.String() + " " + proven.Status.String()
+			if fresh.Proven {
+				got += " proves"
+			}
+			same(t, name, got, verdicts)
+			same(t, "reason shown", proven.Reason(), reason)
+			if err := coherent(proven); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if diff := cmp.Diff(names, health.Reasons()); diff != "" {
+		t.Errorf("reasons (-contract +got):\n%s", diff)
+	}
+}
+
+func faulty(reason health.Reason, finished time.Time) health.Outcome {
+	return health.Outcome{Started: finished, Finished: finished, Fault: &health.Fault{Reason: reason}}
+}
+
+func TestMessagesAreFitForPeople(t *testing.T) {
+	t.Parallel()
+	seen := map[string]health.Reason{}
+	for _, r := range health.Reasons() {
+		m := r.Message()
+		if m == "" || strings.HasSuffix(m, ".") || m == string(r) || strings.TrimSpace(m) != m {
+			t.Errorf("message of %s: %q", r, m)
+		}
+		if other, taken := seen[m]; taken {
+			t.Errorf("%s and %s have the same message", r, other)
+		}
+		seen[m] = r
+	}
+	same(t, "severity of a reason that is none", health.Reason("new").Severity(), health.Down)
+	same(t, "message of a reason that is none", health.Reason("new").Message(), "new")
+}
+
+func TestStatusNames(t *testing.T) {
+	t.Parallel()
+	same(t, "names", fmt.Sprint(health.Statuses()), "[unknown healthy degraded unhealthy]")
+}
+
+func TestErrorsBecomeFaults(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("password authentication failed")
+	tests := []struct {
+		name   string
+		err    error
+		reason health.Reason
+		text   string
+	}{
+		{"nil", nil, "", ""},
+		{"a fault", &health.Fault{Reason: health.TLS}, "tls", "tls: " + health.TLS.Message()},
+		{
+			"a wrapped fault", fmt.Errorf("ping: %w", &health.Fault{Reason: health.Auth, Message: "login", Err: cause}),
+			"auth", "auth: login: password authentication failed",
+		},
+		{
+			"a deadline", fmt.Errorf("ping: %w", context.DeadlineExceeded),
+			"timeout", "timeout: " + health.Timeout.Message() + ": ping: context deadline exceeded",
+		},
+		{"anything else", cause, "error", "error: " + health.Error.Message() + ": password authentication failed"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				db := &fake{answer: func(context.Context, int) (health.Observation, error) {
+					return health.Observation{Measures: []health.Measure{health.Number("n", 1)}}, tt.err
+				}}
+				m, _ := watch(t, service("db", checkedBy(db)))
+				r := m.Snapshot().Results[0]
+				same(t, "reason", r.Reason(), tt.reason)
+				same(t, "measures kept", len(r.Last.Observation.Measures), 1)
+				if tt.err == nil {
+					return
+				}
+				same(t, "text for the log", r.Fault().Error(), tt.text)
+				if strings.Contains(r.Message(), "password") {
+					t.Errorf("the driver's text is in the message: %s", r.Message())
+				}
+			})
+		})
+	}
+	same(t, "unwrapped", errors.Is(&health.Fault{Reason: health.Auth, Err: cause}, cause), true)
+}
+
+func TestMeasures(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		measure     health.Measure
+		number      float64
+		found       bool
+		identifying bool
+	}{
+		{health.Number("m", 1.5), 1.5, true, false},
+		{health.Number("m", uint64(7)), 7, true, false},
+		{health.Bytes("m", 1<<40), 1 << 40, true, false},
+		{health.Flag("m", true), 1, true, false},
+		{health.Flag("m", false), 0, true, false},
+		{health.Text("m", "PostgreSQL 15.2"), 0, false, true},
+		{health.List("m", []string{"a", "b"}), 0, false, true},
+	}
+	for _, tt := range tests {
+		o := health.Observation{Measures: []health.Measure{health.Number("other", 9), tt.measure}}
+		number, found := o.Find("m")
+		same(t, "number", number, tt.number)
+		same(t, "found", found, tt.found)
+		same(t, "identifying", tt.measure.Identifying(), tt.identifying)
+	}
+	_, found := health.Observation{}.Find("m")
+	same(t, "found what is not there", found, false)
+}

@@ -1,0 +1,62 @@
+package health
+
+import (
+	"context"
+	"time"
+)
+
+// Checker asks one dependency whether it is well. It is called by one goroutine
+// at a time.
+type Checker interface {
+	// Check returns what it saw and, where the dependency is not well, a [Fault].
+	// Any other error counts as a fault with the reason timeout, when it wraps
+	// [context.DeadlineExceeded], or error. It must return soon after ctx is done; a
+	// check that does not is recorded as timed out and not started again until it
+	// has come back.
+	Check(ctx context.Context) (Observation, error)
+}
+
+// Redialer is a [Checker] that keeps connections. Old connections lie: a database
+// that failed over says read-only on them, and DNS, TLS and the login are proven
+// only by dialling.
+type Redialer interface {
+	// Redial makes the next check dial afresh. It is called before a check while
+	// the verdict is in doubt, never while a check is running, and does not block.
+	Redial()
+}
+
+// Policy says what a service means for readiness.
+type Policy string
+
+// The policies.
+const (
+	Strict  Policy = "strict"  // proven, and not unhealthy for longer than the grace
+	Startup Policy = "startup" // proven once; from then on it never matters
+	Ignore  Policy = "ignore"  // it never matters
+)
+
+// Service is one dependency and how it is judged. Every duration is above zero
+// but for DegradedLatency and ReadinessGrace, where zero means none.
+type Service struct {
+	Name    string
+	Checker Checker
+
+	// Interval is the time from the end of a check to the start of the next one,
+	// give or take a tenth.
+	Interval time.Duration
+	// Timeout bounds one check: dial, login, answer.
+	Timeout time.Duration
+	// FailureThreshold is how many results in a row it takes to make the verdict
+	// worse, SuccessThreshold how many to make it better. At least 1. The first
+	// result of all decides at once.
+	FailureThreshold int
+	SuccessThreshold int
+	// DegradedLatency is the latency above which a good answer is slow.
+	DegradedLatency time.Duration
+
+	Readiness      Policy
+	ReadinessGrace time.Duration
+}
+
+// staleAfter is the age past which a result no longer counts.
+func (s *Service) staleAfter() time.Duration { return 2*s.Interval + s.Timeout }

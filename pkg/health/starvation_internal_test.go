@@ -1,0 +1,167 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestJudgeStarvation(t *testing.T) {
+	t.Parallel()
+	var (
+		timeout  = &Fault{Reason: Timeout}
+		dns      = &Fault{Reason: DNS, Err: fmt.Errorf("look up: %w", context.DeadlineExceeded)}
+		refused  = &Fault{Reason: Refused, Err: errors.New("connection refused")}
+		second   = time.Second
+		svc      = &Service{Timeout: 2 * second, DegradedLatency: 400 * time.Millisecond}
+		patient  = &Service{Timeout: 2 * second}
+		answered = (*Fault)(nil)
+	)
+	tests := []struct {
+		name       string
+		svc        *Service
+		fault      *Fault
+		took, late time.Duration
+		starved    bool
+	}{
+		{"timeout, on time", svc, timeout, 2 * second, 0, false},
+		{"timeout, late by half of it", svc, timeout, 2 * second, second, false},
+		{"timeout, later", svc, timeout, 2 * second, second + 1, true},
+		{"timeout, stopped in the middle", svc, timeout, time.Minute, 59 * second, true},
+		{"hung for longer than our lateness explains", svc, timeout, 12 * second, second + 1, false},
+		{"another reason, at the deadline", svc, dns, 2 * second, second + 1, true},
+		{"another reason", svc, refused, 2 * second, time.Hour, false},
+		{"an answer", patient, answered, time.Minute, time.Minute, false},
+		{"slow, on time", svc, answered, second, 0, false},
+		{"slow, late by half the bound", svc, answered, 600 * time.Millisecond, 200 * time.Millisecond, false},
+		{"slow, later", svc, answered, 600*time.Millisecond + 1, 200*time.Millisecond + 1, true},
+		{"slower than our lateness explains", svc, answered, 1900 * time.Millisecond, 201 * time.Millisecond, false},
+		{"quick enough", svc, answered, 400 * time.Millisecond, time.Hour, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			start := time.Now()
+			o := judge(tt.svc, Outcome{Started: start, Finished: start.Add(tt.took), Fault: tt.fault}, tt.late)
+			if o.Starved != tt.starved {
+				t.Errorf("starved: got %v, want %v", o.Starved, tt.starved)
+			}
+		})
+	}
+}
+
+func TestAlarmMeasuresHowLateItIsNoticed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newAlarm()
+		defer a.Stop()
+		late := func(want time.Duration) {
+			t.Helper()
+			if a.noticed(); a.late != want {
+				t.Errorf("late by %s, want %s", a.late, want)
+			}
+		}
+		late(0) // never set
+		a.set(time.Second)
+		<-time.After(500 * time.Millisecond)
+		late(0) // early
+		<-time.After(time.Minute)
+		late(0) // accounted for already
+		a.set(time.Second)
+		<-time.After(4 * time.Second)
+		late(3 * time.Second)
+		late(3 * time.Second) // once
+		a.set(time.Second)
+		<-time.After(2 * time.Second)
+		late(4 * time.Second) // they add up
+	})
+}
+
+// starvedLoop is one whose check hung to its timeout while it overslept.
+func starvedLoop(svc *Service) *loop {
+	l := NewMonitor([]*Service{svc}).loops[0]
+	l.alarm = newAlarm()
+	l.oversleep()
+	return l
+}
+
+func (l *loop) oversleep() {
+	l.started, l.alarm.late = time.Now(), 0
+	l.alarm.set(l.svc.Timeout / 20)
+	<-time.After(l.svc.Timeout)
+	l.record(Outcome{Fault: &Fault{Reason: Timeout}})
+}
+
+func TestStarvedTimeoutIsRetriedAfterASecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := starvedLoop(&Service{Interval: time.Minute, Timeout: 2 * time.Second, FailureThreshold: 1, SuccessThreshold: 1})
+		defer l.alarm.Stop()
+		r := l.monitor.Snapshot().Results[0]
+		if r.Discarded != 1 || r.Checks != 0 || r.Status != Unknown {
+			t.Errorf("not discarded: %+v", r)
+		}
+		if l.delay() != time.Second {
+			t.Errorf("retried after %s", l.delay())
+		}
+		if l.alarm.late != 0 {
+			t.Errorf("the lateness of %s is counted twice", l.alarm.late)
+		}
+		l.record(Outcome{Fault: &Fault{Reason: Timeout}}) // measured on time
+		if r := l.monitor.Snapshot().Results[0]; r.Discarded != 1 || r.Status != Unhealthy {
+			t.Errorf("a timeout measured on time does not count: %+v", r)
+		}
+		l.record(Outcome{})
+		l.record(Outcome{})
+		if d := l.delay(); d < 54*time.Second {
+			t.Errorf("the next check comes after %s, though nothing is in doubt", d)
+		}
+	})
+}
+
+func TestStaleBoundsStarvation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		svc := &Service{Interval: 10 * time.Second, Timeout: 2 * time.Second, FailureThreshold: 1, SuccessThreshold: 1}
+		l := starvedLoop(svc)
+		defer l.alarm.Stop()
+		l.record(Outcome{})
+		answered := time.Now()
+		for time.Since(answered) <= 2*svc.Interval+svc.Timeout {
+			if s := l.monitor.Snapshot(); s.Status() != Healthy {
+				t.Fatalf("%s after %s", s.Results[0].Reason(), time.Since(answered))
+			}
+			l.oversleep()
+		}
+		if s := l.monitor.Snapshot(); s.Results[0].Reason() != Stale {
+			t.Errorf("%s after %s of nothing but starved checks", s.Results[0].Status, time.Since(answered))
+		}
+		l.record(Outcome{})
+		if s := l.monitor.Snapshot(); s.Status() != Healthy {
+			t.Errorf("%s after an answer", s.Status())
+		}
+	})
+}
+
+// What was overslept between two checks is not held against the second one.
+func TestLatenessBeforeACheckDoesNotCount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := NewMonitor([]*Service{{Timeout: 2 * time.Second, Checker: well{}}}).loops[0]
+		l.alarm = newAlarm()
+		defer l.alarm.Stop()
+		l.alarm.late = time.Hour
+		l.launch(t.Context())
+		<-l.flight
+		if l.alarm.late != 0 {
+			t.Errorf("a check starts with a lateness of %s", l.alarm.late)
+		}
+	})
+}
+
+type well struct{}
+
+func (well) Check(context.Context) (Observation, error) { return Observation{}, nil }

@@ -1,0 +1,42 @@
+package health
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// stopped is a loop and a context that was canceled under it.
+func stopped() (*loop, context.Context) {
+	l := NewMonitor([]*Service{{Interval: time.Second, Timeout: time.Second, Checker: well{}}}).loops[0]
+	l.alarm = newAlarm()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return l, ctx
+}
+
+func TestNothingIsLaunchedOnceStopped(t *testing.T) {
+	t.Parallel()
+	l, ctx := stopped()
+	defer l.alarm.Stop()
+	for _, d := range []time.Duration{0, time.Nanosecond, time.Hour} {
+		if l.sleep(ctx, d) {
+			t.Errorf("goes on after a pause of %s", d)
+		}
+	}
+}
+
+// A check that ends together with the monitor was cut short: its error is ours.
+func TestNothingIsRecordedOnceStopped(t *testing.T) {
+	t.Parallel()
+	l, ctx := stopped()
+	defer l.alarm.Stop()
+	for range 100 { // select picks either of two that are ready
+		l.started, l.flight = time.Now(), make(chan Outcome, 1)
+		l.flight <- Outcome{Fault: &Fault{Reason: Error, Err: context.Canceled}}
+		l.await(ctx)
+	}
+	if r := l.monitor.Snapshot().Results[0]; r.Checks != 0 {
+		t.Errorf("%d of 100 were recorded: %s", r.Checks, r.Reason())
+	}
+}
