@@ -1,0 +1,23 @@
+package servers_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/reims/reims-health/test/servers"
+)
+
+func TestBuildOllamaIsThePinnedVersion(t *testing.T) {
+	t.Parallel()
+	binary, err := servers.BuildOllama(t.Context(), servers.Options{Progress: func(line string) { t.Log(line) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, version, _ := strings.Cut(filepath.Base(binary), "-v")
+	out, err := exec.Command(binary, "--version").CombinedOutput()
+	if err != nil || version == "" || !strings.Contains(string(out), version) {
+		t.Errorf("%s says %q (%v)", binary, out, err)
+	}
+}

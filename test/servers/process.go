@@ -1,0 +1,217 @@
+package servers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+const (
+	startTimeout = 60 * time.Second // generous: a loaded machine is no failure
+	answerWait   = 2 * time.Second
+	readyPeriod  = 20 * time.Millisecond
+)
+
+// Options are common to all servers.
+type Options struct {
+	// Dir is the server's own folder, made when missing; removing it is the
+	// caller's business. Data in it is used again. Required.
+	Dir string
+	// Detached lets the server outlive this process. By default it dies with it.
+	Detached bool
+	// Progress, when set, gets a line now and then while something is installed
+	// or built.
+	Progress func(line string)
+}
+
+func (o Options) progress(format string, args ...any) {
+	if o.Progress != nil {
+		o.Progress(fmt.Sprintf(format, args...))
+	}
+}
+
+// Process is the part that all servers share: a child process in a process group
+// of its own, with one address and one folder for all its life. Its methods must
+// not be called concurrently.
+type Process struct {
+	common      Options
+	name        string
+	dir         string
+	port        int
+	reservation io.Closer
+	path        string
+	args, env   []string
+	account     *syscall.Credential // nil: ours
+	stopSignal  syscall.Signal
+	deathSignal syscall.Signal // sent by the kernel when this process ends
+
+	prepare func(context.Context) error // before each start: install, build, configure
+	ready   func(context.Context) error // asks the running server
+	fill    func(context.Context) error // after the first start; may be nil
+
+	instance Instance
+	filled   bool
+	exited   chan struct{} // closed when the child has been waited for
+}
+
+// newProcess makes the folder and reserves the port.
+func newProcess(name string, o Options) (*Process, error) {
+	if o.Dir == "" {
+		return nil, fmt.Errorf("set up %s: no folder given", name)
+	}
+	var err error
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+		return nil, fmt.Errorf("set up %s: %w", name, err)
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("set up %s: %w", name, err)
+	}
+	port, reservation, err := reservePort()
+	if err != nil {
+		return nil, fmt.Errorf("set up %s: %w", name, err)
+	}
+	return &Process{
+		common: o, name: name, dir: o.Dir, port: port, reservation: reservation,
+		stopSignal: syscall.SIGTERM, deathSignal: syscall.SIGKILL,
+	}, nil
+}
+
+// Host returns 127.0.0.1.
+func (p *Process) Host() string { return host }
+
+// Port returns the TCP port, the same over restarts.
+func (p *Process) Port() int { return p.port }
+
+// Addr returns host:port.
+func (p *Process) Addr() string { return address(p.port) }
+
+// Name returns the server's name, such as "redis".
+func (p *Process) Name() string { return p.name }
+
+// Dir returns the server's folder, which is not always the one in [Options].
+func (p *Process) Dir() string { return p.dir }
+
+// Log returns the path of the server's log.
+func (p *Process) Log() string { return filepath.Join(p.dir, p.name+".log") }
+
+// Instance identifies the present run; the zero Instance before the first Start.
+func (p *Process) Instance() Instance { return p.instance }
+
+// Running tells whether the server's process is there, frozen or not.
+func (p *Process) Running() bool { return p.instance.Running() }
+
+// Start starts the server, the first time or again after Stop or Kill, and
+// returns when it gave a real answer, or after a minute an error with the end of
+// its log. What is missing on the machine is installed or built before, which can
+// take minutes. The server does not end with ctx.
+func (p *Process) Start(ctx context.Context) error {
+	if p.Running() {
+		return fmt.Errorf("start %s: it is running (pid %d)", p.name, p.instance.PID)
+	}
+	if err := p.prepare(ctx); err != nil {
+		return fmt.Errorf("start %s: %w", p.name, err)
+	}
+	if err := p.spawn(ctx); err != nil {
+		return fmt.Errorf("start %s: %w", p.name, err)
+	}
+	if err := p.awaitReady(ctx); err != nil {
+		return errors.Join(fmt.Errorf("start %s on %s: %w; its log ends:\n%s", p.name, p.Addr(), err, p.LogTail()), p.Kill())
+	}
+	if p.fill == nil || p.filled {
+		return nil
+	}
+	if err := p.fill(ctx); err != nil {
+		return errors.Join(fmt.Errorf("start %s: %w", p.name, err), p.Kill())
+	}
+	p.filled = true
+	return nil
+}
+
+func (p *Process) spawn(ctx context.Context) error {
+	log, err := os.OpenFile(p.Log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), p.path, p.args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, log, log
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "TZ=UTC"}, p.env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.account}
+	if p.common.Detached {
+		cmd.SysProcAttr.Setsid = true // closing the terminal is not its end either
+	} else {
+		cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, p.deathSignal
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	exited := make(chan struct{})
+	p.exited = exited
+	go func() { // Stop and Kill wait for it
+		defer close(exited)
+		_ = cmd.Wait() // how it ended is in its log
+	}()
+	stat, err := readStat(cmd.Process.Pid)
+	if err != nil {
+		return fmt.Errorf("it ended at once; its log ends:\n%s", p.LogTail())
+	}
+	p.instance = Instance{Name: p.name, PID: stat.pid, Started: stat.started, StopSignal: p.stopSignal}
+	return nil
+}
+
+func (p *Process) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	tick := time.NewTicker(readyPeriod)
+	defer tick.Stop()
+	for {
+		err := p.ask(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-p.exited:
+			return errors.New("it ended before it was ready")
+		case <-ctx.Done():
+			return fmt.Errorf("not ready: %w", err)
+		}
+	}
+}
+
+func (p *Process) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerWait)
+	defer cancel()
+	return p.ready(ctx)
+}
+
+// Stop ends the server in order, within ten seconds, or else kills it. The data
+// and the port stay. Stopping a stopped server is no error.
+func (p *Process) Stop() error { return p.end(p.instance.Stop) }
+
+// Kill ends the server and all its descendants with SIGKILL.
+func (p *Process) Kill() error { return p.end(p.instance.Kill) }
+
+func (p *Process) end(how func() error) error {
+	err := how()
+	if err == nil && p.exited != nil {
+		<-p.exited
+	}
+	return err
+}
+
+// Freeze stops the server and all its descendants with SIGSTOP, see
+// [Instance.Freeze].
+func (p *Process) Freeze() error { return p.instance.Freeze() }
+
+// Thaw undoes Freeze.
+func (p *Process) Thaw() error { return p.instance.Thaw() }
+
+// Close stops the server for good and gives its port back.
+func (p *Process) Close() error { return errors.Join(p.Stop(), p.reservation.Close()) }

@@ -1,0 +1,136 @@
+package servers
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// RedisOptions say how to start a Redis.
+type RedisOptions struct {
+	Options
+	// Config holds lines of redis.conf, such as "maxmemory 2mb".
+	Config []string
+	// TLS lets it speak TLS, and nothing else, see [Redis.CAFile].
+	TLS bool
+}
+
+// Redis is an empty Redis that keeps nothing on disk.
+type Redis struct {
+	*Process
+	// Password is the default user's.
+	Password string
+	options  RedisOptions
+	certs    certFiles
+}
+
+// NewRedis prepares a Redis.
+func NewRedis(o RedisOptions) (*Redis, error) {
+	p, err := newProcess("redis", o.Options)
+	if err != nil {
+		return nil, err
+	}
+	r := &Redis{Process: p, options: o}
+	if r.Password, err = secret(r.dir, "password"); err != nil {
+		return nil, fmt.Errorf("set up redis: %w", err)
+	}
+	if o.TLS {
+		if r.certs, err = writeCertificate(filepath.Join(r.dir, "tls")); err != nil {
+			return nil, fmt.Errorf("set up redis: %w", err)
+		}
+	}
+	r.prepare, r.ready = r.configure, r.ping
+	return r, nil
+}
+
+// configure installs Redis and writes its configuration: to a file, since the
+// arguments of a process are no secret.
+func (r *Redis) configure(ctx context.Context) error {
+	if err := Install(ctx, r.common, redisPackage); err != nil {
+		return err
+	}
+	var err error
+	if r.path, err = exec.LookPath("redis-server"); err != nil {
+		return err
+	}
+	lines := []string{
+		"bind " + host,
+		"dir " + r.dir,
+		`save ""`,
+		"requirepass " + r.Password,
+		"enable-debug-command local", // DEBUG SLEEP and its kin, for fault tests
+	}
+	if r.CAFile() != "" {
+		lines = append(lines, "port 0", fmt.Sprintf("tls-port %d", r.port), "tls-auth-clients no",
+			"tls-ca-cert-file "+r.certs.CA, "tls-cert-file "+r.certs.Cert, "tls-key-file "+r.certs.Key)
+	} else {
+		lines = append(lines, fmt.Sprintf("port %d", r.port))
+	}
+	lines = append(lines, r.options.Config...)
+	conf := filepath.Join(r.dir, "redis.conf")
+	r.args = []string{conf}
+	return r.writeFile(conf, strings.Join(lines, "\n")+"\n")
+}
+
+// Endpoint returns the server's address without the password.
+func (r *Redis) Endpoint() string {
+	if r.CAFile() != "" {
+		return "rediss://" + r.Addr()
+	}
+	return "redis://" + r.Addr()
+}
+
+// CAFile returns the path of the certificate authority to trust, or nothing
+// without [RedisOptions].TLS.
+func (r *Redis) CAFile() string { return r.certs.CA }
+
+// ping takes any of Redis's own answers for ready: with options such as an ACL
+// file or a master, an error may be all that the password gets.
+func (r *Redis) ping(ctx context.Context) error {
+	if err := dial(ctx, r.Addr()); err != nil {
+		return err // go-redis would print it
+	}
+	err := r.Do(ctx, "PING")
+	if redis.IsAuthError(err) {
+		return nil
+	}
+	return err
+}
+
+// Do runs one command as the default user, over a connection of its own.
+func (r *Redis) Do(ctx context.Context, args ...any) error {
+	o := &redis.Options{
+		Addr: r.Addr(), Password: r.Password, DisableIdentity: true,
+		MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true,
+	}
+	if r.CAFile() != "" {
+		var err error
+		if o.TLSConfig, err = trust(r.CAFile()); err != nil {
+			return err
+		}
+	}
+	client := redis.NewClient(o)
+	defer client.Close()
+	if err := client.Do(ctx, args...).Err(); err != nil {
+		return fmt.Errorf("run %v on redis: %w", args[0], err)
+	}
+	return nil
+}
+
+// Env returns the variables by which the product reaches this server.
+func (r *Redis) Env() []Var {
+	vars := []Var{
+		{"REDIS_HOST", r.Host()},
+		{"REDIS_PORT", strconv.Itoa(r.Port())},
+		{"REDIS_PASSWORD", r.Password},
+	}
+	if r.CAFile() != "" {
+		vars = append(vars, Var{"REDIS_TLS", "true"}, Var{"REDIS_CA_FILE", r.CAFile()})
+	}
+	return vars
+}

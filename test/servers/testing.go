@@ -1,0 +1,90 @@
+package servers
+
+import (
+	"os"
+	"testing"
+)
+
+// RunPostgres starts a PostgreSQL for the test and removes it at its end.
+func RunPostgres(tb testing.TB, o PostgresOptions) *Postgres {
+	tb.Helper()
+	return run(tb, &o.Options, func() (*Postgres, error) { return NewPostgres(o) })
+}
+
+// RunStandby starts a standby of pg for the test and removes it at its end.
+func RunStandby(tb testing.TB, pg *Postgres) *Postgres {
+	tb.Helper()
+	var o Options
+	return run(tb, &o, func() (*Postgres, error) { return NewStandby(pg, o) })
+}
+
+// RunPgBouncer starts a PgBouncer for the test and removes it at its end.
+func RunPgBouncer(tb testing.TB, o PgBouncerOptions) *PgBouncer {
+	tb.Helper()
+	return run(tb, &o.Options, func() (*PgBouncer, error) { return NewPgBouncer(o) })
+}
+
+// RunRedis starts a Redis for the test and removes it at its end.
+func RunRedis(tb testing.TB, o RedisOptions) *Redis {
+	tb.Helper()
+	return run(tb, &o.Options, func() (*Redis, error) { return NewRedis(o) })
+}
+
+// RunMinIO starts a MinIO for the test and removes it at its end.
+func RunMinIO(tb testing.TB, o MinIOOptions) *MinIO {
+	tb.Helper()
+	return run(tb, &o.Options, func() (*MinIO, error) { return NewMinIO(o) })
+}
+
+// RunOllama starts an Ollama for the test and removes it at its end.
+func RunOllama(tb testing.TB, o OllamaOptions) *Ollama {
+	tb.Helper()
+	return run(tb, &o.Options, func() (*Ollama, error) { return NewOllama(o) })
+}
+
+// run gives the server a folder, unless the test has chosen one, starts it, and
+// ends it with the test. When the test failed, it shows the server's log.
+func run[S Server](tb testing.TB, o *Options, setUp func() (S, error)) S {
+	tb.Helper()
+	if o.Dir == "" {
+		o.Dir = TempDir(tb)
+	}
+	if o.Progress == nil {
+		o.Progress = func(line string) { tb.Log(line) }
+	}
+	s, err := setUp()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Error(err)
+		}
+		if tb.Failed() {
+			tb.Logf("the log of %s ends:\n%s", s.Name(), s.LogTail())
+		}
+	})
+	if err := s.Start(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+// TempDir differs from the test's own TempDir in that other users may enter it:
+// servers that refuse to run as root have to.
+func TempDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "reims-health-")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			tb.Error(err)
+		}
+	})
+	if err := os.Chmod(dir, 0o711); err != nil {
+		tb.Fatal(err)
+	}
+	return dir
+}
