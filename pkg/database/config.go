@@ -1,0 +1,145 @@
+package database
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Config says which database to use and how. The zero value of a field stands
+// for its default.
+type Config struct {
+	Host string // or the directory of a Unix socket; default localhost
+	Port uint16 // default 5432
+	Name string // of the database; default reims
+	User string // default postgres
+
+	// Password is asked before every dial, so that a rotated secret works with no
+	// restart. It must return soon after its context is done. An error fails that
+	// dial with SQLSTATE 28000. The default is no password.
+	Password func(context.Context) (string, error)
+
+	// Environment and SSLMode decide on TLS, see [SSLMode]. The files are read
+	// before every dial; one that is missing fails that dial, not Open.
+	Environment string
+	SSLMode     string
+	SSLRootCert string // certificate authorities, PEM; "system" for the system's own
+	SSLCert     string // client certificate, PEM; needs SSLKey
+	SSLKey      string
+
+	// MinConns connections are kept open, at most MaxConns. Defaults 10 and 20; with
+	// MaxConns alone set, MinConns is at most that. -1 keeps none.
+	MinConns, MaxConns int32
+	// MaxConnLifetime is the age at which a connection is replaced by a new one, with
+	// up to MaxConnLifetimeJitter (whole seconds) added. Defaults one hour, and a
+	// tenth of MaxConnLifetime.
+	MaxConnLifetime, MaxConnLifetimeJitter time.Duration
+	// SkipPing hands out a connection that idled for more than a second without
+	// asking whether it is alive. It saves a round trip; a dead connection then shows
+	// as an error of the first statement.
+	SkipPing bool
+
+	// ConnectTimeout bounds a dial as a whole (name resolution, every address, TLS,
+	// login), and the wait for a free connection. Default 30 s.
+	ConnectTimeout time.Duration
+	// CommandTimeout bounds each statement, unless its context ends earlier; the
+	// server is told as well where it takes that (PgBouncer doesn't). Default 5 s.
+	CommandTimeout time.Duration
+
+	// ApplicationName is shown in pg_stat_activity. Default reims.
+	ApplicationName string
+	// SlowQuery is the duration from which a statement is logged at warn level.
+	// Default 1 s; a negative one never.
+	SlowQuery time.Duration
+	// Logger takes one record a statement and a dial. The default discards them.
+	Logger *slog.Logger
+	// DialFunc opens the network connection. The default is a net.Dialer's.
+	DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// SSLMode returns the libpq sslmode in effect: mode where it is set; else
+// verify-full with a root certificate, require in the environment production, and
+// prefer in any other.
+func SSLMode(environment, mode, rootCert string) string {
+	switch {
+	case mode != "":
+		return mode
+	case rootCert != "":
+		return "verify-full"
+	case environment == "production":
+		return "require"
+	default:
+		return "prefer"
+	}
+}
+
+// SSLModes returns the modes that are understood, from the weakest.
+func SSLModes() []string {
+	return []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+}
+
+func (c Config) withDefaults() Config {
+	c.Host = cmp.Or(c.Host, "localhost")
+	c.Port = cmp.Or(c.Port, 5432)
+	c.Name = cmp.Or(c.Name, "reims")
+	c.User = cmp.Or(c.User, "postgres")
+	c.SSLMode = SSLMode(c.Environment, c.SSLMode, c.SSLRootCert)
+	c.MaxConns = cmp.Or(c.MaxConns, max(c.MinConns, 20))
+	c.MinConns = max(cmp.Or(c.MinConns, min(c.MaxConns, 10)), 0)
+	c.MaxConnLifetime = cmp.Or(c.MaxConnLifetime, time.Hour)
+	c.MaxConnLifetimeJitter = cmp.Or(c.MaxConnLifetimeJitter, c.MaxConnLifetime/10)
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 30*time.Second)
+	c.CommandTimeout = cmp.Or(c.CommandTimeout, 5*time.Second)
+	c.ApplicationName = cmp.Or(c.ApplicationName, "reims")
+	c.SlowQuery = cmp.Or(c.SlowQuery, time.Second)
+	if c.Password == nil {
+		c.Password = func(context.Context) (string, error) { return "", nil }
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.DialFunc == nil {
+		c.DialFunc = new(net.Dialer).DialContext
+	}
+	return c
+}
+
+// validate finds what no server could make right.
+func (c Config) validate() error {
+	var problems []error
+	if !slices.Contains(SSLModes(), c.SSLMode) {
+		problems = append(problems, fmt.Errorf("SSLMode %q is none of %s", c.SSLMode, strings.Join(SSLModes(), ", ")))
+	}
+	if (c.SSLCert == "") != (c.SSLKey == "") {
+		problems = append(problems, errors.New("SSLCert and SSLKey need each other"))
+	}
+	if c.MaxConns < 1 || c.MinConns > c.MaxConns {
+		problems = append(problems, fmt.Errorf("MinConns %d and MaxConns %d: want MinConns <= MaxConns and MaxConns >= 1",
+			c.MinConns, c.MaxConns))
+	}
+	if min(c.ConnectTimeout, c.CommandTimeout, c.MaxConnLifetime) < 0 {
+		problems = append(problems, errors.New("ConnectTimeout, CommandTimeout and MaxConnLifetime must not be negative"))
+	}
+	return errors.Join(problems...)
+}
+
+// target names the database for people.
+func (c Config) target() string {
+	_, address := pgconn.NetworkAddress(c.Host, c.Port)
+	return address + "/" + c.Name + " as " + c.User
+}
+
+// statementTimeout is the command timeout as PostgreSQL's setting: whole
+// milliseconds, of which zero would mean no limit.
+func (c Config) statementTimeout() string {
+	return strconv.FormatInt(max(c.CommandTimeout.Milliseconds(), 1), 10)
+}

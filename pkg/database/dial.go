@@ -1,0 +1,97 @@
+package database
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"strings"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const (
+	statementTimeoutKey = "statement_timeout"
+
+	codeProtocolViolation    = "08P01"
+	codeInvalidAuthorization = "28000"
+)
+
+// dialer completes the configuration of each dial: the password, the TLS files,
+// and whether the server takes statement_timeout as a startup parameter.
+type dialer struct {
+	config Config
+	// learned is set by the first dial that succeeds, refused when a pooler refuses
+	// the startup parameter.
+	learned, refused atomic.Bool
+}
+
+// beforeConnect is called with a copy of the pool's configuration before each dial.
+func (d *dialer) beforeConnect(ctx context.Context, cc *pgx.ConnConfig) error {
+	ctx, cancel := context.WithTimeout(ctx, d.config.ConnectTimeout)
+	defer cancel()
+	password, err := d.config.Password(ctx)
+	if err != nil {
+		return &Error{Op: d.op() + ": read the password", Code: codeInvalidAuthorization, Err: err, kind: ErrConnection}
+	}
+	cc.Password = password
+	if err := d.readTLS(cc); err != nil {
+		return err
+	}
+	d.offerStatementTimeout(cc)
+	return nil
+}
+
+func (d *dialer) op() string { return "connect to " + d.config.target() }
+
+func (d *dialer) readTLS(cc *pgx.ConnConfig) error {
+	fresh, err := d.config.parseTLS()
+	if err != nil {
+		if parse, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
+			err = cmp.Or(parse.Unwrap(), err) // without the connection string
+		}
+		// As text, for a missing file's ENOENT in the chain would read as the missing
+		// socket of a server that is down.
+		return &Error{
+			Op:   d.op() + ": read the TLS files",
+			Err:  &tls.CertificateVerificationError{Err: errors.New(err.Error())},
+			kind: ErrConnection,
+		}
+	}
+	cc.TLSConfig, cc.Fallbacks = fresh.TLSConfig, fresh.Fallbacks
+	return nil
+}
+
+// offerStatementTimeout drops the parameter once a pooler has refused it. Until a
+// dial has succeeded, the last way to connect is tried twice, so that a refusal
+// costs this dial nothing but the second attempt.
+func (d *dialer) offerStatementTimeout(cc *pgx.ConnConfig) {
+	closeOnFatal := cc.OnPgError
+	cc.OnPgError = func(conn *pgconn.PgConn, e *pgconn.PgError) bool {
+		if e.Code == codeProtocolViolation && strings.Contains(e.Message, statementTimeoutKey) {
+			d.refused.Store(true)
+		}
+		return closeOnFatal(conn, e)
+	}
+	cc.AfterNetConnect = func(_ context.Context, c *pgconn.Config, conn net.Conn) (net.Conn, error) {
+		if d.refused.Load() {
+			delete(c.RuntimeParams, statementTimeoutKey)
+		}
+		return conn, nil
+	}
+	if !d.learned.Load() {
+		last := &pgconn.FallbackConfig{Host: cc.Host, Port: cc.Port, TLSConfig: cc.TLSConfig}
+		if n := len(cc.Fallbacks); n > 0 {
+			last = cc.Fallbacks[n-1]
+		}
+		cc.Fallbacks = append(cc.Fallbacks, last)
+	}
+}
+
+func (d *dialer) afterConnect(context.Context, *pgx.Conn) error {
+	d.learned.Store(true)
+	return nil
+}
