@@ -1,0 +1,45 @@
+//go:build !race
+
+package server_test
+
+import (
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/reims/reims-health/pkg/server"
+)
+
+// The race detector allocates by itself, and slows things down unevenly: these run
+// without it.
+
+func TestAllocs(t *testing.T) {
+	h := newHandler(allWell().snapshot(0), server.Full)
+	for _, target := range []string{"/health", "/health/", "/health/database", "/health/ready", "/health/live", "/nosuch"} {
+		wantNoAllocs(t, h, http.MethodGet, target)
+		wantNoAllocs(t, h, http.MethodHead, target)
+		wantNoAllocs(t, h, http.MethodPost, target)
+		wantNoAllocs(t, server.AllowOrigins(nil, h), http.MethodGet, target)
+	}
+}
+
+// TestAllocsStale shows that answers which have changed by age are rendered once,
+// not for every request, for as long as the scheduler stands still.
+func TestAllocsStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHandler(allWell().snapshot(0), server.Full)
+		advance(time.Hour)
+		wantCode(t, h, "/health", 503)
+		wantNoAllocs(t, h, http.MethodGet, "/health")
+	})
+}
+
+func wantNoAllocs(t *testing.T, h http.Handler, method, target string) {
+	t.Helper()
+	r := newRequest(method, target)
+	w := &writer{header: http.Header{}}
+	if n := testing.AllocsPerRun(100, func() { h.ServeHTTP(w, r) }); n != 0 {
+		t.Errorf("%s %s: %v allocations", method, target, n)
+	}
+}

@@ -1,0 +1,95 @@
+package server
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// book holds the answer to every path, as one snapshot gives them.
+type book struct {
+	until      time.Time // past it, some answer is no longer true; zero: never
+	pages      map[string]*page
+	dead       *page // in place of /health/live, when the scheduler does not run
+	notFound   *answer
+	notAllowed *answer
+}
+
+// page is the answer to one path, by form and by reader.
+type page struct {
+	live    bool
+	answers [2][2]*answer
+}
+
+// The forms of an answer.
+const (
+	asJSON = iota
+	asText // ?verbose
+)
+
+// The readers.
+const (
+	anonymous = iota
+	trusted   // holds the token
+)
+
+// answer is a response, ready to be written. Its header values are shared between
+// responses and must not be changed.
+type answer struct {
+	code        int
+	contentType []string
+	length      []string
+	body        []byte
+}
+
+var (
+	contentJSON = []string{"application/json"}
+	contentText = []string{"text/plain; charset=utf-8"}
+	noStore     = []string{"no-store"}
+	noSniff     = []string{"nosniff"}
+	allowed     = []string{"GET, HEAD"}
+)
+
+func newAnswer(code int, contentType []string, body []byte) *answer {
+	return &answer{code, contentType, []string{strconv.Itoa(len(body))}, body}
+}
+
+// bind renders every answer of a snapshot.
+func bind(s *health.Snapshot, details Details) *book {
+	b := &book{until: s.Until(), pages: map[string]*page{}}
+	b.pages["/health"] = newPage(s, details, renderHealth, verboseHealth)
+	b.pages["/health/ready"] = newPage(s, details, renderReady, verboseReady)
+	b.pages["/health/live"] = newPage(s, details, renderLive, verboseLive)
+	b.pages["/health/live"].live = true
+	b.dead = newPage(s, details, renderDead, verboseDead)
+	paths := []string{"/health", "/health/live", "/health/ready"}
+	for _, r := range s.Results {
+		path := "/health/" + r.Service.Name
+		paths = append(paths, path)
+		b.pages[path] = newPage(s, details,
+			func(s *health.Snapshot, d Details) (int, object) { return renderService(s, r, d) },
+			func(_ *health.Snapshot, d Details) (int, string) { return verboseService(r, d) })
+	}
+	b.notFound = newAnswer(http.StatusNotFound, contentJSON,
+		object{{"success", false}, {"error", "no such path or service"}, {"paths", paths}}.encode())
+	b.notAllowed = newAnswer(http.StatusMethodNotAllowed, contentJSON,
+		object{{"success", false}, {"error", "method not allowed: use GET or HEAD"}}.encode())
+	return b
+}
+
+func newPage(
+	s *health.Snapshot, details Details,
+	toJSON func(*health.Snapshot, Details) (int, object),
+	toText func(*health.Snapshot, Details) (int, string),
+) *page {
+	var p page
+	for reader, d := range [...]Details{anonymous: details, trusted: details.withToken()} {
+		code, body := toJSON(s, d)
+		p.answers[asJSON][reader] = newAnswer(code, contentJSON, body.encode())
+		code, text := toText(s, d)
+		p.answers[asText][reader] = newAnswer(code, contentText, []byte(text))
+	}
+	return &p
+}

@@ -1,0 +1,26 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Times are limits of a server; zero stands for a minute.
+type Times struct{ ReadHeader, Read, Write, Idle, Shutdown time.Duration }
+
+// ListenLimited is Listen with other times.
+func ListenLimited(ctx context.Context, handler http.Handler, t Times) (*Server, error) {
+	l := usual()
+	l.readHeader = cmp.Or(t.ReadHeader, time.Minute)
+	l.read = cmp.Or(t.Read, time.Minute)
+	l.write = cmp.Or(t.Write, time.Minute)
+	l.idle = cmp.Or(t.Idle, time.Minute)
+	l.shutdown = cmp.Or(t.Shutdown, time.Minute)
+	return listen(ctx, "127.0.0.1:0", handler, slog.New(slog.DiscardHandler), l)
+}
+
+// Break closes the listener under a running server.
+func (s *Server) Break() error { return s.listener.Close() }

@@ -1,0 +1,128 @@
+package server
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// deadAfter is how long the scheduler may not have run before /health/live says so.
+const deadAfter = 60 * time.Second
+
+// Source is where the answers come from: the monitor.
+type Source interface {
+	// Snapshot returns the latest snapshot, at no cost.
+	Snapshot() *health.Snapshot
+	// Idle is how long the scheduler has not run.
+	Idle() time.Duration
+}
+
+// Options are what a reader may see.
+type Options struct {
+	Details Details
+	// Token returns the present HEALTH_TOKEN, or "" for none. It is called by requests
+	// that carry one, and must not block. Nil: there is none.
+	Token func() string
+}
+
+// Handler answers /health and what lies below it. It costs a request no allocation
+// of its own.
+type Handler struct {
+	source  Source
+	options Options
+	book    atomic.Pointer[book]
+}
+
+// NewHandler returns a handler that answers from source. Publish must be called with
+// every new snapshot.
+func NewHandler(source Source, options Options) *Handler {
+	h := &Handler{source: source, options: options}
+	h.Publish(source.Snapshot())
+	return h
+}
+
+// Publish renders every answer of a snapshot, as it must be read now: others than
+// the news in it may have gone stale.
+func (h *Handler) Publish(s *health.Snapshot) {
+	h.book.Store(bind(s.At(time.Now()), h.options.Details))
+}
+
+// ServeHTTP writes the answer to the request's path.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header["Cache-Control"] = noStore
+	header["X-Content-Type-Options"] = noSniff
+	b := h.current()
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		header["Allow"] = allowed
+		write(w, r, b.notAllowed)
+		return
+	}
+	p, ok := b.pages[strings.TrimSuffix(r.URL.Path, "/")]
+	if !ok {
+		write(w, r, b.notFound)
+		return
+	}
+	if p.live && h.source.Idle() > deadAfter {
+		p = b.dead
+	}
+	write(w, r, p.answers[formOf(r)][h.readerOf(r)])
+}
+
+// current returns the published answers or, where they are no longer true, those
+// that the same snapshot gives now. These are kept, so that a scheduler that has
+// stopped does not make every request render them again.
+func (h *Handler) current() *book {
+	b := h.book.Load()
+	if b.until.IsZero() || time.Until(b.until) >= 0 {
+		return b
+	}
+	fresh := bind(h.source.Snapshot().At(time.Now()), h.options.Details)
+	h.book.CompareAndSwap(b, fresh) // a snapshot published meanwhile is newer
+	return fresh
+}
+
+func write(w http.ResponseWriter, r *http.Request, a *answer) {
+	header := w.Header()
+	header["Content-Type"] = a.contentType
+	header["Content-Length"] = a.length
+	w.WriteHeader(a.code)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(a.body) // a reader that has gone needs no answer
+	}
+}
+
+func formOf(r *http.Request) int {
+	if r.URL.RawQuery == "" {
+		return asJSON
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil || !query.Has("verbose") {
+		return asJSON
+	}
+	return asText
+}
+
+// readerOf tells whether the request carries the token. Hashes are compared, so
+// that the time it takes tells nothing, not even the token's length.
+func (h *Handler) readerOf(r *http.Request) int {
+	if h.options.Details != Safe || h.options.Token == nil || len(r.Header["Authorization"]) == 0 {
+		return anonymous
+	}
+	scheme, given, _ := strings.Cut(r.Header["Authorization"][0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return anonymous
+	}
+	token := h.options.Token()
+	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(token))
+	if token == "" || subtle.ConstantTimeCompare(a[:], b[:]) != 1 {
+		return anonymous
+	}
+	return trusted
+}

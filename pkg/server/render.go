@@ -1,0 +1,161 @@
+package server
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// timeFormat is RFC 3339 with milliseconds, in UTC.
+const timeFormat = "2006-01-02T15:04:05.000Z07:00"
+
+func stamp(t time.Time) string { return t.UTC().Format(timeFormat) }
+
+// millis is a duration in milliseconds, to the microsecond.
+func millis(d time.Duration) float64 {
+	return math.Round(float64(d)/float64(time.Microsecond)) / 1000
+}
+
+func httpCode(ok bool) int {
+	if ok {
+		return http.StatusOK
+	}
+	return http.StatusServiceUnavailable
+}
+
+func renderHealth(s *health.Snapshot, d Details) (int, object) {
+	var services, details object
+	for _, r := range s.Results {
+		services = append(services, member{r.Service.Name, r.Status.String()})
+		if d != Off {
+			details = append(details, member{r.Service.Name, serviceDetails(r, d)})
+		}
+	}
+	ok := s.Status() != health.Unhealthy
+	return httpCode(ok), object{
+		{"success", ok},
+		{"status", s.Status().String()},
+		{"services", services},
+		{"details", details},
+		{"timestamp", stamp(s.Time)},
+		{"check_duration_ms", millis(s.CheckDuration())},
+	}
+}
+
+func renderService(s *health.Snapshot, r health.Result, d Details) (int, object) {
+	var details object
+	if d != Off {
+		details = serviceDetails(r, d)
+	}
+	return httpCode(r.OK()), object{
+		{"success", r.OK()},
+		{"status", r.Status.String()},
+		{"details", details},
+		{"timestamp", stamp(s.Time)},
+	}
+}
+
+func serviceDetails(r health.Result, d Details) object {
+	var o object
+	if r.Last.Answered() {
+		o = append(o, member{"latency_ms", millis(r.Last.Observation.Latency)})
+	}
+	for _, m := range r.Last.Observation.Measures {
+		if d == Full || !m.Identifying() {
+			o = append(o, member{m.Name, measureValue(m)})
+		}
+	}
+	if r.Checks > 0 {
+		o = append(o, member{"checked_at", stamp(r.Last.Finished)})
+	}
+	o = append(o, member{"since", stamp(r.Since)})
+	if r.Fault() != nil {
+		o = append(o, faultDetails(r, d)...)
+	}
+	return o
+}
+
+func faultDetails(r health.Result, d Details) object {
+	o := object{{"reason", string(r.Reason())}}
+	if d == Full {
+		o = append(o, member{"message", r.Message()})
+	}
+	o = append(o, member{"consecutive_failures", r.ConsecutiveFailures})
+	if r.LastSuccess.IsZero() {
+		return append(o, member{"last_success", nil})
+	}
+	return append(o, member{"last_success", stamp(r.LastSuccess)})
+}
+
+func measureValue(m health.Measure) any {
+	switch m.Kind {
+	case health.KindBytes:
+		return humanBytes(m.Number)
+	case health.KindFlag:
+		return m.Number != 0
+	case health.KindText:
+		return m.Text
+	case health.KindList:
+		return append([]string{}, m.List...) // never null
+	default:
+		if math.IsNaN(m.Number) || math.IsInf(m.Number, 0) {
+			return nil // JSON has no such numbers
+		}
+		return m.Number
+	}
+}
+
+// humanBytes is the form that Redis gives as used_memory_human.
+func humanBytes(n float64) string {
+	if n < 1<<10 {
+		return fmt.Sprintf("%.0fB", n)
+	}
+	units := "KMGTPE"
+	for n /= 1 << 10; n >= 1<<10 && len(units) > 1; n /= 1 << 10 {
+		units = units[1:]
+	}
+	return fmt.Sprintf("%.2f%c", n, units[0])
+}
+
+func renderReady(s *health.Snapshot, d Details) (int, object) {
+	ready := s.Readiness()
+	status := "not_ready"
+	if ready.Ready {
+		status = "ready"
+	}
+	o := object{{"status", status}}
+	if db, ok := s.Service("database"); ok {
+		o = append(o, member{"database", db.Status.String()})
+	}
+	o = append(o, member{"timestamp", stamp(s.Time)})
+	if details := causeDetails(ready.Causes, d); len(details) > 0 {
+		o = append(o, member{"details", details})
+	}
+	return httpCode(ready.Ready), o
+}
+
+func causeDetails(causes []health.Cause, d Details) object {
+	var o object
+	for _, c := range causes {
+		if d == Off && !c.Ours() {
+			continue
+		}
+		cause := object{{"reason", string(c.Reason)}}
+		if d == Full {
+			cause = append(cause, member{"message", c.Message})
+		}
+		o = append(o, member{c.Source, cause})
+	}
+	return o
+}
+
+func renderLive(s *health.Snapshot, _ Details) (int, object) {
+	return http.StatusOK, object{{"status", "alive"}, {"timestamp", stamp(s.Time)}}
+}
+
+func renderDead(s *health.Snapshot, _ Details) (int, object) {
+	return http.StatusServiceUnavailable, object{{"status", "not_alive"}, {"timestamp", stamp(s.Time)}}
+}

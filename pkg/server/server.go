@@ -1,0 +1,96 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/net/netutil"
+)
+
+// limits bound what one client, and all of them together, can hold.
+type limits struct {
+	connections int // a further one waits until one is closed
+	headerBytes int
+	readHeader  time.Duration // from the first byte of a request
+	read        time.Duration
+	write       time.Duration
+	idle        time.Duration // between two requests
+	shutdown    time.Duration // for requests under way
+}
+
+// usual is several times what the kubelet, a scraper and some dashboards need.
+func usual() limits {
+	return limits{
+		connections: 256,
+		headerBytes: 8 << 10,
+		readHeader:  5 * time.Second,
+		read:        5 * time.Second,
+		write:       10 * time.Second,
+		idle:        time.Minute,
+		shutdown:    time.Second,
+	}
+}
+
+// Server is an HTTP server that is listening.
+type Server struct {
+	listener net.Listener
+	http     http.Server
+	shutdown time.Duration
+}
+
+// Listen binds addr, so that a port in use is an error at once and port 0 is known.
+// Requests are answered from Start on; until then they wait. The caller owns the
+// server and must call Start.
+func Listen(ctx context.Context, addr string, handler http.Handler, log *slog.Logger) (*Server, error) {
+	return listen(ctx, addr, handler, log, usual())
+}
+
+func listen(ctx context.Context, addr string, handler http.Handler, log *slog.Logger, l limits) (*Server, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	return &Server{
+		listener: netutil.LimitListener(listener, l.connections),
+		shutdown: l.shutdown,
+		http: http.Server{
+			Handler:                      handler,
+			DisableGeneralOptionsHandler: true, // OPTIONS * is a 405 as well
+			ReadHeaderTimeout:            l.readHeader,
+			ReadTimeout:                  l.read,
+			WriteTimeout:                 l.write,
+			IdleTimeout:                  l.idle,
+			MaxHeaderBytes:               l.headerBytes,
+			ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		},
+	}, nil
+}
+
+// Addr is the address that it listens on.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Start answers requests until ctx is done, then stops listening and gives those
+// under way a second.
+func (s *Server) Start(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(s.listener) }() // waited for below
+	defer func() { _ = s.http.Close() }()              // what is still open has had its time
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve on %s: %w", s.Addr(), err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.shutdown)
+	defer cancel()
+	_ = s.http.Shutdown(grace) // its only error is that the grace was too short
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve on %s: %w", s.Addr(), err)
+	}
+	return nil
+}

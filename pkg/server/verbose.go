@@ -1,0 +1,103 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// The plain-text form of ?verbose is that of Kubernetes' own health endpoints: a
+// line a check and a last line with the outcome.
+
+func verboseHealth(s *health.Snapshot, d Details) (int, string) {
+	var b strings.Builder
+	for _, r := range s.Results {
+		b.WriteString(verboseLine(r, d))
+	}
+	return outcome(&b, "health", s.Status() != health.Unhealthy)
+}
+
+func verboseService(r health.Result, d Details) (int, string) {
+	var b strings.Builder
+	b.WriteString(verboseLine(r, d))
+	return outcome(&b, r.Service.Name, r.OK())
+}
+
+func verboseLine(r health.Result, d Details) string {
+	name := r.Service.Name
+	switch {
+	case r.Status == health.Healthy:
+		return fmt.Sprintf("[+]%s ok\n", name)
+	case r.Status == health.Degraded:
+		return fmt.Sprintf("[+]%s ok: degraded: %s\n", name, withheld(r.Reason(), d))
+	default:
+		return fmt.Sprintf("[-]%s failed: %s\n", name, withheld(r.Reason(), d))
+	}
+}
+
+func withheld(reason health.Reason, d Details) string {
+	if d == Off {
+		return "reason withheld"
+	}
+	return string(reason)
+}
+
+func verboseReady(s *health.Snapshot, d Details) (int, string) {
+	ready := s.Readiness()
+	causes := map[string]health.Cause{}
+	for _, c := range ready.Causes {
+		causes[c.Source] = c
+	}
+	var b strings.Builder
+	for _, r := range s.Results {
+		b.WriteString(readyLine(r, causes, d))
+	}
+	if s.Override != health.NoOverride {
+		fmt.Fprintf(&b, "%soverride %s\n", sign(s.Override == health.OverrideReady), s.Override)
+	}
+	if s.Draining {
+		b.WriteString("[-]shutdown in progress\n")
+	}
+	return outcome(&b, "ready", ready.Ready)
+}
+
+func readyLine(r health.Result, causes map[string]health.Cause, d Details) string {
+	name := r.Service.Name
+	cause, blocks := causes[name]
+	switch {
+	case r.Service.Readiness == health.Ignore:
+		return fmt.Sprintf("[+]%s excluded: ok\n", name)
+	case !blocks:
+		return fmt.Sprintf("[+]%s ok\n", name)
+	case cause.Grace:
+		return fmt.Sprintf("[+]%s ok: in grace: %s\n", name, withheld(cause.Reason, d))
+	default:
+		return fmt.Sprintf("[-]%s failed: %s\n", name, withheld(cause.Reason, d))
+	}
+}
+
+func verboseLive(*health.Snapshot, Details) (int, string) {
+	return http.StatusOK, "[+]scheduler ok\nlive check passed\n"
+}
+
+func verboseDead(*health.Snapshot, Details) (int, string) {
+	return http.StatusServiceUnavailable, "[-]scheduler failed: it has not run for too long\nlive check failed\n"
+}
+
+func sign(ok bool) string {
+	if ok {
+		return "[+]"
+	}
+	return "[-]"
+}
+
+func outcome(b *strings.Builder, check string, ok bool) (int, string) {
+	verdict := "failed"
+	if ok {
+		verdict = "passed"
+	}
+	fmt.Fprintf(b, "%s check %s\n", check, verdict)
+	return httpCode(ok), b.String()
+}
