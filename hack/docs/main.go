@@ -12,6 +12,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/reims/reims-health/pkg/metrics"
 )
 
 // A document is a file and what renders it.
@@ -24,6 +26,7 @@ func documents() []document {
 	return []document{
 		{"docs/configuration.md", writeReference},
 		{"config/sample.env", writeSampleEnv},
+		{"docs/metrics.md", metrics.WriteReference},
 	}
 }
 

@@ -1,0 +1,87 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// gauge is a family whose samples are read off a snapshot. What it does not emit
+// is absent.
+type gauge struct {
+	family
+	read func(*health.Snapshot, emitter)
+}
+
+// emitter takes one sample: its value, and one value for each label of the family.
+type emitter func(value float64, labels ...string)
+
+// collector reads every gauge off the snapshot as of the moment of the scrape.
+type collector struct {
+	snapshot func() *health.Snapshot
+	gauges   []gauge
+	descs    []*prometheus.Desc // of the gauges, in their order
+}
+
+func newCollector(snapshot func() *health.Snapshot) *collector {
+	c := &collector{snapshot: snapshot, gauges: gauges()}
+	for _, g := range c.gauges {
+		c.descs = append(c.descs, g.desc())
+	}
+	return c
+}
+
+// Describe implements [prometheus.Collector].
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range c.descs {
+		ch <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	s := c.snapshot().At(time.Now())
+	for i, g := range c.gauges {
+		g.read(s, func(value float64, labels ...string) { ch <- sample(c.descs[i], value, labels) })
+	}
+}
+
+func sample(d *prometheus.Desc, value float64, labels []string) prometheus.Metric {
+	m, err := prometheus.NewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	if err != nil {
+		return prometheus.NewInvalidMetric(d, err)
+	}
+	return m
+}
+
+// gauges is every gauge: the state of the services, what they measured, and the
+// names that the predecessor gave to some of it.
+func gauges() []gauge {
+	all := stateGauges()
+	for _, m := range measures {
+		all = append(all, m.gauge())
+	}
+	return append(all, legacyGauges()...)
+}
+
+// perService reads a gauge of each service. The label service comes first.
+func perService(read func(health.Result, emitter)) func(*health.Snapshot, emitter) {
+	return func(s *health.Snapshot, emit emitter) {
+		for _, r := range s.Results {
+			read(r, func(value float64, labels ...string) {
+				emit(value, append([]string{r.Service.Name}, labels...)...)
+			})
+		}
+	}
+}
+
+func bit(on bool) float64 {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+func unixSeconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

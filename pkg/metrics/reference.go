@@ -1,0 +1,116 @@
+package metrics
+
+import (
+	_ "embed"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+//go:embed reference.md.tmpl
+var referenceTemplate string
+
+// WriteReference writes docs/metrics.md: every metric, from the tables that the
+// exposition is made of.
+func WriteReference(w io.Writer) error {
+	state, measured, legacy := gaugeFamilies()
+	state = append(state, buildFamily())
+	events := []family{probesFamily(), durationFamily(), transitionsFamily()}
+	_, err := strings.NewReplacer(
+		"{{state}}", table(state),
+		"{{events}}", table(events),
+		"{{measures}}", table(measured),
+		"{{legacy}}", table(legacy),
+		"{{process}}", table(processFamilies),
+		"{{buckets}}", bucketList(),
+		"{{named}}", strconv.Itoa(namedPairs-2),
+		"{{total}}", strconv.Itoa(total(state, events, measured, legacy, processFamilies)),
+		"{{fifth}}", strconv.Itoa(perServiceTotal(state, events, legacy)),
+	).WriteString(w, referenceTemplate)
+	return err
+}
+
+// gaugeFamilies sorts the gauges into the sections of the reference.
+func gaugeFamilies() (state, measured, legacy []family) {
+	for _, g := range gauges() {
+		switch {
+		case !strings.HasPrefix(g.name, "reims_health_"):
+			legacy = append(legacy, g.family)
+		case isMeasure(g.name):
+			measured = append(measured, g.family)
+		default:
+			state = append(state, g.family)
+		}
+	}
+	return state, measured, legacy
+}
+
+func isMeasure(name string) bool {
+	for _, m := range measures {
+		if m.name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func table(families []family) string {
+	var b strings.Builder
+	b.WriteString("| name | type | labels | meaning | absent | series |\n|---|---|---|---|---|---|")
+	for _, f := range families {
+		fmt.Fprintf(&b, "\n| `%s` | %s | %s | %s | %s | %d |",
+			f.name, f.kindName(), f.labelList(), f.help, f.absent, f.maxSeries())
+	}
+	return b.String()
+}
+
+func (f family) kindName() string {
+	if f.kind == "" {
+		return "gauge"
+	}
+	return f.kind
+}
+
+// labelList names the labels and, but for the service, their values.
+func (f family) labelList() string {
+	list := make([]string, len(f.labels))
+	for i, l := range f.labels {
+		list[i] = "`" + l.name + "`"
+		if len(l.values) > 0 && l.name != serviceLabel().name {
+			list[i] += " (" + strings.Join(l.values, ", ") + ")"
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+func bucketList() string {
+	list := make([]string, len(buckets))
+	for i, b := range buckets {
+		list[i] = strconv.FormatFloat(b, 'g', -1, 64)
+	}
+	return strings.Join(list, ", ") + " s"
+}
+
+func total(groups ...[]family) int {
+	n := 0
+	for _, families := range groups {
+		for _, f := range families {
+			n += f.maxSeries()
+		}
+	}
+	return n
+}
+
+// perServiceTotal is the share of one service in the families with that label.
+func perServiceTotal(groups ...[]family) int {
+	n := 0
+	for _, families := range groups {
+		for _, f := range families {
+			if len(f.labels) > 0 && f.labels[0].name == serviceLabel().name {
+				n += f.maxSeries() / len(services)
+			}
+		}
+	}
+	return n
+}

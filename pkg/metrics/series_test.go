@@ -1,0 +1,115 @@
+package metrics_test
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/metrics"
+)
+
+// worst drives four services through everything that makes a series.
+func worst(tb testing.TB) *pod {
+	tb.Helper()
+	p := newPod(time.Now(), services...)
+	p.publish(func(s *health.Snapshot) { s.Override = health.OverrideReady })
+	for _, service := range services {
+		p.check(service, health.Outcome{Starved: true, Fault: &health.Fault{Reason: health.Timeout}})
+		for _, reason := range append(health.Reasons(), "never_heard_of") {
+			p.check(service, fail(reason))
+			p.check(service, impaired(reason))
+			p.check(service, answer(time.Millisecond))
+		}
+	}
+	p.check("database", answer(time.Millisecond, databaseMeasures()...))
+	p.check("redis", answer(time.Millisecond, redisMeasures()...))
+	return p
+}
+
+// The contract allows 150 series. The reference promises fewer, family by family,
+// and here each of its promises is kept and needed.
+func TestSeries(t *testing.T) {
+	t.Parallel()
+	got := map[string]int{}
+	all := worst(t).scrape(t)
+	for sample := range all {
+		name, _, _ := strings.Cut(sample, "{")
+		got[regexp.MustCompile(`_seconds_(bucket|sum|count)$`).ReplaceAllString(name, "_seconds")]++
+	}
+	if len(all) > 150 {
+		t.Errorf("%d series, the contract allows 150", len(all))
+	}
+	documented, sum := reference(t), 0
+	for name, series := range documented {
+		sum += series
+		if got[name] != series {
+			t.Errorf("%s: %d series, the reference says %d", name, got[name], series)
+		}
+		delete(got, name)
+	}
+	if len(got) > 0 {
+		t.Errorf("not in the reference: %v", got)
+	}
+	if sum != len(all) {
+		t.Errorf("the reference adds up to %d, the exposition has %d", sum, len(all))
+	}
+	t.Logf("%d series", len(all))
+}
+
+// reference reads the names and numbers of series out of docs/metrics.md's tables.
+func reference(t *testing.T) map[string]int {
+	t.Helper()
+	var doc strings.Builder
+	if err := metrics.WriteReference(&doc); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]int{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|.*\\| (\\d+) \\|$").FindAllStringSubmatch(doc.String(), -1) {
+		found[m[1]], _ = strconv.Atoi(m[2])
+	}
+	if len(found) == 0 {
+		t.Fatal("no table in the reference")
+	}
+	return found
+}
+
+func TestFifthService(t *testing.T) {
+	t.Parallel()
+	four := len(worst(t).scrape(t))
+	p := newPod(time.Now(), "qdrant")
+	base := len(newPod(time.Now()).scrape(t))
+	for _, reason := range health.Reasons() {
+		p.check("qdrant", fail(reason))
+		p.check("qdrant", impaired(reason))
+		p.check("qdrant", answer(time.Millisecond))
+	}
+	if added := len(p.scrape(t)) - base; added != 30 {
+		t.Errorf("a fifth service adds %d series to the %d, the reference says 30", added, four)
+	}
+}
+
+// Names follow Prometheus' rules, but for those that Grafana panels already use.
+func TestLint(t *testing.T) {
+	t.Parallel()
+	legacy := map[string]bool{
+		"db_latency_ms": true, "redis_latency_ms": true, "minio_latency_ms": true, "ollama_latency_ms": true,
+	}
+	problems, err := testutil.GatherAndLint(worst(t).Gatherer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if !legacy[p.Metric] {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+		delete(legacy, p.Metric)
+	}
+	if len(legacy) > 0 {
+		t.Errorf("excepted for nothing: %v", legacy)
+	}
+}

@@ -1,0 +1,105 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// stateGauges are the verdicts on every service and on the Pod.
+func stateGauges() []gauge {
+	return []gauge{
+		{family{
+			name:   "reims_health_up",
+			help:   "Whether the service is healthy or degraded: 1 exactly when /health/NAME answers 200, else 0.",
+			labels: []label{serviceLabel()},
+		}, perService(readUp)},
+		{family{
+			name:   "reims_health_status",
+			help:   "The verdict on the service: 1 for the status that it has, 0 for the others.",
+			labels: []label{serviceLabel(), {"status", statusNames()}},
+		}, perService(readStatus)},
+		{family{
+			name:   "reims_health_probe_last_duration_seconds",
+			help:   "How long the service took to answer the latest check or, where it gave no answer, how long the check took to fail, in seconds.",
+			labels: []label{serviceLabel()},
+			absent: "before the first check is over; while stale",
+		}, perService(readLastDuration)},
+		{family{
+			name:   "reims_health_last_probe_timestamp_seconds",
+			help:   "When the latest check that counted was over, in seconds since the Unix epoch.",
+			labels: []label{serviceLabel()},
+			absent: "before the first check is over",
+		}, perService(readLastProbe)},
+		{family{
+			name:   "reims_health_last_success_timestamp_seconds",
+			help:   "When the latest check that found the service healthy was over, in seconds since the Unix epoch.",
+			labels: []label{serviceLabel()},
+			absent: "until a check has found the service healthy",
+		}, perService(readLastSuccess)},
+		{family{
+			name: "reims_health_ready",
+			help: "Whether the Pod is ready for traffic: 1 exactly when /health/ready answers 200, else 0.",
+		}, readReady},
+		{family{
+			name:   "reims_health_override",
+			help:   "The break-glass file that decides readiness: 1 for the mode that it sets, else 0. Both are 0 without an override.",
+			labels: []label{{"mode", overrideModes}},
+		}, readOverride},
+	}
+}
+
+var overrideModes = []string{string(health.OverrideReady), string(health.OverrideNotReady)}
+
+func readUp(r health.Result, emit emitter) { emit(bit(r.OK())) }
+
+func readStatus(r health.Result, emit emitter) {
+	for _, s := range health.Statuses() {
+		emit(bit(r.Status == s), s.String())
+	}
+}
+
+// readLastDuration leaves out a stale result: its observation is gone, and with it
+// the latency.
+func readLastDuration(r health.Result, emit emitter) {
+	if r.Checks > 0 && r.Reason() != health.Stale {
+		emit(duration(r.Last).Seconds())
+	}
+}
+
+// duration is what both probe_duration_seconds and the latency gauges show.
+func duration(o health.Outcome) time.Duration {
+	if o.Answered() {
+		return o.Observation.Latency
+	}
+	return o.Duration()
+}
+
+func readLastProbe(r health.Result, emit emitter) {
+	if r.Checks > 0 {
+		emit(unixSeconds(r.Last.Finished))
+	}
+}
+
+func readLastSuccess(r health.Result, emit emitter) {
+	if !r.LastSuccess.IsZero() {
+		emit(unixSeconds(r.LastSuccess))
+	}
+}
+
+func readReady(s *health.Snapshot, emit emitter) { emit(bit(s.Readiness().Ready)) }
+
+func readOverride(s *health.Snapshot, emit emitter) {
+	for _, mode := range overrideModes {
+		emit(bit(string(s.Override) == mode), mode)
+	}
+}
+
+func statusNames() []string {
+	all := health.Statuses()
+	names := make([]string, len(all))
+	for i, s := range all {
+		names[i] = s.String()
+	}
+	return names
+}
