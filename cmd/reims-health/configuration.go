@@ -1,0 +1,41 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reims/reims-health/pkg/config"
+)
+
+func newConfig(envFile *string) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "Print the effective configuration and where each value comes from",
+		Long: "Print the effective configuration, secrets redacted, and where each value comes from.\n" +
+			"What is wrong with it is listed, all at once, with exit code 2.",
+		Args: cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) error {
+			if output != "text" && output != "json" {
+				return &usageError{fmt.Sprintf("--output %q: want text or json", output)}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, warnings, err := config.Load(config.Options{Environ: config.Environ(), EnvFile: *envFile})
+			if err != nil {
+				return err
+			}
+			for _, w := range warnings {
+				cmd.PrintErrf("warning: %s: %s\n", w.Variable, w.Text)
+			}
+			if output == "json" {
+				return cfg.PrintJSON(cmd.OutOrStdout())
+			}
+			return cfg.Print(cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}

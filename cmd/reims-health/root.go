@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reims/reims-health/pkg/config"
+)
+
+// Exit codes.
+const (
+	exitGood   = 0
+	exitFailed = 1 // a check or a step failed
+	exitUsage  = 2 // bad usage or configuration
+)
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	understood := false
+	root := newRoot(&understood)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitGood
+	}
+	fmt.Fprintf(stderr, "reims-health: %v\n", err)
+	var (
+		usage *usageError
+		wrong *config.Error
+	)
+	if !understood || errors.As(err, &usage) || errors.As(err, &wrong) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// usageError is a flag's value that cannot be used.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+// newRoot returns the command line. understood is set once flags and arguments
+// have been accepted: an error before that is bad usage.
+func newRoot(understood *bool) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "reims-health",
+		Short:         "Health of what the REIMS API depends on",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun: func(*cobra.Command, []string) {
+			*understood = true
+		},
+	}
+	var envFile string
+	root.PersistentFlags().StringVar(&envFile, "env-file", "", "read variables from this file; the environment's own win over it")
+	root.AddCommand(newServe(&envFile), newConfig(&envFile), newVersion())
+	return root
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/metrics"
+	"github.com/reims/reims-health/pkg/server"
+)
+
+const (
+	// drainTime is how long not_ready is answered before the listeners close.
+	drainTime = time.Second
+	// exitTime bounds the whole shutdown, whatever hangs.
+	exitTime = 4500 * time.Millisecond
+)
+
+func newServe(envFile *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Probe the services and answer from the latest snapshot",
+		Long: "Probe the services on a ticker and answer HTTP and Prometheus from the latest snapshot.\n" +
+			"The environment configures it: see reims-health config.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, log, err := load(*envFile, cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			return bounded(cmd.Context(), log, func(ctx context.Context) error { return serve(ctx, cfg, log) })
+		},
+	}
+}
+
+// load reads the configuration, and logs its warnings to the logger it asks for.
+func load(envFile string, stderr io.Writer) (*config.Config, *slog.Logger, error) {
+	cfg, warnings, err := config.Load(config.Options{Environ: config.Environ(), EnvFile: envFile})
+	if err != nil {
+		return nil, nil, err
+	}
+	log := newLogger(cfg, stderr)
+	for _, w := range warnings {
+		log.Warn("configuration", "variable", w.Variable, "warning", w.Text)
+	}
+	return cfg, log, nil
+}
+
+// bounded runs f, and gives up waiting for it a while after ctx is done.
+func bounded(ctx context.Context, log *slog.Logger, f func(context.Context) error) error {
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }() // waited for, or ended by the process's exit
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(exitTime):
+		log.Error("shutdown incomplete: exiting all the same", "after", exitTime)
+		return nil
+	}
+}
+
+// serve wires everything together and runs it until ctx is done.
+func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+	services, closeClients, err := newServices(cfg, log)
+	defer closeClients()
+	if err != nil {
+		return err
+	}
+
+	monitor := health.NewMonitor(services)
+	token := &token{secret: cfg.Health.Token, log: log}
+	handler := server.NewHandler(monitor, server.Options{
+		Details: server.Details(cfg.Health.Details),
+		Token:   token.value,
+	})
+	monitor.Subscribe(handler.Publish)
+	v, c := buildVersion()
+	prom := metrics.New(metrics.BuildInfo{Version: v, Revision: c}, monitor.Snapshot, log)
+	monitor.Subscribe(prom.Observe)
+
+	answers, err1 := server.Listen(ctx, cfg.Health.Addr, server.AllowOrigins(cfg.Health.AllowedOrigins, handler), log)
+	scrapes, err2 := server.Listen(ctx, cfg.Health.MetricsAddr, prom.Handler(), log)
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	log.Info("serving", "version", v, "health_addr", answers.Addr().String(), "metrics_addr", scrapes.Addr().String())
+
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group, running := errgroup.WithContext(running)
+	changes := &health.ChangeLog{Updates: monitor.Updates(), Log: log}
+	for _, start := range []func(context.Context) error{
+		answers.Start, scrapes.Start, token.Start, changes.Start, monitor.Start,
+	} {
+		group.Go(func() error { return start(running) })
+	}
+	if path := cfg.Health.OverrideFile; path != "" {
+		override := &health.OverrideFile{Path: path, Set: monitor.Override, Log: log}
+		group.Go(func() error { return override.Start(running) })
+	}
+	group.Go(func() error {
+		select {
+		case <-running.Done(): // something failed
+			return nil
+		case <-ctx.Done():
+		}
+		log.Info("shutting down")
+		monitor.Drain()
+		pause(running, drainTime)
+		stop()
+		return nil
+	})
+	return group.Wait()
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

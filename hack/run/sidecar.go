@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/reims/reims-health/test/servers"
+)
+
+// sidecar is the program, running.
+type sidecar struct {
+	cmd     *exec.Cmd
+	log     *os.File
+	url     string
+	metrics string
+	client  http.Client
+}
+
+// launch starts the program with the variables of the servers. Its log goes to a
+// file.
+func launch(program, log string, set []servers.Server) (*sidecar, error) {
+	file, err := os.Create(log)
+	if err != nil {
+		return nil, err
+	}
+	health := cmp.Or(os.Getenv("HEALTH_ADDR"), "127.0.0.1:8008")
+	metrics := cmp.Or(os.Getenv("METRICS_ADDR"), "127.0.0.1:9008")
+	s := &sidecar{
+		cmd: exec.Command(program, "serve"), log: file,
+		url: "http://" + health + "/health", metrics: "http://" + metrics + "/metrics",
+		client: http.Client{Timeout: 2 * time.Second},
+	}
+	s.cmd.Env = append(os.Environ(), "HEALTH_ADDR="+health, "METRICS_ADDR="+metrics)
+	for _, server := range set {
+		for _, v := range server.Env() {
+			s.cmd.Env = append(s.cmd.Env, v.Name+"="+v.Value)
+		}
+	}
+	s.cmd.Stdout, s.cmd.Stderr = file, file
+	// A group of its own, so that Ctrl-C reaches it through us, in order.
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	if err := s.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", program, err)
+	}
+	return s, nil
+}
+
+// wait stops the program when ctx is done. That it exits before is an error.
+func (s *sidecar) wait(ctx context.Context) error {
+	defer s.log.Close()
+	exited := make(chan error, 1)
+	go func() { exited <- s.cmd.Wait() }() // waited for below
+	select {
+	case err := <-exited:
+		text, _ := os.ReadFile(s.log.Name())
+		return fmt.Errorf("the sidecar exited: %w\n%s", err, text)
+	case <-ctx.Done():
+		_ = s.cmd.Process.Signal(syscall.SIGTERM)
+		return <-exited
+	}
+}
+
+// report prints the first answer, and then a line whenever the verdict changes.
+func (s *sidecar) report(ctx context.Context, more bool) error {
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	last := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		body, verdict := s.ask(ctx)
+		switch {
+		case verdict == last, strings.Contains(verdict, "unknown"):
+			continue
+		case last == "":
+			s.introduce(body, more)
+		}
+		last = verdict
+		say(time.Now().Format(time.TimeOnly) + "  " + verdict)
+	}
+}
+
+func (s *sidecar) introduce(body string, more bool) {
+	say("\nThe sidecar is up:")
+	say("  " + s.url)
+	say("  " + s.url + "?verbose")
+	say("  " + s.metrics)
+	say("  log: " + s.log.Name())
+	say("\n$ curl -s " + s.url + "\n" + body)
+	if more {
+		say("MinIO and Ollama join when they are there. Ctrl-C stops everything.\n")
+	} else {
+		say("Ctrl-C stops everything.\n")
+	}
+}
+
+// ask returns the body of /health, indented, and the verdict in a line.
+func (s *sidecar) ask(ctx context.Context) (body, verdict string) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
+	if err != nil {
+		return "", ""
+	}
+	response, err := s.client.Do(request)
+	if err != nil {
+		return "", "" // not listening yet
+	}
+	defer response.Body.Close()
+	raw, _ := io.ReadAll(response.Body)
+	var answer struct {
+		Status   string
+		Services map[string]string
+		Details  map[string]struct{ Reason string }
+	}
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		return "", ""
+	}
+	verdict = answer.Status
+	for _, service := range []string{"database", "redis", "minio", "ollama"} {
+		if status := answer.Services[service]; status != "" && status != "healthy" {
+			verdict += fmt.Sprintf("  %s: %s %s", service, status, answer.Details[service].Reason)
+		}
+	}
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, raw, "", "  "); err != nil {
+		return "", ""
+	}
+	return indented.String(), verdict
+}

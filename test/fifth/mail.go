@@ -1,0 +1,57 @@
+// Package fifth is the worked example of docs/adding-a-service.md: a fifth service,
+// a mail server, in this one file.
+package fifth
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/textproto"
+	"syscall"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// Mail checks an SMTP server by its greeting.
+type Mail struct {
+	// Addr is host:port.
+	Addr string
+}
+
+// Check dials, reads the greeting (RFC 5321, 3.1) and says goodbye.
+func (m *Mail) Check(ctx context.Context) (health.Observation, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", m.Addr)
+	if err != nil {
+		return health.Observation{}, mailFault(err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // a read ends with ctx
+	smtp := textproto.NewConn(conn)
+	_, greeting, err := smtp.ReadResponse(220)
+	if err != nil {
+		return health.Observation{}, mailFault(errors.Join(ctx.Err(), err))
+	}
+	return health.Observation{Measures: []health.Measure{health.Text("greeting", greeting)}},
+		smtp.PrintfLine("QUIT")
+}
+
+// mailFault says what an error means. A reason is needed for what a reader would
+// treat differently; for the rest there is health.Error.
+func mailFault(err error) error {
+	var reply *textproto.Error
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return &health.Fault{Reason: health.Timeout, Err: err}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return &health.Fault{Reason: health.Refused, Err: err}
+	case errors.Is(err, io.EOF):
+		return &health.Fault{Reason: health.Reset, Err: err}
+	case errors.As(err, &reply) && reply.Code == 421:
+		return &health.Fault{Reason: health.Overloaded, Message: "the mail server accepts no more sessions", Err: err}
+	case errors.As(err, &reply):
+		return &health.Fault{Reason: health.Protocol, Err: err}
+	default:
+		return &health.Fault{Reason: health.Error, Err: err}
+	}
+}
