@@ -1,0 +1,82 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// networkFault classifies an error that came from below a driver: the resolver,
+// the socket, TLS, or the deadline. A probe asks its own driver's errors first.
+// A Fault that went through a driver (a callback of ours returned it) comes out
+// as it went in.
+func networkFault(err error) *health.Fault {
+	if own, ok := errors.AsType[*health.Fault](err); ok {
+		return own
+	}
+	return &health.Fault{Reason: networkReason(err), Err: err}
+}
+
+func networkReason(err error) health.Reason {
+	var (
+		dns   *net.DNSError
+		errno syscall.Errno
+		timed net.Error
+	)
+	switch {
+	case errors.As(err, &dns):
+		return health.DNS
+	case errors.As(err, &errno) && errnoReasons[errno] != "":
+		return errnoReasons[errno]
+	case isTLS(err):
+		return health.TLS
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
+		errors.As(err, &timed) && timed.Timeout():
+		return health.Timeout
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		return health.Reset
+	default:
+		return health.Error
+	}
+}
+
+// errnoReasons holds ENOENT for the socket file of a server that is not running.
+var errnoReasons = map[syscall.Errno]health.Reason{
+	syscall.ECONNREFUSED: health.Refused,
+	syscall.ENOENT:       health.Refused,
+	syscall.EHOSTUNREACH: health.Unreachable,
+	syscall.ENETUNREACH:  health.Unreachable,
+	syscall.EHOSTDOWN:    health.Unreachable,
+	syscall.ENETDOWN:     health.Unreachable,
+	syscall.ECONNRESET:   health.Reset,
+	syscall.ECONNABORTED: health.Reset,
+	syscall.EPIPE:        health.Reset,
+	syscall.ETIMEDOUT:    health.Timeout,
+}
+
+func isTLS(err error) bool {
+	var (
+		record    tls.RecordHeaderError
+		alert     tls.AlertError
+		verify    *tls.CertificateVerificationError
+		authority x509.UnknownAuthorityError
+		invalid   x509.CertificateInvalidError
+		hostname  x509.HostnameError
+		roots     x509.SystemRootsError
+		op        *net.OpError
+	)
+	// crypto/tls reports an alert as an OpError with one of these names; AlertError
+	// is for QUIC.
+	if errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error") {
+		return true
+	}
+	return errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &verify) ||
+		errors.As(err, &authority) || errors.As(err, &invalid) || errors.As(err, &hostname) || errors.As(err, &roots)
+}

@@ -1,0 +1,177 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// maxHTTPReply is the size of the largest body that is read: thousands of
+// buckets or models.
+const maxHTTPReply = 4 << 20
+
+// webClient speaks HTTP with one server on at most one connection at a time,
+// which is dialled afresh once a minute and on Redial. It takes no proxy from the
+// environment, follows no redirect, and reads no body above maxHTTPReply. A
+// request on a connection that had died meanwhile is sent once more on a fresh
+// one, by net/http, unless it is a POST.
+type webClient struct {
+	redialer
+	http *http.Client
+	// scheme is the variable that chooses between HTTP and HTTPS.
+	scheme  string
+	timeout time.Duration
+}
+
+// webReply is a whole answer.
+type webReply struct {
+	status int
+	header http.Header
+	body   []byte
+	// latency is from the moment there was a connection to the end of the body.
+	latency time.Duration
+}
+
+// newWebClient does not connect. The timeout bounds what a cancelled check leaves
+// behind: net/http finishes a dial that nobody waits for any more.
+func newWebClient(scheme string, config *tls.Config, timeout time.Duration) *webClient {
+	dialer := &net.Dialer{Timeout: timeout}
+	return &webClient{scheme: scheme, timeout: timeout, http: &http.Client{
+		Transport: &http.Transport{
+			DialContext:            dialer.DialContext,
+			TLSClientConfig:        config,
+			TLSHandshakeTimeout:    timeout,
+			MaxIdleConnsPerHost:    1,
+			MaxResponseHeaderBytes: 64 << 10,
+			DisableCompression:     true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// Close gives up the idle connection. It must not run beside a check.
+func (c *webClient) Close() error {
+	c.http.CloseIdleConnections()
+	return nil
+}
+
+// begin is called once at the start of a check.
+func (c *webClient) begin() {
+	if c.expired(time.Now()) {
+		c.http.CloseIdleConnections()
+	}
+}
+
+// do sends the request and reads the whole answer, whatever its status. Its error
+// is a [health.Fault].
+func (c *webClient) do(req *http.Request) (webReply, error) {
+	var ready time.Time
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { ready = time.Now() }}
+	reply, err := c.exchange(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	if err == nil && reply.asksForTLS() {
+		err = errAsksForTLS
+	}
+	if err != nil {
+		return webReply{}, c.fault(req, err, !ready.IsZero())
+	}
+	reply.latency = time.Since(ready)
+	return reply, nil
+}
+
+func (c *webClient) exchange(req *http.Request) (webReply, error) {
+	resp, err := c.http.Do(req) //nolint:gosec // the address is the configuration's
+	if err != nil {
+		return webReply{}, err
+	}
+	// What is left of a body that was not read to its end goes away with the
+	// connection.
+	defer func() { _ = resp.Body.Close() }()
+	body, err := readAtMost(resp, maxHTTPReply)
+	return webReply{status: resp.StatusCode, header: resp.Header, body: body}, err
+}
+
+func readAtMost(resp *http.Response, limit int64) ([]byte, error) {
+	if resp.ContentLength > limit {
+		return nil, errReplyTooLarge
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err == nil && int64(len(body)) > limit {
+		err = errReplyTooLarge
+	}
+	return body, err
+}
+
+// asksForTLS knows what net/http's server and nginx answer to plain HTTP on a
+// port that speaks HTTPS.
+func (r webReply) asksForTLS() bool {
+	body := string(r.body)
+	return r.status == http.StatusBadRequest && (strings.Contains(body, "HTTP request to an HTTPS server") ||
+		strings.Contains(body, "plain HTTP request was sent to HTTPS port"))
+}
+
+var errAsksForTLS = errors.New("the answer asks for HTTPS")
+
+// fault classifies a request that failed. For most of what can be wrong with an
+// answer net/http has no type; so what fails once there is a connection, and is
+// not the network's fault, is the answer's.
+func (c *webClient) fault(req *http.Request, err error, connected bool) *health.Fault {
+	secure := req.URL.Scheme == "https"
+	fault := networkFault(err)
+	switch {
+	case errors.Is(err, errReplyTooLarge):
+		return &health.Fault{Reason: health.Protocol, Message: "the answer is far larger than such a server's", Err: err}
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return &health.Fault{Reason: health.TLS, Message: "the server speaks HTTP, and " + c.scheme + " says HTTPS", Err: err}
+	case strings.Contains(err.Error(), "server closed idle connection"):
+		fault.Reason = health.Reset
+	case connected && fault.Reason == health.Error:
+		fault.Reason = health.Protocol
+	}
+	if errors.Is(err, errAsksForTLS) || !secure && wantsTLS(req.Context(), fault, "tcp", hostPort(req.URL), c.timeout/4) {
+		return &health.Fault{Reason: health.TLS, Message: "the server speaks HTTPS, and " + c.scheme + " says HTTP", Err: err}
+	}
+	return fault
+}
+
+// hostPort returns where to dial for a URL of plain HTTP.
+func hostPort(u *url.URL) string {
+	if u.Port() == "" {
+		return net.JoinHostPort(u.Hostname(), "80")
+	}
+	return u.Host
+}
+
+// get asks for url with GET.
+func (c *webClient) get(ctx context.Context, url string) (webReply, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return webReply{}, &health.Fault{Reason: health.Error, Err: err}
+	}
+	return c.do(req)
+}
+
+// statusReason classifies an answer for which there is no better word than its
+// status.
+func statusReason(status int) health.Reason {
+	switch {
+	case status == http.StatusUnauthorized:
+		return health.Auth
+	case status == http.StatusForbidden:
+		return health.Forbidden
+	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
+		return health.Overloaded
+	case status >= http.StatusInternalServerError:
+		return health.Error
+	default:
+		return health.Protocol
+	}
+}

@@ -1,0 +1,255 @@
+package probe_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/probe"
+	"github.com/reims/reims-health/test/servers"
+)
+
+// newMinIO returns a checker of m, changed by edit.
+func newMinIO(t *testing.T, m *servers.MinIO, edit func(*probe.MinIOOptions)) *probe.MinIO {
+	t.Helper()
+	options := probe.MinIOOptions{Endpoint: m.Addr(), Keys: keys(m.AccessKey, m.SecretKey), Timeout: 5 * time.Second}
+	if edit != nil {
+		edit(&options)
+	}
+	return openMinIO(t, options)
+}
+
+func openMinIO(t *testing.T, options probe.MinIOOptions) *probe.MinIO {
+	t.Helper()
+	p := probe.NewMinIO(options)
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+func keys(access, secret string) func(context.Context) (string, string, error) {
+	return func(context.Context) (string, string, error) { return access, secret, nil }
+}
+
+func makeBuckets(t *testing.T, m *servers.MinIO, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if err := m.MakeBucket(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestMinIOHealthy(t *testing.T) {
+	t.Parallel()
+	m := servers.RunMinIO(t, servers.MinIOOptions{})
+	p := newMinIO(t, m, nil)
+	seen := healthy(t, p)
+	if n, ok := seen.Find("buckets_count"); !ok || n != 0 {
+		t.Errorf("buckets_count = %v of an empty server", n)
+	}
+	makeBuckets(t, m, "b-1", "b-2", "b-3", "b-4", "b-5", "b-6")
+	seen = healthy(t, p)
+	want := []health.Measure{
+		health.Number("buckets_count", 6),
+		health.List("buckets", []string{"b-1", "b-2", "b-3", "b-4", "b-5"}),
+		health.Text("endpoint", m.Addr()),
+		health.Flag("secure", false),
+	}
+	if diff := cmp.Diff(want, seen.Measures); diff != "" {
+		t.Errorf("measures (-want +got):\n%s", diff)
+	}
+	if seen.Latency <= 0 {
+		t.Errorf("latency = %v", seen.Latency)
+	}
+}
+
+func TestMinIOOneRoundTrip(t *testing.T) {
+	t.Parallel()
+	m := servers.RunMinIO(t, servers.MinIOOptions{})
+	makeBuckets(t, m, "reims")
+	w := newWire(t, m.Addr())
+	p := newMinIO(t, m, func(o *probe.MinIOOptions) { o.Endpoint, o.Buckets = w.addr(), []string{"reims"} })
+	for i := range int64(5) {
+		healthy(t, p)
+		if trips, dials := w.trips.Load(), w.dials.Load(); trips != i+1 || dials != 1 {
+			t.Errorf("%d checks made %d round trips on %d connections, want one each on one", i+1, trips, dials)
+		}
+	}
+	p.Redial()
+	healthy(t, p)
+	healthy(t, p)
+	if got := w.dials.Load(); got != 2 {
+		t.Errorf("%d connections after Redial, want 2", got)
+	}
+	w.hangUp()
+	healthy(t, p) // a connection that died while idle is no failure
+}
+
+func TestMinIOLogin(t *testing.T) {
+	t.Parallel()
+	m := servers.RunMinIO(t, servers.MinIOOptions{})
+	for name, get := range map[string]func(context.Context) (string, string, error){
+		"wrong secret": keys(m.AccessKey, "canary-wrong"),
+		"unknown key":  keys("canary-nobody", m.SecretKey),
+		"empty secret": keys(m.AccessKey, ""),
+		"unreadable file": func(context.Context) (string, string, error) {
+			return "", "", errors.New("open /canary: no such file")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newMinIO(t, m, func(o *probe.MinIOOptions) { o.Keys, o.Buckets = get, []string{"any"} })
+			f := fault(t, p, health.Auth)
+			if !strings.Contains(f.Message, "MINIO_SECRET_KEY") || strings.Contains(f.Message, "canary") {
+				t.Errorf("message %q", f.Message)
+			}
+		})
+	}
+}
+
+func TestMinIOSecretRotated(t *testing.T) {
+	t.Parallel()
+	m := servers.RunMinIO(t, servers.MinIOOptions{})
+	makeBuckets(t, m, "reims")
+	key, err := m.AddKey(t.Context(), servers.BucketPolicy("reims"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var secret atomic.Value
+	secret.Store(key.SecretKey)
+	p := newMinIO(t, m, func(o *probe.MinIOOptions) {
+		o.Buckets = []string{"reims"}
+		o.Keys = func(context.Context) (string, string, error) { return key.AccessKey, secret.Load().(string), nil }
+	})
+	healthy(t, p)
+	const changed = "canary-rotated-secret"
+	if err := m.SetSecret(t.Context(), key.AccessKey, changed); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, p, health.Auth)
+	secret.Store(changed)
+	healthy(t, p)
+	if err := m.RemoveKey(t.Context(), key.AccessKey); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, p, health.Auth)
+}
+
+func TestMinIOBuckets(t *testing.T) {
+	t.Parallel()
+	m := servers.RunMinIO(t, servers.MinIOOptions{Env: []string{"MINIO_SITE_REGION=eu-west-3"}})
+	makeBuckets(t, m, "mine", "theirs")
+	key, err := m.AddKey(t.Context(), servers.BucketPolicy("mine"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	none, err := m.AddKey(t.Context(), `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["s3:*"],"Resource":["arn:aws:s3:::*"]}]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, limited, powerless := keys(m.AccessKey, m.SecretKey), keys(key.AccessKey, key.SecretKey), keys(none.AccessKey, none.SecretKey)
+	for name, test := range map[string]struct {
+		keys    func(context.Context) (string, string, error)
+		buckets []string
+		reason  health.Reason // empty: healthy
+		names   string        // the message's end
+		count   float64
+	}{
+		"all there":            {root, []string{"theirs", "mine"}, "", "", 2},
+		"missing":              {root, []string{"mine", "gone", "lost"}, health.BucketMissing, ": gone, lost", 2},
+		"limited, its own":     {limited, []string{"mine"}, "", "", 1},
+		"limited, another's":   {limited, []string{"mine", "theirs"}, health.Forbidden, ": theirs", 1},
+		"limited, none named":  {limited, nil, "", "", 1},
+		"powerless":            {powerless, nil, health.Forbidden, "may reach", 0},
+		"powerless, one named": {powerless, []string{"mine"}, health.Forbidden, ": mine", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newMinIO(t, m, func(o *probe.MinIOOptions) { o.Keys, o.Buckets = test.keys, test.buckets })
+			seen, err := p.Check(t.Context())
+			if test.reason == "" && err != nil {
+				t.Fatalf("Check failed: %v", err)
+			}
+			if test.reason != "" {
+				if f := wantFault(t, err, test.reason); !strings.HasSuffix(f.Message, test.names) {
+					t.Errorf("message %q does not end in %q", f.Message, test.names)
+				}
+			}
+			if got, _ := seen.Find("buckets_count"); got != test.count {
+				t.Errorf("buckets_count = %v, want %v", got, test.count)
+			}
+		})
+	}
+}
+
+func TestMinIOStoppedAndFrozen(t *testing.T) {
+	t.Parallel()
+	m := servers.RunMinIO(t, servers.MinIOOptions{})
+	const timeout = time.Second
+	p := newMinIO(t, m, func(o *probe.MinIOOptions) { o.Timeout = timeout })
+	healthy(t, p)
+	if err := m.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	fails(t, p, health.Timeout)
+	if took := time.Since(start); took > 2*timeout {
+		t.Errorf("a frozen server held the check for %v", took)
+	}
+	if err := m.Thaw(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "recovery after a freeze", func() bool { _, err := p.Check(t.Context()); return err == nil })
+	if err := m.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, p, health.Refused)
+	if err := m.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "recovery after a restart", func() bool { _, err := p.Check(t.Context()); return err == nil })
+}
+
+func TestMinIOTLS(t *testing.T) {
+	t.Parallel()
+	m := servers.RunMinIO(t, servers.MinIOOptions{TLS: true})
+	secure := func(ca string) func(*probe.MinIOOptions) {
+		return func(o *probe.MinIOOptions) { o.Secure, o.CAFile = true, ca }
+	}
+	healthy(t, newMinIO(t, m, secure(m.CAFile())))
+	fails(t, newMinIO(t, m, secure("")), health.TLS)
+	if f := fault(t, newMinIO(t, m, nil), health.TLS); !strings.Contains(f.Message, "MINIO_SECURE") {
+		t.Errorf("message %q does not mention MINIO_SECURE", f.Message)
+	}
+
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	late := newMinIO(t, m, secure(file))
+	if f := fault(t, late, health.TLS); !strings.Contains(f.Message, "_CA_FILE") {
+		t.Errorf("message %q does not mention _CA_FILE", f.Message)
+	}
+	ca, err := os.ReadFile(m.CAFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, ca, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	healthy(t, late)
+
+	plain := servers.RunMinIO(t, servers.MinIOOptions{})
+	if f := fault(t, newMinIO(t, plain, secure("")), health.TLS); !strings.Contains(f.Message, "MINIO_SECURE") {
+		t.Errorf("message %q does not mention MINIO_SECURE", f.Message)
+	}
+}

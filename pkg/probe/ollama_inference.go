@@ -1,0 +1,150 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// inferenceInterval is the least time between two tries.
+const inferenceInterval = time.Minute
+
+// inference is what is known of the model that is asked for a token.
+type inference struct {
+	stay    modelStay
+	next    time.Time     // no try before
+	failure *health.Fault // of the last try, while the model stays loaded
+}
+
+// infer asks the inference model for one token, if that is wanted and due, and
+// returns the fault of the last try.
+func (o *Ollama) infer(ctx context.Context) error {
+	if o.options.InferenceModel == "" {
+		return nil
+	}
+	ctx, cancel := o.withMargin(ctx)
+	defer cancel()
+	model, now, err := o.loaded(ctx)
+	switch {
+	case err != nil:
+		return inferenceFault("Ollama does not tell which models are loaded", err)
+	case model == nil:
+		// Whatever loads it is a use that will have been seen.
+		o.inference = inference{next: o.inference.next, stay: modelStay{known: true}}
+	case o.inference.stay.see(model.ExpiresAt, now) && !time.Now().Before(o.inference.next):
+		o.try(ctx, model, now)
+	}
+	if o.inference.failure != nil {
+		return o.inference.failure
+	}
+	return nil
+}
+
+// withMargin leaves a tenth of the timeout to report that inference took too
+// long, or the whole check would count as timed out.
+func (o *Ollama) withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, _ := ctx.Deadline()
+	return context.WithDeadline(ctx, deadline.Add(-o.options.Timeout/10))
+}
+
+// loaded returns the inference model's entry in /api/ps, nil if it is not loaded,
+// and the server's clock.
+func (o *Ollama) loaded(ctx context.Context) (*ollamaModel, time.Time, error) {
+	reply, err := o.get(ctx, o.options.BaseURL+"/api/ps")
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	models, err := readModels(reply)
+	for i := range models {
+		if sameModel(models[i].Name, o.options.InferenceModel) {
+			return &models[i], serverTime(reply), err
+		}
+	}
+	return nil, time.Time{}, err
+}
+
+// try asks for one token and remembers how that went.
+func (o *Ollama) try(ctx context.Context, model *ollamaModel, now time.Time) {
+	i := &o.inference
+	i.next, i.failure = time.Now().Add(inferenceInterval), nil
+	session := i.stay.remaining(now).Truncate(time.Second)
+	expires := model.ExpiresAt
+	if err := o.generate(ctx, model, session); err != nil {
+		i.failure = inferenceFault("the model that OLLAMA_INFERENCE_MODEL names is loaded and does not answer", err)
+	} else if after, _, err := o.loaded(ctx); err == nil && after != nil {
+		expires = after.ExpiresAt
+	}
+	i.stay.asked(session, expires)
+}
+
+func inferenceFault(message string, err error) *health.Fault {
+	return &health.Fault{Reason: health.Inference, Message: message, Err: err}
+}
+
+func (o *Ollama) generate(ctx context.Context, model *ollamaModel, session time.Duration) error {
+	options := map[string]int{"num_predict": 1}
+	// Ollama loads a model anew for a request that wants another context length.
+	if limit, err := o.trainedContext(ctx, model.Name); err != nil {
+		return err
+	} else if model.ContextLength > 0 && model.ContextLength < limit {
+		options["num_ctx"] = model.ContextLength
+	}
+	var answer struct{ Done bool }
+	err := o.post(ctx, "/api/generate", map[string]any{
+		"model": model.Name, "prompt": "1", "raw": true, "stream": false,
+		"keep_alive": keepAliveSeconds(session), "options": options,
+	}, &answer)
+	if err == nil && !answer.Done {
+		err = errors.New("the answer is not done")
+	}
+	return err
+}
+
+// trainedContext returns the context length that the model was made for, or zero
+// if Ollama does not tell. What users ask for above it, Ollama silently cuts down
+// to it; then the length that it reports is not the one that they asked for.
+func (o *Ollama) trainedContext(ctx context.Context, model string) (int, error) {
+	var answer struct {
+		Info map[string]any `json:"model_info"`
+	}
+	if err := o.post(ctx, "/api/show", map[string]any{"model": model}, &answer); err != nil {
+		return 0, err
+	}
+	length, _ := answer.Info[fmt.Sprint(answer.Info["general.architecture"], ".context_length")].(float64)
+	return int(length), nil
+}
+
+func (o *Ollama) post(ctx context.Context, path string, body, answer any) error {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.options.BaseURL+path, bytes.NewReader(b))
+	if err != nil {
+		return err
+	}
+	reply, err := o.do(req)
+	if err != nil {
+		return err
+	}
+	if reply.status != http.StatusOK {
+		return fmt.Errorf("post %s: answer %d", path, reply.status)
+	}
+	return json.Unmarshal(reply.body, answer)
+}
+
+// serverTime returns the server's clock, at most a second fast, or ours where it
+// does not tell.
+func serverTime(reply webReply) time.Time {
+	date, err := http.ParseTime(reply.header.Get("Date"))
+	if err != nil {
+		return time.Now()
+	}
+	return date.Add(time.Second) // it is cut to whole seconds
+}

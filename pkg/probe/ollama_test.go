@@ -1,0 +1,219 @@
+package probe_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/probe"
+	"github.com/reims/reims-health/test/servers"
+)
+
+// newOllama returns a checker of o, changed by edit.
+func newOllama(t *testing.T, o *servers.Ollama, edit func(*probe.OllamaOptions)) *probe.Ollama {
+	t.Helper()
+	options := probe.OllamaOptions{BaseURL: o.Endpoint(), Timeout: 5 * time.Second}
+	if edit != nil {
+		edit(&options)
+	}
+	return openOllama(t, options)
+}
+
+func openOllama(t *testing.T, options probe.OllamaOptions) *probe.Ollama {
+	t.Helper()
+	p := probe.NewOllama(options)
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+func TestOllamaHealthy(t *testing.T) {
+	t.Parallel()
+	o := servers.RunOllama(t, servers.OllamaOptions{Empty: true})
+	p := newOllama(t, o, func(options *probe.OllamaOptions) {
+		options.BaseURL = strings.Replace(o.Endpoint(), "//", "//canary-user:canary-secret@", 1) + "/"
+	})
+	if n, ok := healthy(t, p).Find("models_count"); !ok || n != 0 {
+		t.Errorf("models_count = %v of an empty server", n)
+	}
+	for _, name := range []string{"m1", "m2:small", "m3", "m4"} {
+		if err := o.CreateModel(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := healthy(t, p)
+	want := []health.Measure{
+		health.Number("models_count", 4),
+		health.List("models", seen.Measures[1].List), // latest first, to the second
+		health.Text("endpoint", o.Endpoint()+"/"),
+		health.Number("status_code", 200),
+	}
+	if diff := cmp.Diff(want, seen.Measures); diff != "" || len(seen.Measures[1].List) != 3 {
+		t.Errorf("measures (-want +got):\n%s", diff)
+	}
+	if seen.Latency <= 0 {
+		t.Errorf("latency = %v", seen.Latency)
+	}
+}
+
+func TestOllamaOneRoundTrip(t *testing.T) {
+	t.Parallel()
+	o := servers.RunOllama(t, servers.OllamaOptions{})
+	w := newWire(t, o.Addr())
+	p := newOllama(t, o, func(options *probe.OllamaOptions) {
+		options.BaseURL, options.RequiredModels = "http://"+w.addr(), []string{servers.Model}
+	})
+	for i := range int64(5) {
+		healthy(t, p)
+		if trips, dials := w.trips.Load(), w.dials.Load(); trips != i+1 || dials != 1 {
+			t.Errorf("%d checks made %d round trips on %d connections, want one each on one", i+1, trips, dials)
+		}
+	}
+	p.Redial()
+	healthy(t, p)
+	healthy(t, p)
+	if got := w.dials.Load(); got != 2 {
+		t.Errorf("%d connections after Redial, want 2", got)
+	}
+	w.hangUp()
+	healthy(t, p) // a connection that died while idle is no failure
+}
+
+func TestOllamaRequiredModels(t *testing.T) {
+	t.Parallel()
+	o := servers.RunOllama(t, servers.OllamaOptions{})
+	if err := o.CreateModel(t.Context(), "other:small"); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		required []string
+		missing  string
+	}{
+		"tag left out":  {[]string{"tiny"}, ""},
+		"tag named":     {[]string{"tiny:latest", "other:small"}, ""},
+		"another tag":   {[]string{"tiny:small", "tiny"}, ": tiny:small"},
+		"no latest":     {[]string{"other", "llama3"}, ": other, llama3"},
+		"in a registry": {[]string{"localhost:5000/library/tiny"}, ": localhost:5000/library/tiny"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newOllama(t, o, func(options *probe.OllamaOptions) { options.RequiredModels = test.required })
+			if test.missing == "" {
+				healthy(t, p)
+				return
+			}
+			seen, err := p.Check(t.Context())
+			if f := wantFault(t, err, health.ModelMissing); !strings.HasSuffix(f.Message, test.missing) {
+				t.Errorf("message %q does not end in %q", f.Message, test.missing)
+			}
+			if n, _ := seen.Find("models_count"); n != 2 {
+				t.Errorf("models_count = %v, want 2", n)
+			}
+		})
+	}
+}
+
+func TestOllamaModelComesAndGoes(t *testing.T) {
+	t.Parallel()
+	o := servers.RunOllama(t, servers.OllamaOptions{})
+	p := newOllama(t, o, func(options *probe.OllamaOptions) { options.RequiredModels = []string{"tiny"} })
+	healthy(t, p)
+	if err := o.DeleteModel(t.Context(), "tiny"); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, p, health.ModelMissing)
+	if err := o.CreateModel(t.Context(), "tiny"); err != nil {
+		t.Fatal(err)
+	}
+	healthy(t, p)
+}
+
+func TestOllamaStoppedAndFrozen(t *testing.T) {
+	t.Parallel()
+	o := servers.RunOllama(t, servers.OllamaOptions{})
+	const timeout = time.Second
+	p := newOllama(t, o, func(options *probe.OllamaOptions) { options.Timeout = timeout })
+	healthy(t, p)
+	if err := o.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	fails(t, p, health.Timeout)
+	if took := time.Since(start); took > 2*timeout {
+		t.Errorf("a frozen server held the check for %v", took)
+	}
+	if err := o.Thaw(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "recovery after a freeze", func() bool { _, err := p.Check(t.Context()); return err == nil })
+	if err := o.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, p, health.Refused)
+	if err := o.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	healthy(t, p)
+}
+
+// What a real Ollama cannot be brought to say.
+func TestOllamaAnswers(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		answer http.HandlerFunc
+		reason health.Reason // empty: healthy
+		status float64       // zero: no answer that has one
+	}{
+		"a login":       {reply(401, ""), health.Auth, 401},
+		"forbidden":     {reply(403, "canary"), health.Forbidden, 403},
+		"too many":      {reply(429, ""), health.Overloaded, 429},
+		"unavailable":   {reply(503, ""), health.Overloaded, 503},
+		"its own error": {reply(500, `{"error":"canary"}`), health.Error, 500},
+		"no such path":  {reply(404, "canary"), health.Protocol, 404},
+		"redirect":      {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, health.Protocol, 302},
+		"a web page":    {reply(200, "<html>canary</html>"), health.Protocol, 200},
+		"nothing":       {reply(200, ""), health.Protocol, 200},
+		"other JSON":    {reply(200, `{"ok":true}`), health.Protocol, 200},
+		"a list":        {reply(200, `["tiny"]`), health.Protocol, 200},
+		"no names":      {reply(200, `{"models":[{"size":1}]}`), health.Protocol, 200},
+		"more after it": {reply(200, `{"models":[]}canary`), health.Protocol, 200},
+		"100 MB":        {huge, health.Protocol, 0},
+		"no models":     {reply(200, `{"models":[]}`), "", 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := openOllama(t, probe.OllamaOptions{BaseURL: "http://" + serveHTTP(t, test.answer), Timeout: 5 * time.Second})
+			seen, err := p.Check(t.Context())
+			if got, _ := seen.Find("status_code"); got != test.status {
+				t.Errorf("status_code = %v, want %v", got, test.status)
+			}
+			if test.reason == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if f := wantFault(t, err, test.reason); strings.Contains(f.Message, "canary") {
+				t.Errorf("message %q carries the server's text", f.Message)
+			}
+		})
+	}
+}
+
+func TestOllamaSchemes(t *testing.T) {
+	t.Parallel()
+	o := servers.RunOllama(t, servers.OllamaOptions{Empty: true})
+	p := newOllama(t, o, func(options *probe.OllamaOptions) {
+		options.BaseURL = strings.Replace(o.Endpoint(), "http:", "https:", 1)
+	})
+	if f := fault(t, p, health.TLS); !strings.Contains(f.Message, "OLLAMA_HOST") {
+		t.Errorf("message %q does not mention OLLAMA_HOST", f.Message)
+	}
+}

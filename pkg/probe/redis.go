@@ -1,0 +1,205 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// RedisOptions says which Redis to ask, and how.
+type RedisOptions struct {
+	// Addr is host:port, or the path of a Unix socket.
+	Addr string
+	// Username is the ACL user; empty means the default user.
+	Username string
+	// Password is called at each dial, so that a rotated one needs no restart. Its
+	// error fails the check with [health.Auth]. Nil means no password.
+	Password func(context.Context) (string, error)
+	DB       int
+	// TLS is used as it is but for ServerName, which defaults to Addr's host. Nil
+	// means no TLS.
+	TLS *tls.Config
+	// AllowReplica makes a replica as good as a master.
+	AllowReplica bool
+	// Timeout bounds a check, dialling included.
+	Timeout time.Duration
+}
+
+// Redis checks a Redis server: PING and INFO in one round trip, on one connection
+// that is dialled afresh once a minute, after every failure, and on Redial.
+type Redis struct {
+	redialer
+	options RedisOptions
+
+	// client holds one connection and is thrown away with it. That keeps go-redis
+	// from its own ideas about a server that is down: a goroutine that goes on
+	// dialling, and the last dial's error instead of this one's.
+	client *redis.Client
+	// ready is when the connection could be asked: later than the start of the check
+	// if that had to dial.
+	ready time.Time
+	// greeting is how the server refused the connection's first command. go-redis
+	// swallows that, goes on, and reports that the connection was closed.
+	greeting error
+}
+
+var (
+	_ health.Checker  = (*Redis)(nil)
+	_ health.Redialer = (*Redis)(nil)
+)
+
+// NewRedis returns a checker of the Redis at options.Addr. It does not connect.
+func NewRedis(options RedisOptions) *Redis {
+	// go-redis writes raw dial errors to stderr and has no logger but this one, a
+	// variable of its package. All that it says is also in the errors it returns.
+	logging.Disable()
+	return &Redis{options: options}
+}
+
+// Check implements [health.Checker].
+func (r *Redis) Check(ctx context.Context) (health.Observation, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	defer cancel()
+
+	if r.expired(time.Now()) {
+		r.drop()
+	}
+	fresh := r.client == nil
+	reply, err := r.ask(ctx)
+	if !fresh && hungUp(err) {
+		r.drop()
+		reply, err = r.ask(ctx)
+	}
+	if err != nil {
+		fault := redisFault(err, r.greeting)
+		r.drop()
+		if r.options.TLS == nil && wantsTLS(ctx, fault, r.network(), r.options.Addr, r.options.Timeout/4) {
+			fault = &health.Fault{Reason: health.TLS, Message: "Redis speaks TLS at REDIS_PORT, and REDIS_TLS is off", Err: err}
+		}
+		return health.Observation{}, fault
+	}
+	return r.judge(reply)
+}
+
+// Close gives up the connection. It must not run beside Check.
+func (r *Redis) Close() error {
+	r.drop()
+	return nil
+}
+
+// drop has no error to report: the connection is of no use any more.
+func (r *Redis) drop() {
+	if r.client != nil {
+		_ = r.client.Close()
+		r.client = nil
+	}
+}
+
+// hungUp reports whether err may only mean that the connection had died since it
+// was last used.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+type redisReply struct {
+	info    redisInfo
+	latency time.Duration
+}
+
+// ask sends PING and INFO at once. INFO alone would do for the figures, but it is
+// answered where PING is refused: while loading, and when writes are refused.
+func (r *Redis) ask(ctx context.Context) (redisReply, error) {
+	if r.client == nil {
+		r.client = r.connect()
+	}
+	r.ready, r.greeting = time.Now(), nil
+
+	pipe := r.client.Pipeline()
+	ping, info := pipe.Ping(ctx), pipe.Info(ctx)
+	_, err := pipe.Exec(ctx)
+	latency := time.Since(r.ready)
+	if err != nil {
+		return redisReply{}, err
+	}
+	if ping.Val() != "PONG" {
+		return redisReply{}, errNotRedis
+	}
+	parsed, err := parseRedisInfo(info.Val())
+	return redisReply{parsed, latency}, err
+}
+
+func (r *Redis) connect() *redis.Client {
+	client := redis.NewClient(&redis.Options{
+		Network:                    r.network(),
+		Addr:                       r.options.Addr,
+		Dialer:                     r.dial,
+		OnConnect:                  func(context.Context, *redis.Conn) error { r.ready = time.Now(); return nil },
+		Protocol:                   2, // nothing here needs RESP3 and its pushes
+		CredentialsProviderContext: r.credentials,
+		DB:                         r.options.DB,
+		MaxRetries:                 -1,
+		DialTimeout:                r.options.Timeout,
+		DialerRetries:              1,
+		ReadTimeout:                r.options.Timeout,
+		WriteTimeout:               r.options.Timeout,
+		ContextTimeoutEnabled:      true,
+		ReadBufferSize:             8 << 10,
+		WriteBufferSize:            1 << 10,
+		PipelinePoolSize:           -1,
+		// One is in use. A pool of one would go on dialling in the background after
+		// its first failure.
+		PoolSize:                 2,
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	})
+	client.AddHook(greetingHook{&r.greeting})
+	return client
+}
+
+func (r *Redis) credentials(ctx context.Context) (username, password string, err error) {
+	if r.options.Password == nil {
+		return r.options.Username, "", nil
+	}
+	password, err = r.options.Password(ctx)
+	if err != nil {
+		return "", "", &health.Fault{
+			Reason:  health.Auth,
+			Message: "REDIS_PASSWORD cannot be read: see the file that REDIS_PASSWORD_FILE names",
+			Err:     err,
+		}
+	}
+	return r.options.Username, password, nil
+}
+
+// greetingHook keeps the error of a connection's first command.
+type greetingHook struct{ err *error }
+
+// DialHook implements [redis.Hook].
+func (greetingHook) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessPipelineHook implements [redis.Hook].
+func (greetingHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// ProcessHook implements [redis.Hook].
+func (h greetingHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if cmd.Name() == "hello" {
+			*h.err = err
+		}
+		return err
+	}
+}

@@ -1,0 +1,65 @@
+package probe
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// redisReplies holds what a Redis answers in the place of PONG, by its beginning.
+var redisReplies = []struct {
+	prefix string
+	fault  health.Fault
+}{
+	{"LOADING", health.Fault{Reason: health.StartingUp, Message: "Redis is loading its data into memory"}},
+	{"NOAUTH", health.Fault{Reason: health.Auth, Message: "Redis asks for a password: set REDIS_PASSWORD"}},
+	{"WRONGPASS", health.Fault{Reason: health.Auth, Message: "Redis refused the login: see REDIS_USERNAME and REDIS_PASSWORD"}},
+	{"invalid password", health.Fault{Reason: health.Auth, Message: "Redis refused the login: see REDIS_PASSWORD"}},
+	{"Client sent AUTH, but no password is set", health.Fault{Reason: health.Auth, Message: "Redis has no password, but REDIS_PASSWORD is set"}},
+	{"DENIED", health.Fault{Reason: health.Auth, Message: "Redis is in protected mode: it has no password and refuses other hosts"}},
+	{"NOPERM", health.Fault{Reason: health.Forbidden, Message: "the Redis user may not run PING or INFO: grant +ping and +info"}},
+	{"max number of clients", health.Fault{Reason: health.TooManyConnections, Message: "Redis has reached its maxclients"}},
+	{"DB index is out of range", health.Fault{Reason: health.DatabaseMissing, Message: "Redis has no database of the number in REDIS_DB"}},
+	{"MISCONF", health.Fault{
+		Reason: health.ReadOnly, Severity: health.Unproven,
+		Message: "Redis refuses writes because it cannot save to its disk: see its disk and its log",
+	}},
+	{"BUSY", health.Fault{Reason: health.Error, Message: "Redis is busy with a script that does not end"}},
+}
+
+// redisFault classifies what go-redis returned. greeting is the refusal of the
+// connection's first command, if any: it says more than the closed connection
+// that followed.
+func redisFault(err, greeting error) *health.Fault {
+	if fault := repliedFault(err); fault != nil {
+		return fault
+	}
+	if fault := repliedFault(greeting); fault != nil && hungUp(err) {
+		return fault
+	}
+	if fault := networkFault(err); fault.Reason != health.Error {
+		return fault
+	}
+	// go-redis has no type for what it could not parse.
+	switch text := err.Error(); {
+	case errors.Is(err, errNotRedis), errors.Is(err, errReplyTooLarge),
+		strings.Contains(text, "redis: can't parse"), strings.Contains(text, "redis: invalid"):
+		return &health.Fault{Reason: health.Protocol, Message: "what listens at REDIS_HOST and REDIS_PORT is not a Redis", Err: err}
+	default:
+		return &health.Fault{Reason: health.Error, Err: err}
+	}
+}
+
+func repliedFault(err error) *health.Fault {
+	for _, reply := range redisReplies {
+		if redis.HasErrorPrefix(err, reply.prefix) {
+			fault := reply.fault
+			fault.Err = err
+			return &fault
+		}
+	}
+	return nil
+}

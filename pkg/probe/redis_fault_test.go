@@ -1,0 +1,241 @@
+package probe_test
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/probe"
+	"github.com/reims/reims-health/test/servers"
+)
+
+func TestRedisStoppedAndFrozen(t *testing.T) {
+	t.Parallel()
+	r := servers.RunRedis(t, servers.RedisOptions{})
+	const timeout = 500 * time.Millisecond
+	p := newRedis(t, r, func(o *probe.RedisOptions) { o.Timeout = timeout })
+	fresh := newRedis(t, r, func(o *probe.RedisOptions) { o.Timeout = timeout })
+	healthy(t, p)
+
+	if err := r.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*probe.Redis{p, p, fresh} {
+		start := time.Now()
+		fails(t, c, health.Timeout)
+		if took := time.Since(start); took > 2*timeout {
+			t.Errorf("a frozen server held the check for %v", took)
+		}
+	}
+	if err := r.Thaw(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "recovery after a freeze", func() bool { _, err := p.Check(t.Context()); return err == nil })
+
+	if err := r.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, p, health.Refused)
+	if err := r.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	healthy(t, p)
+}
+
+func TestRedisUnknownHost(t *testing.T) {
+	t.Parallel()
+	fails(t, openRedis(t, probe.RedisOptions{Addr: "redis.invalid:6379", Timeout: 5 * time.Second}), health.DNS)
+}
+
+func TestRedisUnixSocketMissing(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "redis.sock")
+	fails(t, openRedis(t, probe.RedisOptions{Addr: path, Timeout: time.Second}), health.Refused)
+}
+
+func TestRedisTLS(t *testing.T) {
+	t.Parallel()
+	r := servers.RunRedis(t, servers.RedisOptions{TLS: true})
+	trusting := newRedis(t, r, func(o *probe.RedisOptions) { o.TLS = probe.TLSConfig(r.CAFile()) })
+	healthy(t, trusting)
+
+	fails(t, newRedis(t, r, func(o *probe.RedisOptions) { o.TLS = probe.TLSConfig("") }), health.TLS)
+	fails(t, newRedis(t, r, nil), health.TLS)
+	fails(t, newRedis(t, r, func(o *probe.RedisOptions) {
+		o.TLS = probe.TLSConfig(r.CAFile())
+		o.TLS.ServerName = "elsewhere.example"
+	}), health.TLS)
+
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	late := newRedis(t, r, func(o *probe.RedisOptions) { o.TLS = probe.TLSConfig(file) })
+	fails(t, late, health.TLS)
+	ca, err := os.ReadFile(r.CAFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		content string
+		ok      bool
+	}{{"not a certificate", false}, {string(ca), true}} {
+		if err := os.WriteFile(file, []byte(step.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if step.ok {
+			healthy(t, late)
+		} else {
+			fails(t, late, health.TLS)
+		}
+	}
+
+	redisDo(t, r, "CONFIG", "SET", "tls-auth-clients", "yes")
+	late.Redial()
+	fails(t, late, health.TLS) // it asks for a certificate, and says so in an alert
+}
+
+func TestRedisTLSNotOffered(t *testing.T) {
+	t.Parallel()
+	r := servers.RunRedis(t, servers.RedisOptions{})
+	p := newRedis(t, r, func(o *probe.RedisOptions) { o.TLS, o.Timeout = probe.TLSConfig(""), time.Second })
+	if f := fault(t, p, health.TLS); !strings.Contains(f.Message, "REDIS_TLS") {
+		t.Errorf("message %q does not mention REDIS_TLS", f.Message)
+	}
+	if err := r.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, p, health.Timeout) // nothing shows whether it would offer TLS
+	if err := r.Thaw(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRedisWrongServer(t *testing.T) {
+	t.Parallel()
+	const info = "$40\r\nredis_version:7.0.15\r\nrole:master\r\nused_mem\r\n"
+	for name, test := range map[string]struct {
+		serve  func(net.Conn)
+		reason health.Reason
+	}{
+		"HTTP":           {replying("HTTP/1.1 400 Bad Request\r\n\r\n"), health.Protocol},
+		"SSH":            {func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.2\r\n"); drain(c) }, health.Protocol},
+		"no PONG":        {replying("+OK\r\n" + info), health.Protocol},
+		"no INFO":        {replying("+PONG\r\n$5\r\nhello\r\n"), health.Protocol},
+		"TLS":            {serveTLS(t), health.TLS},
+		"endless line":   {func(c net.Conn) { flood(c, "+"+strings.Repeat("x", 64<<10)) }, health.Protocol},
+		"closes":         {func(net.Conn) {}, health.Reset},
+		"writes refused": {replying("-MISCONF Redis is configured to save RDB snapshots\r\n"), health.ReadOnly},
+		"script":         {replying("-BUSY Redis is busy running a script\r\n"), health.Error},
+		"protected mode": {func(c net.Conn) { _, _ = io.WriteString(c, "-DENIED Redis is running in protected mode\r\n") }, health.Auth},
+		"unknown error":  {replying("-WEIRD canary\r\n"), health.Error},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := fault(t, openRedis(t, probe.RedisOptions{Addr: answering(t, test.serve), Timeout: 5 * time.Second}), test.reason)
+			if strings.Contains(f.Message, "canary") {
+				t.Errorf("message %q carries the server's text", f.Message)
+			}
+		})
+	}
+}
+
+func TestRedisLeaksNothing(t *testing.T) {
+	frozen := servers.RunRedis(t, servers.RedisOptions{})
+	if err := frozen.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	gone := listen(t)
+	_ = gone.Close()
+	for name, addr := range map[string]string{
+		"refused": gone.Addr().String(),
+		"frozen":  frozen.Addr(),
+		"garbage": answering(t, saying("garbage\r\n")),
+		"closes":  answering(t, func(net.Conn) {}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := openRedis(t, probe.RedisOptions{Addr: addr, Timeout: 20 * time.Millisecond})
+			leaksNothing(t, func() {
+				if _, err := p.Check(t.Context()); err == nil {
+					t.Fatal("Check succeeded")
+				}
+			})
+		})
+	}
+	if err := frozen.Thaw(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A server that is down is dialled by checks and by nothing else.
+func TestRedisDialsOnceACheck(t *testing.T) {
+	t.Parallel()
+	var dials atomic.Int64
+	p := openRedis(t, probe.RedisOptions{
+		Addr: answering(t, func(net.Conn) { dials.Add(1) }), TLS: probe.TLSConfig(""), Timeout: time.Second,
+	})
+	for range 10 {
+		if _, err := p.Check(t.Context()); err == nil {
+			t.Fatal("Check succeeded")
+		}
+	}
+	if got := dials.Load(); got != 10 {
+		t.Errorf("10 checks dialled %d times", got)
+	}
+}
+
+func TestRedisObeysItsContext(t *testing.T) {
+	t.Parallel()
+	p := openRedis(t, probe.RedisOptions{Addr: answering(t, drain), Timeout: time.Minute})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err := p.Check(ctx)
+	_ = wantFault(t, err, health.Timeout)
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("Check returned %v after its context was done", took)
+	}
+}
+
+func drain(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
+
+// flood writes text until the other side has gone away.
+func flood(c net.Conn, text string) {
+	for {
+		if _, err := io.WriteString(c, text); err != nil {
+			return
+		}
+	}
+}
+
+// replying answers each command with reply.
+func replying(reply string) func(net.Conn) {
+	return func(c net.Conn) {
+		buf := make([]byte, 4<<10)
+		for {
+			n, err := c.Read(buf)
+			if err != nil {
+				return
+			}
+			commands := strings.Count(string(buf[:n]), "*")
+			if _, err := io.WriteString(c, strings.Repeat(reply, commands)); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// serveTLS has the certificate of a test server of net/http, which nobody trusts.
+func serveTLS(t *testing.T) func(net.Conn) {
+	t.Helper()
+	s := httptest.NewUnstartedServer(nil)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return func(c net.Conn) { drain(tls.Server(c, s.TLS)) }
+}
