@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -24,11 +25,9 @@ func newConfig(envFile *string) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, warnings, err := config.Load(config.Options{Environ: config.Environ(), EnvFile: *envFile})
+			printWarnings(cmd.ErrOrStderr(), warnings)
 			if err != nil {
 				return err
-			}
-			for _, w := range warnings {
-				cmd.PrintErrf("warning: %s: %s\n", w.Variable, w.Text)
 			}
 			if output == "json" {
 				return cfg.PrintJSON(cmd.OutOrStdout())
@@ -38,4 +37,10 @@ func newConfig(envFile *string) *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd
+}
+
+func printWarnings(w io.Writer, warnings []config.Problem) {
+	for _, p := range warnings {
+		fmt.Fprintf(w, "warning: %s: %s\n", p.Variable, p.Text)
+	}
 }

@@ -35,15 +35,19 @@ func newServe(envFile *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			// What libraries print through the standard logger is redacted as well.
+			slog.SetDefault(log)
 			return bounded(cmd.Context(), log, func(ctx context.Context) error { return serve(ctx, cfg, log) })
 		},
 	}
 }
 
-// load reads the configuration, and logs its warnings to the logger it asks for.
+// load reads the configuration, and logs its warnings to the logger it asks for, or
+// prints them beside the error.
 func load(envFile string, stderr io.Writer) (*config.Config, *slog.Logger, error) {
 	cfg, warnings, err := config.Load(config.Options{Environ: config.Environ(), EnvFile: envFile})
 	if err != nil {
+		printWarnings(stderr, warnings)
 		return nil, nil, err
 	}
 	log := newLogger(cfg, stderr)

@@ -127,15 +127,15 @@ func (s *sidecar) ask(ctx context.Context) (body, verdict string) {
 	if err := json.Unmarshal(raw, &answer); err != nil {
 		return "", ""
 	}
-	verdict = answer.Status
+	verdicts := []string{answer.Status}
 	for _, service := range []string{"database", "redis", "minio", "ollama"} {
 		if status := answer.Services[service]; status != "" && status != "healthy" {
-			verdict += fmt.Sprintf("  %s: %s %s", service, status, answer.Details[service].Reason)
+			verdicts = append(verdicts, fmt.Sprintf("%s: %s %s", service, status, answer.Details[service].Reason))
 		}
 	}
 	var indented bytes.Buffer
 	if err := json.Indent(&indented, raw, "", "  "); err != nil {
 		return "", ""
 	}
-	return indented.String(), verdict
+	return indented.String(), strings.Join(verdicts, "  ")
 }

@@ -14,6 +14,7 @@ import (
 
 // follow logs a monitor's changes in a synctest bubble.
 func follow(t *testing.T, updates <-chan *health.Snapshot) *journal {
+	t.Helper()
 	j := &journal{}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
@@ -36,6 +37,7 @@ func (j *journal) logs(t *testing.T, pattern string, want ...string) {
 
 // feed sends an endless channel the snapshots of a history, a letter each.
 func feed(t *testing.T, history string) *journal {
+	t.Helper()
 	svc := service("db")
 	updates := make(chan *health.Snapshot, len(history)+1)
 	updates <- &health.Snapshot{Results: []health.Result{health.NewResult(svc, epoch)}}

@@ -26,6 +26,7 @@ type breakGlass struct {
 }
 
 func watchOverride(t *testing.T, content string) *breakGlass {
+	t.Helper()
 	b := &breakGlass{t: t, path: filepath.Join(t.TempDir(), "override")}
 	if content != "" {
 		b.write(content)

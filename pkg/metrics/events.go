@@ -44,7 +44,7 @@ func transitionsFamily() family {
 	return family{
 		name:   "reims_health_transitions_total",
 		kind:   "counter",
-		help:   "Changes of the verdict, by the status it changed to. The first verdict counts.",
+		help:   "Changes of the verdict, by the status it changed to. The first verdict counts, a result that went stale does not.",
 		labels: []label{serviceLabel(), {"to", verdicts()}},
 	}
 }
@@ -105,10 +105,11 @@ func (e *events) observe(s *health.Snapshot) {
 		e.begin(s)
 	}
 	for i, r := range s.Results {
-		e.count(e.last[i], r)
-		if r.Reason() == health.Stale {
-			r.Status = e.last[i].Status // going stale is no verdict
+		was := e.last[i]
+		if r.Checks == was.Checks {
+			r.Status = was.Status // without a check it can only have gone stale
 		}
+		e.count(was, r)
 		e.last[i] = r
 	}
 }
@@ -140,7 +141,7 @@ func (e *events) count(was, is health.Result) {
 	if is.Checks > was.Checks {
 		e.probe(name, is.Last)
 	}
-	if is.Status != was.Status && is.Reason() != health.Stale {
+	if is.Status != was.Status {
 		e.transitions.WithLabelValues(name, is.Status.String()).Inc()
 	}
 }

@@ -43,7 +43,7 @@ reims_health_status{service="redis",status="degraded"} 0
 reims_health_status{service="redis",status="healthy"} 0
 reims_health_status{service="redis",status="unhealthy"} 0
 reims_health_status{service="redis",status="unknown"} 1
-# HELP reims_health_transitions_total Changes of the verdict, by the status it changed to. The first verdict counts.
+# HELP reims_health_transitions_total Changes of the verdict, by the status it changed to. The first verdict counts, a result that went stale does not.
 # TYPE reims_health_transitions_total counter
 reims_health_transitions_total{service="redis",to="degraded"} 0
 reims_health_transitions_total{service="redis",to="healthy"} 0
