@@ -1,0 +1,271 @@
+package probe_test
+
+import (
+	"net"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/probe"
+	"github.com/reims/reims-health/test/servers"
+)
+
+func TestPostgresFaults(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{})
+	shut := pgRole(t, pg, "shut", "")
+	full := pgRole(t, pg, "full", "CONNECTION LIMIT 0")
+	for _, statement := range []string{"CREATE DATABASE private", "REVOKE CONNECT ON DATABASE private FROM PUBLIC"} {
+		if err := pg.SQL(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closed := listen(t)
+	closed.Close()
+	address := func(edit func(*url.URL)) string { return pgAddress(t, pg, edit) }
+
+	for name, c := range map[string]struct {
+		address string
+		want    health.Reason
+	}{
+		"wrong password":   {address(func(u *url.URL) { u.User = url.UserPassword("postgres", "canary") }), health.Auth},
+		"unknown role":     {address(func(u *url.URL) { u.User = url.UserPassword("canary", "canary") }), health.Auth},
+		"unknown database": {address(func(u *url.URL) { u.Path = "canary" }), health.DatabaseMissing},
+		"no right":         {strings.Replace(shut, "/reims?", "/private?", 1), health.Forbidden},
+		"role's limit":     {full, health.TooManyConnections},
+		"unknown host":     {address(func(u *url.URL) { u.Host = "x.invalid:5432" }), health.DNS},
+		"closed port":      {address(func(u *url.URL) { u.Host = closed.Addr().String() }), health.Refused},
+		"no TLS offered":   {address(func(u *url.URL) { u.RawQuery = "sslmode=require" }), health.TLS},
+		"TLS preferred, wrong password": {address(func(u *url.URL) {
+			u.User, u.RawQuery = url.UserPassword("postgres", "canary"), "sslmode=prefer"
+		}), health.Auth},
+		"silent":                 {pgAnswering(t, "disable", silent), health.Timeout},
+		"garbage":                {pgAnswering(t, "disable", saying("HTTP/1.1 400 Bad Request\r\n\r\n")), health.Protocol},
+		"garbage, TLS preferred": {pgAnswering(t, "prefer", saying("-ERR unknown command\r\n")), health.Protocol},
+		"hangs up":               {pgAnswering(t, "disable", func(net.Conn) {}), health.Reset},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool := pgPool(t, c.address)
+			timeout := pgPatience
+			if c.want == health.Timeout {
+				timeout = pgTimeout
+				pool = pgPool(t, c.address, pgImpatient)
+			}
+			o, err := pgCheck(t, probe.NewPostgres(pool, probe.PostgresOptions{Database: "reims"}), timeout)
+			message := pgFault(t, err, c.want, pool)
+			if message == "" && c.want != health.Reset {
+				t.Error("the message says nothing of what to look at")
+			}
+			pgWantNumber(t, o, "pool_free", 0)
+			if len(o.Measures) != 4 {
+				t.Errorf("measures = %v, want the pool's and the database's name only", o.Measures)
+			}
+		})
+	}
+}
+
+func TestPostgresUntrustedCertificate(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{TLS: true, HBA: []string{"hostssl all all 127.0.0.1/32 scram-sha-256"}})
+	for name, c := range map[string]struct {
+		query string
+		want  health.Reason
+	}{
+		"verified":                 {"sslmode=verify-full&sslrootcert=" + url.QueryEscape(pg.CAFile()), ""},
+		"of an unknown authority":  {"sslmode=verify-full&sslrootcert=system", health.TLS},
+		"preferred, not verified":  {"sslmode=prefer", ""},
+		"in clear, refused by HBA": {"sslmode=disable", health.Auth},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool := pgPool(t, pgAddress(t, pg, func(u *url.URL) { u.RawQuery = c.query }))
+			p := probe.NewPostgres(pool, probe.PostgresOptions{})
+			if c.want == "" {
+				pgHealthy(t, p)
+				return
+			}
+			_, err := pgCheck(t, p, pgPatience)
+			pgFault(t, err, c.want, pool)
+		})
+	}
+}
+
+func TestPostgresFrozenAndThawed(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{})
+	pool := pgPool(t, pg.URL(), pgImpatient)
+	p := probe.NewPostgres(pool, probe.PostgresOptions{})
+	pgWarm(t, pool, 2)
+	if err := pg.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	// Two checks lose both connections, which hold their slots while the driver waits
+	// for the server to close them: that is no exhausted pool.
+	for range 4 {
+		_, err := pgCheck(t, p, pgTimeout)
+		pgFault(t, err, health.Timeout, pool)
+	}
+	if err := pg.Thaw(); err != nil {
+		t.Fatal(err)
+	}
+	p.Redial()
+	pgHealthy(t, p)
+}
+
+// pgWarm makes the pool hold n idle connections.
+func pgWarm(t *testing.T, pool *pgxpool.Pool, n int) {
+	t.Helper()
+	for range n {
+		conn, err := pool.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Release()
+	}
+}
+
+func TestPostgresPoolExhausted(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{})
+	pool := pgPool(t, pg.URL())
+	p := probe.NewPostgres(pool, probe.PostgresOptions{})
+	first, err := pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Release()
+	pgHealthy(t, p)
+	second, err := pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := pgCheck(t, p, pgTimeout)
+	pgFault(t, err, health.PoolExhausted, pool)
+	pgWantNumber(t, o, "pool_active", 2)
+	second.Release()
+	pgHealthy(t, p)
+}
+
+func TestPostgresOutOfConnections(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{
+		Settings: map[string]string{"max_connections": "6", "superuser_reserved_connections": "3"},
+	})
+	address := pgRole(t, pg, "app", "")
+	holding := pgPool(t, address)
+	filling := pgPool(t, address)
+	for _, pool := range []*pgxpool.Pool{holding, filling, filling} {
+		eventually(t, "a free slot", func() bool {
+			conn, err := pool.Acquire(t.Context())
+			if err == nil && pool == filling {
+				t.Cleanup(conn.Release)
+			} else if err == nil {
+				conn.Release()
+			}
+			return err == nil
+		})
+	}
+
+	pgWantUsed(t, probe.NewPostgres(holding, probe.PostgresOptions{}), 3)
+	without := pgPool(t, address)
+	_, err := pgCheck(t, probe.NewPostgres(without, probe.PostgresOptions{}), pgPatience)
+	pgFault(t, err, health.TooManyConnections, without)
+}
+
+// A lock on the catalogue stands for whatever makes a statement hang.
+func TestPostgresStatementHangs(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{})
+	cancelled := pgPool(t, pg.URL(), func(cfg *pgxpool.Config) { cfg.ConnConfig.RuntimeParams["statement_timeout"] = "200" })
+	unbounded := pgPool(t, pg.URL(), pgImpatient)
+	locker := pgPool(t, pg.URL())
+	for _, pool := range []*pgxpool.Pool{cancelled, unbounded} {
+		pgHealthy(t, probe.NewPostgres(pool, probe.PostgresOptions{}))
+	}
+	tx, err := locker.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "LOCK TABLE pg_database IN ACCESS EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+
+	_, err = pgCheck(t, probe.NewPostgres(cancelled, probe.PostgresOptions{}), pgPatience)
+	if message := pgFault(t, err, health.Timeout, cancelled); !strings.Contains(message, "statement_timeout") {
+		t.Errorf("message = %q", message)
+	}
+	_, err = pgCheck(t, probe.NewPostgres(unbounded, probe.PostgresOptions{}), pgTimeout)
+	if message := pgFault(t, err, health.Timeout, unbounded); !strings.Contains(message, "connected") {
+		t.Errorf("message = %q", message)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	pgHealthy(t, probe.NewPostgres(cancelled, probe.PostgresOptions{}))
+}
+
+// A server in an orderly shutdown that waits for a client refuses logins as one
+// that starts does: 57P03.
+func TestPostgresShuttingDown(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{})
+	client := pgPool(t, pg.URL())
+	pgWarm(t, client, 1)
+	if err := syscall.Kill(pg.Instance().PID, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	pool := pgPool(t, pg.URL())
+	p := probe.NewPostgres(pool, probe.PostgresOptions{})
+	eventually(t, "the shutdown begins", func() bool {
+		p.Redial()
+		_, err := pgCheck(t, p, pgPatience)
+		return err != nil
+	})
+	_, err := pgCheck(t, p, pgPatience)
+	pgFault(t, err, health.StartingUp, pool)
+}
+
+func TestPostgresStandby(t *testing.T) {
+	t.Parallel()
+	primary := servers.RunPostgres(t, servers.PostgresOptions{})
+	standby := servers.RunStandby(t, primary)
+	pool := pgPool(t, standby.URL())
+	p := probe.NewPostgres(pool, probe.PostgresOptions{})
+	_, err := pgCheck(t, p, pgPatience)
+	if message := pgFault(t, err, health.ReadOnly, pool); !strings.Contains(message, "standby") {
+		t.Errorf("message = %q", message)
+	}
+	pgHealthy(t, probe.NewPostgres(pool, probe.PostgresOptions{AllowReplica: true}))
+
+	// PostgreSQL lifts read-only from a session that lives through the promotion.
+	if err := standby.Promote(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.Redial()
+	pgHealthy(t, p)
+}
+
+// Not parallel: it counts what belongs to the whole process.
+func TestPostgresFailuresLeaveNothingBehind(t *testing.T) {
+	pg := servers.RunPostgres(t, servers.PostgresOptions{})
+	p := probe.NewPostgres(pgPool(t, pg.URL()), probe.PostgresOptions{})
+	wrong := pgAddress(t, pg, func(u *url.URL) { u.User = url.UserPassword("postgres", "canary") })
+	failing := []*probe.Postgres{
+		probe.NewPostgres(pgPool(t, wrong), probe.PostgresOptions{}),
+		probe.NewPostgres(pgPool(t, pgAnswering(t, "disable", silent), pgImpatient), probe.PostgresOptions{}),
+	}
+	pgHealthy(t, p)
+	leaksNothing(t, func() {
+		for _, f := range failing {
+			if _, err := pgCheck(t, f, pgTimeout/10); err == nil {
+				t.Error("a check that should have failed did not")
+			}
+		}
+	})
+	pgWantUsed(t, p, 1)
+}
