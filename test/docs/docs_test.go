@@ -1,0 +1,99 @@
+// Package docs_test holds the pages that people write against the code.
+package docs_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+const root = "../.."
+
+// Every reason has a section, and every section a reason (or is about starvation,
+// which is none).
+func TestTroubleshootingHasEveryReason(t *testing.T) {
+	t.Parallel()
+	want := map[string]bool{"starved": true}
+	for _, r := range health.Reasons() {
+		want[string(r)] = true
+	}
+	page := read(t, "docs/troubleshooting.md")
+	for _, section := range regexp.MustCompile(`(?m)^### (\w+)$`).FindAllStringSubmatch(page, -1) {
+		if !want[section[1]] {
+			t.Errorf("the section %s is about no reason", section[1])
+		}
+		delete(want, section[1])
+	}
+	for reason := range want {
+		t.Errorf("no section on %s", reason)
+	}
+}
+
+// Every direct dependency has its line of justification.
+func TestDependenciesAreJustified(t *testing.T) {
+	t.Parallel()
+	page := read(t, "docs/decisions/0001-dependencies.md")
+	for line := range strings.Lines(read(t, "go.mod")) {
+		fields := strings.Fields(line)
+		if len(fields) != 2 || !strings.Contains(fields[0], "/") { // an indirect one has a comment
+			continue
+		}
+		name := strings.TrimPrefix(fields[0], "github.com/")
+		if name != "module" && !strings.Contains(page, "| "+name+" |") {
+			t.Errorf("0001-dependencies.md has no line on %s", name)
+		}
+	}
+}
+
+// Every decision is in the list, and every link between the pages leads somewhere.
+func TestLinksLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	for _, page := range pages(t) {
+		for _, match := range link.FindAllStringSubmatch(read(t, page), -1) {
+			target := filepath.Join(root, filepath.Dir(page), match[1])
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s links to %s, which is not there", page, match[1])
+			}
+		}
+	}
+	list := read(t, "docs/decisions/README.md")
+	notes, err := filepath.Glob(filepath.Join(root, "docs/decisions/0*.md"))
+	if err != nil || len(notes) == 0 {
+		t.Fatal("no decisions", err)
+	}
+	for _, note := range notes {
+		if !strings.Contains(list, "("+filepath.Base(note)+")") {
+			t.Errorf("docs/decisions/README.md does not list %s", filepath.Base(note))
+		}
+	}
+}
+
+func pages(t *testing.T) []string {
+	t.Helper()
+	all := []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md"}
+	for _, pattern := range []string{"docs/*.md", "docs/*/*.md"} {
+		found, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, page := range found {
+			page, _ = filepath.Rel(root, page)
+			all = append(all, page)
+		}
+	}
+	return all
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
