@@ -6,11 +6,15 @@ import "time"
 // not given the CPU when it was due.
 type alarm struct {
 	*time.Timer
-	due  time.Time
-	late time.Duration // in all, since it was last reset to zero
+	due   time.Time
+	since time.Time     // when measuring began, see restart
+	late  time.Duration // in all, since then
 }
 
 func newAlarm() *alarm { return &alarm{Timer: time.NewTimer(0)} }
+
+// restart begins a new measurement.
+func (a *alarm) restart() { a.since, a.late = time.Now(), 0 }
 
 func (a *alarm) set(d time.Duration) {
 	a.due = time.Now().Add(d)

@@ -65,7 +65,8 @@ func (l *loop) delay() time.Duration {
 // launch starts a check. Its context ends a twentieth before the timeout, so that
 // a check that minds it can still say what it was waiting for.
 func (l *loop) launch(ctx context.Context) {
-	l.started, l.alarm.late = time.Now(), 0
+	l.alarm.restart()
+	l.started = l.alarm.since
 	flight := make(chan Outcome, 1)
 	l.flight = flight
 	redial := l.result.InDoubt()
@@ -102,8 +103,9 @@ func (l *loop) await(ctx context.Context) {
 func (l *loop) record(o Outcome) {
 	l.awake()
 	o.Started, o.Finished = l.started, time.Now()
-	o = judge(l.svc, o, l.alarm.late)
-	l.starved, l.alarm.late = o.Starved, 0
+	o = judge(l.svc, o, o.Finished.Sub(l.alarm.since), l.alarm.late)
+	l.starved = o.Starved
+	l.alarm.restart()
 	l.result = l.result.Next(o)
 	l.monitor.publish(func(s *Snapshot) { s.Results[l.index] = l.result })
 }

@@ -27,12 +27,14 @@ func (o Outcome) Answered() bool { return o.Observation.Latency > 0 }
 func (o Outcome) Duration() time.Duration { return o.Finished.Sub(o.Started) }
 
 // judge completes an outcome that a checker produced: the default latency, the
-// degraded latency, and whether its lateness makes it worthless.
-func judge(svc *Service, o Outcome, late time.Duration) Outcome {
+// degraded latency, and whether our own lateness makes it worthless. Took is the
+// time that the lateness was measured over: since the check began or, where it
+// hangs, since its latest record.
+func judge(svc *Service, o Outcome, took, late time.Duration) Outcome {
 	if o.Fault == nil && o.Observation.Latency == 0 {
 		o.Observation.Latency = o.Duration()
 	}
-	took, bound := o.Duration(), svc.Timeout
+	bound := svc.Timeout
 	if o.Fault == nil && svc.DegradedLatency > 0 && o.Observation.Latency > svc.DegradedLatency {
 		o.Fault = &Fault{Reason: Slow}
 		took, bound = o.Observation.Latency, svc.DegradedLatency

@@ -45,7 +45,7 @@ func TestJudgeStarvation(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			start := time.Now()
-			o := judge(tt.svc, Outcome{Started: start, Finished: start.Add(tt.took), Fault: tt.fault}, tt.late)
+			o := judge(tt.svc, Outcome{Started: start, Finished: start.Add(tt.took), Fault: tt.fault}, tt.took, tt.late)
 			if o.Starved != tt.starved {
 				t.Errorf("starved: got %v, want %v", o.Starved, tt.starved)
 			}
@@ -89,7 +89,8 @@ func starvedLoop(svc *Service) *loop {
 }
 
 func (l *loop) oversleep() {
-	l.started, l.alarm.late = time.Now(), 0
+	l.started = time.Now()
+	l.alarm.restart()
 	l.alarm.set(l.svc.Timeout / 20)
 	<-time.After(l.svc.Timeout)
 	l.record(Outcome{Fault: &Fault{Reason: Timeout}})
@@ -118,6 +119,28 @@ func TestStarvedTimeoutIsRetriedAfterASecond(t *testing.T) {
 		l.record(Outcome{})
 		if d := l.delay(); d < 54*time.Second {
 			t.Errorf("the next check comes after %s, though nothing is in doubt", d)
+		}
+	})
+}
+
+// A check that still runs an interval later, in which we were starved as well, may
+// hang for no other reason. Once we are on time, it counts.
+func TestStarvedAgainWhileTheCheckHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := starvedLoop(&Service{Interval: time.Second, Timeout: time.Second, FailureThreshold: 1, SuccessThreshold: 1})
+		defer l.alarm.Stop()
+		overslept := func(d time.Duration) uint64 {
+			l.alarm.set(l.svc.Interval)
+			<-time.After(l.svc.Interval + d)
+			l.record(Outcome{Fault: &Fault{Reason: Timeout}})
+			return l.monitor.Snapshot().Results[0].Discarded
+		}
+		if n := overslept(time.Minute); n != 2 {
+			t.Errorf("%d discarded, want 2", n)
+		}
+		if n := overslept(0); n != 2 || l.monitor.Snapshot().Status() != Unhealthy {
+			t.Errorf("%d discarded, want 2 and a hung check that counts", n)
 		}
 	})
 }
