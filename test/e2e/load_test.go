@@ -1,0 +1,71 @@
+package e2e_test
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Requests cost the servers nothing: what they are asked is what the ticker asks.
+// Not parallel, since it takes the whole machine.
+func TestLoadIsConstant(t *testing.T) {
+	const readers, during = 200, 3 * time.Second
+	vars := bystanders.env(t)
+	relays := map[string]*relay{}
+	for _, service := range services {
+		relays[service] = startRelay(t, bystanders.addr(t, service))
+		vars = append(vars, at(service, relays[service].addr())...)
+	}
+	s := startSidecar(t, vars...)
+	s.await("/health", confirmed, allHealthy)
+	before := map[string]int64{}
+	for service, r := range relays {
+		before[service] = r.requests.Load()
+	}
+	begin := time.Now()
+	answers := s.flood(readers, during)
+	most := int64(time.Since(begin)/(interval*9/10)) + 2
+	t.Logf("%d answers", answers)
+	if answers < 10*readers {
+		t.Errorf("only %d answers", answers)
+	}
+	for service, r := range relays {
+		if n := r.requests.Load() - before[service]; n > most || n == 0 {
+			t.Errorf("%s was asked %d times by %d requests, want 1 to %d", service, n, answers, most)
+		}
+	}
+	if a := s.get("/health"); !allHealthy(a) {
+		t.Errorf("afterwards: %s", a.body)
+	}
+	s.scrape().want(t, `reims_health_transitions_total{service="database",to="unhealthy"}`, 0)
+}
+
+// flood has readers ask again and again, and returns how many answers there were.
+func (s *sidecar) flood(readers int, during time.Duration) int64 {
+	var answers atomic.Int64
+	var reading sync.WaitGroup
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: readers}}
+	defer client.CloseIdleConnections()
+	end := time.Now().Add(during)
+	for i := range readers {
+		url := s.health + []string{"/health", "/health/ready", "/health/database", "/health/live"}[i%4]
+		reading.Go(func() {
+			for time.Now().Before(end) {
+				response, err := client.Get(url)
+				if err != nil {
+					s.t.Error(err)
+					return
+				}
+				_ = response.Body.Close()
+				if response.StatusCode != http.StatusOK {
+					s.t.Errorf("GET %s: %s", url, response.Status)
+				}
+				answers.Add(1)
+			}
+		})
+	}
+	reading.Wait()
+	return answers.Load()
+}

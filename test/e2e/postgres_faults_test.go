@@ -1,0 +1,131 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/reims/reims-health/test/servers"
+)
+
+func (v *victim) missingDatabase(pg *servers.Postgres) fault {
+	return fault{
+		name: "unknown database", vars: with(nil, "DATABASE_NAME", "later"), early: true,
+		fail: nothing, mend: func(ctx context.Context) error { return pg.SQL(ctx, "create database later") },
+		status: "unhealthy", reason: "database_missing",
+	}
+}
+
+// failovers lead the address to a standby and back, and to one that is then
+// promoted. The connections are cut, as a failover does.
+func (v *victim) failovers(t *testing.T, pg *servers.Postgres) []fault {
+	t.Helper()
+	standby := servers.RunStandby(t, pg)
+	away := sure(func() { v.relay.to(standby.Addr()) })
+	return []fault{
+		{
+			name: "failed over and back", vars: v.detour(),
+			fail: away, mend: sure(func() { v.relay.to(pg.Addr()) }), status: "unhealthy", reason: "read_only",
+		},
+		{
+			name: "failed over and promoted", vars: v.detour(),
+			fail: away, mend: standby.Promote, status: "unhealthy", reason: "read_only",
+		},
+	}
+}
+
+// fullFaults take every connection that the server has for users. One that the
+// sidecar holds by then is all that it needs.
+func (v *victim) fullFaults(t *testing.T, pg *servers.Postgres) []fault {
+	t.Helper()
+	h := &hoard{url: fmt.Sprintf("postgres://app:%s@%s/%s?sslmode=disable&application_name=hoard", v.password(), pg.Addr(), pg.Database)}
+	t.Cleanup(func() { _ = h.release(context.Background()) })
+	return []fault{
+		{
+			name: "no slot at the start", early: true,
+			fail: h.fill, mend: h.release, status: "unhealthy", reason: "too_many_connections",
+		},
+		{
+			name: "no slot and ours lost",
+			fail: steps(h.fill, func(ctx context.Context) error { return h.takeOver(ctx, pg) }), mend: h.release,
+			status: "degraded", reason: "too_many_connections",
+		},
+	}
+}
+
+// hoard holds connections.
+type hoard struct {
+	url   string
+	conns []*pgx.Conn
+}
+
+// fill takes connections until there is no more.
+func (h *hoard) fill(ctx context.Context) error {
+	for {
+		conn, err := pgx.Connect(ctx, h.url)
+		if full := (*pgconn.PgError)(nil); errors.As(err, &full) && full.Code == "53300" {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		h.conns = append(h.conns, conn)
+	}
+}
+
+// takeOver ends the sidecar's connection and takes its slot.
+func (h *hoard) takeOver(ctx context.Context, pg *servers.Postgres) error {
+	before := len(h.conns)
+	ok := poll(ctx, confirmed, func() bool {
+		if pg.SQL(ctx, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'reims-health'") != nil {
+			return false
+		}
+		return h.fill(ctx) == nil && len(h.conns) > before
+	})
+	if !ok {
+		return errors.New("the sidecar's slot cannot be taken")
+	}
+	return nil
+}
+
+func (h *hoard) release(ctx context.Context) error {
+	var errs []error
+	for _, conn := range h.conns {
+		errs = append(errs, conn.Close(ctx))
+	}
+	h.conns = nil
+	return errors.Join(errs...)
+}
+
+// Out of connections is no fault while the sidecar holds one: it is not what the
+// check is about, and others' connections are not told to be refused.
+func TestDatabaseFullWhileWeHoldOne(t *testing.T) {
+	t.Parallel()
+	pg := runPostgres(t)
+	v := newVictimOf(t, "database", postgresVictim(t, pg))
+	s := startSidecar(t, with(v.vars, "HEALTH_SERVICES", "database")...)
+	s.awaitService("database", "healthy", "", confirmed)
+	h := &hoard{url: fmt.Sprintf("postgres://app:%s@%s/%s?sslmode=disable", v.password(), pg.Addr(), pg.Database)}
+	must(t, h.fill(t.Context()))
+	stop := s.watch(false, unaffected(""))
+	checks := s.checks("database")
+	if !poll(t.Context(), 4*interval+slack, func() bool { return s.checks("database") >= checks+3 }) {
+		t.Error("the checks have stopped")
+	}
+	stop()
+	m := s.scrape()
+	if used, most := m[`reims_health_db_connections{kind="used"}`], m[`reims_health_db_connections{kind="max"}`]; most != 12 || used < most-3 {
+		t.Errorf("connections used %v of %v", used, most)
+	}
+	must(t, h.release(t.Context()))
+}
+
+// checks counts the probes of a service that counted.
+func (s *sidecar) checks(service string) float64 {
+	s.t.Helper()
+	return s.scrape().sum("reims_health_probe_duration_seconds_count", `service="`+service+`"`)
+}

@@ -1,0 +1,128 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/reims/reims-health/test/servers"
+)
+
+// onlyStale wants every service that is not well to be so because there was no
+// result: the one verdict that a starved process may give.
+func onlyStale(a answer) error {
+	for _, service := range services {
+		status, d := a.json.Services[service], a.detail(service)
+		if status != "healthy" && status != "unknown" && (status != "unhealthy" || d.Reason != "stale") {
+			return fmt.Errorf("%s is %s: %+v", service, status, d)
+		}
+	}
+	return nil
+}
+
+// checkBlameless wants no verdict to have changed since the first one, and some
+// checks to have been thrown away.
+func (s *sidecar) checkBlameless() {
+	s.t.Helper()
+	m := s.scrape()
+	for _, to := range []string{"degraded", "unhealthy"} {
+		if n := m.sum("reims_health_transitions_total", `to="`+to+`"`); n != 0 {
+			s.t.Errorf("%v changes to %s", n, to)
+		}
+	}
+	for _, reason := range []string{"timeout", "slow", "other"} {
+		if n := m.sum("reims_health_probes_total", `reason="`+reason+`"`); n != 0 {
+			s.t.Errorf("%v checks count as %s", n, reason)
+		}
+	}
+	s.t.Logf("%v checks discarded", m.sum(`result="discarded"`))
+	if m.sum(`result="discarded"`) == 0 {
+		s.t.Error("no check was thrown away: it was not starved in the middle of one")
+	}
+}
+
+// detours puts a relay in front of each bystander.
+func detours(t *testing.T, probeTimeout time.Duration) (relays []*relay, vars []servers.Var) {
+	t.Helper()
+	vars = bystanders.env(t)
+	for i, service := range services {
+		r := startRelay(t, bystanders.addr(t, service))
+		relays = append(relays, r)
+		vars = append(vars, at(service, r.addr())...)
+		vars = with(vars, prefixes[i]+"_PROBE_TIMEOUT", probeTimeout.String())
+	}
+	return relays, vars
+}
+
+// The process is stopped in the middle of checks, again and again, for longer than
+// their timeout. Every server is well.
+func TestStoppedInTheMiddle(t *testing.T) {
+	t.Parallel()
+	relays, vars := detours(t, timeout)
+	s := startSidecar(t, vars...)
+	s.await("/health", confirmed, allHealthy)
+	stop := s.watch(true, onlyStale)
+	for _, r := range relays {
+		s.stopDuringCheck(r)
+		s.await("/health", confirmed, allHealthy)
+	}
+	stop()
+	s.checkBlameless()
+}
+
+// stopDuringCheck stops the process while the relay holds the answer that it
+// waits for.
+func (s *sidecar) stopDuringCheck(r *relay) {
+	s.t.Helper()
+	r.delay.Store(int64(timeout / 2))
+	if !poll(s.t.Context(), 2*interval+slack, func() bool { return r.held.Load() > 0 }) {
+		s.t.Fatal("no check is under way")
+	}
+	s.signal(syscall.SIGSTOP)
+	r.delay.Store(0)
+	hold(s.t.Context(), 3*timeout)
+	s.signal(syscall.SIGCONT)
+}
+
+// A quota of processor time, as of a container: the process gets 5 ms and then
+// nothing for longer than its timeouts. The servers are well, and answer while it
+// does not run.
+func TestStarvedByQuota(t *testing.T) {
+	t.Parallel()
+	relays, vars := detours(t, 200*time.Millisecond)
+	s := startSidecar(t, vars...)
+	s.await("/health", confirmed, allHealthy)
+	for _, r := range relays {
+		r.delay.Store(int64(20 * time.Millisecond))
+	}
+	stop := s.watch(true, onlyStale)
+	resume := s.throttle(5*time.Millisecond, 300*time.Millisecond)
+	hold(t.Context(), 10*interval)
+	resume()
+	s.await("/health", confirmed, allHealthy)
+	stop()
+	s.checkBlameless()
+}
+
+// throttle lets the process run only so long in turn, until resume is called.
+func (s *sidecar) throttle(run, rest time.Duration) (resume func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var throttling sync.WaitGroup
+	throttling.Go(func() {
+		for ctx.Err() == nil {
+			s.signal(syscall.SIGSTOP)
+			hold(ctx, rest)
+			s.signal(syscall.SIGCONT)
+			hold(ctx, run)
+		}
+	})
+	resume = sync.OnceFunc(func() {
+		cancel()
+		throttling.Wait()
+	})
+	s.t.Cleanup(resume)
+	return resume
+}
