@@ -16,12 +16,17 @@ run: build ## Start the servers and the sidecar; Ctrl-C stops them (HEALTH_SERVI
 	@go build -o bin/run ./hack/run && exec bin/run $(BIN)
 
 .PHONY: servers-up
-servers-up: ## Start PostgreSQL, Redis, MinIO and Ollama on loopback; writes .run/servers.env
+servers-up: build ## Start PostgreSQL, Redis, MinIO and Ollama on loopback; writes .run/servers.env
 	@go run ./hack/servers up
+	@. .run/servers.env && $(BIN) migrate up
 
 .PHONY: servers-down
 servers-down: ## Stop what servers-up started
 	@go run ./hack/servers down
+
+.PHONY: migrate-demo
+migrate-demo: build ## Migrate an empty database, verify it, break it, mend it
+	@go run ./hack/migrate-demo $(BIN)
 
 ##@ Build
 
@@ -77,6 +82,14 @@ verify-docs: ## The generated references match the code
 .PHONY: update-docs
 update-docs: ## Write the generated references anew
 	go run ./hack/docs
+
+.PHONY: verify-schema
+verify-schema: ## The snapshot of the schema matches the migrations (starts PostgreSQL; part of test)
+	go run ./hack/schema -check
+
+.PHONY: update-schema
+update-schema: ## Make the snapshot of the schema anew, from the migrations (starts PostgreSQL)
+	go run ./hack/schema
 
 .PHONY: update-golden
 update-golden: ## Write the golden files anew

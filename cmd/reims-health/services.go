@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/reims/reims-health/migrations"
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/database"
 	"github.com/reims/reims-health/pkg/health"
@@ -89,11 +90,15 @@ func newDatabase(cfg *config.Config, log *slog.Logger) (*health.Service, func() 
 	if err != nil {
 		return nil, nil, err
 	}
-	return newService(c.Probe, probe.NewPostgres(db.Pool(), probe.PostgresOptions{
+	options := probe.PostgresOptions{
 		Database:       c.Name,
 		AllowReplica:   bool(c.AllowReplica),
 		AppConnections: bool(c.AppConnections),
-	})), db.Close, nil
+	}
+	if c.SchemaCheck {
+		options.RequiredSchema = migrations.Required
+	}
+	return newService(c.Probe, probe.NewPostgres(db.Pool(), options)), db.Close, nil
 }
 
 func newRedis(cfg *config.Config) (*health.Service, func() error, error) {

@@ -72,6 +72,9 @@ func start(ctx context.Context, set []servers.Server, program, dir string) error
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	if err := migrate(ctx, program, quick); err != nil {
+		return err
+	}
 	sidecar, err := launch(program, filepath.Join(dir, "sidecar.log"), set)
 	if err != nil {
 		return err

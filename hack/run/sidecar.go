@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -40,12 +41,7 @@ func launch(program, log string, set []servers.Server) (*sidecar, error) {
 		url: "http://" + health + "/health", metrics: "http://" + metrics + "/metrics",
 		client: http.Client{Timeout: 2 * time.Second},
 	}
-	s.cmd.Env = append(os.Environ(), "HEALTH_ADDR="+health, "METRICS_ADDR="+metrics)
-	for _, server := range set {
-		for _, v := range server.Env() {
-			s.cmd.Env = append(s.cmd.Env, v.Name+"="+v.Value)
-		}
-	}
+	s.cmd.Env = append(environ(set), "HEALTH_ADDR="+health, "METRICS_ADDR="+metrics)
 	s.cmd.Stdout, s.cmd.Stderr = file, file
 	// A group of its own, so that Ctrl-C reaches it through us, in order.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
@@ -53,6 +49,33 @@ func launch(program, log string, set []servers.Server) (*sidecar, error) {
 		return nil, fmt.Errorf("start %s: %w", program, err)
 	}
 	return s, nil
+}
+
+// environ is ours and the variables of the servers.
+func environ(set []servers.Server) []string {
+	env := os.Environ()
+	for _, server := range set {
+		for _, v := range server.Env() {
+			env = append(env, v.Name+"="+v.Value)
+		}
+	}
+	return env
+}
+
+// migrate brings the database, if it is one of the servers, to the schema that the
+// program needs, as the Job does in a cluster.
+func migrate(ctx context.Context, program string, set []servers.Server) error {
+	if !slices.ContainsFunc(set, func(s servers.Server) bool { return s.Name() == "postgres" }) {
+		return nil
+	}
+	say("$ reims-health migrate up")
+	cmd := exec.CommandContext(ctx, program, "migrate", "up")
+	cmd.Env = environ(set)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("migrate the database: %w", err)
+	}
+	return nil
 }
 
 // wait stops the program when ctx is done. That it exits before is an error.

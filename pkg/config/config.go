@@ -13,6 +13,7 @@ type Config struct {
 	Redis    Redis    `env:",prefix=REDIS_" section:"Redis"`
 	MinIO    MinIO    `env:",prefix=MINIO_" section:"MinIO"`
 	Ollama   Ollama   `env:",prefix=OLLAMA_" section:"Ollama"`
+	Migrate  Migrate  `env:",prefix=MIGRATE_" section:"Migrations"`
 
 	sources  map[string]string // where a variable that is set comes from
 	redactor *Redactor
@@ -44,7 +45,9 @@ type Database struct {
 	SSLCert        string `env:"SSLCERT" format:"path" help:"PEM file with a client certificate."`
 	SSLKey         string `env:"SSLKEY" format:"path" help:"PEM file with that certificate's key."`
 	AllowReplica   Switch `env:"ALLOW_REPLICA" help:"Accept a standby or a read-only server, which is unhealthy otherwise."`
+	SchemaCheck    Switch `env:"SCHEMA_CHECK" help:"Hold the version of the schema against the one that this release needs: below it, or unreadable, the database is schema_behind, and not ready until it was satisfied once."`
 	AppConnections Switch `env:"APP_CONNECTIONS" help:"Count the connections that this Pod's API holds, by the address that it shares with the sidecar. Turn it off behind a pooler, which hides that address."`
+	MigrationURL   Secret `env:"MIGRATION_URL" format:"postgres" help:"For reims-health migrate: an address of the server itself, with no pooler between, and the migrator's role. What it leaves out is as above."`
 	Probe          Probe
 }
 
@@ -81,6 +84,14 @@ type Ollama struct {
 	Probe          Probe
 
 	portSet bool // whether OLLAMA_PORT was given
+}
+
+// Migrate is how reims-health migrate goes about it.
+type Migrate struct {
+	ConnectTimeout   time.Duration `env:"CONNECT_TIMEOUT" help:"For how long a server that cannot be reached, or is starting up, is tried again."`
+	LockWait         time.Duration `env:"LOCK_WAIT" min:"0s" help:"For how long another run of migrate is waited for. 0s tries once."`
+	LockTimeout      time.Duration `env:"LOCK_TIMEOUT" help:"Bound on the wait for a lock on a table. Everybody else who wants that table queues behind it meanwhile."`
+	StatementTimeout time.Duration `env:"STATEMENT_TIMEOUT" min:"0s" help:"Bound on each statement of a migration. 0s is none."`
 }
 
 // Probe is how one service is checked and judged.

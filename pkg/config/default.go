@@ -16,6 +16,7 @@ func Default() *Config {
 		},
 		Database: Database{
 			Host: "localhost", Port: 5432, Name: "reims", User: "postgres",
+			SchemaCheck:    true,
 			AppConnections: true,
 			Probe:          probe(5*time.Second, 2*time.Second, "strict"),
 		},
@@ -32,6 +33,10 @@ func Default() *Config {
 		Ollama: Ollama{
 			Host: "localhost", Port: 11434,
 			Probe: probe(10*time.Second, 5*time.Second, "ignore"),
+		},
+		Migrate: Migrate{
+			ConnectTimeout: 30 * time.Second, LockWait: 2 * time.Minute,
+			LockTimeout: 5 * time.Second, StatementTimeout: 10 * time.Minute,
 		},
 		redactor: new(Redactor),
 	}

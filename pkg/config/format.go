@@ -38,6 +38,8 @@ func formatOf(name string) format {
 		return format{"model name", checkModel}
 	case "path":
 		return format{"path of a file", checkPath}
+	case "postgres":
+		return format{"postgres://[user[:password]@]host[:port][/database][?sslmode=…]", checkPostgres}
 	case "bearer":
 		return format{"printable ASCII with no space", checkBearer}
 	default:

@@ -101,6 +101,7 @@ func TestAcceptedValues(t *testing.T) {
 		{"DATABASE_PORT", "05432", "5432"},
 		{"DATABASE_NAME", "été 2", "été 2"},
 		{"DATABASE_SSLMODE", "verify-ca", "verify-ca"},
+		{"DATABASE_SCHEMA_CHECK", "off", "off"},
 		{"DATABASE_APP_CONNECTIONS", "off", "off"},
 		{"DATABASE_ALLOW_REPLICA", "TRUE", "on"},
 		{"DATABASE_PROBE_INTERVAL", "90s", "1m30s"},

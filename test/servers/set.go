@@ -56,6 +56,9 @@ func InstallAll(ctx context.Context, o Options) error {
 	if err := Install(ctx, o, packages...); err != nil {
 		return err
 	}
+	if _, err := FetchPostgres(ctx, o); err != nil {
+		return err
+	}
 	// One after the other: each build takes all processors.
 	if _, err := BuildMinIO(ctx, o); err != nil {
 		return err

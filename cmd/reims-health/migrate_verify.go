@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+
+	"github.com/reims/reims-health/pkg/migrate"
+)
+
+func newMigrateVerify(envFile *string) *cobra.Command {
+	var (
+		output string
+		strict bool
+	)
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Compare the database with what the migrations create",
+		Long: "Compare the database's columns, indexes, constraints, triggers and functions with what the\n" +
+			"migrations create, and print the SQL that mends each difference. Exits with 1 if there is\n" +
+			"any. It only reads, and needs no right but to connect.",
+		Args: cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) error {
+			if output != "text" && output != "json" {
+				return &usageError{fmt.Sprintf("--output %q: want text or json", output)}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runMigration(cmd, *envFile, func(ctx context.Context, m *migration) error {
+				return m.verify(ctx, cmd.OutOrStdout(), output == "json", strict)
+			})
+		},
+	}
+	cmd.Flags().Duration("connect-timeout", 0, "how long to try to reach the server (default $MIGRATE_CONNECT_TIMEOUT)")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.Flags().BoolVar(&strict, "strict", false, "fail where there is something extra, too")
+	return cmd
+}
+
+func (m *migration) verify(ctx context.Context, out io.Writer, asJSON, strict bool) error {
+	var report *migrate.Report
+	err := m.db.WithConn(ctx, func(conn *pgxpool.Conn) (err error) {
+		report, err = migrate.Verify(ctx, conn)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("verify the schema: %w", err)
+	}
+	show := report.Print
+	if asJSON {
+		show = report.PrintJSON
+	}
+	if err := show(out, strict); err != nil {
+		return err
+	}
+	if err := report.Err(strict); err != nil {
+		return fmt.Errorf("verify the schema: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+const waitReady = "ready"
+
+// waiter tells how far each target is, one line a change.
+type waiter struct {
+	targets []string
+	out     io.Writer
+	began   time.Time
+	said    map[string]string // by target
+	met     bool              // every target is there
+}
+
+// watch returns when every target is there, or with the context's error.
+func (w *waiter) watch(ctx context.Context, updates <-chan *health.Snapshot) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case s := <-updates:
+			if w.met = w.see(s); w.met {
+				return nil
+			}
+		}
+	}
+}
+
+// see reports whether every target is there.
+func (w *waiter) see(s *health.Snapshot) bool {
+	all := true
+	for _, target := range w.targets {
+		state := targetState(s, target)
+		all = all && state == waitReady
+		if state == "" || state == w.said[target] {
+			continue
+		}
+		w.said[target] = state
+		fmt.Fprintf(w.out, "%s: %s (%s)\n", target, state, time.Since(w.began).Round(100*time.Millisecond))
+	}
+	return all
+}
+
+// missing lists the targets that are not there, with the reason.
+func (w *waiter) missing() string {
+	var b strings.Builder
+	for _, target := range w.targets {
+		if state := w.said[target]; state != waitReady {
+			fmt.Fprintf(&b, "\n  %s: %s", target, orNoAnswer(state))
+		}
+	}
+	return b.String()
+}
+
+func orNoAnswer(state string) string {
+	if state == "" {
+		return "no answer yet"
+	}
+	return state
+}
+
+// targetState is waitReady, or what the target is waiting for; empty where nothing
+// is known yet.
+func targetState(s *health.Snapshot, target string) string {
+	if target == waitSchema {
+		return schemaState(s)
+	}
+	r, ok := s.Service(target)
+	switch {
+	case !ok || r.Status == health.Unknown:
+		return ""
+	case r.OK():
+		return waitReady
+	default:
+		return string(r.Reason()) + ": " + r.Message()
+	}
+}
+
+// schemaState judges the schema alone: on a standby it is as good as on a primary.
+func schemaState(s *health.Snapshot) string {
+	r, ok := s.Service("database")
+	if !ok || r.Status == health.Unknown {
+		return ""
+	}
+	current, read := r.Last.Observation.Find("schema_current")
+	required, asked := r.Last.Observation.Find("schema_required")
+	switch {
+	case read && asked && current >= required:
+		return waitReady
+	case r.Reason() == health.SchemaBehind:
+		return r.Message()
+	default:
+		return "waiting for the database"
+	}
+}

@@ -1,0 +1,73 @@
+// Schema keeps migrations/snapshot.json, what the migrations create in the words of
+// a real PostgreSQL, which it starts:
+//
+//	go run ./hack/schema          write it, if it is out of date
+//	go run ./hack/schema -check   exit with 1 if it is
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/reims/reims-health/test/servers"
+)
+
+func main() {
+	check := flag.Bool("check", false, "write nothing; exit with 1 if the snapshot is out of date")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, *check)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, check bool) (err error) {
+	root, err := servers.Root()
+	if err != nil {
+		return err
+	}
+	pg, err := start(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pg.Close(), os.RemoveAll(pg.Dir())) }()
+	fresh, err := snapshot(ctx, pg.URL())
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(root, "migrations", "snapshot.json")
+	have, err := os.ReadFile(path)
+	switch {
+	case err == nil && bytes.Equal(have, fresh):
+		return nil
+	case check:
+		return fmt.Errorf("%s is not what the migrations create: run make update-schema", path)
+	default:
+		fmt.Println(path)
+		return os.WriteFile(path, fresh, 0o644)
+	}
+}
+
+// start runs a PostgreSQL in a temporary folder.
+func start(ctx context.Context) (*servers.Postgres, error) {
+	dir, err := os.MkdirTemp("", "reims-health-schema-")
+	if err != nil {
+		return nil, err
+	}
+	// As root, the server runs under an account of its own.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return nil, err
+	}
+	progress := func(line string) { fmt.Println(line) }
+	return servers.StartPostgres(ctx, servers.PostgresOptions{Options: servers.Options{Dir: dir, Progress: progress}})
+}

@@ -1,0 +1,170 @@
+package migrate
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// table is the one that may be there before its first migration.
+const table = "properties"
+
+// adoption is what turns a table that was made without this program into what the
+// first step makes.
+type adoption struct {
+	want       *Catalog
+	schema     string
+	statements []string
+	changes    []string // the same for people
+}
+
+// AdoptError says why a table cannot be adopted. Nothing was changed.
+type AdoptError struct {
+	Table    string
+	Problems []string
+}
+
+// Error lists the problems, one a line.
+func (e *AdoptError) Error() string {
+	return "adopt the table " + e.Table + ", which was made without this program: it cannot become what the first " +
+		"migration makes, and nothing was changed:\n  " + strings.Join(e.Problems, "\n  ") +
+		"\n  Correct this, or rename a table that is something else, and run this again (docs/migrations.md)."
+}
+
+// planAdoption returns what to do about a table that is there already, or nil. It
+// writes nothing.
+func (m *Migrator) planAdoption(ctx context.Context, s *session) (*adoption, error) {
+	if !m.adopts {
+		return nil, nil
+	}
+	want, err := firstCatalog()
+	if err != nil {
+		return nil, err
+	}
+	have, err := s.catalog(ctx, want)
+	if err != nil || have.Schema == "" {
+		return nil, err
+	}
+	a := &adoption{want: want, schema: have.Schema}
+	a.rename(&have.Catalog)
+	differences := slices.DeleteFunc(want.Compare(&have.Catalog, a.schema), func(d Difference) bool { return d.Extra })
+	problems, err := s.obstacles(ctx, a, &have.Catalog)
+	if err != nil {
+		return nil, err
+	}
+	if len(problems) > 0 {
+		return nil, &AdoptError{Table: a.schema + "." + table, Problems: problems}
+	}
+	a.add(differences, &have.Catalog)
+	comments, err := m.comments()
+	a.statements = append(a.statements, comments...)
+	return a, err
+}
+
+// firstCatalog is what the first step makes, as far as no later one changed it; a test
+// sees to it that none did.
+func firstCatalog() (*Catalog, error) {
+	snapshot, err := EmbeddedSnapshot()
+	if err != nil {
+		return nil, err
+	}
+	c := &snapshot.Catalog
+	c.Functions = slices.DeleteFunc(c.Functions, func(o Function) bool { return o.Since > 1 })
+	c.Columns = slices.DeleteFunc(c.Columns, func(o Column) bool { return o.Since > 1 })
+	c.Constraints = slices.DeleteFunc(c.Constraints, func(o Constraint) bool { return o.Since > 1 })
+	c.Indexes = slices.DeleteFunc(c.Indexes, func(o Index) bool { return o.Since > 1 })
+	c.Triggers = slices.DeleteFunc(c.Triggers, func(o Trigger) bool { return o.Since > 1 })
+	return c, nil
+}
+
+// catalog reads what there is of want, in the transaction that the session is in, if
+// it is in one.
+func (s *session) catalog(ctx context.Context, want *Catalog) (*Database, error) {
+	tables, functions := want.names()
+	return ReadDatabase(ctx, s.connector.conn.Conn.Conn(), tables, functions)
+}
+
+// comments are the statements of the first step that comment.
+func (m *Migrator) comments() ([]string, error) {
+	text, _, err := section(m.options.FS, m.steps[0].File, true)
+	if err != nil {
+		return nil, fmt.Errorf("read the migrations: %w", err)
+	}
+	var comments []string
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "COMMENT ON ") {
+			comments = append(comments, strings.TrimSpace(line))
+		}
+	}
+	return comments, nil
+}
+
+// add plans the differences. No trigger sees that rows are filled in: their updated_at
+// stays.
+func (a *adoption) add(differences []Difference, have *Catalog) {
+	var statements []string
+	fills := false
+	for _, d := range differences {
+		a.changes = append(a.changes, d.Object+" "+d.Problem)
+		for _, statement := range d.SQL {
+			fills = fills || strings.HasPrefix(statement, "UPDATE ")
+			statements = append(statements, inTransaction.Replace(statement))
+		}
+	}
+	if fills {
+		for _, t := range have.Triggers {
+			if t.Enabled {
+				a.statements = append(a.statements, alter(a.schema, t.Table, "DISABLE TRIGGER "+t.Name))
+				statements = append(statements, alter(a.schema, t.Table, "ENABLE TRIGGER "+t.Name))
+			}
+		}
+	}
+	a.statements = append(a.statements, statements...)
+}
+
+// inTransaction makes SQL that is meant for no transaction fit for one, in a session
+// at UTC.
+var inTransaction = strings.NewReplacer(
+	" CONCURRENTLY", "",
+	"BEGIN; SET LOCAL TimeZone = 'UTC'; ", "",
+	" COMMIT;", "")
+
+// adopt does it, in the transaction that makes the version table as well: either all
+// of it happens or nothing.
+func (m *Migrator) adopt(ctx context.Context, s *session, tx *sql.Tx, a *adoption) error {
+	first := m.steps[0]
+	m.options.Report(Event{Kind: Start, Step: first})
+	start := time.Now()
+	// Once and for all, since two sessions that each want more than they have deadlock.
+	statements := append([]string{a.lock()}, a.statements...)
+	for _, statement := range statements {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return s.wrap(ctx, "adopt the table "+a.schema+"."+table+": "+statement, err)
+		}
+	}
+	have, err := s.catalog(ctx, a.want)
+	if err != nil {
+		return err
+	}
+	var left []string
+	for _, d := range a.want.Compare(&have.Catalog, a.schema) {
+		if !d.Extra {
+			left = append(left, d.Object+" "+d.Problem)
+		}
+	}
+	if len(left) > 0 {
+		return &AdoptError{Table: a.schema + "." + table, Problems: left}
+	}
+	if err := record(ctx, tx, first.Version); err != nil {
+		return s.wrap(ctx, "record version 1", err)
+	}
+	m.options.Report(Event{Kind: Adopted, Step: first, Took: time.Since(start), Changes: a.changes})
+	return nil
+}
+
+func (a *adoption) lock() string {
+	return "LOCK TABLE " + a.schema + "." + table + " IN ACCESS EXCLUSIVE MODE;"
+}

@@ -1,0 +1,199 @@
+package migrate_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reims/reims-health/pkg/migrate"
+)
+
+// newPredecessor returns a database as testdata/NAME.sql makes it, with rows in it.
+func newPredecessor(t *testing.T, name string, statements ...string) *scratch {
+	t.Helper()
+	sql, err := os.ReadFile("testdata/" + name + ".sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newScratch(t)
+	s.exec(t, append([]string{
+		"ALTER DATABASE " + s.value(t, "SELECT current_database()") + " SET timezone = 'Asia/Tokyo'", string(sql),
+		`INSERT INTO properties (name, address, city, state, total_sqft, status, has_active_alerts, created_at, updated_at)
+			SELECT 'P' || i, 'a', 'Boston', 'MA', i, 'sold', true, '2024-03-10 02:30', '2024-11-03 01:30' FROM generate_series(1, 500) i`,
+	}, statements...)...)
+	return s
+}
+
+// Whoever made the table, it becomes the same as a new one, with its rows kept.
+func TestAdopt(t *testing.T) {
+	t.Parallel()
+	const nulls = "ALTER TABLE properties ALTER status DROP NOT NULL, ALTER has_active_alerts DROP NOT NULL"
+	for name, want := range map[string][]string{
+		"predecessor": {"column properties.created_at type is timestamp without time zone"},
+		"psql": {
+			"constraint properties.chk_sqft_positive has another definition", "index idx_properties_class is missing",
+			"constraint properties.chk_occupancy_rate is NOT VALID", "trigger properties.trg_properties_updated_at is missing",
+		},
+		"alembic": {
+			"primary key properties.pk_properties is renamed to properties.properties_pkey",
+			"index ix_properties_status is renamed to idx_properties_status", "column properties.updated_at default is timezone('utc'::text, now())",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newPredecessor(t, name, nulls, "UPDATE properties SET status = NULL, has_active_alerts = NULL, updated_at = '2024-11-03 01:30' WHERE total_sqft <= 9",
+				"ALTER TABLE properties DISABLE TRIGGER USER", "UPDATE properties SET updated_at = '2024-11-03 01:30'", "ALTER TABLE properties ENABLE TRIGGER USER")
+			const rows = "SELECT md5(string_agg(id::text || name || total_sqft, ',' ORDER BY id)) FROM properties"
+			before := s.value(t, rows)
+			file := s.value(t, "SELECT pg_relation_filenode('properties')")
+			var adopted migrate.Event
+			s.up(t, migrate.Options{Report: func(e migrate.Event) {
+				if e.Kind == migrate.Adopted {
+					adopted = e
+				}
+			}})
+			for _, part := range want {
+				if !strings.Contains(strings.Join(adopted.Changes, "\n"), part) {
+					t.Errorf("%q is not in %q", part, adopted.Changes)
+				}
+			}
+			if got := s.versions(t); got != "0 1 2 3" {
+				t.Errorf("versions %s", got)
+			}
+			if s.value(t, rows) != before {
+				t.Error("the rows are other ones")
+			}
+			if got := s.value(t, "SELECT pg_relation_filenode('properties')"); got != file {
+				t.Error("the table was rewritten")
+			}
+			if got := s.value(t, `SELECT count(*) FROM properties WHERE created_at = '2024-03-10 02:30Z' AND updated_at = '2024-11-03 01:30Z'
+				AND (status, has_active_alerts) = (CASE WHEN total_sqft <= 9 THEN 'active' ELSE 'sold' END, total_sqft > 9)`); got != "500" {
+				t.Errorf("%s rows have the right times and values", got)
+			}
+			s.wantShape(t)
+		})
+	}
+}
+
+// wantShape expects what a new database has, but for what was extra; the comments too.
+func (s *scratch) wantShape(t *testing.T) {
+	t.Helper()
+	report, err := migrate.Verify(t.Context(), s.pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if drift := report.Drift(false); len(drift) > 0 {
+		t.Errorf("drift: %v", drift)
+	}
+	const comments = `SELECT string_agg(attname || ': ' || col_description(attrelid, attnum), E'\n' ORDER BY attname) || obj_description(attrelid) ||
+		obj_description('update_properties_updated_at()'::regprocedure) FROM pg_attribute WHERE attrelid = 'properties'::regclass AND attnum > 0 GROUP BY attrelid`
+	fresh := newScratch(t)
+	fresh.up(t, migrate.Options{})
+	if diff := cmp.Diff(fresh.value(t, comments), s.value(t, comments)); diff != "" {
+		t.Errorf("comments, -want +got:\n%s", diff)
+	}
+	if got := s.value(t, "SELECT tgenabled FROM pg_trigger WHERE tgname = 'trg_properties_updated_at'"); got != "O" {
+		t.Errorf("the trigger is in state %s", got)
+	}
+}
+
+// What cannot be adopted is named, all of it, and stays as it is.
+func TestAdoptRefused(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		sql  string
+		want []string
+	}{
+		"something else": {
+			"CREATE TABLE properties (id bigint PRIMARY KEY, key text, value text)",
+			[]string{"column properties.id: type is bigint, want uuid", "column properties.address is missing"},
+		},
+		"a view":            {"CREATE VIEW properties AS SELECT 1 AS id", []string{"it is no ordinary table"}},
+		"rows with no name": {"psql INSERT INTO properties (city) VALUES ('x'), ('y')", []string{"rows that break column properties.name NOT NULL: 2", "properties.state NOT NULL: 2"}},
+		"rows against checks": {
+			"psql INSERT INTO properties (name, address, city, state, total_sqft, status) VALUES ('n', 'a', 'c', 's', 0, 'lost')",
+			[]string{"rows that break constraint properties.chk_sqft_positive CHECK ((total_sqft > (0)::numeric)): 1", "chk_valid_status"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var s *scratch
+			if sql, ok := strings.CutPrefix(tt.sql, "psql "); ok {
+				s = newPredecessor(t, "psql", sql)
+			} else {
+				s = newScratch(t)
+				s.exec(t, sql)
+			}
+			const catalog = "SELECT md5(string_agg(a::text, ',' ORDER BY attrelid, attnum)) FROM pg_attribute a WHERE attrelid > 16000"
+			before := s.value(t, catalog)
+			_, err := newMigrator(t, s.pool, migrate.Options{}).Up(t.Context())
+			var refused *migrate.AdoptError
+			if !errors.As(err, &refused) || refused.Table != "public.properties" {
+				t.Fatalf("got %v", err)
+			}
+			for _, part := range tt.want {
+				if !strings.Contains(err.Error(), "\n  ") || !strings.Contains(err.Error(), part) {
+					t.Errorf("%q is not in:\n%v", part, err)
+				}
+			}
+			if s.value(t, catalog) != before || s.versions(t) != "no table" {
+				t.Error("something was changed")
+			}
+			if _, _, err := newMigrator(t, s.pool, migrate.Options{}).PlanUp(t.Context()); !errors.As(err, &refused) {
+				t.Errorf("plan: %v", err)
+			}
+		})
+	}
+}
+
+// A failure in the middle takes all of the adoption back, the version table as well.
+func TestAdoptIsOneTransaction(t *testing.T) {
+	t.Parallel()
+	s := newPredecessor(t, "predecessor", "CREATE VIEW recent AS SELECT name, created_at FROM properties")
+	_, err := newMigrator(t, s.pool, migrate.Options{}).Up(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "SQLSTATE 0A000") || !strings.Contains(err.Error(), "view recent depends on column") ||
+		!strings.Contains(err.Error(), "ALTER TABLE public.properties ALTER COLUMN created_at TYPE timestamp with time zone") {
+		t.Errorf("got %v", err)
+	}
+	if got := s.versions(t) + s.value(t, "SELECT col_description('properties'::regclass, 1)"); got != "no tablenull" {
+		t.Errorf("changed: %s", got)
+	}
+	if got := s.value(t, "SELECT attnotnull FROM pg_attribute WHERE attrelid = 'properties'::regclass AND attname = 'status'"); got != "false" {
+		t.Error("status was changed")
+	}
+	s.exec(t, "DROP VIEW recent")
+	s.up(t, migrate.Options{})
+}
+
+// Adoption leads to what the snapshot says of the first step. A later step that
+// changes such an object would make that wrong.
+func TestFirstStepIsStillThat(t *testing.T) {
+	t.Parallel()
+	s := newScratch(t)
+	s.up(t, migrate.Options{FS: firstOnly(t)})
+	report, err := migrate.Verify(t.Context(), s.pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range report.Counts {
+		if !n.Later && n.Correct != n.Want {
+			t.Errorf("%d of %d of kind %s: adoption needs the first step's own definitions now", n.Correct, n.Want, n.Kind)
+		}
+	}
+}
+
+// A set of steps that does not begin with ours adopts nothing.
+func TestOtherStepsDoNotAdopt(t *testing.T) {
+	t.Parallel()
+	s := newScratch(t)
+	s.exec(t, "CREATE TABLE properties (id int)")
+	var other fs.FS = steps("ALTER TABLE properties ADD COLUMN more int;")
+	s.up(t, migrate.Options{FS: other})
+	if got := s.versions(t); got != "0 1" {
+		t.Errorf("versions %s", got)
+	}
+}

@@ -1,0 +1,177 @@
+package migrate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// SQLSTATE codes that are treated apart.
+const (
+	codeTooManyConnections = "53300"
+	codeCannotConnectNow   = "57P03"
+	codeQueryCanceled      = "57014"
+	codeLockNotAvailable   = "55P03"
+	codeNoPrivilege        = "42501"
+)
+
+// ErrPooler is returned where a pooler stands between.
+var ErrPooler = errors.New("migrate: the address leads to a connection pooler, such as PgBouncer, " +
+	"through which the lock against a second runner cannot be held: " +
+	"set DATABASE_MIGRATION_URL (or DATABASE_MIGRATION_URL_FILE) to an address of the server itself")
+
+// LockedError says that another runner holds the lock.
+type LockedError struct {
+	Waited time.Duration
+	Holder string // in words; empty when it is not known
+}
+
+// Error says who holds the lock, and what to do.
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("lock the migrations: another runner has held the lock for %s: %s; nothing was changed: "+
+		"wait for it and run this again, or raise MIGRATE_LOCK_WAIT",
+		e.Waited, cmp.Or(e.Holder, "it is not known who"))
+}
+
+// StepError says which statement of which step failed. What the step had done before
+// was undone, unless it runs in no transaction.
+type StepError struct {
+	File      string
+	Line      int    // 0 where it is not known
+	Code      string // SQLSTATE; empty where the server did not say
+	Statement string
+	Advice    string // what to do; may be empty
+	Err       error
+}
+
+// Error returns file, line, what the server said, the advice and the statement.
+func (e *StepError) Error() string {
+	var b strings.Builder
+	b.WriteString(e.File)
+	if e.Line > 0 {
+		fmt.Fprintf(&b, ":%d", e.Line)
+	}
+	b.WriteString(": " + explain(e.Err))
+	if e.Advice != "" {
+		b.WriteString("\n  " + e.Advice)
+	}
+	if e.Statement != "" {
+		b.WriteString("\n  statement:\n    " + strings.ReplaceAll(e.Statement, "\n", "\n    "))
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *StepError) Unwrap() error { return e.Err }
+
+// SQLState returns the SQLSTATE, as a *pgconn.PgError does.
+func (e *StepError) SQLState() string { return e.Code }
+
+func sqlState(err error) string {
+	var state interface{ SQLState() string }
+	if errors.As(err, &state) {
+		return state.SQLState()
+	}
+	return ""
+}
+
+// explain returns the text of an error with what the server added to it.
+func explain(err error) string {
+	var server *pgconn.PgError
+	if !errors.As(err, &server) {
+		return err.Error()
+	}
+	text := server.Error()
+	for _, extra := range [][2]string{{"detail", server.Detail}, {"hint", server.Hint}, {"where", server.Where}} {
+		if extra[1] != "" {
+			text += "\n  " + extra[0] + ": " + extra[1]
+		}
+	}
+	return text
+}
+
+// failed traces the error of a step to its statement.
+func (m *Migrator) failed(ctx context.Context, s *session, step Step, up bool, err error) error {
+	e := &StepError{File: step.File, Code: sqlState(err), Err: err}
+	if statements := s.connector.conn.statements; len(statements) > 0 {
+		e.Statement = strings.TrimSpace(statements[len(statements)-1])
+		e.Line = m.line(step, up, statements, err)
+	}
+	e.Advice = s.advice(ctx, e.Code)
+	return e
+}
+
+// line finds the last of the statements, which come in the file's order, and the place
+// in it that the server names. It returns 0 for one that is not of the file, such as
+// goose's own.
+func (m *Migrator) line(step Step, up bool, statements []string, err error) int {
+	text, line, readErr := section(m.options.FS, step.File, up)
+	if readErr != nil {
+		return 0
+	}
+	at, end := -1, 0
+	for _, statement := range statements {
+		statement = strings.TrimSpace(statement)
+		if at = strings.Index(text[end:], statement); at >= 0 {
+			at += end
+			end = at + len(statement)
+		}
+	}
+	if at < 0 {
+		return 0
+	}
+	var server *pgconn.PgError
+	if errors.As(err, &server) && server.Position > 0 {
+		runes := []rune(text[at:])
+		at += len(string(runes[:min(int(server.Position)-1, len(runes))]))
+	}
+	return line + strings.Count(text[:at], "\n")
+}
+
+// wrap says what was tried and what to do.
+func (s *session) wrap(ctx context.Context, op string, err error) error {
+	text := op + ": " + explain(err)
+	if advice := s.advice(ctx, sqlState(err)); advice != "" {
+		text += "\n  " + advice
+	}
+	return &explained{text, err}
+}
+
+// explained is an error with a text of ours.
+type explained struct {
+	text string
+	err  error
+}
+
+func (e *explained) Error() string { return e.text }
+func (e *explained) Unwrap() error { return e.err }
+
+// advice says what to do about the errors that come from outside a step.
+func (s *session) advice(ctx context.Context, code string) string {
+	switch {
+	case s.connector.conn.Conn.Conn().IsClosed():
+		return "The connection was lost. The server undoes a transaction that was not committed: run this again."
+	case code == codeLockNotAvailable:
+		return strings.TrimSpace(fmt.Sprintf("A lock on the table was not to be had within %s (MIGRATE_LOCK_TIMEOUT). "+
+			"Nothing of this step was done: end the transaction that is in the way, and run this again. %s",
+			s.options.LockTimeout, s.blockers(ctx)))
+	case code == codeQueryCanceled:
+		return "The statement was cancelled: by MIGRATE_STATEMENT_TIMEOUT, which can be raised, or by somebody."
+	case code == codeNoPrivilege:
+		return "The role lacks a right: run this as the owner of the tables, or grant it (docs/roles.md)."
+	}
+	return ""
+}
+
+// blockers names who holds locks on the table.
+func (s *session) blockers(ctx context.Context) string {
+	if who := s.who(ctx, "l.granted AND l.relation = to_regclass($1)", table); who != "" {
+		return "It is locked by " + who + "."
+	}
+	return ""
+}

