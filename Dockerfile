@@ -5,6 +5,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY cmd cmd
+COPY migrations migrations
 COPY pkg pkg
 ARG TARGETOS TARGETARCH
 ARG VERSION=unknown

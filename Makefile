@@ -57,6 +57,10 @@ servers-build: ## Install or build what the test servers need (once)
 bench: ## Benchmarks: the handlers beside controller-runtime's, start-up, memory, binary size
 	go test -run "^$$" -bench . -benchmem ./pkg/... ./test/e2e
 
+.PHONY: migrate-bench
+migrate-bench: ## How long migrations take, and lock the table, with a million properties
+	go test -run '^$$' -bench Up -benchtime 1x -timeout 30m ./test/migrate
+
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for FUZZTIME (default 10s) each
 	@./hack/fuzz.sh $(or $(FUZZTIME),10s)

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,9 +17,9 @@ func TestMigrate(t *testing.T) {
 	pg := servers.RunPostgres(t, servers.PostgresOptions{})
 	bouncer := servers.RunPgBouncer(t, servers.PgBouncerOptions{Postgres: pg})
 	env := pg.Env()
-	production := append(env, servers.Var{Name: "ENVIRONMENT", Value: "production"}, servers.Var{Name: "DATABASE_SSLMODE", Value: "disable"})
+	production := slices.Concat(env, []servers.Var{{Name: "ENVIRONMENT", Value: "production"}, {Name: "DATABASE_SSLMODE", Value: "disable"}})
 	pooled := append(bouncer.Env(), servers.Var{Name: "DATABASE_MIGRATION_URL", Value: pg.URL()})
-	asJSON := append(env, servers.Var{Name: "LOG_FORMAT", Value: "json"})
+	asJSON := slices.Concat(env, []servers.Var{{Name: "LOG_FORMAT", Value: "json"}})
 	dead := replace(env, servers.Var{Name: "DATABASE_PORT", Value: "1"})
 	for _, step := range []struct {
 		sql  string

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
@@ -35,16 +37,29 @@ func newMigrateVerify(envFile *string) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().Duration("connect-timeout", 0, "how long to try to reach the server (default $MIGRATE_CONNECT_TIMEOUT)")
+	cmd.Flags().Duration("connect-timeout", 0, "how long to wait for the server, and then for its answer (default $MIGRATE_CONNECT_TIMEOUT)")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	cmd.Flags().BoolVar(&strict, "strict", false, "fail where there is something extra, too")
 	return cmd
 }
 
+// verifyWithin bounds the reading: PostgreSQL describes no index of a table that
+// somebody has locked exclusively.
+func verifyWithin(ctx context.Context, bound time.Duration, q migrate.Querier) (*migrate.Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	report, err := migrate.Verify(ctx, q)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, fmt.Errorf("no answer within %s: most likely another session has the table locked exclusively, "+
+			"as a migration does: try again when it is through: %w", bound, err)
+	}
+	return report, err
+}
+
 func (m *migration) verify(ctx context.Context, out io.Writer, asJSON, strict bool) error {
 	var report *migrate.Report
 	err := m.db.WithConn(ctx, func(conn *pgxpool.Conn) (err error) {
-		report, err = migrate.Verify(ctx, conn)
+		report, err = verifyWithin(ctx, m.cfg.Migrate.ConnectTimeout, conn)
 		return err
 	})
 	if err != nil {

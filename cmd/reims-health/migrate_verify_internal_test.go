@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/reims/reims-health/test/servers"
 )
@@ -56,6 +59,22 @@ func TestMigrateVerify(t *testing.T) {
 		if strings.Contains(out+errs, pg.Password) {
 			t.Errorf("%s: the password was printed", step.name)
 		}
+	}
+
+	conn, err := pgx.Connect(t.Context(), pg.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	if _, err := conn.Exec(t.Context(), "BEGIN; LOCK properties"); err != nil {
+		t.Fatal(err)
+	}
+	code, _, errs := execute(t, pg.Env(), "migrate", "verify", "--connect-timeout=1s")
+	if code != exitFailed || !strings.Contains(errs, "locked exclusively") {
+		t.Errorf("behind a lock: exit code %d and %s", code, errs)
+	}
+	if _, err := conn.Exec(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
 	}
 
 	_, out, _ := execute(t, pg.Env(), "migrate", "verify", "-o", "json")

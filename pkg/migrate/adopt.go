@@ -15,10 +15,12 @@ const table = "properties"
 // adoption is what turns a table that was made without this program into what the
 // first step makes.
 type adoption struct {
-	want       *Catalog
-	schema     string
-	statements []string
-	changes    []string // the same for people
+	want   *Catalog
+	schema string
+	// What takes long is done first, while others still read the table; the rest keeps
+	// everybody away.
+	shared, exclusive []string
+	changes           []string // the same for people
 }
 
 // AdoptError says why a table cannot be adopted. Nothing was changed.
@@ -58,9 +60,12 @@ func (m *Migrator) planAdoption(ctx context.Context, s *session) (*adoption, err
 	if len(problems) > 0 {
 		return nil, &AdoptError{Table: a.schema + "." + table, Problems: problems}
 	}
-	a.add(differences, &have.Catalog)
+	for _, d := range differences {
+		a.changes = append(a.changes, d.Object+" "+d.Problem)
+	}
+	a.mend(&have.Catalog)
 	comments, err := m.comments()
-	a.statements = append(a.statements, comments...)
+	a.exclusive = append(a.exclusive, comments...)
 	return a, err
 }
 
@@ -102,45 +107,13 @@ func (m *Migrator) comments() ([]string, error) {
 	return comments, nil
 }
 
-// add plans the differences. No trigger sees that rows are filled in: their updated_at
-// stays.
-func (a *adoption) add(differences []Difference, have *Catalog) {
-	var statements []string
-	fills := false
-	for _, d := range differences {
-		a.changes = append(a.changes, d.Object+" "+d.Problem)
-		for _, statement := range d.SQL {
-			fills = fills || strings.HasPrefix(statement, "UPDATE ")
-			statements = append(statements, inTransaction.Replace(statement))
-		}
-	}
-	if fills {
-		for _, t := range have.Triggers {
-			if t.Enabled {
-				a.statements = append(a.statements, alter(a.schema, t.Table, "DISABLE TRIGGER "+t.Name))
-				statements = append(statements, alter(a.schema, t.Table, "ENABLE TRIGGER "+t.Name))
-			}
-		}
-	}
-	a.statements = append(a.statements, statements...)
-}
-
-// inTransaction makes SQL that is meant for no transaction fit for one, in a session
-// at UTC.
-var inTransaction = strings.NewReplacer(
-	" CONCURRENTLY", "",
-	"BEGIN; SET LOCAL TimeZone = 'UTC'; ", "",
-	" COMMIT;", "")
-
 // adopt does it, in the transaction that makes the version table as well: either all
 // of it happens or nothing.
 func (m *Migrator) adopt(ctx context.Context, s *session, tx *sql.Tx, a *adoption) error {
 	first := m.steps[0]
 	m.options.Report(Event{Kind: Start, Step: first})
 	start := time.Now()
-	// Once and for all, since two sessions that each want more than they have deadlock.
-	statements := append([]string{a.lock()}, a.statements...)
-	for _, statement := range statements {
+	for _, statement := range a.statements() {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
 			return s.wrap(ctx, "adopt the table "+a.schema+"."+table+": "+statement, err)
 		}
@@ -165,6 +138,14 @@ func (m *Migrator) adopt(ctx context.Context, s *session, tx *sql.Tx, a *adoptio
 	return nil
 }
 
-func (a *adoption) lock() string {
-	return "LOCK TABLE " + a.schema + "." + table + " IN ACCESS EXCLUSIVE MODE;"
+// statements are all that is to be run, in a transaction of a session at UTC. The
+// second lock is more than the first. Where a transaction that has read waits to write,
+// that is a deadlock, which PostgreSQL finds here, with the one that came last.
+func (a *adoption) statements() []string {
+	lock := "LOCK TABLE " + a.schema + "." + table + " IN "
+	var all []string
+	if len(a.shared) > 0 {
+		all = append(append(all, lock+"SHARE ROW EXCLUSIVE MODE;"), a.shared...)
+	}
+	return append(append(all, lock+"ACCESS EXCLUSIVE MODE;"), a.exclusive...)
 }

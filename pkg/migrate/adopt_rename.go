@@ -46,7 +46,7 @@ func renames[T object[T]](a *adoption, want, have []T, try func(want T, have *T)
 			}
 			old := label(have[i])
 			if statement := try(w, &have[i]); statement != "" {
-				a.statements = append(a.statements, statement)
+				a.exclusive = append(a.exclusive, statement)
 				a.changes = append(a.changes, old+" is renamed to "+w.id())
 				break
 			}

@@ -156,7 +156,7 @@ func TestAdoptIsOneTransaction(t *testing.T) {
 	s := newPredecessor(t, "predecessor", "CREATE VIEW recent AS SELECT name, created_at FROM properties")
 	_, err := newMigrator(t, s.pool, migrate.Options{}).Up(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "SQLSTATE 0A000") || !strings.Contains(err.Error(), "view recent depends on column") ||
-		!strings.Contains(err.Error(), "ALTER TABLE public.properties ALTER COLUMN created_at TYPE timestamp with time zone") {
+		!strings.Contains(err.Error(), "    ALTER COLUMN created_at TYPE timestamp with time zone,") {
 		t.Errorf("got %v", err)
 	}
 	if got := s.versions(t) + s.value(t, "SELECT col_description('properties'::regclass, 1)"); got != "no tablenull" {

@@ -18,6 +18,7 @@ const (
 	codeQueryCanceled      = "57014"
 	codeLockNotAvailable   = "55P03"
 	codeNoPrivilege        = "42501"
+	codeDeadlock           = "40P01"
 )
 
 // ErrPooler is returned where a pooler stands between.
@@ -86,13 +87,13 @@ func explain(err error) string {
 	if !errors.As(err, &server) {
 		return err.Error()
 	}
-	text := server.Error()
+	lines := []string{server.Error()}
 	for _, extra := range [][2]string{{"detail", server.Detail}, {"hint", server.Hint}, {"where", server.Where}} {
 		if extra[1] != "" {
-			text += "\n  " + extra[0] + ": " + extra[1]
+			lines = append(lines, extra[0]+": "+extra[1])
 		}
 	}
-	return text
+	return strings.Join(lines, "\n  ")
 }
 
 // failed traces the error of a step to its statement.
@@ -160,6 +161,8 @@ func (s *session) advice(ctx context.Context, code string) string {
 		return strings.TrimSpace(fmt.Sprintf("A lock on the table was not to be had within %s (MIGRATE_LOCK_TIMEOUT). "+
 			"Nothing of this step was done: end the transaction that is in the way, and run this again. %s",
 			s.options.LockTimeout, s.blockers(ctx)))
+	case code == codeDeadlock:
+		return "This and another transaction waited for each other, and this one gave way: run this again."
 	case code == codeQueryCanceled:
 		return "The statement was cancelled: by MIGRATE_STATEMENT_TIMEOUT, which can be raised, or by somebody."
 	case code == codeNoPrivilege:

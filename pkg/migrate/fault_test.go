@@ -219,6 +219,31 @@ func TestBadRows(t *testing.T) {
 	}
 }
 
+// A server that freezes while the lock is waited for is given up.
+func TestServerFreezes(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{})
+	s := newScratchAt(t, pg.URL())
+	holder, err := pgx.Connect(t.Context(), s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := holder.Exec(t.Context(), "SELECT pg_advisory_lock(4097083626)"); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	_, err = newMigrator(t, newPool(t, s.url), migrate.Options{
+		LockWait: time.Minute, ConnectTimeout: time.Second,
+		Report: func(migrate.Event) { _ = pg.Freeze() },
+	}).Up(t.Context())
+	if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 15*time.Second {
+		t.Errorf("got %v after %s", err, time.Since(start))
+	}
+	if err := pg.Thaw(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestPgBouncer(t *testing.T) {
 	t.Parallel()
 	pg := servers.RunPostgres(t, servers.PostgresOptions{})

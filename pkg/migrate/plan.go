@@ -39,8 +39,7 @@ func (m *Migrator) PlanUp(ctx context.Context) (plan []Planned, result Result, e
 			return nil, result, err
 		}
 		if adoption != nil {
-			statements := append([]string{adoption.lock()}, adoption.statements...)
-			plan = append(plan, Planned{Step: rest[0], Adopt: true, SQL: strings.Join(statements, "\n")})
+			plan = append(plan, Planned{Step: rest[0], Adopt: true, SQL: strings.Join(adoption.statements(), "\n")})
 			rest = rest[1:]
 		}
 	}

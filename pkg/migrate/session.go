@@ -48,12 +48,24 @@ func openLocked(ctx context.Context, pool *pgxpool.Pool, o Options) (*session, e
 	if err != nil {
 		return nil, err
 	}
-	for _, prepare := range []func(context.Context) error{s.refusePooler, s.configure, s.lock} {
-		if err := prepare(ctx); err != nil {
-			return nil, errors.Join(err, s.close(ctx))
-		}
+	err = s.prompt(ctx, s.refusePooler)
+	if err == nil {
+		err = s.prompt(ctx, s.configure)
+	}
+	if err == nil {
+		err = s.lock(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.close(ctx))
 	}
 	return s, nil
+}
+
+// prompt runs what a server answers at once, unless it is dead.
+func (s *session) prompt(ctx context.Context, fn func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.options.ConnectTimeout)
+	defer cancel()
+	return fn(ctx)
 }
 
 // refusePooler finds out whether this is the server itself. Behind a pooler the lock
@@ -98,7 +110,10 @@ func (s *session) lock(ctx context.Context) error {
 	deadline := time.Now().Add(s.options.LockWait)
 	for waiting := false; ; waiting = true {
 		var got bool
-		if err := s.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", lock.DefaultLockID).Scan(&got); err != nil {
+		err := s.prompt(ctx, func(ctx context.Context) error {
+			return s.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", lock.DefaultLockID).Scan(&got)
+		})
+		if err != nil {
 			return fmt.Errorf("lock the migrations: %w", err)
 		}
 		if got {

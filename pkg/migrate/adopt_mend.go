@@ -1,0 +1,125 @@
+package migrate
+
+import (
+	"slices"
+	"strings"
+)
+
+// mend plans the differences so that the table is scanned as seldom as may be: all
+// rows are filled in by one statement, and one ALTER TABLE holds them against every
+// rule.
+func (a *adoption) mend(have *Catalog) {
+	early, late := a.indexes(have)
+	a.shared = append(a.fill(have), mends(early, nil, a.schema)...)
+	a.exclusive = append(a.exclusive, mends(a.want.Functions, have.Functions, a.schema)...)
+	a.exclusive = append(a.exclusive, a.alter(have)...)
+	a.exclusive = append(a.exclusive, mends(late, have.Indexes, a.schema)...)
+	a.exclusive = append(a.exclusive, mends(a.want.Triggers, have.Triggers, a.schema)...)
+}
+
+// indexes tells those that can be made while others read from those that replace one,
+// or would be made again when the type of their column changes.
+func (a *adoption) indexes(have *Catalog) (early, late []Index) {
+	for _, want := range a.want.Indexes {
+		_, there := find(have.Indexes, want.id())
+		retyped := slices.ContainsFunc(a.want.Columns, func(c Column) bool {
+			h, ok := find(have.Columns, c.id())
+			return ok && h.Type != c.Type && strings.Contains(want.Text, c.Name)
+		})
+		if there || retyped {
+			late = append(late, want)
+		} else {
+			early = append(early, want)
+		}
+	}
+	return early, late
+}
+
+func (a *adoption) alter(have *Catalog) []string {
+	var actions []string
+	for _, want := range a.want.Constraints {
+		h, ok := find(have.Constraints, want.id())
+		actions = append(actions, want.actions(h, ok)...)
+	}
+	for _, want := range a.want.Columns {
+		if h, ok := find(have.Columns, want.id()); ok {
+			actions = append(actions, want.actions(h)...)
+		}
+	}
+	if len(actions) == 0 {
+		return nil
+	}
+	return []string{alter(a.schema, table, "\n    "+strings.Join(actions, ",\n    "))}
+}
+
+// mends is the SQL of what is not merely extra, made fit for a transaction.
+func mends[T object[T]](want, have []T, in string) []string {
+	var all []string
+	for _, w := range want {
+		for _, d := range differences(w, have, in) {
+			for _, statement := range d.SQL {
+				all = append(all, strings.Replace(statement, " CONCURRENTLY", "", 1))
+			}
+		}
+	}
+	return all
+}
+
+// fill gives the rows their defaults. No trigger sees it: their updated_at stays.
+func (a *adoption) fill(have *Catalog) []string {
+	var set, where []string
+	for _, want := range a.want.Columns {
+		h, ok := find(have.Columns, want.id())
+		if ok && want.NotNull && !h.NotNull && want.Default != "" {
+			set = append(set, want.Name+" = coalesce("+want.Name+", "+want.Default+")")
+			where = append(where, want.Name+" IS NULL")
+		}
+	}
+	if len(set) == 0 {
+		return nil
+	}
+	update := "UPDATE " + a.schema + "." + table + "\n    SET " + strings.Join(set, ",\n        ") +
+		"\n    WHERE " + strings.Join(where, " OR ") + ";"
+	var before, after []string
+	for _, t := range have.Triggers {
+		if t.Enabled {
+			before = append(before, alter(a.schema, t.Table, "DISABLE TRIGGER "+t.Name))
+			after = append(after, alter(a.schema, t.Table, "ENABLE TRIGGER "+t.Name))
+		}
+	}
+	return append(append(before, update), after...)
+}
+
+// actions are for ALTER TABLE, in a session at UTC.
+func (c Column) actions(have Column) []string {
+	var actions []string
+	column := "ALTER COLUMN " + c.Name + " "
+	if have.Type != c.Type {
+		actions = append(actions, column+"TYPE "+c.Type)
+	}
+	if have.Default != c.Default {
+		actions = append(actions, column+c.setDefault())
+	}
+	switch {
+	case c.NotNull && !have.NotNull:
+		actions = append(actions, column+"SET NOT NULL")
+	case have.NotNull && !c.NotNull:
+		actions = append(actions, column+"DROP NOT NULL")
+	}
+	return actions
+}
+
+// actions are for ALTER TABLE. What is added is valid at once, by its one scan.
+func (c Constraint) actions(have Constraint, ok bool) []string {
+	add := "ADD CONSTRAINT " + c.Name + " " + c.Text
+	switch {
+	case !ok:
+		return []string{add}
+	case !c.matches(have.Definition):
+		return []string{"DROP CONSTRAINT " + c.Name, add}
+	case c.Valid && !have.Valid:
+		return []string{"VALIDATE CONSTRAINT " + c.Name}
+	default:
+		return nil
+	}
+}
