@@ -3,7 +3,8 @@ package health
 import "time"
 
 // alarm is a timer that measures how late it is noticed: how long this process was
-// not given the CPU when it was due.
+// not given the CPU when it was due. Time in which none is set counts as well, to
+// leave no gap: whoever uses it has next to nothing to do then.
 type alarm struct {
 	*time.Timer
 	due   time.Time
@@ -11,21 +12,28 @@ type alarm struct {
 	late  time.Duration // in all, since then
 }
 
-func newAlarm() *alarm { return &alarm{Timer: time.NewTimer(0)} }
+func newAlarm() *alarm {
+	a := &alarm{Timer: time.NewTimer(0)}
+	a.restart()
+	return a
+}
 
 // restart begins a new measurement.
-func (a *alarm) restart() { a.since, a.late = time.Now(), 0 }
+func (a *alarm) restart() {
+	a.since = time.Now()
+	a.due, a.late = a.since, 0
+}
 
 func (a *alarm) set(d time.Duration) {
-	a.due = time.Now().Add(d)
+	a.due = a.noticed().Add(d)
 	a.Reset(d)
 }
 
-// noticed accounts for being awake now; once for each time it was set. Being awake
+// noticed accounts for being awake now, the moment that it returns. Being awake
 // before the alarm is on time.
-func (a *alarm) noticed() {
-	if !a.due.IsZero() {
-		a.late += max(0, time.Since(a.due))
-	}
-	a.due = time.Time{}
+func (a *alarm) noticed() time.Time {
+	now := time.Now()
+	a.late += max(0, now.Sub(a.due))
+	a.due = now
+	return now
 }

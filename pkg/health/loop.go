@@ -101,8 +101,8 @@ func (l *loop) await(ctx context.Context) {
 
 // record judges an outcome, moves the state machine and publishes the snapshot.
 func (l *loop) record(o Outcome) {
-	l.awake()
-	o.Started, o.Finished = l.started, time.Now()
+	l.beatNow()
+	o.Started, o.Finished = l.started, l.alarm.noticed()
 	o = judge(l.svc, o, o.Finished.Sub(l.alarm.since), l.alarm.late)
 	l.starved = o.Starved
 	l.alarm.restart()

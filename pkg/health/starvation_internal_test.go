@@ -64,12 +64,10 @@ func TestAlarmMeasuresHowLateItIsNoticed(t *testing.T) {
 				t.Errorf("late by %s, want %s", a.late, want)
 			}
 		}
-		late(0) // never set
+		late(0) // at once
 		a.set(time.Second)
 		<-time.After(500 * time.Millisecond)
 		late(0) // early
-		<-time.After(time.Minute)
-		late(0) // accounted for already
 		a.set(time.Second)
 		<-time.After(4 * time.Second)
 		late(3 * time.Second)
@@ -77,6 +75,28 @@ func TestAlarmMeasuresHowLateItIsNoticed(t *testing.T) {
 		a.set(time.Second)
 		<-time.After(2 * time.Second)
 		late(4 * time.Second) // they add up
+		<-time.After(time.Minute)
+		a.set(time.Second)
+		late(time.Minute + 4*time.Second) // stopped with none set
+		a.restart()
+		late(0)
+	})
+}
+
+// A process that is stopped right after it started a check finds its deadline
+// passed before it has set an alarm.
+func TestStoppedBeforeTheFirstAlarm(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := NewMonitor([]*Service{{Interval: time.Second, Timeout: time.Second, Checker: well{}}}).loops[0]
+		l.alarm = newAlarm()
+		defer l.alarm.Stop()
+		l.launch(t.Context())
+		<-time.After(time.Minute)
+		l.await(t.Context())
+		if r := l.monitor.Snapshot().Results[0]; r.Discarded != 1 || r.Checks != 0 {
+			t.Errorf("not discarded: %+v", r)
+		}
 	})
 }
 

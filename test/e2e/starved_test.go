@@ -74,10 +74,10 @@ func TestStoppedInTheMiddle(t *testing.T) {
 }
 
 // stopDuringCheck stops the process while the relay holds the answer that it
-// waits for.
+// waits for, until after its deadline.
 func (s *sidecar) stopDuringCheck(r *relay) {
 	s.t.Helper()
-	r.delay.Store(int64(timeout / 2))
+	r.delay.Store(int64(4 * timeout))
 	if !poll(s.t.Context(), 2*interval+slack, func() bool { return r.held.Load() > 0 }) {
 		s.t.Fatal("no check is under way")
 	}
