@@ -37,7 +37,7 @@ func newServe(envFile *string) *cobra.Command {
 			}
 			// What libraries print through the standard logger is redacted as well.
 			slog.SetDefault(log)
-			return bounded(cmd.Context(), log, func(ctx context.Context) error { return serve(ctx, cfg, log) })
+			return scrubbed(cfg, bounded(cmd.Context(), log, func(ctx context.Context) error { return serve(ctx, cfg, log) }))
 		},
 	}
 }
@@ -70,7 +70,7 @@ func bounded(ctx context.Context, log *slog.Logger, f func(context.Context) erro
 	case err := <-done:
 		return err
 	case <-time.After(exitTime):
-		log.Error("shutdown incomplete: exiting all the same", "after", exitTime)
+		log.Error("shutdown incomplete: exiting all the same", "after_ms", exitTime.Milliseconds())
 		return nil
 	}
 }
@@ -126,7 +126,12 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		stop()
 		return nil
 	})
-	return group.Wait()
+	err = group.Wait()
+	if err != nil && ctx.Err() != nil { // told to stop: what did not end in order is no failure
+		log.Warn("shutdown", "error", err)
+		return nil
+	}
+	return err
 }
 
 func pause(ctx context.Context, d time.Duration) {

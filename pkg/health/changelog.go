@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"log/slog"
+	"time"
 )
 
 // ChangeLog logs what changes from one snapshot to the next: verdicts, readiness
@@ -62,9 +63,11 @@ func (c *ChangeLog) service(was, is Result) {
 		probed(log, is.Last)
 	}
 	switch {
+	case is.Status == was.Status && is.Reason() == was.Reason():
 	case is.Status == was.Status:
+		log.Warn("reason changed", "status", is.Status, "from", was.Reason(), "to", is.Reason(), "error", is.Fault())
 	case is.Status == Healthy:
-		log.Info("status changed", "from", was.Status, "to", is.Status, "after", is.Since.Sub(was.Since))
+		log.Info("status changed", "from", was.Status, "to", is.Status, "after_ms", millis(is.Since.Sub(was.Since)))
 	default:
 		log.Warn("status changed", "from", was.Status, "to", is.Status, "reason", is.Reason(), "error", is.Fault())
 	}
@@ -72,11 +75,13 @@ func (c *ChangeLog) service(was, is Result) {
 
 func probed(log *slog.Logger, o Outcome) {
 	if o.Fault == nil {
-		log.Debug("probe succeeded", "duration", o.Duration())
+		log.Debug("probe succeeded", "duration_ms", millis(o.Duration()))
 	} else {
-		log.Debug("probe failed", "duration", o.Duration(), "error", o.Fault)
+		log.Debug("probe failed", "duration_ms", millis(o.Duration()), "error", o.Fault)
 	}
 }
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // summary logs the first verdicts, once every service has one.
 func (c *ChangeLog) summary(s *Snapshot) {

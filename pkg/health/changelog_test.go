@@ -54,14 +54,22 @@ func TestChangeLogTellsChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := feed(t, "HHUTTDH")
 		j.logs(t, "status changed",
-			`level=INFO msg="status changed" service=db from=unknown to=healthy after=1s`,
+			`level=INFO msg="status changed" service=db from=unknown to=healthy after_ms=1000`,
 			`level=WARN msg="status changed" service=db from=healthy to=unhealthy reason=timeout error="timeout: no answer within the probe's timeout: i/o timeout"`,
 			`level=WARN msg="status changed" service=db from=unhealthy to=degraded reason=overloaded error="overloaded: the server asks for fewer requests"`,
-			`level=INFO msg="status changed" service=db from=degraded to=healthy after=1s`)
-		same(t, "checks that succeeded", len(j.matching(`level=DEBUG msg="probe succeeded" service=db duration=3ms`)), 3)
-		same(t, "checks that failed", len(j.matching(`level=DEBUG msg="probe failed" service=db duration=3ms error=`)), 4)
+			`level=INFO msg="status changed" service=db from=degraded to=healthy after_ms=1000`)
+		same(t, "checks that succeeded", len(j.matching(`level=DEBUG msg="probe succeeded" service=db duration_ms=3`)), 3)
+		same(t, "checks that failed", len(j.matching(`level=DEBUG msg="probe failed" service=db duration_ms=3 error=`)), 4)
 		same(t, "changes of readiness", len(j.matching(`level=INFO msg="readiness changed" ready=(true|false)`)), 3)
 		j.logs(t, "first verdicts", `level=INFO msg="first verdicts" status=healthy ready=true db=healthy`)
+	})
+}
+
+func TestChangeLogTellsAnotherReason(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		feed(t, "UUTT").logs(t, "reason changed",
+			`level=WARN msg="reason changed" service=db status=unhealthy from=refused to=timeout error="timeout: no answer within the probe's timeout: i/o timeout"`)
 	})
 }
 

@@ -56,8 +56,11 @@ func (l *loop) hung() bool {
 // delay is the time to the next turn. It is jittered by a tenth, so that Pods that
 // started together do not check together.
 func (l *loop) delay() time.Duration {
-	if l.flight == nil && (l.result.InDoubt() || l.starved) {
+	switch {
+	case l.flight == nil && (l.result.InDoubt() || l.starved):
 		return min(retryDelay, l.svc.Interval)
+	case l.flight != nil && l.result.disputed(): // it hangs: for as long as another check would have had
+		return min(retryDelay+l.svc.Timeout, l.svc.Interval)
 	}
 	return time.Duration((0.9 + 0.2*rand.Float64()) * float64(l.svc.Interval))
 }

@@ -20,7 +20,9 @@ type Outcome struct {
 	Starved bool
 }
 
-// Answered reports whether the service gave the check its answer, be it a bad one.
+// Answered reports whether the service gave the check an answer to go by, be it slow
+// or incomplete: not one that makes it unhealthy, such as a database's that it is a
+// standby.
 func (o Outcome) Answered() bool { return o.Observation.Latency > 0 }
 
 // Duration is how long the check took, from its start to its end.
@@ -33,6 +35,9 @@ func (o Outcome) Duration() time.Duration { return o.Finished.Sub(o.Started) }
 func judge(svc *Service, o Outcome, took, late time.Duration) Outcome {
 	if o.Fault == nil && o.Observation.Latency == 0 {
 		o.Observation.Latency = o.Duration()
+	}
+	if o.Fault != nil && o.Fault.severity() == Down {
+		o.Observation.Latency = 0 // an answer that makes the service unhealthy is no success
 	}
 	bound := svc.Timeout
 	if o.Fault == nil && svc.DegradedLatency > 0 && o.Observation.Latency > svc.DegradedLatency {

@@ -54,10 +54,17 @@ func (f *OverrideFile) report(err error) {
 }
 
 func readOverride(path string) (Override, error) {
-	file, err := os.Open(path)
+	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return NoOverride, nil
 	}
+	if err != nil {
+		return NoOverride, err
+	}
+	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
+		return NoOverride, errors.New("it is not a regular file")
+	}
+	file, err := os.Open(path)
 	if err != nil {
 		return NoOverride, err
 	}

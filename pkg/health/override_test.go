@@ -2,10 +2,12 @@ package health_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -131,5 +133,9 @@ func TestOverrideFileThatCannotBeRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.expect("a directory", 1, health.OverrideReady, health.NoOverride)
+		if err := errors.Join(os.Remove(b.path), syscall.Mkfifo(b.path, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		b.expect("a pipe, which would be waited for", 1, health.OverrideReady, health.NoOverride)
 	})
 }

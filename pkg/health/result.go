@@ -116,8 +116,11 @@ func (r *Result) verdict() Status {
 // first failure in a row: the next check should come soon and trust no old
 // connection.
 func (r Result) InDoubt() bool {
-	return r.Checks > 0 && (r.level != r.Status || r.ConsecutiveFailures == 1)
+	return r.disputed() || r.ConsecutiveFailures == 1
 }
+
+// disputed says that the latest outcome disagrees with the verdict.
+func (r Result) disputed() bool { return r.Checks > 0 && r.level != r.Status }
 
 // Expires is the moment past which the result is stale: twice the interval and
 // the timeout after the latest check.
