@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -34,8 +35,8 @@ func launch(program, log string, set []servers.Server) (*sidecar, error) {
 	if err != nil {
 		return nil, err
 	}
-	health := cmp.Or(os.Getenv("HEALTH_ADDR"), "127.0.0.1:8008")
-	metrics := cmp.Or(os.Getenv("METRICS_ADDR"), "127.0.0.1:9008")
+	health := onLoopback(cmp.Or(os.Getenv("HEALTH_ADDR"), ":8008"))
+	metrics := onLoopback(cmp.Or(os.Getenv("METRICS_ADDR"), ":9008"))
 	s := &sidecar{
 		cmd: exec.Command(program, "serve"), log: file,
 		url: "http://" + health + "/health", metrics: "http://" + metrics + "/metrics",
@@ -49,6 +50,15 @@ func launch(program, log string, set []servers.Server) (*sidecar, error) {
 		return nil, fmt.Errorf("start %s: %w", program, err)
 	}
 	return s, nil
+}
+
+// onLoopback fills in the host of an address that has none, which would be every
+// interface. What is no address is for the program to complain about.
+func onLoopback(addr string) string {
+	if host, port, err := net.SplitHostPort(addr); err == nil && host == "" {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return addr
 }
 
 // environ is ours and the variables of the servers.

@@ -14,6 +14,46 @@ import (
 	"github.com/reims/reims-health/pkg/metrics"
 )
 
+// Only GET and HEAD of /metrics show anything; no answer may be kept or guessed at.
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	handler := newPod(time.Now(), services...).Handler()
+	for request, want := range map[string]int{
+		"GET /metrics":     200,
+		"GET /metrics?x=y": 200,
+		"HEAD /metrics":    200,
+		"POST /metrics":    405,
+		"DELETE /metrics":  405,
+		"OPTIONS /metrics": 405,
+		"GET /":            404,
+		"GET /health":      404,
+		"GET /metrics/":    404,
+		"GET /metrics/x":   404,
+		"POST /":           404,
+	} {
+		method, target, _ := strings.Cut(request, " ")
+		rec := httptest.NewRecorder()
+		handler.ServeHTTP(rec, httptest.NewRequest(method, target, nil))
+		if rec.Code != want {
+			t.Errorf("%s: %d, want %d", request, rec.Code, want)
+		}
+		if shown := strings.Contains(rec.Body.String(), "reims_"); shown != (want == 200) {
+			t.Errorf("%s: metrics shown: %v", request, shown)
+		}
+		allow := ""
+		if want == 405 {
+			allow = "GET, HEAD"
+		}
+		for name, value := range map[string]string{
+			"Allow": allow, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+		} {
+			if got := rec.Header().Get(name); got != value {
+				t.Errorf("%s: %s %q, want %q", request, name, got, value)
+			}
+		}
+	}
+}
+
 func TestScrapeWhileObserving(t *testing.T) {
 	t.Parallel()
 	p := newPod(time.Now(), services...)

@@ -47,16 +47,22 @@ func New(build BuildInfo, snapshot func() *health.Snapshot, log *slog.Logger) *M
 // came before is not counted. It does no I/O.
 func (m *Metrics) Observe(s *health.Snapshot) { m.events.observe(s) }
 
-// Handler returns the handler of /metrics, in Prometheus' text format. Where a part
-// cannot be collected, the rest is served all the same and the log is told: one
-// bad series must not blind every alert. It does not look at the method.
+// Handler answers GET and HEAD of /metrics in Prometheus' text format, another path
+// with 404 and another method with 405. Where a part cannot be collected, the rest is
+// served all the same and the log is told: one bad series must not blind every alert.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.gatherer, promhttp.HandlerOpts{
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.gatherer, promhttp.HandlerOpts{
 		ErrorLog:            scrapeLog{m.log},
 		ErrorHandling:       promhttp.ContinueOnError,
 		MaxRequestsInFlight: maxScrapes,
 		// A compressor holds close to a megabyte to spare 12 kB.
 		DisableCompression: true,
+	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		mux.ServeHTTP(w, r)
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -41,6 +42,8 @@ type Server struct {
 	listener net.Listener
 	http     http.Server
 	shutdown time.Duration
+	limit    int64        // of the open connections
+	open     atomic.Int64 // as ConnState tells
 }
 
 // Listen binds addr, so that a port in use is an error at once and port 0 is known.
@@ -56,7 +59,8 @@ func listen(ctx context.Context, addr string, handler http.Handler, log *slog.Lo
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
-	return &Server{
+	s := &Server{
+		limit:    int64(l.connections),
 		listener: netutil.LimitListener(listener, l.connections),
 		shutdown: l.shutdown,
 		http: http.Server{
@@ -69,7 +73,31 @@ func listen(ctx context.Context, addr string, handler http.Handler, log *slog.Lo
 			MaxHeaderBytes:               l.headerBytes,
 			ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
-	}, nil
+	}
+	s.http.ConnState = s.count
+	return s, nil
+}
+
+// count has idle connections give way when three quarters of the limit are open, so
+// that they never keep a probe waiting: they are closed, and others are closed after
+// their answer, until fewer than half are open.
+func (s *Server) count(_ net.Conn, state http.ConnState) {
+	var open int64
+	switch state {
+	case http.StateNew:
+		open = s.open.Add(1)
+	case http.StateClosed:
+		open = s.open.Add(-1)
+	default:
+		return
+	}
+	if open < s.limit/2 {
+		s.http.SetKeepAlivesEnabled(true)
+		open = s.open.Load() // a crowd that came meanwhile has the last word
+	}
+	if open >= s.limit*3/4 {
+		s.http.SetKeepAlivesEnabled(false) // and closes the idle ones
+	}
 }
 
 // Addr is the address that it listens on.

@@ -128,32 +128,6 @@ func TestHeaderLimit(t *testing.T) {
 	}
 }
 
-func TestConnectionLimit(t *testing.T) {
-	t.Parallel()
-	s, err := server.Listen(t.Context(), anyPort, healthy(), quiet)
-	r := start(t, s, err)
-	held := make([]net.Conn, 256)
-	for i := range held {
-		held[i] = r.dial(t)
-		if code := say(t, held[i], aRequest); code != http.StatusOK {
-			t.Fatalf("connection %d: code %d", i+1, code)
-		}
-	}
-	further := r.dial(t)
-	if _, err := io.WriteString(further, aRequest); err != nil {
-		t.Fatal(err)
-	}
-	_ = further.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
-	if n, err := further.Read(make([]byte, 1)); n > 0 || !isTimeout(err) {
-		t.Fatalf("connection 257 does not wait: %d, %v", n, err)
-	}
-	_ = held[0].Close()
-	_ = further.SetReadDeadline(time.Now().Add(10 * time.Second))
-	if code := answerTo(t, further); code != http.StatusOK {
-		t.Errorf("connection 257, after another was closed: code %d", code)
-	}
-}
-
 func isTimeout(err error) bool {
 	var timed net.Error
 	return errors.As(err, &timed) && timed.Timeout()
