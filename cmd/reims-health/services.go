@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
-	"time"
 
 	"github.com/reims/reims-health/migrations"
 	"github.com/reims/reims-health/pkg/config"
@@ -15,9 +14,8 @@ import (
 	"github.com/reims/reims-health/pkg/probe"
 )
 
-// connectionLifetime is how long a connection is trusted to say anything about
-// DNS, TLS and the login.
-const connectionLifetime = time.Minute
+// maxDatabaseMessage is far above what the probe's statement answers, in bytes.
+const maxDatabaseMessage = 1 << 20
 
 // newServices returns the services to watch, in the configured order, and the
 // function that closes their clients. Nothing is dialled yet.
@@ -67,7 +65,8 @@ func newService(p config.Probe, c health.Checker) *health.Service {
 }
 
 // newDatabase opens the sidecar's own pool: one connection, and a second one for
-// when the first is held up by a statement that timed out.
+// when the first is held up by a statement that timed out. The probe says when they
+// are dialled afresh.
 func newDatabase(cfg *config.Config, log *slog.Logger) (*health.Service, func() error, error) {
 	c := cfg.Database
 	db, err := database.Open(context.Background(), database.Config{
@@ -79,8 +78,8 @@ func newDatabase(cfg *config.Config, log *slog.Logger) (*health.Service, func() 
 		SSLKey:          c.SSLKey,
 		MinConns:        -1,
 		MaxConns:        2,
-		MaxConnLifetime: connectionLifetime,
 		SkipPing:        true,
+		MaxMessage:      maxDatabaseMessage,
 		ConnectTimeout:  c.Probe.Timeout,
 		CommandTimeout:  c.Probe.Timeout,
 		ApplicationName: "reims-health",

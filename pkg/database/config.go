@@ -47,6 +47,10 @@ type Config struct {
 	// asking whether it is alive. It saves a round trip; a dead connection then shows
 	// as an error of the first statement.
 	SkipPing bool
+	// MaxMessage bounds one message of the server, which a row is, in bytes; a longer
+	// one breaks the connection. A message is held in memory whole, and what is not
+	// PostgreSQL may announce any length. Default pgx's own limit, 1 GiB.
+	MaxMessage int
 
 	// ConnectTimeout bounds a dial as a whole (name resolution, every address, TLS,
 	// login), and the wait for a free connection. Default 30 s.
@@ -128,6 +132,9 @@ func (c Config) validate() error {
 	}
 	if min(c.ConnectTimeout, c.CommandTimeout, c.MaxConnLifetime) < 0 {
 		problems = append(problems, errors.New("ConnectTimeout, CommandTimeout and MaxConnLifetime must not be negative"))
+	}
+	if c.MaxMessage < 0 {
+		problems = append(problems, fmt.Errorf("MaxMessage %d must not be negative", c.MaxMessage))
 	}
 	return errors.Join(problems...)
 }

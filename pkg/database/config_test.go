@@ -40,6 +40,7 @@ func TestOpenRefusesContradictions(t *testing.T) {
 		"size":     {MinConns: 3, MaxConns: 2},
 		"negative": {MaxConns: -1},
 		"timeout":  {CommandTimeout: -time.Second},
+		"message":  {MaxMessage: -1},
 	} {
 		db, err := database.Open(t.Context(), config)
 		if !errors.Is(err, database.ErrDatabase) || errors.Is(err, database.ErrConnection) || db != nil {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -34,12 +36,21 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	conn.DefaultQueryExecMode = pgx.QueryExecModeExec
 	conn.StatementCacheCapacity, conn.DescriptionCacheCapacity = 0, 0
 	conn.ConnectTimeout, conn.DialFunc = c.ConnectTimeout, c.DialFunc
+	if c.MaxMessage > 0 {
+		conn.BuildFrontend = c.buildFrontend
+	}
 	conn.RuntimeParams = map[string]string{
 		"application_name":  c.ApplicationName,
 		statementTimeoutKey: c.statementTimeout(),
 	}
 	conn.Tracer = &tracer{log: c.Logger, slow: c.SlowQuery, command: c.CommandTimeout, connect: c.ConnectTimeout}
 	return pool, nil
+}
+
+func (c Config) buildFrontend(r io.Reader, w io.Writer) *pgproto3.Frontend {
+	frontend := pgproto3.NewFrontend(r, w)
+	frontend.SetMaxBodyLen(c.MaxMessage)
+	return frontend
 }
 
 // parse runs one of pgx's parsers in such a way that the environment and the home

@@ -32,8 +32,9 @@ type PostgresOptions struct {
 // Postgres is the [health.Checker] of a PostgreSQL database, reached directly or
 // through PgBouncer. One check is one statement in one round trip; when the
 // connection that the pool hands out turns out to be dead, it is tried once more
-// on a fresh one.
+// on a fresh one. Connections are dialled afresh once a minute and on Redial.
 type Postgres struct {
+	redialer
 	pool *pgxpool.Pool
 	opts PostgresOptions
 	tls  bool // the pool never falls back to a connection in clear
@@ -45,9 +46,11 @@ type Postgres struct {
 var _ health.Redialer = (*Postgres)(nil)
 
 // NewPostgres returns a probe that uses pool and dials nothing before the first
-// check. The pool stays the caller's, who closes it. It must not ping on acquire
-// (ShouldPing), or a check costs two round trips, and must let connections live
-// for a minute or so, as only dialling proves name, TLS and login.
+// check. The pool stays the caller's, who closes it, but nobody else should use it:
+// the probe resets it when the connections' minute is over. It must not ping on
+// acquire (ShouldPing), or a check costs two round trips, nor end connections
+// within that minute itself (MaxConnLifetime): it would do so as they are given
+// back, and hold none until the next check.
 func NewPostgres(pool *pgxpool.Pool, opts PostgresOptions) *Postgres {
 	if opts.AppInterval == 0 {
 		opts.AppInterval = defaultAppInterval
@@ -55,9 +58,12 @@ func NewPostgres(pool *pgxpool.Pool, opts PostgresOptions) *Postgres {
 	return &Postgres{pool: pool, opts: opts, tls: requiresTLS(pool.Config().ConnConfig)}
 }
 
-// Check asks the server for its state. The latency it reports is the statement's
+// Check gives up connections that are too old, then asks the server for its state. The latency it reports is the statement's
 // round trip, without dial and login. A failed check still reports the pool.
 func (p *Postgres) Check(ctx context.Context) (health.Observation, error) {
+	if p.expired(time.Now()) {
+		p.pool.Reset()
+	}
 	state, err := p.ask(ctx)
 	pool := p.poolMeasures(ctx)
 	if err != nil {
@@ -69,9 +75,6 @@ func (p *Postgres) Check(ctx context.Context) (health.Observation, error) {
 		Measures: append(append(pool, p.stateMeasures(state)...), p.app.measures...),
 	}, p.judge(state)
 }
-
-// Redial makes the next check dial afresh.
-func (p *Postgres) Redial() { p.pool.Reset() }
 
 // ask runs the statement, and once more on a fresh connection when it was a
 // pooled one that turned out to be dead: a server that restarted since the last

@@ -100,6 +100,7 @@ func TestPostgresFrozenAndThawed(t *testing.T) {
 	pg := servers.RunPostgres(t, servers.PostgresOptions{})
 	pool := pgPool(t, pg.URL(), pgImpatient)
 	p := probe.NewPostgres(pool, probe.PostgresOptions{})
+	pgHealthy(t, p)
 	pgWarm(t, pool, 2)
 	if err := pg.Freeze(); err != nil {
 		t.Fatal(err)
@@ -184,9 +185,10 @@ func TestPostgresStatementHangs(t *testing.T) {
 	cancelled := pgPool(t, pg.URL(), func(cfg *pgxpool.Config) { cfg.ConnConfig.RuntimeParams["statement_timeout"] = "200" })
 	unbounded := pgPool(t, pg.URL(), pgImpatient)
 	locker := pgPool(t, pg.URL())
-	for _, pool := range []*pgxpool.Pool{cancelled, unbounded} {
-		pgHealthy(t, probe.NewPostgres(pool, probe.PostgresOptions{}))
-	}
+	byServer := probe.NewPostgres(cancelled, probe.PostgresOptions{})
+	byContext := probe.NewPostgres(unbounded, probe.PostgresOptions{})
+	pgHealthy(t, byServer)
+	pgHealthy(t, byContext)
 	tx, err := locker.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -195,18 +197,18 @@ func TestPostgresStatementHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	_, err = pgCheck(t, probe.NewPostgres(cancelled, probe.PostgresOptions{}), pgPatience)
+	_, err = pgCheck(t, byServer, pgPatience)
 	if message := pgFault(t, err, health.Timeout, cancelled); !strings.Contains(message, "statement_timeout") {
 		t.Errorf("message = %q", message)
 	}
-	_, err = pgCheck(t, probe.NewPostgres(unbounded, probe.PostgresOptions{}), pgTimeout)
+	_, err = pgCheck(t, byContext, pgTimeout)
 	if message := pgFault(t, err, health.Timeout, unbounded); !strings.Contains(message, "connected") {
 		t.Errorf("message = %q", message)
 	}
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	pgHealthy(t, probe.NewPostgres(cancelled, probe.PostgresOptions{}))
+	pgHealthy(t, byServer)
 }
 
 // A server in an orderly shutdown that waits for a client refuses logins as one

@@ -10,8 +10,9 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// A connection that expired is closed in the background when it is given back,
-// and counts as active until then. That takes well below a millisecond.
+// A connection that is given back broken is closed in the background, and counts as
+// active until then. Unless the server is frozen, that takes well below a
+// millisecond.
 const (
 	settleStep  = time.Millisecond
 	settleSteps = 20

@@ -54,7 +54,7 @@ func pgPool(t *testing.T, address string, edit ...func(*pgxpool.Config)) *pgxpoo
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.MaxConns, cfg.MaxConnLifetime, cfg.ConnConfig.ConnectTimeout = 2, time.Minute, pgPatience
+	cfg.MaxConns, cfg.ConnConfig.ConnectTimeout = 2, pgPatience
 	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	cfg.ConnConfig.RuntimeParams["application_name"] = "reims-health"
 	cfg.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }

@@ -127,7 +127,7 @@ func pgOpen(t *testing.T, address string, edit func(*database.Config)) *database
 		t.Fatal(err)
 	}
 	config := database.Config{
-		Host: host, Port: uint16(number), MinConns: 1, MaxConns: 2, SkipPing: true,
+		Host: host, Port: uint16(number), MinConns: -1, MaxConns: 2, SkipPing: true, MaxMessage: 1 << 20,
 		ConnectTimeout: pgPatience, CommandTimeout: pgPatience, ApplicationName: "reims-health",
 	}
 	edit(&config)
@@ -141,6 +141,18 @@ func pgOpen(t *testing.T, address string, edit func(*database.Config)) *database
 		}
 	})
 	return db
+}
+
+// To the driver, the text announces a message of 842 MB.
+func TestPostgresEndlessGarbage(t *testing.T) {
+	t.Parallel()
+	address := answering(t, func(c net.Conn) { flood(c, strings.Repeat("220 mail.example ESMTP\r\n", 1<<10)) })
+	db := pgOpen(t, address, func(c *database.Config) { c.SSLMode = "disable" })
+	_, err := pgCheck(t, probe.NewPostgres(db.Pool(), probe.PostgresOptions{}), pgPatience)
+	var long *pgproto3.ExceededMaxBodyLenErr
+	if pgFault(t, err, health.Protocol, db.Pool()); !errors.As(err, &long) {
+		t.Errorf("got %v, want it to be the message's length", err)
+	}
 }
 
 func TestPostgresPasswordFile(t *testing.T) {

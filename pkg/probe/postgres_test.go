@@ -94,8 +94,30 @@ func TestPostgresOneStatementOneRoundTrip(t *testing.T) {
 	}
 }
 
+// The pool is of one connection for ever, which is another one after a minute, and
+// dialled by the check that gives up the old one.
+func TestPostgresConnectionLifetime(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{})
+	wire := newWire(t, pg.Addr())
+	pool := pgPool(t, pgAddress(t, pg, func(u *url.URL) { u.Host = wire.addr() }))
+	p := probe.NewPostgres(pool, probe.PostgresOptions{})
+	for life := range int64(5) {
+		p.EndLifetime()
+		for range 3 {
+			o := pgHealthy(t, p)
+			pgWantNumber(t, o, "pool_size", 1)
+			pgWantNumber(t, o, "pool_free", 1)
+			pgWantNumber(t, o, "pool_active", 0)
+			if n := wire.dials.Load(); n != life+1 {
+				t.Errorf("%d connections in %d lifetimes", n, life+1)
+			}
+		}
+	}
+}
+
 // The legacy gauge db_pool_active is alerted on: at rest it is zero, also when the
-// connection's life ends as it is given back.
+// connection is closed as it is given back.
 func TestPostgresPoolAtRest(t *testing.T) {
 	t.Parallel()
 	pg := servers.RunPostgres(t, servers.PostgresOptions{})

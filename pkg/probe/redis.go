@@ -81,7 +81,7 @@ func (r *Redis) Check(ctx context.Context) (health.Observation, error) {
 		reply, err = r.ask(ctx)
 	}
 	if err != nil {
-		fault := redisFault(err, r.greeting)
+		fault := r.fault(err)
 		r.drop()
 		if r.options.TLS == nil && wantsTLS(ctx, fault, r.network(), r.options.Addr, r.options.Timeout/4) {
 			fault = &health.Fault{Reason: health.TLS, Message: "Redis speaks TLS at REDIS_PORT, and REDIS_TLS is off", Err: err}

@@ -30,6 +30,15 @@ var redisReplies = []struct {
 	{"BUSY", health.Fault{Reason: health.Error, Message: "Redis is busy with a script that does not end"}},
 }
 
+// fault classifies what [Redis.ask] returned.
+func (r *Redis) fault(err error) *health.Fault {
+	fault := redisFault(err, r.greeting)
+	if fault.Reason == health.Forbidden && r.options.DB != 0 {
+		fault.Message = "the Redis user may not run SELECT (for REDIS_DB), PING or INFO: grant +select, +ping and +info"
+	}
+	return fault
+}
+
 // redisFault classifies what go-redis returned. greeting is the refusal of the
 // connection's first command, if any: it says more than the closed connection
 // that followed.

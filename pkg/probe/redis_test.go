@@ -153,6 +153,9 @@ func TestRedisLogin(t *testing.T) {
 		"user may not run INFO": {func(o *probe.RedisOptions) {
 			o.Username, o.Password = "noinfo", password("canary-noinfo")
 		}, health.Forbidden, "+info"},
+		"user may not run SELECT": {func(o *probe.RedisOptions) {
+			o.DB, o.Username, o.Password = 1, "probe", password("canary-probe")
+		}, health.Forbidden, "+select"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

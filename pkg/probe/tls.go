@@ -5,17 +5,22 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
 )
 
+// maxCAFileSize is several times that of a system's whole bundle, in bytes.
+const maxCAFileSize = 2 << 20
+
 // TLSConfig returns the configuration of a TLS client that trusts the
 // certificates in caFile (PEM) and no other, or the system's where caFile is
 // empty. The file is read at each handshake: a rotated one needs no restart, and
-// one that is missing or holds no certificate fails the handshake with a [health.TLS]
-// fault, never the start.
+// one that is missing, not a regular file, larger than 2 MiB or without a certificate
+// fails the handshake with a [health.TLS] fault, never the start.
 //
 // Whoever dials sets ServerName on a clone, as net/http does by itself.
 func TLSConfig(caFile string) *tls.Config {
@@ -59,7 +64,7 @@ func verifyPeer(caFile string, state tls.ConnectionState) error {
 }
 
 func readCAs(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
+	pem, err := readRegular(file, maxCAFileSize)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +73,28 @@ func readCAs(file string) (*x509.CertPool, error) {
 		return nil, errors.New("no PEM certificate in " + file)
 	}
 	return roots, nil
+}
+
+// readRegular reads a file of at most limit bytes.
+func readRegular(name string, limit int64) ([]byte, error) {
+	// Opening a pipe would wait for its writer.
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", name)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	content, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(content)) > limit {
+		err = fmt.Errorf("%s is larger than %d KiB", name, limit>>10)
+	}
+	return content, err
 }
 
 // wantsTLS reports whether fault came from speaking plainly to a server that
