@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 
@@ -48,7 +50,11 @@ func (d *dialer) beforeConnect(ctx context.Context, cc *pgx.ConnConfig) error {
 func (d *dialer) op() string { return "connect to " + d.config.target() }
 
 func (d *dialer) readTLS(cc *pgx.ConnConfig) error {
-	fresh, err := d.config.parseTLS()
+	var fresh *pgconn.Config
+	err := d.config.checkTLSFiles()
+	if err == nil {
+		fresh, err = d.config.parseTLS()
+	}
 	if err != nil {
 		if parse, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
 			err = cmp.Or(parse.Unwrap(), err) // without the connection string
@@ -62,6 +68,17 @@ func (d *dialer) readTLS(cc *pgx.ConnConfig) error {
 		}
 	}
 	cc.TLSConfig, cc.Fallbacks = fresh.TLSConfig, fresh.Fallbacks
+	return nil
+}
+
+// checkTLSFiles finds what opening would wait for, such as a pipe. A missing file is
+// for the parser to tell.
+func (c Config) checkTLSFiles() error {
+	for _, name := range []string{c.SSLRootCert, c.SSLCert, c.SSLKey} {
+		if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+			return fmt.Errorf("%s is not a regular file", name)
+		}
+	}
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/reims/reims-health/pkg/database"
@@ -74,5 +75,21 @@ func TestTLSFilesAreReadAtEachDial(t *testing.T) {
 	db.Pool().Reset()
 	if _, err := db.Health(t.Context()); err == nil {
 		t.Error("broken: still connects")
+	}
+}
+
+// Opening a pipe would wait for its writer, for longer than the dial may take.
+func TestTLSFileThatIsAPipe(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{TLS: true})
+	config := serverConfig(pg)
+	config.SSLRootCert = filepath.Join(t.TempDir(), "ca.pem")
+	if err := syscall.Mkfifo(config.SSLRootCert, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := database.Connect(t.Context(), config)
+	var verification *tls.CertificateVerificationError
+	if !errors.As(err, &verification) || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("Connect() = %v", err)
 	}
 }
