@@ -60,5 +60,9 @@ func readSources() error {
 		}
 		return err
 	}
-	return errors.Join(filepath.WalkDir("../../cmd", read), filepath.WalkDir("../../pkg", read), filepath.WalkDir("../../go.mod", read))
+	var errs []error
+	for _, part := range []string{"cmd", "pkg", "migrations", "go.mod"} {
+		errs = append(errs, filepath.WalkDir(filepath.Join("../..", part), read))
+	}
+	return errors.Join(errs...)
 }
