@@ -58,7 +58,7 @@ CREATE INDEX idx_properties_coordinates ON properties (latitude, longitude) WHER
 CREATE INDEX idx_properties_class ON properties (property_class);
 
 -- +goose StatementBegin
-CREATE FUNCTION update_properties_updated_at() RETURNS trigger
+CREATE OR REPLACE FUNCTION update_properties_updated_at() RETURNS trigger
     LANGUAGE plpgsql AS $$
 BEGIN
     NEW.updated_at = now();

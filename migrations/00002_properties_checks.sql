@@ -1,6 +1,7 @@
 -- Negative unit counts and impossible coordinates were accepted. The checks are
 -- added NOT VALID here, which scans nothing under the exclusive lock, and validated
--- in a transaction of their own.
+-- in a transaction of their own. They are there already where the table of versions
+-- was lost and the database adopted again.
 
 -- +goose Up
 -- +goose StatementBegin
@@ -9,7 +10,7 @@ DECLARE
     broken text;
 BEGIN
     -- Counted before the exclusive lock is asked for.
-    SELECT string_agg(format('%s %s break %s (%s)', n, CASE n WHEN 1 THEN 'row' ELSE 'rows' END, rule, meaning), '; ' ORDER BY rule)
+    SELECT string_agg(format('%s %s %s (%s)', n, CASE n WHEN 1 THEN 'row breaks' ELSE 'rows break' END, rule, meaning), '; ' ORDER BY rule)
       INTO broken
       FROM (SELECT count(*) FILTER (WHERE total_units < 0) AS total,
                    count(*) FILTER (WHERE occupied_units < 0) AS occupied,
@@ -32,6 +33,10 @@ $$;
 -- +goose StatementEnd
 
 ALTER TABLE properties
+    DROP CONSTRAINT IF EXISTS chk_total_units_not_negative,
+    DROP CONSTRAINT IF EXISTS chk_occupied_units_not_negative,
+    DROP CONSTRAINT IF EXISTS chk_latitude_range,
+    DROP CONSTRAINT IF EXISTS chk_longitude_range,
     ADD CONSTRAINT chk_total_units_not_negative CHECK (total_units >= 0) NOT VALID,
     ADD CONSTRAINT chk_occupied_units_not_negative CHECK (occupied_units >= 0) NOT VALID,
     ADD CONSTRAINT chk_latitude_range CHECK (latitude BETWEEN -90 AND 90) NOT VALID,

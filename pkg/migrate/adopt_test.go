@@ -79,6 +79,25 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
+// A database that has everything but lost, or emptied, the table of versions comes back
+// under management.
+func TestAdoptAgain(t *testing.T) {
+	t.Parallel()
+	for _, loss := range []string{"DROP TABLE goose_db_version", "TRUNCATE goose_db_version"} {
+		t.Run(loss, func(t *testing.T) {
+			t.Parallel()
+			s := newScratch(t)
+			s.up(t, migrate.Options{})
+			s.exec(t, loss)
+			s.up(t, migrate.Options{})
+			if got := s.value(t, "SELECT max(version_id) FROM goose_db_version"); got != "3" {
+				t.Errorf("version %s", got)
+			}
+			s.wantShape(t)
+		})
+	}
+}
+
 // wantShape expects what a new database has, but for what was extra; the comments too.
 func (s *scratch) wantShape(t *testing.T) {
 	t.Helper()

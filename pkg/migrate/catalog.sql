@@ -9,7 +9,11 @@ WITH tables AS (
       JOIN pg_namespace n ON n.oid = c.relnamespace
 ), columns AS (
     SELECT t.name AS "table", quote_ident(a.attname) AS name, a.attnum AS position,
-           format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS not_null,
+           format_type(a.atttypid, a.atttypmod) AS type,
+           a.attnotnull AND NOT EXISTS ( -- PostgreSQL 18 has NOT NULL that is NOT VALID
+               SELECT FROM pg_constraint k
+                WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND NOT k.convalidated
+                  AND a.attnum = ANY (k.conkey)) AS not_null,
            coalesce(pg_get_expr(d.adbin, d.adrelid), '') AS "default"
       FROM tables t
       JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -48,7 +52,7 @@ SELECT json_build_object(
     -- A table that is missing or forbidden fails a statement that names it, even
     -- where CASE would not get there.
     'version', CASE WHEN has_table_privilege(to_regclass('goose_db_version'), 'select')
-                    THEN (xpath('//max/text()', query_to_xml('SELECT max(version_id) FROM goose_db_version WHERE is_applied', true, false, '')))[1]::text::bigint END,
+                    THEN (xpath('//max/text()', query_to_xml('SELECT coalesce(max(version_id), 0) AS max FROM goose_db_version WHERE is_applied', true, false, '')))[1]::text::bigint END,
     'columns', (SELECT coalesce(json_agg(to_jsonb(o) - 'position' ORDER BY "table", position), '[]') FROM columns o),
     'indexes', (SELECT coalesce(json_agg(o ORDER BY "table", name), '[]') FROM indexes o),
     'constraints', (SELECT coalesce(json_agg(o ORDER BY "table", name), '[]') FROM constraints o),

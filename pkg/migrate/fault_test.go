@@ -198,9 +198,9 @@ func TestBadRows(t *testing.T) {
 	s.exec(t, `INSERT INTO properties (name, address, city, state, total_units, occupied_units, latitude)
 		VALUES ('a', 'a', 'c', 's', -1, -2, 91), ('b', 'a', 'c', 's', NULL, -2, 90), ('c', 'a', 'c', 's', NULL, NULL, NULL)`)
 	_, err := newMigrator(t, s.pool, migrate.Options{}).Up(t.Context())
-	const want = "properties: 1 row break chk_latitude_range (latitude from -90 to 90); " +
+	const want = "properties: 1 row breaks chk_latitude_range (latitude from -90 to 90); " +
 		"2 rows break chk_occupied_units_not_negative (occupied_units >= 0); " +
-		"1 row break chk_total_units_not_negative (total_units >= 0)"
+		"1 row breaks chk_total_units_not_negative (total_units >= 0)"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v", err)
 	}

@@ -70,15 +70,17 @@ func (c Column) forbidNull(in string) []string {
 	return []string{fill, set}
 }
 
-// retype changes the type with no loss: a value that does not fit is an error.
+// retype changes the type with no loss: a value that does not fit is an error. Times
+// without a zone are UTC.
 func (c Column) retype(have Column, in string) []string {
 	column := "ALTER COLUMN " + c.Name + " "
 	action := column + "TYPE " + c.Type
-	switch {
-	case have.Type == "timestamp without time zone" && c.Type == "timestamp with time zone":
-		// They are UTC. With the session at UTC no row is rewritten.
+	if have.Type == "timestamp without time zone" && c.Type == "timestamp with time zone" {
+		// With the session at UTC no row is rewritten.
 		return []string{"BEGIN; SET LOCAL TimeZone = 'UTC'; " + alter(in, c.Table, action) + " COMMIT;"}
-	case !strings.HasPrefix(c.Type, "character"): // an explicit cast would truncate
+	}
+	cast := !strings.HasPrefix(c.Type, "character") // an explicit cast would truncate
+	if cast {
 		action += " USING " + c.Name + "::" + c.Type
 	}
 	if have.Default != "" { // it may have no cast of its own
@@ -87,7 +89,35 @@ func (c Column) retype(have Column, in string) []string {
 	if have.Default != "" && c.Default != "" {
 		action += ", " + column + "SET DEFAULT " + c.Default
 	}
-	return []string{alter(in, c.Table, action)}
+	statement := alter(in, c.Table, action)
+	if cast && c.Type != "text" { // text holds every value
+		statement = c.guard(have, in, statement)
+	}
+	return []string{statement}
+}
+
+// guard runs the statement only if the cast to the type changes no value. It is one
+// statement, so that nobody can go on after the check has failed.
+func (c Column) guard(have Column, in, statement string) string {
+	table, exact := in+"."+c.Table, c.exact(have)
+	return fmt.Sprintf("DO $mend$ BEGIN SET LOCAL TimeZone = 'UTC'; LOCK TABLE %s; "+
+		"IF EXISTS (SELECT FROM %s WHERE %s::%s IS DISTINCT FROM %s::%s::%s) THEN "+
+		"RAISE EXCEPTION USING MESSAGE = $text$column %s has values that %s would change$text$; END IF; %s END $mend$;",
+		table, table, c.Name, exact, c.Name, c.Type, exact, c.id(), c.Type, statement)
+}
+
+// exact is a type that holds all of the values that are there. Text can write one
+// value in many ways, so what it means is compared.
+func (c Column) exact(have Column) string {
+	switch {
+	case have.Type != "text" && !strings.HasPrefix(have.Type, "character"):
+		return have.Type
+	case c.Type == "date":
+		return "timestamp without time zone"
+	default:
+		whole, _, _ := strings.Cut(c.Type, "(")
+		return whole
+	}
 }
 
 func orNone(text string) string {

@@ -12,7 +12,7 @@ import (
 const schemaSelect = `,
        to_regclass('goose_db_version') IS NOT NULL,
        coalesce(CASE WHEN has_table_privilege(to_regclass('goose_db_version'), 'SELECT')
-                     THEN substring(query_to_xml('SELECT max(version_id) AS version FROM goose_db_version WHERE is_applied',
+                     THEN substring(query_to_xml('SELECT coalesce(max(version_id), 0) AS version FROM goose_db_version WHERE is_applied',
                                                  false, false, '')::text FROM '<version>([0-9]+)</version>')::bigint
                 END, -1)`
 

@@ -31,6 +31,7 @@ func TestPostgresSchema(t *testing.T) {
 	}{
 		{"never migrated", "SELECT 1", unknown, "reims-health migrate up"},
 		{"not readable", gooseTable, unknown, "GRANT SELECT ON goose_db_version"},
+		{"emptied", "TRUNCATE goose_db_version; GRANT SELECT ON goose_db_version TO reader", 0, "version 0"},
 		{"nothing applied", "GRANT SELECT ON goose_db_version TO reader", 0, "version 0"},
 		{"behind", "INSERT INTO goose_db_version (version_id, is_applied) VALUES (1, true)", 1, "needs 2"},
 		{"not applied", "INSERT INTO goose_db_version (version_id, is_applied) VALUES (2, false)", 1, "needs 2"},
