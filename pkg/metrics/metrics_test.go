@@ -145,9 +145,9 @@ func TestStaleAtScrape(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPod(time.Now(), "database")
 		p.check("database", answer(time.Millisecond, databaseMeasures()...))
-		time.Sleep(12 * time.Second) // 2 x interval + timeout, from the end of the check
+		<-time.After(12 * time.Second) // 2 x interval + timeout, from the end of the check
 		fresh := p.scrape(t)
-		time.Sleep(3 * time.Millisecond)
+		<-time.After(3 * time.Millisecond)
 		old := p.scrape(t)
 		for name, want := range map[string][2]float64{
 			`reims_health_up{service="database"}`:                               {1, 0},

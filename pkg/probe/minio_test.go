@@ -198,28 +198,7 @@ func TestMinIOStoppedAndFrozen(t *testing.T) {
 	t.Parallel()
 	m := servers.RunMinIO(t, servers.MinIOOptions{})
 	const timeout = time.Second
-	p := newMinIO(t, m, func(o *probe.MinIOOptions) { o.Timeout = timeout })
-	healthy(t, p)
-	if err := m.Freeze(); err != nil {
-		t.Fatal(err)
-	}
-	start := time.Now()
-	fails(t, p, health.Timeout)
-	if took := time.Since(start); took > 2*timeout {
-		t.Errorf("a frozen server held the check for %v", took)
-	}
-	if err := m.Thaw(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "recovery after a freeze", func() bool { _, err := p.Check(t.Context()); return err == nil })
-	if err := m.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	fails(t, p, health.Refused)
-	if err := m.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "recovery after a restart", func() bool { _, err := p.Check(t.Context()); return err == nil })
+	survives(t, m, timeout, newMinIO(t, m, func(o *probe.MinIOOptions) { o.Timeout = timeout }))
 }
 
 func TestMinIOTLS(t *testing.T) {

@@ -139,28 +139,7 @@ func TestOllamaStoppedAndFrozen(t *testing.T) {
 	t.Parallel()
 	o := servers.RunOllama(t, servers.OllamaOptions{})
 	const timeout = time.Second
-	p := newOllama(t, o, func(options *probe.OllamaOptions) { options.Timeout = timeout })
-	healthy(t, p)
-	if err := o.Freeze(); err != nil {
-		t.Fatal(err)
-	}
-	start := time.Now()
-	fails(t, p, health.Timeout)
-	if took := time.Since(start); took > 2*timeout {
-		t.Errorf("a frozen server held the check for %v", took)
-	}
-	if err := o.Thaw(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "recovery after a freeze", func() bool { _, err := p.Check(t.Context()); return err == nil })
-	if err := o.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	fails(t, p, health.Refused)
-	if err := o.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	healthy(t, p)
+	survives(t, o, timeout, newOllama(t, o, func(options *probe.OllamaOptions) { options.Timeout = timeout }))
 }
 
 // What a real Ollama cannot be brought to say.

@@ -24,31 +24,7 @@ func TestRedisStoppedAndFrozen(t *testing.T) {
 	const timeout = 500 * time.Millisecond
 	p := newRedis(t, r, func(o *probe.RedisOptions) { o.Timeout = timeout })
 	fresh := newRedis(t, r, func(o *probe.RedisOptions) { o.Timeout = timeout })
-	healthy(t, p)
-
-	if err := r.Freeze(); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []*probe.Redis{p, p, fresh} {
-		start := time.Now()
-		fails(t, c, health.Timeout)
-		if took := time.Since(start); took > 2*timeout {
-			t.Errorf("a frozen server held the check for %v", took)
-		}
-	}
-	if err := r.Thaw(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "recovery after a freeze", func() bool { _, err := p.Check(t.Context()); return err == nil })
-
-	if err := r.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	fails(t, p, health.Refused)
-	if err := r.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	healthy(t, p)
+	survives(t, r, timeout, p, fresh)
 }
 
 func TestRedisUnknownHost(t *testing.T) {
