@@ -17,12 +17,6 @@ func newConfig(envFile *string) *cobra.Command {
 		Long: "Print the effective configuration, secrets redacted, and where each value comes from.\n" +
 			"What is wrong with it is listed, all at once, with exit code 2.",
 		Args: cobra.NoArgs,
-		PreRunE: func(*cobra.Command, []string) error {
-			if output != "text" && output != "json" {
-				return &usageError{fmt.Sprintf("--output %q: want text or json", output)}
-			}
-			return nil
-		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, warnings, err := config.Load(config.Options{Environ: config.Environ(), EnvFile: *envFile})
 			printWarnings(cmd.ErrOrStderr(), warnings)
@@ -35,7 +29,7 @@ func newConfig(envFile *string) *cobra.Command {
 			return cfg.Print(cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	addOutput(cmd, &output, "text")
 	return cmd
 }
 

@@ -69,21 +69,11 @@ func openMigration(ctx context.Context, cfg *config.Config) (*database.DB, error
 	if err != nil {
 		return nil, err
 	}
-	c := cfg.Database
-	return database.Open(ctx, database.Config{
-		Host: c.Host, Port: uint16(c.Port), Name: c.Name, User: c.User, //nolint:gosec // validated
-		Password:        reader(c.Password),
-		SSLMode:         cfg.DatabaseSSLMode(),
-		SSLRootCert:     c.SSLRootCert,
-		SSLCert:         c.SSLCert,
-		SSLKey:          c.SSLKey,
-		MinConns:        -1,
-		MaxConns:        1,
-		ConnectTimeout:  cfg.Migrate.ConnectTimeout,
-		CommandTimeout:  commandTimeout(cfg.Migrate.StatementTimeout),
-		ApplicationName: "reims-health migrate",
-		SlowQuery:       -1,
-	})
+	pool := databaseConfig(cfg)
+	pool.MaxConns, pool.ApplicationName = 1, "reims-health migrate"
+	pool.ConnectTimeout = cfg.Migrate.ConnectTimeout
+	pool.CommandTimeout = commandTimeout(cfg.Migrate.StatementTimeout)
+	return database.Open(ctx, pool)
 }
 
 // commandTimeout is for a server that no longer answers: its own limit comes first.
@@ -133,21 +123,3 @@ func overrideLimits(c *config.Migrate, flags *pflag.FlagSet) error {
 	}
 	return nil
 }
-
-// scrubbed takes secrets out of an error's text. The configuration's own errors never
-// hold one.
-func scrubbed(cfg *config.Config, err error) error {
-	var wrong *config.Error
-	if err == nil || errors.As(err, &wrong) {
-		return err
-	}
-	return &scrubbedError{cfg.Redactor().Scrub(err.Error()), err}
-}
-
-type scrubbedError struct {
-	text string
-	err  error
-}
-
-func (e *scrubbedError) Error() string { return e.text }
-func (e *scrubbedError) Unwrap() error { return e.err }

@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 type downOptions struct {
@@ -86,15 +84,10 @@ func (o downOptions) allowed(environment string, stdin io.Reader) error {
 	case environment == "production" && !o.force:
 		return &usageError{"migrate down: refused, because ENVIRONMENT is production: " +
 			"a newer schema serves the older release as well; --force undoes it all the same"}
-	case !o.yes && !interactive(stdin):
+	case !o.yes && !isTerminal(stdin):
 		return &usageError{"migrate down: standard input is no terminal to ask on: give --yes"}
 	}
 	return nil
-}
-
-func interactive(stdin io.Reader) bool {
-	f, ok := stdin.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func ask(cmd *cobra.Command) error {

@@ -20,12 +20,6 @@ func newMigrateStatus(envFile *string) *cobra.Command {
 		Short: "Print which migrations are applied, and when, and which are pending",
 		Long:  "Print which migrations are applied, and when, and which are pending. It writes nothing to the database.",
 		Args:  cobra.NoArgs,
-		PreRunE: func(*cobra.Command, []string) error {
-			if output != "table" && output != "json" {
-				return &usageError{fmt.Sprintf("--output %q: want table or json", output)}
-			}
-			return nil
-		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runMigration(cmd, *envFile, func(ctx context.Context, m *migration) error {
 				status, err := m.migrator.Status(ctx)
@@ -42,7 +36,7 @@ func newMigrateStatus(envFile *string) *cobra.Command {
 		},
 	}
 	cmd.Flags().Duration("connect-timeout", 0, "how long to try to reach the server (default $MIGRATE_CONNECT_TIMEOUT)")
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	addOutput(cmd, &output, "table")
 	return cmd
 }
 

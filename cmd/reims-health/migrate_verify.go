@@ -25,12 +25,6 @@ func newMigrateVerify(envFile *string) *cobra.Command {
 			"migrations create, and print the SQL that mends each difference. Exits with 1 if there is\n" +
 			"any. It only reads, and needs no right but to connect.",
 		Args: cobra.NoArgs,
-		PreRunE: func(*cobra.Command, []string) error {
-			if output != "text" && output != "json" {
-				return &usageError{fmt.Sprintf("--output %q: want text or json", output)}
-			}
-			return nil
-		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runMigration(cmd, *envFile, func(ctx context.Context, m *migration) error {
 				return m.verify(ctx, cmd.OutOrStdout(), output == "json", strict)
@@ -38,7 +32,7 @@ func newMigrateVerify(envFile *string) *cobra.Command {
 		},
 	}
 	cmd.Flags().Duration("connect-timeout", 0, "how long to wait for the server, and then for its answer (default $MIGRATE_CONNECT_TIMEOUT)")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	addOutput(cmd, &output, "text")
 	cmd.Flags().BoolVar(&strict, "strict", false, "fail where there is something extra, too")
 	return cmd
 }

@@ -70,20 +70,7 @@ func TestOllamaOneRoundTrip(t *testing.T) {
 	p := newOllama(t, o, func(options *probe.OllamaOptions) {
 		options.BaseURL, options.RequiredModels = "http://"+w.addr(), []string{servers.Model}
 	})
-	for i := range int64(5) {
-		healthy(t, p)
-		if trips, dials := w.trips.Load(), w.dials.Load(); trips != i+1 || dials != 1 {
-			t.Errorf("%d checks made %d round trips on %d connections, want one each on one", i+1, trips, dials)
-		}
-	}
-	p.Redial()
-	healthy(t, p)
-	healthy(t, p)
-	if got := w.dials.Load(); got != 2 {
-		t.Errorf("%d connections after Redial, want 2", got)
-	}
-	w.hangUp()
-	healthy(t, p) // a connection that died while idle is no failure
+	oneRoundTrip(t, w, p)
 }
 
 func TestOllamaRequiredModels(t *testing.T) {

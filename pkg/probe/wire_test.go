@@ -221,3 +221,27 @@ func openFiles(t *testing.T) int {
 func password(p string) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) { return p, nil }
 }
+
+// oneRoundTrip checks over and over: one round trip each, on one connection that
+// Redial replaces, and that may die while idle.
+func oneRoundTrip(t *testing.T, w *wire, p interface {
+	health.Checker
+	health.Redialer
+},
+) {
+	t.Helper()
+	for i := range int64(5) {
+		healthy(t, p)
+		if trips, dials := w.trips.Load(), w.dials.Load(); trips != i+1 || dials != 1 {
+			t.Errorf("%d checks made %d round trips on %d connections, want one each on one", i+1, trips, dials)
+		}
+	}
+	p.Redial()
+	healthy(t, p)
+	healthy(t, p)
+	if got := w.dials.Load(); got != 2 {
+		t.Errorf("%d connections after Redial, want 2", got)
+	}
+	w.hangUp()
+	healthy(t, p) // a connection that died while idle is no failure
+}
