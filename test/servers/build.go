@@ -2,6 +2,7 @@ package servers
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +18,11 @@ const productModule = "github.com/reims/reims-health"
 // the product's go.mod never sees what it needs.
 type tool struct {
 	name, module string
+	folder       string // under hack/tools; the default is its name
+	program      string // the package to build; the default is the module's root
 	duration     string // of the first build, on two cores
 	ldflags      string // VERSION stands for the version without its v
+	env          []string
 	include      string // a folder of headers beside the module, or empty
 	needs        []Package
 }
@@ -76,10 +80,11 @@ func (t tool) build(ctx context.Context, o Options) (string, error) {
 func (t tool) compile(ctx context.Context, dir, version, binary string) error {
 	temp := binary + ".new"
 	ldflags := strings.ReplaceAll(t.ldflags, "VERSION", strings.TrimPrefix(version, "v"))
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", ldflags, "-o", temp, t.module)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", ldflags, "-o", temp, cmp.Or(t.program, t.module))
 	cmd.Dir = dir
 	// The caller's build settings, such as -race or -mod, are not for this one.
 	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "GOOS=", "GOARCH=")
+	cmd.Env = append(cmd.Env, t.env...)
 	if t.include != "" {
 		// CPATH and not CGO_CPPFLAGS, for that is part of what Go's build cache
 		// goes by, and would make each checkout compile all of it again.
@@ -96,6 +101,10 @@ func (t tool) binary(version string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if t.folder != "" { // its programs stand together, under their own names
+		dir := filepath.Join(cache, t.folder+"-"+version)
+		return filepath.Join(dir, t.name), os.MkdirAll(dir, 0o755)
+	}
 	dir := filepath.Join(cache, "bin")
 	return filepath.Join(dir, t.name+"-"+version), os.MkdirAll(dir, 0o755)
 }
@@ -106,7 +115,7 @@ func (t tool) locate() (dir, version string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	dir = filepath.Join(root, "hack", "tools", t.name)
+	dir = filepath.Join(root, "hack", "tools", cmp.Or(t.folder, t.name))
 	f, err := os.Open(filepath.Join(dir, "go.mod"))
 	if err != nil {
 		return "", "", err

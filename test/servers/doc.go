@@ -1,15 +1,15 @@
 // Package servers runs the real PostgreSQL, PgBouncer, Redis, MinIO and Ollama
-// that development and the tests need.
+// that development and the tests need, and Kubernetes' API server.
 //
-// Each server is a child process on a free port of 127.0.0.1, in a folder of its
-// own, with random passwords. It can be stopped, killed, frozen, thawed and
-// started again on the same port and data. What is missing on the machine is
-// installed (apt), downloaded (npm) or built (the tools modules under hack/tools),
-// once a machine.
+// Each server is a child process on a free port of 127.0.0.1, or of the address in
+// Options.Host, in a folder of its own, with random passwords. It can be stopped,
+// killed, frozen, thawed and started again on the same port and data. What is
+// missing on the machine is installed (apt), downloaded (npm) or built (the tools
+// modules under hack/tools), once a machine.
 //
 // Tests call the Run functions, which fail the test when a server does not come
 // up and never skip it. hack/servers calls the Start functions.
 //
 // The package never touches a process that it did not start, never listens
-// anywhere but on loopback, and never shows a password. Linux only.
+// anywhere but on loopback unless told to, and never shows a password. Linux only.
 package servers

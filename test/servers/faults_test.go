@@ -130,6 +130,28 @@ func TestServersListenOnLoopbackOnly(t *testing.T) {
 	}
 }
 
+func TestServersListenOnTheHostGiven(t *testing.T) {
+	t.Parallel()
+	o := servers.Options{Host: "127.0.0.2"}
+	running := []faulty{
+		servers.RunPostgres(t, servers.PostgresOptions{Options: o}),
+		servers.RunRedis(t, servers.RedisOptions{Options: o}),
+		servers.RunMinIO(t, servers.MinIOOptions{Options: o}),
+		servers.RunOllama(t, servers.OllamaOptions{Options: o}),
+	}
+	for _, s := range running {
+		host, port, err := net.SplitHostPort(s.Addr())
+		if err != nil || host != o.Host {
+			t.Fatalf("%s is at %q, want it on %s (%v)", s.Name(), s.Addr(), o.Host, err)
+		}
+		conn, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.3", port), frozen)
+		if err == nil {
+			conn.Close()
+			t.Errorf("%s answers on every address", s.Name())
+		}
+	}
+}
+
 // otherAddresses returns this machine's addresses that a server must not answer
 // on. 127.0.0.2 makes sure that there is one, and shows whether a server listens
 // on all. ::1 is not among them: MinIO takes it along with 127.0.0.1.

@@ -22,6 +22,7 @@ type Package struct {
 var (
 	postgresPackage  = Package{"postgresql", []string{"/usr/lib/postgresql/*/bin/postgres"}, []string{"postgresql.service"}}
 	redisPackage     = Package{"redis-server", []string{"/usr/bin/redis-server", "/usr/local/bin/redis-server"}, []string{"redis-server.service"}}
+	etcdPackage      = Package{"etcd-server", []string{"/usr/bin/etcd"}, []string{"etcd.service"}}
 	pgbouncerPackage = Package{"pgbouncer", []string{"/usr/sbin/pgbouncer"}, []string{"pgbouncer.service"}}
 	compilerPackage  = Package{"g++", []string{"/usr/bin/g++"}, nil}
 	jsonPackage      = Package{"nlohmann-json3-dev", []string{"/usr/include/nlohmann/json.hpp"}, nil}

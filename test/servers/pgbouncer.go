@@ -65,7 +65,7 @@ func (b *PgBouncer) configure(ctx context.Context) error {
 
 func (b *PgBouncer) render(users string) string {
 	settings := map[string]string{
-		"listen_addr":     host,
+		"listen_addr":     b.Host(),
 		"listen_port":     strconv.Itoa(b.port),
 		"unix_socket_dir": "",
 		"pool_mode":       "transaction",

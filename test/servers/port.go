@@ -10,8 +10,8 @@ import (
 	"strconv"
 )
 
-// host is the only address that the servers listen on.
-const host = "127.0.0.1"
+// loopback is where servers listen unless [Options].Host says otherwise.
+const loopback = "127.0.0.1"
 
 // The ports lie below the range from which Linux takes the local ports of
 // outgoing connections (from 32768): else such a connection could take the port
@@ -20,10 +20,10 @@ const firstPort, ports = 12000, 18000
 
 // reservePort returns a free port that no other user of this package, in any
 // process, gets until reservation is closed: not even while its server is down.
-func reservePort() (port int, reservation io.Closer, err error) {
+func reservePort(host string) (port int, reservation io.Closer, err error) {
 	for range 100 {
 		port = firstPort + rand.IntN(ports)
-		if reservation, err = reserve(port); err == nil {
+		if reservation, err = reserve(host, port); err == nil {
 			return port, reservation, nil
 		}
 	}
@@ -31,20 +31,20 @@ func reservePort() (port int, reservation io.Closer, err error) {
 }
 
 // reserve returns an error when the port is reserved or in use.
-func reserve(port int) (io.Closer, error) {
+func reserve(host string, port int) (io.Closer, error) {
 	// An abstract socket is an exclusive lock that ends with its process.
 	lock, err := net.Listen("unix", "@reims-health-test-port-"+strconv.Itoa(port))
 	if err != nil {
 		return nil, err
 	}
-	probe, err := net.Listen("tcp", address(port))
+	probe, err := net.Listen("tcp", address(host, port))
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	return lock, probe.Close()
 }
 
-func address(port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
+func address(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
 // dial tells whether something accepts connections there.
 func dial(ctx context.Context, addr string) error {

@@ -8,17 +8,17 @@ import (
 
 func TestReserve(t *testing.T) {
 	t.Parallel()
-	port, reservation, err := reservePort()
+	port, reservation, err := reservePort(loopback)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := reserve(port); !errors.Is(err, syscall.EADDRINUSE) {
+	if _, err := reserve(loopback, port); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("reserve a reserved port: %v, want %v", err, syscall.EADDRINUSE)
 	}
 	if err := reservation.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := reserve(port)
+	again, err := reserve(loopback, port)
 	if err != nil {
 		t.Fatalf("reserve a port that was given back: %v", err)
 	}

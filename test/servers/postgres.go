@@ -24,8 +24,8 @@ type PostgresOptions struct {
 	// [Postgres.CAFile]. Connections without it stay allowed; a "hostssl" line in
 	// HBA changes that.
 	TLS bool
-	// HBA replaces the lines of pg_hba.conf. The default lets everybody in by
-	// password (scram-sha-256), also for replication. The superuser must be able
+	// HBA replaces the lines of pg_hba.conf. The default lets 127.0.0.1 in, or
+	// with [Options].Host everybody, by password (scram-sha-256), also for replication. The superuser must be able
 	// to get in.
 	HBA []string
 }
@@ -67,7 +67,7 @@ func NewPostgres(o PostgresOptions) (*Postgres, error) {
 		}
 	}
 	pg.prepare, pg.ready, pg.fill = pg.initCluster, pg.ping, pg.createDatabase
-	pg.args = []string{"-D", pg.data(), "-h", host, "-p", strconv.Itoa(pg.port)}
+	pg.args = []string{"-D", pg.data(), "-h", pg.Host(), "-p", strconv.Itoa(pg.port)}
 	pg.stopSignal = syscall.SIGINT   // fast shutdown: clients are cut off
 	pg.deathSignal = syscall.SIGQUIT // immediate shutdown, its children too
 	return pg, nil

@@ -98,7 +98,11 @@ func (pg *Postgres) configure() error {
 	}
 	hba := pg.options.HBA
 	if hba == nil {
-		hba = []string{"host all,replication all 127.0.0.1/32 scram-sha-256"}
+		clients := "127.0.0.1/32"
+		if pg.Host() != loopback {
+			clients = "all"
+		}
+		hba = []string{"host all,replication all " + clients + " scram-sha-256"}
 	}
 	return pg.writeFile(filepath.Join(pg.data(), "pg_hba.conf"), strings.Join(hba, "\n")+"\n")
 }

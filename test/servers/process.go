@@ -23,6 +23,9 @@ type Options struct {
 	// Dir is the server's own folder, made when missing; removing it is the
 	// caller's business. Data in it is used again. Required.
 	Dir string
+	// Host is the IP address to listen on, by default 127.0.0.1. Another one belongs
+	// in a network namespace of the tests' own, or is one that their user has named.
+	Host string
 	// Detached lets the server outlive this process. By default it dies with it.
 	Detached bool
 	// Progress, when set, gets a line now and then while something is installed
@@ -72,7 +75,10 @@ func newProcess(name string, o Options) (*Process, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("set up %s: %w", name, err)
 	}
-	port, reservation, err := reservePort()
+	if o.Host == "" {
+		o.Host = loopback
+	}
+	port, reservation, err := reservePort(o.Host)
 	if err != nil {
 		return nil, fmt.Errorf("set up %s: %w", name, err)
 	}
@@ -82,14 +88,14 @@ func newProcess(name string, o Options) (*Process, error) {
 	}, nil
 }
 
-// Host returns 127.0.0.1.
-func (p *Process) Host() string { return host }
+// Host returns the address that it listens on.
+func (p *Process) Host() string { return p.common.Host }
 
 // Port returns the TCP port, the same over restarts.
 func (p *Process) Port() int { return p.port }
 
 // Addr returns host:port.
-func (p *Process) Addr() string { return address(p.port) }
+func (p *Process) Addr() string { return address(p.Host(), p.port) }
 
 // Name returns the server's name, such as "redis".
 func (p *Process) Name() string { return p.name }

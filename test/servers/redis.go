@@ -59,7 +59,7 @@ func (r *Redis) configure(ctx context.Context) error {
 		return err
 	}
 	lines := []string{
-		"bind " + host,
+		"bind " + r.Host(),
 		"dir " + r.dir,
 		`save ""`,
 		"requirepass " + r.Password,

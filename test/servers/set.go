@@ -52,7 +52,7 @@ func NewSet(o Options) ([]Server, error) {
 // InstallAll installs and builds all that the servers of this package need, so
 // that from then on each starts in a second or so.
 func InstallAll(ctx context.Context, o Options) error {
-	packages := append([]Package{postgresPackage, redisPackage, pgbouncerPackage}, ollamaTool.needs...)
+	packages := append([]Package{postgresPackage, redisPackage, pgbouncerPackage, etcdPackage}, ollamaTool.needs...)
 	if err := Install(ctx, o, packages...); err != nil {
 		return err
 	}
@@ -63,6 +63,9 @@ func InstallAll(ctx context.Context, o Options) error {
 	if _, err := BuildMinIO(ctx, o); err != nil {
 		return err
 	}
-	_, err := BuildOllama(ctx, o)
+	if _, err := BuildOllama(ctx, o); err != nil {
+		return err
+	}
+	_, err := BuildKubernetes(ctx, o, "kube-apiserver")
 	return err
 }

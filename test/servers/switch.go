@@ -24,7 +24,7 @@ type Switch struct {
 // the test.
 func RunSwitch(tb testing.TB, target string) *Switch {
 	tb.Helper()
-	listener, err := net.Listen("tcp", address(0))
+	listener, err := net.Listen("tcp", address(loopback, 0))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func RunSwitch(tb testing.TB, target string) *Switch {
 }
 
 // Host returns 127.0.0.1.
-func (s *Switch) Host() string { return host }
+func (s *Switch) Host() string { return loopback }
 
 // Port returns the switch's own TCP port.
 func (s *Switch) Port() int { return s.listener.Addr().(*net.TCPAddr).Port }

@@ -42,6 +42,13 @@ func RunOllama(tb testing.TB, o OllamaOptions) *Ollama {
 	return run(tb, &o.Options, func() (*Ollama, error) { return NewOllama(o) })
 }
 
+// RunKubernetes starts an API server for the test and removes it at its end.
+func RunKubernetes(tb testing.TB) *Kubernetes {
+	tb.Helper()
+	var o Options
+	return run(tb, &o, func() (*Kubernetes, error) { return NewKubernetes(o) })
+}
+
 // run gives the server a folder, unless the test has chosen one, starts it, and
 // ends it with the test. When the test failed, it shows the server's log.
 func run[S Server](tb testing.TB, o *Options, setUp func() (S, error)) S {
