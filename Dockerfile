@@ -1,9 +1,12 @@
 # syntax=docker/dockerfile:1
-# One image, several subcommands; no shell in it, so no exec probes.
+# One image, several subcommands; no shell in it, so no exec probes. `make image` makes
+# the same one with no engine: it reads the last stage, so that stage can use only what
+# hack/image understands.
 FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
+COPY hack/image hack/image
 COPY cmd cmd
 COPY migrations migrations
 COPY pkg pkg
@@ -11,15 +14,23 @@ ARG TARGETOS TARGETARCH
 ARG VERSION=unknown
 ARG COMMIT=unknown
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath \
+    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false \
     -ldflags "-s -w -X main.version=$VERSION -X main.commit=$COMMIT" \
-    -o /reims-health ./cmd/reims-health
+    -o /out/reims-health ./cmd/reims-health && \
+    go -C hack/image run ./stage /rootfs /out/reims-health
 
-FROM gcr.io/distroless/static-debian12:nonroot
+FROM scratch
+ARG VERSION=unknown
+ARG COMMIT=unknown
+ARG CREATED=1970-01-01T00:00:00Z
 LABEL org.opencontainers.image.title="reims-health" \
       org.opencontainers.image.description="Health of the REIMS API's dependencies, from a sidecar" \
-      org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=build /reims-health /reims-health
+      org.opencontainers.image.source="https://github.com/reims/reims-health" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$COMMIT" \
+      org.opencontainers.image.created="$CREATED"
+COPY --from=build /rootfs /
 USER 65532:65532
 EXPOSE 8008 9008
 ENTRYPOINT ["/reims-health"]

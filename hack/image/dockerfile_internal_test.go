@@ -1,0 +1,116 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+)
+
+const root = "../.."
+
+// What the chart and its users rely on.
+func TestDockerfile(t *testing.T) {
+	t.Parallel()
+	got, err := readDockerfile(filepath.Join(root, "Dockerfile"),
+		map[string]string{"VERSION": "v1.2.3", "COMMIT": "c0ffee", "CREATED": created})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := v1.Config{
+		User:         "65532:65532",
+		Entrypoint:   []string{"/reims-health"},
+		Cmd:          []string{"serve"},
+		ExposedPorts: map[string]struct{}{"8008/tcp": {}, "9008/tcp": {}},
+		Labels: map[string]string{
+			"org.opencontainers.image.title":       "reims-health",
+			"org.opencontainers.image.description": "Health of the REIMS API's dependencies, from a sidecar",
+			"org.opencontainers.image.source":      "https://github.com/reims/reims-health",
+			"org.opencontainers.image.licenses":    "Apache-2.0",
+			"org.opencontainers.image.version":     "v1.2.3",
+			"org.opencontainers.image.revision":    "c0ffee",
+			"org.opencontainers.image.created":     created,
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// No engine is needed for the tests, so this is as far as the build stage goes: all
+// that it copies is there, and .dockerignore lets it through.
+func TestBuildStageCopiesWhatIsThere(t *testing.T) {
+	t.Parallel()
+	f, err := os.Open(filepath.Join(root, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	parsed, err := parser.Parse(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stages, _, err := instructions.Parse(parsed.AST, nil)
+	if err != nil || len(stages) != 2 || stages[0].Name != "build" {
+		t.Fatalf("%d stages, %v", len(stages), err)
+	}
+	ignore, err := os.ReadFile(filepath.Join(root, ".dockerignore"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := 0
+	for _, command := range stages[0].Commands {
+		c, ok := command.(*instructions.CopyCommand)
+		if !ok {
+			continue
+		}
+		for _, source := range c.SourcePaths {
+			copied++
+			if _, err := os.Stat(filepath.Join(root, source)); err != nil {
+				t.Error(err)
+			}
+			if !strings.Contains(string(ignore), "\n!"+source+"\n") {
+				t.Errorf(".dockerignore keeps %s out", source)
+			}
+		}
+	}
+	if copied == 0 {
+		t.Error("the build stage copies nothing")
+	}
+}
+
+func TestDockerfileRefused(t *testing.T) {
+	t.Parallel()
+	const good = "FROM a AS build\nFROM scratch\nCOPY --from=build /rootfs /\n"
+	for name, c := range map[string]struct{ text, want string }{
+		"another base":      {"FROM debian\n", "scratch"},
+		"no files":          {"FROM scratch\n", "must have once"},
+		"files twice":       {good + "COPY --from=build /rootfs /\n", "must have once"},
+		"other files":       {good + "COPY README.md /\n", "want COPY"},
+		"owned files":       {"FROM scratch\nCOPY --from=build --chown=1 /rootfs /\n", "want COPY"},
+		"a command":         {good + "RUN true\n", "does not know"},
+		"a variable":        {good + "ENV A=b\n", "does not know"},
+		"a shell":           {good + "ENTRYPOINT /reims-health\n", "no shell"},
+		"a shell for CMD":   {good + "CMD serve\n", "no shell"},
+		"an unknown word":   {good + "SIDEWAYS\n", "SIDEWAYS"},
+		"an argument":       {good + "ARG A\nLABEL a=$A b=$B\n", "B is used"},
+		"no stage":          {"ARG A\n", "no stage"},
+		"nothing but space": {"\n", "no instructions"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "Dockerfile")
+			if err := os.WriteFile(file, []byte(c.text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := readDockerfile(file, nil); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want one that says %q", err, c.want)
+			}
+		})
+	}
+}
