@@ -114,6 +114,9 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		override := &health.OverrideFile{Path: path, Set: monitor.Override, Log: log}
 		group.Go(func() error { return override.Start(running) })
 	}
+	if reporter := newPodReporter(cfg, monitor, log); reporter != nil {
+		group.Go(func() error { return reporter.Start(running) })
+	}
 	group.Go(func() error {
 		select {
 		case <-running.Done(): // something failed

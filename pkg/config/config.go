@@ -9,6 +9,7 @@ import "time"
 // accepts, format one of formats, min and max the bounds of a number or a duration.
 type Config struct {
 	Health   Health   `section:"The sidecar"`
+	Kube     Kube     `section:"Kubernetes"`
 	Database Database `env:",prefix=DATABASE_" section:"PostgreSQL"`
 	Redis    Redis    `env:",prefix=REDIS_" section:"Redis"`
 	MinIO    MinIO    `env:",prefix=MINIO_" section:"MinIO"`
@@ -31,6 +32,14 @@ type Health struct {
 	LogLevel       string   `env:"LOG_LEVEL" oneof:"debug info warn error" help:"The least level that is logged."`
 	LogFormat      string   `env:"LOG_FORMAT" oneof:"auto json text" help:"auto is text on a terminal and JSON anywhere else."`
 	Environment    string   `env:"ENVIRONMENT" oneof:"development staging production" help:"production turns TLS to the database from prefer to require."`
+}
+
+// Kube is how the sidecar reports to Kubernetes, and on which Pod.
+type Kube struct {
+	PodReporting Switch `env:"HEALTH_POD_REPORTING" help:"Report on the Pod itself: a condition, and Events when a service's status changes. See docs/pod-condition.md for the rights that it needs."`
+	PodName      string `env:"POD_NAME" format:"object" help:"Name of this Pod, by the downward API: metadata.name."`
+	PodNamespace string `env:"POD_NAMESPACE" format:"object" help:"Its namespace: metadata.namespace."`
+	PodUID       string `env:"POD_UID" format:"object" help:"Its UID: metadata.uid."`
 }
 
 // Database is the PostgreSQL server. Host may be the directory of a Unix socket.

@@ -40,6 +40,8 @@ func formatOf(name string) format {
 		return format{"path of a file", checkPath}
 	case "postgres":
 		return format{"postgres://[user[:password]@]host[:port][/database][?sslmode=…]", checkPostgres}
+	case "object":
+		return format{"name of a Kubernetes object", checkObject}
 	case "bearer":
 		return format{"printable ASCII with no space", checkBearer}
 	default:
@@ -151,6 +153,16 @@ func checkPath(text string) (string, error) {
 		return "", invalid("the value is not the path of a file: give /dir/name, or ./name for one in the working directory")
 	}
 	return text, nil
+}
+
+// objectName is the wide form that Pods have; their UIDs look like one, too.
+var objectName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
+
+func checkObject(text string) (string, error) {
+	if objectName.MatchString(text) {
+		return text, nil
+	}
+	return "", invalid("%s is not the name or the UID of a Kubernetes object: lower-case letters, digits, hyphens and dots", quote(text))
 }
 
 func checkBearer(text string) (string, error) {

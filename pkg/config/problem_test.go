@@ -76,6 +76,10 @@ func TestProblems(t *testing.T) {
 		{"HEALTH_SERVICES=redis,mongo", `HEALTH_SERVICES: "mongo" is none of database, redis, minio, ollama`},
 		{"HEALTH_SERVICES=redis,Redis", `HEALTH_SERVICES: "redis" is listed twice`},
 		{"HEALTH_SERVICES=,", `HEALTH_SERVICES: "," has an empty item`},
+		{"POD_NAME=Api 0", `POD_NAME: "Api 0" is not the name or the UID of a Kubernetes object`},
+		{"HEALTH_POD_REPORTING=on|POD_NAME=api-0|POD_UID=3d9f", `POD_NAMESPACE: missing, and HEALTH_POD_REPORTING=on needs it: fill it in from metadata.namespace`},
+		{"HEALTH_POD_REPORTING=on|POD_NAME=api-0|POD_UID=3d9f|POD_NAMESPACE=shop", ""},
+		{"POD_NAME=api-0", ""},
 		{"HEALTH_ADDR=:9008", `METRICS_ADDR: same address as HEALTH_ADDR`},
 		{"HEALTH_ADDR=127.0.0.1:9|METRICS_ADDR=[::]:9", `METRICS_ADDR: same address as HEALTH_ADDR`},
 		{"HEALTH_ADDR=127.0.0.1:9|METRICS_ADDR=127.0.0.2:9", ""},
@@ -182,5 +186,17 @@ func TestNoSecretBesideOtherProblems(t *testing.T) {
 		if strings.Contains(p.String(), canary[:11]) {
 			t.Errorf("a secret is shown: %v", p)
 		}
+	}
+}
+
+// Reporting names each variable that it lacks.
+func TestPodReportingLacksAll(t *testing.T) {
+	t.Parallel()
+	var variables []string
+	for _, p := range problems(t, "HEALTH_POD_REPORTING=on") {
+		variables = append(variables, p.Variable)
+	}
+	if want := []string{"POD_NAME", "POD_NAMESPACE", "POD_UID"}; !slices.Equal(variables, want) {
+		t.Errorf("%q, want %q", variables, want)
 	}
 }

@@ -31,7 +31,7 @@ func (l *loader) checkRules() {
 }
 
 func (c *Config) rules() []rule {
-	return slices.Concat(healthRules(), databaseRules(), serviceRules())
+	return slices.Concat(healthRules(), kubeRules(), databaseRules(), serviceRules())
 }
 
 func healthRules() []rule {
@@ -54,6 +54,22 @@ func healthRules() []rule {
 			text:      "has no effect without HEALTH_DETAILS=safe",
 			warning:   true,
 		},
+	}
+}
+
+// kubeRules name each of the variables that reporting lacks.
+func kubeRules() []rule {
+	lacking := func(variable, field string, value func(Kube) string) rule {
+		return rule{
+			variables: []string{variable, "HEALTH_POD_REPORTING"},
+			broken:    func(c *Config) bool { return bool(c.Kube.PodReporting) && value(c.Kube) == "" },
+			text:      "missing, and HEALTH_POD_REPORTING=on needs it: fill it in from " + field + " (downward API)",
+		}
+	}
+	return []rule{
+		lacking("POD_NAME", "metadata.name", func(k Kube) string { return k.PodName }),
+		lacking("POD_NAMESPACE", "metadata.namespace", func(k Kube) string { return k.PodNamespace }),
+		lacking("POD_UID", "metadata.uid", func(k Kube) string { return k.PodUID }),
 	}
 }
 

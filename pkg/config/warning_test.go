@@ -48,6 +48,7 @@ func TestNotMisspelt(t *testing.T) {
 		"MINIO_PORT", "MINIO_SERVICE_HOST", "DATABASE_POOL_SIZE", "API_HOST", "API_PORT", "LOG_DIR", "LOG_FILE",
 		"HOSTNAME", "HOME", "PATH", "SHELL", "USER", "HTTP_PROXY", "no_proxy", "KUBERNETES_PORT", "KUBERNETES_SERVICE_HOST",
 		"ENV", "DEBUG", "NODE_ENV", "JWT_SECRET_KEY", "SECRET_KEY", "AWS_ACCESS_KEY_ID", "GOMEMLIMIT", "HEALTH_PORT",
+		"POD_IP", "HOST_IP", "NODE_NAME", "NAMESPACE", "POD_SERVICE_ACCOUNT", "HEALTH_READINESS",
 	}
 	for _, name := range names {
 		if _, warnings := load(t, name+"=1"); len(warnings) > 0 {

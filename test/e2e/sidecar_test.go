@@ -56,10 +56,16 @@ func startSidecarWith(t testing.TB, args []string, vars ...servers.Var) *sidecar
 // launchSidecar leaves it to the test to stop it.
 func launchSidecar(t testing.TB, args []string, vars ...servers.Var) *sidecar {
 	t.Helper()
+	return launchProgram(t, append([]string{binary}, args...), vars...)
+}
+
+// launchProgram runs a command that becomes the sidecar.
+func launchProgram(t testing.TB, command []string, vars ...servers.Var) *sidecar {
+	t.Helper()
 	s := &sidecar{t: t, secrets: secretsOf(t, vars), log: &lockedBuffer{}, exited: make(chan struct{})}
 	// No connection is kept, so that what the sidecar has open is its own.
 	s.client = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	s.cmd = exec.Command(binary, args...)
+	s.cmd = exec.Command(command[0], command[1:]...)
 	s.cmd.Env = environ(vars)
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {

@@ -1,0 +1,164 @@
+package kube_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+
+	"github.com/reims/reims-health/pkg/kube"
+)
+
+// api is what stands where the connection to the API server would be, so that time
+// can be driven. What an API server makes of the requests is apiserver_test.go's.
+type api struct {
+	mu       sync.Mutex
+	requests []request
+	// answer decides on each request; nil takes all. It may block until the
+	// request's context is done.
+	answer func(*http.Request) (code int, header http.Header)
+	// fault is in the place of every answer.
+	fault error
+}
+
+type request struct {
+	at        time.Time
+	method    string
+	path      string
+	condition corev1.PodCondition // of a patch of the status
+	event     corev1.Event        // of any other
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (a *api) RoundTrip(r *http.Request) (*http.Response, error) {
+	seen := request{at: time.Now(), method: r.Method, path: r.URL.Path}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasSuffix(r.URL.Path, "/status") {
+		var pod corev1.Pod
+		err = json.Unmarshal(body, &pod)
+		seen.condition = pod.Status.Conditions[0]
+	} else {
+		err = json.Unmarshal(body, &seen.event)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	a.requests = append(a.requests, seen)
+	answer := a.answer
+	a.mu.Unlock()
+	if a.fault != nil {
+		return nil, a.fault
+	}
+	code, header := http.StatusOK, http.Header{}
+	if answer != nil {
+		code, header = answer(r)
+	}
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	header.Set("Content-Type", "application/json")
+	return &http.Response{StatusCode: code, Header: header, Request: r, Body: io.NopCloser(strings.NewReader("{}"))}, nil
+}
+
+func (a *api) all() []request {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.requests)
+}
+
+func (a *api) answers(f func(*http.Request) (int, http.Header)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.answer = f
+}
+
+// conditions and events are the requests that were made for each.
+func (a *api) conditions() []request {
+	return slices.DeleteFunc(a.all(), func(r request) bool { return r.condition.Type == "" })
+}
+
+func (a *api) events() []request {
+	return slices.DeleteFunc(a.all(), func(r request) bool { return r.condition.Type != "" })
+}
+
+// hangs answers nothing.
+func hangs(r *http.Request) (int, http.Header) {
+	<-r.Context().Done()
+	return 0, nil
+}
+
+func fails(code int, header ...string) func(*http.Request) (int, http.Header) {
+	return func(*http.Request) (int, http.Header) {
+		h := http.Header{}
+		for pair := range slices.Chunk(header, 2) {
+			h.Set(pair[0], pair[1])
+		}
+		return code, h
+	}
+}
+
+// run starts a reporter of the monitor's snapshots on the api. It returns the log, and
+// what stops the reporter and waits for its end.
+func run(t *testing.T, a *api, m *monitor) (log *lines, stop func()) {
+	t.Helper()
+	client, err := kube.NewClient(&rest.Config{Host: "https://api.invalid", Transport: a})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log = &lines{}
+	reporter := kube.NewReporter(kube.Options{
+		Client: client, Updates: m.updates, Log: slog.New(slog.NewTextHandler(log, nil)),
+		Pod: types.NamespacedName{Namespace: "shop", Name: "api-0"}, UID: "3d9f",
+	})
+	return log, start(t, reporter)
+}
+
+func start(t *testing.T, reporter *kube.Reporter) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := reporter.Start(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	stop = func() { cancel(); wg.Wait() }
+	t.Cleanup(stop)
+	return stop
+}
+
+// lines is a log.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Write implements [io.Writer].
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// count is how many lines hold the text.
+func (l *lines) count(text string) int { return strings.Count(l.String(), text) }

@@ -1,0 +1,60 @@
+package kube
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// The reasons of Events, by the worst status that a service changed to.
+const (
+	eventUnhealthy = "DependencyUnhealthy"
+	eventDegraded  = "DependencyDegraded"
+	eventHealthy   = "DependencyHealthy"
+)
+
+// maxEventMessage is what the API server accepts, in bytes.
+const maxEventMessage = 1024
+
+// event is what an Event says. Two that are equal are one Event with a count.
+type event struct{ kind, reason, message string }
+
+// eventOf is the one Event about every service whose status differs between two
+// snapshots; told is nil where nothing was told yet. There is none where nothing
+// differs, nor about services that were well from the start.
+func eventOf(told, now *health.Snapshot) (e event, ok bool) {
+	worst := health.Unknown
+	var changes []string
+	for i, r := range now.Results {
+		was := health.Unknown
+		if told != nil {
+			was = told.Results[i].Status
+		}
+		switch {
+		case r.Status == was, was == health.Unknown && r.Status == health.Healthy:
+			continue
+		case r.Status == health.Healthy:
+			changes = append(changes, r.Service.Name+" is healthy again")
+		default:
+			changes = append(changes, clause(r))
+		}
+		worst = max(worst, r.Status)
+	}
+	if len(changes) == 0 {
+		return event{}, false
+	}
+	e = event{corev1.EventTypeNormal, eventHealthy, strings.Join(changes, "; ")}
+	switch worst {
+	case health.Unhealthy:
+		e.kind, e.reason = corev1.EventTypeWarning, eventUnhealthy
+	case health.Degraded:
+		e.kind, e.reason = corev1.EventTypeWarning, eventDegraded
+	default:
+	}
+	if len(e.message) > maxEventMessage {
+		e.message = e.message[:maxEventMessage]
+	}
+	return e, true
+}

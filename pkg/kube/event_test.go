@@ -1,0 +1,48 @@
+package kube_test
+
+import (
+	"testing"
+
+	"github.com/reims/reims-health/pkg/kube"
+)
+
+func TestEvent(t *testing.T) {
+	t.Parallel()
+	const refused = "the connection was refused: nothing listens at that address"
+	tests := []struct {
+		name                  string
+		before, after         []string // before is nil for nothing told yet
+		kind, reason, message string
+	}{
+		{"well from the start", nil, allOK(), "", "", ""},
+		{"no result yet", nil, nil, "", "", ""},
+		{"bad from the start", nil, allOK("redis", "refused"), "Warning", "DependencyUnhealthy", "redis is unhealthy: " + refused},
+		{"first results", []string{}, allOK(), "", "", ""},
+		{"nothing new", allOK("redis", "refused"), allOK("redis", "refused"), "", "", ""},
+		{"another reason", allOK("redis", "refused"), allOK("redis", "timeout"), "", "", ""},
+		{
+			"several at once are one", allOK(), allOK("database", "refused", "redis", "out_of_memory"), "Warning", "DependencyUnhealthy",
+			"database is unhealthy: " + refused + "; redis is degraded: memory is full and nothing may be evicted",
+		},
+		{"degraded", allOK(), allOK("minio", "disk_full"), "Warning", "DependencyDegraded", "minio is degraded: storage is full"},
+		{"well again", allOK("redis", "refused"), allOK(), "Normal", "DependencyHealthy", "redis is healthy again"},
+		{
+			"one up, one down", allOK("redis", "refused"), allOK("minio", "disk_full"), "Warning", "DependencyDegraded",
+			"redis is healthy again; minio is degraded: storage is full",
+		},
+		{
+			"what stays bad is not told again", allOK("redis", "refused"), allOK("redis", "refused", "ollama", "inference"),
+			"Warning", "DependencyDegraded", "ollama is degraded: the model is loaded and does not answer",
+		},
+	}
+	for _, test := range tests {
+		told := after(test.before...)
+		if test.before == nil {
+			told = nil
+		}
+		kind, reason, message := kube.EventOf(told, after(test.after...))
+		if kind != test.kind || reason != test.reason || message != test.message {
+			t.Errorf("%s: %s %s %q", test.name, kind, reason, message)
+		}
+	}
+}

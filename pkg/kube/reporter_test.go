@@ -1,0 +1,256 @@
+package kube_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/reims/reims-health/pkg/kube"
+)
+
+// jitter is the default bound.
+const jitter = 2 * time.Second
+
+// wellAt is a monitor whose services are all healthy, and an api that was told so.
+func wellAt(t *testing.T) (*monitor, *api, *lines, func()) {
+	t.Helper()
+	m, a := newMonitor("database", "redis", "minio", "ollama"), &api{}
+	log, stop := run(t, a, m)
+	m.checks(allOK()...)
+	time.Sleep(jitter)
+	synctest.Wait()
+	if got := a.all(); len(got) != 1 || got[0].condition.Status != "True" {
+		t.Fatalf("at the start: %+v", got)
+	}
+	return m, a, log, stop
+}
+
+// Nothing is written while nothing changes, however often checks come in.
+func TestNoHeartbeat(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, a, _, _ := wellAt(t)
+		for range 24 * 60 {
+			time.Sleep(time.Minute)
+			m.checks(allOK()...)
+		}
+		synctest.Wait()
+		if n := len(a.all()); n != 1 {
+			t.Errorf("%d requests in a day, want the first one alone", n)
+		}
+	})
+}
+
+// A change is one patch and one Event, within the jitter, whatever fell in that time.
+func TestOneOfEachPerChange(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, a, _, _ := wellAt(t)
+		begin := time.Now()
+		m.checks("database", "refused", "redis", "timeout")
+		time.Sleep(jitter)
+		synctest.Wait()
+		conditions, events := a.conditions()[1:], a.events()
+		if len(conditions) != 1 || len(events) != 1 {
+			t.Fatalf("%+v", a.all())
+		}
+		c, e := conditions[0].condition, events[0].event
+		if c.Status != "False" || c.Reason != "DatabaseRefused" || e.Reason != "DependencyUnhealthy" {
+			t.Errorf("%+v, %+v", c, e)
+		}
+		if !c.LastTransitionTime.Time.Equal(begin.Truncate(time.Second)) {
+			t.Errorf("the transition is dated %s, want %s", c.LastTransitionTime, begin)
+		}
+		if o := e.InvolvedObject; o.Kind != "Pod" || o.Namespace != "shop" || o.Name != "api-0" || o.UID != "3d9f" {
+			t.Errorf("the Event is about %+v", o)
+		}
+		if d := events[0].at.Sub(begin); d > jitter {
+			t.Errorf("written after %s", d)
+		}
+	})
+}
+
+// A change that is undone before it is written is none.
+func TestUndoneInTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, a, _, _ := wellAt(t)
+		m.checks("redis", "refused")
+		m.checks("redis", "ok")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := len(a.all()); n != 1 {
+			t.Errorf("%d requests, want the first one alone", n)
+		}
+	})
+}
+
+// The transition is dated by changes of the status, not of the reason; a reason alone
+// is no Event.
+func TestLastTransitionTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, a, _, _ := wellAt(t)
+		var dates []time.Time
+		for _, outcome := range []string{"refused", "timeout", "ok"} {
+			m.checks("redis", outcome)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			all := a.conditions()
+			dates = append(dates, all[len(all)-1].condition.LastTransitionTime.Time)
+		}
+		if !dates[1].Equal(dates[0]) || !dates[2].Equal(dates[0].Add(2*time.Minute)) {
+			t.Errorf("%v", dates)
+		}
+		if len(a.conditions()) != 4 || len(a.events()) != 2 {
+			t.Errorf("%d patches and %d Events, want 4 and 2", len(a.conditions()), len(a.events()))
+		}
+	})
+}
+
+// A recovery that was too short to be written dates nothing, either.
+func TestLastTransitionTimeOfWhatIsWritten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, a, _, _ := wellAt(t)
+		m.checks("redis", "refused")
+		time.Sleep(time.Minute)
+		m.checks("redis", "ok", "redis", "timeout")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		all := a.conditions()
+		if len(all) != 3 || !all[2].condition.LastTransitionTime.Equal(&all[1].condition.LastTransitionTime) {
+			t.Errorf("%+v", all)
+		}
+	})
+}
+
+// Flapping is aggregated (few Events, with a count) and limited: ten changes at once,
+// then one each half minute.
+func TestFlapping(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, a, _, _ := wellAt(t)
+		before := len(a.all())
+		for range 60 * 10 { // an hour
+			m.checks("redis", "refused")
+			time.Sleep(3 * time.Second)
+			m.checks("redis", "ok")
+			time.Sleep(3 * time.Second)
+		}
+		created, latest := 0, int32(0)
+		for _, e := range a.events() {
+			if e.method == "POST" {
+				created++
+			}
+			latest = max(latest, e.event.Count)
+		}
+		if n, most := len(a.all())-before, 2*(10+120+1); n > most || n < 20 {
+			t.Errorf("%d requests in an hour, want at most %d", n, most)
+		}
+		if created != 2 || latest < 10 {
+			t.Errorf("%d Events were created, and counted up to %d", created, latest)
+		}
+	})
+}
+
+// Many Pods that see the same outage spread their writes.
+func TestJitterSpreads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const pods = 200
+		begin := time.Now()
+		var early, late int
+		var apis []*api
+		for range pods {
+			m, a := newMonitor("database"), &api{}
+			run(t, a, m)
+			m.checks("database", "refused")
+			apis = append(apis, a)
+		}
+		time.Sleep(jitter)
+		synctest.Wait()
+		for _, a := range apis {
+			if a.all()[0].at.Sub(begin) < jitter/2 {
+				early++
+			} else {
+				late++
+			}
+		}
+		if early < pods/4 || late < pods/4 {
+			t.Errorf("%d in the first half of the jitter, %d in the second", early, late)
+		}
+	})
+}
+
+// What nobody renews goes stale without another snapshot.
+func TestStaleWithoutSnapshots(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, a, _, _ := wellAt(t)
+		time.Sleep(48*time.Hour + time.Second + jitter)
+		synctest.Wait()
+		all := a.conditions()
+		if c := all[len(all)-1].condition; c.Status != "False" || c.Reason != "DatabaseStale" {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
+// On exit nothing watches any more, and the condition says so.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, a, log, stop := wellAt(t)
+		time.Sleep(time.Hour)
+		begin := time.Now()
+		stop()
+		all := a.conditions()
+		c := all[len(all)-1].condition
+		if c.Status != "Unknown" || c.Reason != "SidecarStopped" || !c.LastTransitionTime.Time.Equal(begin.Truncate(time.Second)) {
+			t.Errorf("%+v", c)
+		}
+		if len(a.events()) != 0 || log.String() != "" {
+			t.Errorf("%+v\n%s", a.events(), log)
+		}
+	})
+}
+
+// An API server that hangs holds up the exit for two seconds, and what is being
+// written then not at all.
+func TestStopWhileHanging(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, a, log, stop := wellAt(t)
+		a.answers(hangs)
+		m.checks("redis", "refused")
+		time.Sleep(jitter + time.Second)
+		begin := time.Now()
+		stop()
+		if d := time.Since(begin); d != 2*time.Second {
+			t.Errorf("stopped after %s", d)
+		}
+		if log.count("level=WARN") != 1 || log.count("left as it was") != 1 {
+			t.Error(log)
+		}
+	})
+}
+
+// A reporter that never heard of a snapshot still ends.
+func TestStopBeforeAnything(t *testing.T) {
+	t.Parallel()
+	client, err := kube.NewClient(&rest.Config{Host: "https://api.invalid", Transport: &api{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	o := kube.Options{Client: client, Log: slog.New(slog.DiscardHandler)}
+	if err := kube.NewReporter(o).Start(ctx); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,110 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// requestTimeout bounds each request.
+	requestTimeout = 5 * time.Second
+	// repeatWindow is for how long an Event that happens again counts as the same
+	// one. The API server keeps Events for an hour.
+	repeatWindow = 10 * time.Minute
+)
+
+// writer makes the two kinds of request: one call, one request.
+type writer struct {
+	client  client.Client
+	pod     types.NamespacedName
+	uid     types.UID
+	repeats map[event]*repeat
+}
+
+// repeat is an Event that was written and may happen again.
+type repeat struct {
+	name  string
+	count int32
+	last  time.Time
+}
+
+// condition patches the Pod's condition. Conditions are merged by type, so those of
+// others stay. The UID makes the API server refuse a Pod that only has our name.
+func (w *writer) condition(ctx context.Context, c condition) error {
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": w.uid},
+		"status": map[string]any{"conditions": []map[string]any{{
+			"type": ConditionType, "status": c.status, "reason": c.reason, "message": c.message,
+			"lastTransitionTime": metav1.NewTime(c.since),
+		}}},
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.pod.Namespace, Name: w.pod.Name}}
+	err = w.client.Status().Patch(ctx, pod, client.RawPatch(types.StrategicMergePatchType, patch))
+	if err != nil {
+		return fmt.Errorf("patch the condition of pod %s: %w", w.pod, err)
+	}
+	return nil
+}
+
+// event writes an Event, or counts it up if it was written before and not long ago.
+func (w *writer) event(ctx context.Context, e event, now time.Time) error {
+	for key, r := range w.repeats {
+		if now.Sub(r.last) > repeatWindow {
+			delete(w.repeats, key)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	if r := w.repeats[e]; r != nil {
+		return w.again(ctx, e, r, now)
+	}
+	name := w.pod.Name + "." + strconv.FormatInt(now.UnixNano(), 16)
+	if err := w.client.Create(ctx, w.object(e, name, now)); err != nil {
+		return fmt.Errorf("create an event about pod %s: %w", w.pod, err)
+	}
+	w.repeats[e] = &repeat{name: name, count: 1, last: now}
+	return nil
+}
+
+// again counts an Event up. Should it be gone, the next attempt writes a new one.
+func (w *writer) again(ctx context.Context, e event, r *repeat, now time.Time) error {
+	patch, err := json.Marshal(map[string]any{"count": r.count + 1, "lastTimestamp": metav1.NewTime(now)})
+	if err != nil {
+		return err
+	}
+	object := &corev1.Event{ObjectMeta: metav1.ObjectMeta{Namespace: w.pod.Namespace, Name: r.name}}
+	if err := w.client.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch)); err != nil {
+		delete(w.repeats, e)
+		return fmt.Errorf("patch event %s: %w", r.name, err)
+	}
+	r.count++
+	r.last = now
+	return nil
+}
+
+func (w *writer) object(e event, name string, now time.Time) *corev1.Event {
+	at := metav1.NewTime(now)
+	return &corev1.Event{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.pod.Namespace, Name: name},
+		InvolvedObject: corev1.ObjectReference{
+			APIVersion: "v1", Kind: "Pod", Namespace: w.pod.Namespace, Name: w.pod.Name, UID: w.uid,
+		},
+		Type: e.kind, Reason: e.reason, Message: e.message,
+		FirstTimestamp: at, LastTimestamp: at, Count: 1,
+		Source:              corev1.EventSource{Component: manager},
+		ReportingController: "reims.io/" + manager, ReportingInstance: w.pod.Name,
+	}
+}
