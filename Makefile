@@ -7,7 +7,16 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 COMMIT  ?= $(shell git rev-parse --verify --quiet HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 LINT    := go tool -modfile=hack/tools/lint/go.mod golangci-lint
+CHART   := charts/reims-health
+DOCS    := go tool -modfile=hack/tools/helm/go.mod helm-docs --chart-search-root $(CHART) --sort-values-order file --skip-version-footer --log-level warning
 BIN     := bin/reims-health
+
+# The image: its name, the processors it is for (such as "amd64 arm64", in one archive), and the
+# time that all in it bears.
+IMAGE        ?= ghcr.io/reims/reims-health
+IMAGE_ARCHES ?= $(shell go env GOARCH)
+IMAGE_FILE   ?= dist/reims-health-$(VERSION)$(if $(word 2,$(IMAGE_ARCHES)),,-linux-$(IMAGE_ARCHES)).oci.tar
+CREATED      ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null || echo 1970-01-01T00:00:00Z)
 
 ##@ Use
 
@@ -28,6 +37,14 @@ servers-down: ## Stop what servers-up started
 migrate-demo: build ## Migrate an empty database, verify it, break it, mend it
 	@go run ./hack/migrate-demo $(BIN)
 
+.PHONY: cluster-up
+cluster-up: ## Start a one-node Kubernetes in namespaces of its own (as root; see hack/cluster)
+	@go run ./hack/cluster up
+
+.PHONY: cluster-down
+cluster-down: ## End it, and all that it left
+	@go run ./hack/cluster down
+
 ##@ Build
 
 .PHONY: build
@@ -36,7 +53,21 @@ build: ## Build bin/reims-health: static, stripped, reproducible
 
 .PHONY: docker
 docker: ## Build the container image (needs a container engine)
-	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t reims-health:$(VERSION) .
+	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg CREATED=$(CREATED) -t $(IMAGE):$(VERSION) .
+
+.PHONY: image
+image: ## Make the same image with no engine: dist/*.oci.tar and its SBOM (IMAGE_ARCHES="amd64 arm64" for both)
+	@for arch in $(IMAGE_ARCHES); do \
+	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o dist/linux-$$arch/reims-health ./cmd/reims-health; \
+	done
+	@go -C hack/image run . -dockerfile ../../Dockerfile -name $(IMAGE):$(VERSION) -created $(CREATED) \
+	  -arg VERSION=$(VERSION) -arg COMMIT=$(COMMIT) -arg CREATED=$(CREATED) \
+	  $(foreach arch,$(IMAGE_ARCHES),-binary $(CURDIR)/dist/linux-$(arch)/reims-health) \
+	  -out $(CURDIR)/$(IMAGE_FILE) -sbom $(CURDIR)/dist
+
+.PHONY: chart
+chart: chart-build ## Pack the Helm chart: dist/reims-health-VERSION.tgz
+	bin/chart/helm4 package $(CHART) --destination dist
 
 .PHONY: clean
 clean: ## Remove what was built here
@@ -53,6 +84,30 @@ test: servers-build ## All tests, on all four real servers
 servers-build: ## Install or build what the test servers need (once)
 	@go run ./hack/servers build
 
+.PHONY: test-image
+test-image: ## The tests of what packs the image, a module of its own
+	go -C hack/image test -race -shuffle=on ./...
+
+.PHONY: test-cluster
+test-cluster: ## The life of the test cluster: up, crash, up, down (as root)
+	go test -tags e2e -count=1 -run Lifecycle ./hack/cluster
+
+.PHONY: cluster-build
+cluster-build: ## Install or build what the test cluster needs (once: a quarter of an hour)
+	@go run ./hack/cluster build
+
+.PHONY: chart-build
+chart-build: ## Build what the charts are tested with: Helm 3 and 4, helm-unittest, kubeconform (once)
+	@hack/chart/tools.sh
+
+.PHONY: test-chart
+test-chart: chart-build ## The charts as both Helms render them, for the oldest and newest Kubernetes (part of test)
+	go test ./test/chart
+
+.PHONY: e2e
+e2e: $(if $(E2E_KUBECONFIG),,cluster-build) servers-build chart-build ## The chart and the image on a real Kubernetes (as root; or E2E_KUBECONFIG=…)
+	./hack/e2e.sh
+
 .PHONY: bench
 bench: ## Benchmarks: the handlers beside controller-runtime's, start-up, memory, binary size
 	go test -run "^$$" -bench . -benchmem ./pkg/... ./test/e2e
@@ -68,7 +123,7 @@ fuzz: ## Fuzz every parser for FUZZTIME (default 10s) each
 ##@ Keep in order
 
 .PHONY: verify
-verify: verify-lint verify-mod verify-docs ## Everything that can be checked without servers
+verify: verify-lint verify-mod verify-docs verify-chart ## Everything that can be checked without servers
 
 .PHONY: verify-lint
 verify-lint: ## Lint, formatting and layering
@@ -86,6 +141,24 @@ verify-docs: ## The generated references match the code
 .PHONY: update-docs
 update-docs: ## Write the generated references anew
 	go run ./hack/docs
+
+.PHONY: verify-chart
+verify-chart: ## The chart's values.schema.json and README.md match its values.yaml
+	go run ./hack/chart/values -check $(CHART)
+	@$(DOCS) --dry-run | diff $(CHART)/README.md - || { echo "$(CHART)/README.md is out of date: run make update-chart"; exit 1; }
+
+.PHONY: update-chart
+update-chart: ## Make the chart's values.schema.json and README.md anew
+	go run ./hack/chart/values $(CHART)
+	$(DOCS)
+
+.PHONY: verify-chart-schemas
+verify-chart-schemas: ## The schemas that the charts are held against are those of the modules (downloads them)
+	go run ./hack/chart/kubernetes -check
+
+.PHONY: update-chart-schemas
+update-chart-schemas: ## Make those schemas anew
+	go run ./hack/chart/kubernetes
 
 .PHONY: verify-schema
 verify-schema: ## The snapshot of the schema matches the migrations (starts PostgreSQL; part of test)
@@ -107,4 +180,4 @@ format: ## Format the code
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "; print "Usage: make TARGET\n"} \
 	  /^##@/ {printf "%s\n", substr($$0, 5)} \
-	  /^[a-zA-Z_-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[a-zA-Z0-9_-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

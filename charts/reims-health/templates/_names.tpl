@@ -1,0 +1,91 @@
+{{/* Names and labels. Every template takes this chart's own context: within it that is
+     ".", from an application's chart it is (index .Subcharts "reims-health"). */}}
+
+{{- define "reims-health.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 55 | trimSuffix "-" }}
+{{- end }}
+
+{{/* Short enough for every suffix, and without the dots that a release may have. */}}
+{{- define "reims-health.fullname" -}}
+{{- $name := include "reims-health.name" . -}}
+{{- $full := printf "%s-%s" .Release.Name $name -}}
+{{- if .Values.fullnameOverride }}
+{{- $full = .Values.fullnameOverride }}
+{{- else if contains $name .Release.Name }}
+{{- $full = .Release.Name }}
+{{- end }}
+{{- $full | replace "." "-" | trunc 52 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "reims-health.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "reims-health.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "reims-health.breakGlass.configMap" -}}
+{{- default (printf "%s-break-glass" (include "reims-health.fullname" .)) .Values.breakGlass.configMap }}
+{{- end }}
+
+{{- define "reims-health.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "reims-health.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* Labels that are no selector. Takes {root, name}. */}}
+{{- define "reims-health.labelsFor" -}}
+{{- $root := .root -}}
+{{- $own := dict
+  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
+  "app.kubernetes.io/name" .name
+  "app.kubernetes.io/instance" $root.Release.Name
+  "app.kubernetes.io/version" ($root.Chart.AppVersion | replace "+" "_" | trunc 63)
+  "app.kubernetes.io/managed-by" $root.Release.Service
+  "app.kubernetes.io/part-of" "reims" -}}
+{{- toYaml (merge $own $root.Values.commonLabels) }}
+{{- end }}
+
+{{- define "reims-health.labels" -}}
+{{- include "reims-health.labelsFor" (dict "root" . "name" (include "reims-health.name" .)) }}
+{{- end }}
+
+{{/* The label by which the PodMonitor finds a Pod with our sidecar, in any chart. */}}
+{{- define "reims-health.podLabels" -}}
+reims.io/sidecar: {{ include "reims-health.fullname" . }}
+{{- end }}
+
+{{- define "reims-health.image" -}}
+{{- $i := .Values.image -}}
+{{- $registry := default $i.registry (default dict .Values.global).imageRegistry -}}
+{{- $name := list $registry $i.repository | compact | join "/" -}}
+{{- if $i.digest }}{{ $name }}@{{ $i.digest }}{{ else }}{{ $name }}:{{ default .Chart.AppVersion $i.tag }}{{ end }}
+{{- end }}
+
+{{- define "reims-health.api.image" -}}
+{{- $i := .Values.api.image -}}
+{{- if $i.digest }}{{ $i.repository }}@{{ $i.digest }}{{ else }}{{ $i.repository }}:{{ $i.tag }}{{ end }}
+{{- end }}
+
+{{- define "reims-health.imagePullSecrets" -}}
+{{- $names := list -}}
+{{- range concat (default list (default dict .Values.global).imagePullSecrets) .Values.imagePullSecrets }}
+{{- if kindIs "map" . }}{{- $names = append $names .name }}{{- else }}{{- $names = append $names . }}{{- end }}
+{{- end }}
+{{- if $names -}}
+imagePullSecrets:
+{{- range uniq $names }}
+  - name: {{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* YAML 1.1 reads an unquoted off as false. */}}
+{{- define "reims-health.migrations.mode" -}}
+{{- toString .Values.migrations.mode | replace "false" "off" }}
+{{- end }}
+
+{{- define "reims-health.details" -}}
+{{- toString .Values.sidecar.details | replace "false" "off" }}
+{{- end }}

@@ -1,0 +1,105 @@
+{{/*
+The sidecar, for this chart and for an application's own:
+
+  {{- $health := index .Subcharts "reims-health" }}
+  initContainers:
+    {{- include "reims-health.initContainers" $health | nindent 4 }}
+  containers:
+    {{- include "reims-health.containers" $health | nindent 4 }}
+  volumes:
+    {{- include "reims-health.volumes" $health | nindent 4 }}
+
+reims-health.sidecar is the container alone. Each gives a list, maybe an empty one.
+*/}}
+
+{{- define "reims-health.sidecar" -}}
+{{- $v := .Values -}}
+- name: reims-health
+  image: {{ include "reims-health.image" . | quote }}
+  imagePullPolicy: {{ $v.image.pullPolicy }}
+  args: [serve]
+  {{- if eq $v.sidecar.mode "native" }}
+  restartPolicy: Always
+  {{- end }}
+  env:
+    {{- include "reims-health.env.list" (dict "env" (include "reims-health.env.sidecar" . | fromYaml) "extra" $v.sidecar.extraEnv) | nindent 4 }}
+  ports:
+    - name: health
+      containerPort: {{ $v.sidecar.ports.health }}
+      protocol: TCP
+    - name: metrics
+      containerPort: {{ $v.sidecar.ports.metrics }}
+      protocol: TCP
+  {{- /* Started and alive are about this process alone, so that nothing waits for a dependency. */}}
+  startupProbe:
+    httpGet:
+      path: /health/live
+      port: {{ $v.sidecar.ports.health }}
+    periodSeconds: 1
+    timeoutSeconds: 1
+    failureThreshold: 60
+  livenessProbe:
+    httpGet:
+      path: /health/live
+      port: {{ $v.sidecar.ports.health }}
+    periodSeconds: 10
+    timeoutSeconds: 5
+    failureThreshold: 3
+  {{- if $v.readiness.gatesTraffic }}
+  readinessProbe:
+    httpGet:
+      path: /health/ready
+      port: {{ $v.sidecar.ports.health }}
+    periodSeconds: 2
+    timeoutSeconds: 1
+    failureThreshold: 2
+  {{- end }}
+  {{- with $v.sidecar.resources }}
+  resources:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  securityContext:
+    {{- toYaml $v.sidecar.securityContext | nindent 4 }}
+  {{- with include "reims-health.volumeMounts" . | trim }}
+  volumeMounts:
+    {{- . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{/* Holds the application back until the Job of the same release has migrated. */}}
+{{- define "reims-health.waitForSchema" -}}
+{{- if eq (include "reims-health.migrations.mode" .) "job" -}}
+- name: wait-for-schema
+  image: {{ include "reims-health.image" . | quote }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  args: [wait, --for=schema]
+  env:
+    {{- include "reims-health.env.list" (dict "env" (include "reims-health.env.wait" . | fromYaml)) | nindent 4 }}
+  {{- with .Values.sidecar.resources }}
+  resources:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  securityContext:
+    {{- toYaml .Values.sidecar.securityContext | nindent 4 }}
+  {{- if include "reims-health.secrets.database" . | fromYamlArray }}
+  volumeMounts:
+    {{- include "reims-health.volumeMounts.secrets" . | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The native sidecar comes first, so that it answers while the schema is waited for. */}}
+{{- define "reims-health.initContainers" -}}
+{{- if eq .Values.sidecar.mode "native" -}}
+{{ include "reims-health.sidecar" . }}
+{{- end }}
+{{- with include "reims-health.waitForSchema" . }}
+{{ . }}
+{{- end }}
+{{- end }}
+
+{{- define "reims-health.containers" -}}
+{{- if eq .Values.sidecar.mode "container" -}}
+{{ include "reims-health.sidecar" . }}
+{{- end }}
+{{- end }}

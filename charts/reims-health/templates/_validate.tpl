@@ -1,0 +1,110 @@
+{{/* Values that would render and then hurt, one sentence each. All are told at once. */}}
+
+{{- define "reims-health.problems" -}}
+{{- $problems := list -}}
+{{- range list "services" "sidecar" "migrations" "env" "memory" }}
+{{- $problems = concat $problems (include (printf "reims-health.problems.%s" .) $ | fromYamlArray) }}
+{{- end }}
+{{- if .Values.api.enabled }}
+{{- range list "api" "probes" "traffic" "egress" }}
+{{- $problems = concat $problems (include (printf "reims-health.problems.%s" .) $ | fromYamlArray) }}
+{{- end }}
+{{- end }}
+{{- range $problems }}
+- {{ . }}
+{{- end }}
+{{- end }}
+
+{{- define "reims-health.problems.services" -}}
+{{- $v := .Values -}}
+{{- $p := list -}}
+{{- if not (include "reims-health.services" .) }}
+{{- $p = append $p "No dependency is configured: set database.host, and redis.host, minio.endpoint and ollama.host where there is one." }}
+{{- end }}
+{{- if and $v.minio.endpoint (not $v.minio.existingSecret) }}
+{{- $p = append $p "minio.endpoint is set and minio.existingSecret is not: the sidecar would log in as minioadmin, MinIO's public default. Name a Secret with the keys." }}
+{{- end }}
+{{- if and (or $v.database.tls.caKey $v.database.tls.certKey $v.database.tls.keyKey) (not $v.database.tls.existingSecret) }}
+{{- $p = append $p "database.tls names keys and no Secret: set database.tls.existingSecret." }}
+{{- end }}
+{{- if ne (empty $v.database.tls.certKey) (empty $v.database.tls.keyKey) }}
+{{- $p = append $p "database.tls.certKey and database.tls.keyKey go together: set both or none." }}
+{{- end }}
+{{- toYaml $p }}
+{{- end }}
+
+{{- define "reims-health.problems.sidecar" -}}
+{{- $v := .Values -}}
+{{- $p := list -}}
+{{- if and (eq $v.sidecar.mode "native") (semverCompare "<1.29.0-0" .Capabilities.KubeVersion.Version) }}
+{{- $p = append $p (printf "sidecar.mode native needs Kubernetes 1.29 or newer, and this is %s: set sidecar.mode to container." .Capabilities.KubeVersion.Version) }}
+{{- end }}
+{{- if eq (int $v.sidecar.ports.health) (int $v.sidecar.ports.metrics) }}
+{{- $p = append $p "sidecar.ports.health and sidecar.ports.metrics are the same port: give one of them another." }}
+{{- end }}
+{{- if and $v.reporting.enabled (eq (include "reims-health.serviceAccountName" .) "default") }}
+{{- $p = append $p "reporting.enabled would give its rights to the ServiceAccount default, which every Pod of the namespace can use: set serviceAccount.create to true, or serviceAccount.name to one of its own." }}
+{{- end }}
+{{- toYaml $p }}
+{{- end }}
+
+{{- define "reims-health.problems.migrations" -}}
+{{- $v := .Values -}}
+{{- $m := $v.migrations -}}
+{{- $mode := include "reims-health.migrations.mode" . -}}
+{{- $p := list -}}
+{{- if ne $mode "off" }}
+{{- if not (or $v.database.host $m.database.host) }}
+{{- $p = append $p (printf "migrations.mode is %s and there is no database: set database.host, or migrations.mode to off." $mode) }}
+{{- end }}
+{{- if and (eq $mode "hook") (not (or $v.database.existingSecret $m.database.existingSecret (and $v.database.tls.existingSecret $v.database.tls.certKey))) }}
+{{- $p = append $p "migrations.mode hook runs before anything of this release is there, so it needs an existing Secret with the password: make one, and name it in database.existingSecret or migrations.database.existingSecret." }}
+{{- end }}
+{{- if and $m.database.urlKey (not $m.database.existingSecret) }}
+{{- $p = append $p "migrations.database.urlKey is a key of migrations.database.existingSecret: name that Secret." }}
+{{- end }}
+{{- if gt (int64 $m.activeDeadlineSeconds) 86400 }}
+{{- $p = append $p (printf "migrations.activeDeadlineSeconds is %d, over a day: a migration that hangs would block every release until then. Set 86400 or less." (int64 $m.activeDeadlineSeconds)) }}
+{{- end }}
+{{- if and (not (kindIs "invalid" $m.ttlSecondsAfterFinished)) (lt (int64 $m.ttlSecondsAfterFinished) 86400) }}
+{{- $p = append $p (printf "migrations.ttlSecondsAfterFinished is %d, under a day: Helm may still wait for the Job when it is deleted, and its log would be lost. Set 86400 or more, or null." (int64 $m.ttlSecondsAfterFinished)) }}
+{{- end }}
+{{- end }}
+{{- toYaml $p }}
+{{- end }}
+
+{{- define "reims-health.problems.env" -}}
+{{- $p := list -}}
+{{- range list
+  (dict "value" "sidecar.extraEnv" "env" (include "reims-health.env.sidecar" . | fromYaml) "extra" .Values.sidecar.extraEnv)
+  (dict "value" "migrations.extraEnv" "env" (include "reims-health.env.migrate" . | fromYaml) "extra" .Values.migrations.extraEnv)
+  (dict "value" "api.env" "env" dict "extra" .Values.api.env) }}
+{{- $value := .value }}
+{{- $seen := dict }}
+{{- range $name, $_ := .env }}{{- $_ := set $seen (trimSuffix "_FILE" $name) "the chart, from a value of its own: set that value" }}{{- end }}
+{{- range .extra }}
+{{- $name := ternary .name (trimSuffix "_FILE" .name) (eq $value "api.env") }}
+{{- with get $seen $name }}
+{{- $p = append $p (printf "%s sets %s, which is set twice, by %s." $value $name .) }}
+{{- end }}
+{{- $_ := set $seen $name "that list itself: leave one out" }}
+{{- end }}
+{{- end }}
+{{- toYaml $p }}
+{{- end }}
+
+{{- define "reims-health.problems.memory" -}}
+{{- $p := list -}}
+{{- range $value, $resources := dict "sidecar.resources" .Values.sidecar.resources "migrations.resources" .Values.migrations.resources }}
+{{- $limit := get (default dict (get (default dict $resources) "limits")) "memory" }}
+{{- if $limit }}
+{{- $bytes := include "reims-health.bytes" $limit }}
+{{- if not $bytes }}
+{{- $p = append $p (printf "%s.limits.memory is %v, which is no quantity that a memory limit can be: write 64Mi, 1Gi, 64M or bytes." $value $limit) }}
+{{- else if lt (int64 $bytes) 33554432 }}
+{{- $p = append $p (printf "%s.limits.memory is %v: under 32Mi the kernel would kill it. 64Mi is the default." $value $limit) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toYaml $p }}
+{{- end }}

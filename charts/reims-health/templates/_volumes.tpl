@@ -1,0 +1,137 @@
+{{/* Secrets as files, in one projected volume without subPath, so that a rotation shows
+     in running Pods. Each entry: {secret, items: {key: path}}. */}}
+
+{{- define "reims-health.secrets.tls" -}}
+{{- $items := dict -}}
+{{- with .Values.database.tls }}
+{{- if .caKey }}{{- $_ := set $items .caKey "database/ca.crt" }}{{- end }}
+{{- if .certKey }}{{- $_ := set $items .certKey "database/tls.crt" }}{{- end }}
+{{- if .keyKey }}{{- $_ := set $items .keyKey "database/tls.key" }}{{- end }}
+{{- end }}
+{{- if and .Values.database.tls.existingSecret $items }}
+{{- list (dict "secret" .Values.database.tls.existingSecret "items" $items) | toYaml }}
+{{- else -}}
+[]
+{{- end }}
+{{- end }}
+
+{{- define "reims-health.secrets.database" -}}
+{{- $sources := include "reims-health.secrets.tls" . | fromYamlArray -}}
+{{- with .Values.database }}
+{{- if .existingSecret }}{{- $sources = append $sources (dict "secret" .existingSecret "items" (dict .passwordKey "database/password")) }}{{- end }}
+{{- end }}
+{{- toYaml $sources }}
+{{- end }}
+
+{{- define "reims-health.secrets.sidecar" -}}
+{{- $v := .Values -}}
+{{- $sources := list -}}
+{{- if $v.database.host }}{{- $sources = concat $sources (include "reims-health.secrets.database" . | fromYamlArray) }}{{- end }}
+{{- if and $v.redis.host $v.redis.existingSecret }}
+{{- $sources = append $sources (dict "secret" $v.redis.existingSecret "items" (dict $v.redis.passwordKey "redis/password")) }}
+{{- end }}
+{{- if and $v.redis.host $v.redis.tls.enabled $v.redis.tls.existingSecret }}
+{{- $sources = append $sources (dict "secret" $v.redis.tls.existingSecret "items" (dict $v.redis.tls.caKey "redis/ca.crt")) }}
+{{- end }}
+{{- if and $v.minio.endpoint $v.minio.existingSecret }}
+{{- $sources = append $sources (dict "secret" $v.minio.existingSecret "items" (dict $v.minio.accessKeyKey "minio/access-key" $v.minio.secretKeyKey "minio/secret-key")) }}
+{{- end }}
+{{- if and $v.minio.endpoint $v.minio.tls.enabled $v.minio.tls.existingSecret }}
+{{- $sources = append $sources (dict "secret" $v.minio.tls.existingSecret "items" (dict $v.minio.tls.caKey "minio/ca.crt")) }}
+{{- end }}
+{{- with $v.sidecar.token }}
+{{- if .existingSecret }}{{- $sources = append $sources (dict "secret" .existingSecret "items" (dict .key "health/token")) }}{{- end }}
+{{- end }}
+{{- toYaml $sources }}
+{{- end }}
+
+{{/* The migrator's own Secret takes the place of the sidecar's. */}}
+{{- define "reims-health.secrets.migrate" -}}
+{{- $m := .Values.migrations.database -}}
+{{- if $m.existingSecret }}
+{{- $items := dict $m.passwordKey "migrations/password" -}}
+{{- if $m.urlKey }}{{- $items = dict $m.urlKey "migrations/url" }}{{- end }}
+{{- append (include "reims-health.secrets.tls" . | fromYamlArray) (dict "secret" $m.existingSecret "items" $items) | toYaml }}
+{{- else }}
+{{- include "reims-health.secrets.database" . }}
+{{- end }}
+{{- end }}
+
+{{/* The volume; nothing where there is no source. Takes {sources, optional}. */}}
+{{- define "reims-health.volumes.secrets" -}}
+{{- with .sources }}
+- name: reims-health-secrets
+  projected:
+    defaultMode: 0444
+    sources:
+      {{- range . }}
+      - secret:
+          name: {{ .secret }}
+          {{- if $.optional }}
+          optional: true
+          {{- end }}
+          items:
+            {{- range $key, $path := .items }}
+            - key: {{ $key }}
+              path: {{ $path }}
+            {{- end }}
+      {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Secrets are optional here: one that is missing fails its own service, with a reason,
+     and never keeps the whole Pod from starting. */}}
+{{- define "reims-health.volumes" -}}
+{{- include "reims-health.volumes.secrets" (dict "sources" (include "reims-health.secrets.sidecar" . | fromYamlArray) "optional" true) }}
+{{- if .Values.breakGlass.enabled }}
+- name: reims-health-break-glass
+  configMap:
+    name: {{ include "reims-health.breakGlass.configMap" . }}
+    optional: true
+{{- end }}
+{{- if .Values.reporting.enabled }}
+- name: reims-health-token
+  projected:
+    defaultMode: 0444
+    sources:
+      - serviceAccountToken:
+          path: token
+          expirationSeconds: 3600
+      - configMap:
+          name: kube-root-ca.crt
+          items:
+            - key: ca.crt
+              path: ca.crt
+      - downwardAPI:
+          items:
+            - path: namespace
+              fieldRef:
+                apiVersion: v1
+                fieldPath: metadata.namespace
+{{- end }}
+{{- end }}
+
+{{- define "reims-health.volumeMounts.secrets" -}}
+- name: reims-health-secrets
+  mountPath: {{ include "reims-health.secretsDir" . }}
+  readOnly: true
+{{- end }}
+
+{{- define "reims-health.volumeMounts" -}}
+{{- if include "reims-health.secrets.sidecar" . | fromYamlArray }}
+{{ include "reims-health.volumeMounts.secrets" . }}
+{{- end }}
+{{- if .Values.breakGlass.enabled }}
+- name: reims-health-break-glass
+  mountPath: {{ include "reims-health.breakGlassDir" . }}
+  readOnly: true
+{{- end }}
+{{- if .Values.reporting.enabled }}
+- name: reims-health-token
+  mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+  readOnly: true
+{{- end }}
+{{- with .Values.sidecar.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}

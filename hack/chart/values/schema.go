@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// schema is a JSON Schema, or a part of one.
+type schema map[string]any
+
+// generate returns the schema of a values.yaml. What a default shows (type, keys of a
+// map) is taken from it, and no map takes other keys. A comment above a value, in YAML,
+// says the rest, and one with # @schema.root adds to the schema as a whole:
+//
+//	# @schema {minimum: 1, maximum: 65535}
+//	# -- Port that the API listens on.
+//	port: 8000
+//
+// Every problem is told, each with its line.
+func generate(values []byte) ([]byte, error) {
+	var document yaml.Node
+	if err := yaml.Unmarshal(values, &document); err != nil {
+		return nil, err
+	}
+	if len(document.Content) != 1 || document.Content[0].Kind != yaml.MappingNode {
+		return nil, errors.New("want one map")
+	}
+	root, err := object(document.Content[0])
+	root["$schema"] = "http://json-schema.org/draft-07/schema#"
+	root["title"] = "Values"
+	extra, rootErr := annotation(string(values), "@schema.root")
+	maps.Copy(root, extra)
+	if err := errors.Join(err, rootErr); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	err = encoder.Encode(root)
+	return out.Bytes(), err
+}
+
+// object describes a map: its keys, and no others.
+func object(node *yaml.Node) (schema, error) {
+	properties := schema{}
+	var errs []error
+	for i := 0; i < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		property, err := property(key, value)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("line %d: %s: %w", key.Line, key.Value, err))
+		}
+		properties[key.Value] = property
+	}
+	return schema{"type": "object", "additionalProperties": false, "properties": properties}, errors.Join(errs...)
+}
+
+// property describes a value by its annotation, and where that leaves it open by the
+// default.
+func property(key, value *yaml.Node) (schema, error) {
+	given, err := annotation(key.HeadComment, "@schema")
+	if err != nil {
+		return nil, err
+	}
+	if text := description(key.HeadComment); text != "" {
+		given["description"] = text
+	}
+	if given["type"] != nil || given["enum"] != nil || given["$ref"] != nil {
+		return given, nil
+	}
+	inferred, err := infer(value)
+	maps.Copy(inferred, given)
+	return inferred, err
+}
+
+func infer(value *yaml.Node) (schema, error) {
+	if value.Kind == yaml.MappingNode && len(value.Content) > 0 {
+		return object(value)
+	}
+	types := map[string]string{"!!str": "string", "!!int": "integer", "!!bool": "boolean"}
+	if t, ok := types[value.Tag]; ok {
+		return schema{"type": t}, nil
+	}
+	return schema{}, errors.New("its default shows no type: give one with # @schema {type: …}")
+}
+
+// annotation reads the line of a comment that begins with the mark.
+func annotation(comment, mark string) (schema, error) {
+	s := schema{}
+	for line := range strings.Lines(comment) {
+		text, ok := strings.CutPrefix(strings.TrimSpace(line), "# "+mark+" ")
+		if !ok {
+			continue
+		}
+		if err := yaml.Unmarshal([]byte(text), &s); err != nil {
+			return s, fmt.Errorf("%s: %w", mark, err)
+		}
+	}
+	return s, nil
+}
+
+var (
+	descriptionStart = regexp.MustCompile(`^# -- `)
+	mark             = regexp.MustCompile(`^# @`)
+)
+
+// description is the text that helm-docs shows: from "# -- " on, without marks.
+func description(comment string) string {
+	var words []string
+	for line := range strings.Lines(comment) {
+		line = strings.TrimSpace(line)
+		switch {
+		case descriptionStart.MatchString(line):
+			words = []string{strings.TrimPrefix(line, "# -- ")}
+		case words != nil && !mark.MatchString(line):
+			words = append(words, strings.TrimSpace(strings.TrimPrefix(line, "#")))
+		}
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,169 @@
+package chart_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What holds in every installation.
+func TestInvariants(t *testing.T) {
+	t.Parallel()
+	for _, i := range installations(t) {
+		t.Run(i.String(), func(t *testing.T) {
+			t.Parallel()
+			objects := decode(t, i.render(t, "helm4", kubeVersions[1]))
+			for _, o := range objects {
+				noSecrets(t, o)
+				numericPorts(t, o)
+				if pod := o.pod(); pod != nil {
+					hardenedPod(t, o.text("kind"), pod)
+				}
+			}
+			onlyPodsOfTheAPIAreSelected(t, objects)
+		})
+	}
+}
+
+// noSecrets: none is made, copied into a variable, or mounted so that it stays old.
+func noSecrets(t *testing.T, o object) {
+	t.Helper()
+	if o.text("kind") == "Secret" {
+		t.Errorf("a Secret is rendered: %s", o.text("metadata", "name"))
+	}
+	walk("", o, func(_ string, part object) {
+		for _, key := range []string{"secretKeyRef", "subPath"} {
+			if part[key] != nil {
+				t.Errorf("%s: %s: %v", o.text("kind"), key, part[key])
+			}
+		}
+	})
+}
+
+func numericPorts(t *testing.T, o object) {
+	t.Helper()
+	probes := []string{"httpGet", "tcpSocket", "grpc"}
+	walk("", o, func(key string, part object) {
+		for _, field := range []string{"port", "targetPort", "portNumber"} {
+			if _, isText := part[field].(string); isText {
+				t.Errorf("%s: %s: %s is a name: %v", o.text("kind"), key, field, part[field])
+			}
+		}
+		if _, ok := part["port"].(int); slices.Contains(probes, key) && !ok {
+			t.Errorf("%s: %s has no port: %v", o.text("kind"), key, part)
+		}
+	})
+}
+
+func hardenedPod(t *testing.T, kind string, pod object) {
+	t.Helper()
+	spec := pod.child("spec")
+	if spec["automountServiceAccountToken"] != false || spec["enableServiceLinks"] != false {
+		t.Errorf("%s: a token or service links: %v, %v", kind, spec["automountServiceAccountToken"], spec["enableServiceLinks"])
+	}
+	for _, c := range containers(pod) {
+		seen := make(map[string]bool)
+		for _, env := range c.list("env") {
+			if name := env.text("name"); seen[name] {
+				t.Errorf("%s: %s: %s is set twice", kind, c.text("name"), name)
+			} else {
+				seen[name] = true
+			}
+		}
+		if strings.Contains(c.text("image"), "reims/reims-health") {
+			hardenedContainer(t, c)
+			continue
+		}
+		for _, mount := range c.list("volumeMounts") {
+			if strings.HasPrefix(mount.text("name"), "reims-health-") {
+				t.Errorf("%s mounts %s, which is the sidecar's", c.text("name"), mount.text("name"))
+			}
+		}
+	}
+}
+
+// hardenedContainer is one of ours.
+func hardenedContainer(t *testing.T, c object) {
+	t.Helper()
+	want := object{
+		"runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532, "readOnlyRootFilesystem": true, "allowPrivilegeEscalation": false,
+		"capabilities": object{"drop": []any{"ALL"}}, "seccompProfile": object{"type": "RuntimeDefault"},
+	}
+	if diff := cmp.Diff(want, c.child("securityContext")); diff != "" {
+		t.Errorf("%s: %s", c.text("name"), diff)
+	}
+	if c.at("resources", "limits", "memory") == nil || c.at("resources", "requests", "cpu") == nil || c.at("resources", "limits", "cpu") != nil {
+		t.Errorf("%s: want requests, a memory limit and no CPU limit: %v", c.text("name"), c["resources"])
+	}
+}
+
+// onlyPodsOfTheAPIAreSelected: a migration that gets traffic, or a budget that counts it,
+// is an outage.
+func onlyPodsOfTheAPIAreSelected(t *testing.T, objects []object) {
+	t.Helper()
+	for _, o := range objects {
+		selector := selectorOf(o)
+		if selector == nil {
+			continue
+		}
+		for _, other := range objects {
+			pod := other.pod()
+			if pod == nil {
+				continue
+			}
+			labels := pod.child("metadata", "labels")
+			if kind := other.text("kind"); matches(selector, labels) != (kind == "Deployment") {
+				t.Errorf("%s %s and the Pods of %s: selected: %t", o.text("kind"), o.text("metadata", "name"), kind, kind != "Deployment")
+			}
+		}
+	}
+}
+
+func selectorOf(o object) object {
+	switch o.text("kind") {
+	case "Service":
+		return o.child("spec", "selector")
+	case "Deployment", "PodDisruptionBudget", "PodMonitor":
+		return o.child("spec", "selector", "matchLabels")
+	case "NetworkPolicy":
+		return o.child("spec", "podSelector", "matchLabels")
+	default:
+		return nil
+	}
+}
+
+func matches(selector, labels object) bool {
+	for key, value := range selector {
+		if labels[key] != value {
+			return false
+		}
+	}
+	return len(selector) > 0
+}
+
+// What depends on the cluster or on chance drifts for ever under Argo CD.
+func TestTemplatesDependOnValuesAlone(t *testing.T) {
+	t.Parallel()
+	forbidden := regexp.MustCompile(`\b(lookup|rand[A-Z]\w*|gen[A-Z]\w*|uuidv4|now|htpasswd|derivePassword)\b`)
+	files, err := filepath.Glob(filepath.Join(root(t), "charts/*/templates/*.*"))
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d templates, %v", len(files), err)
+	}
+	actions := regexp.MustCompile(`{{[^}]*}}`)
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, action := range actions.FindAllString(string(text), -1) {
+			if !strings.Contains(action, "/*") && !strings.Contains(action, `"`) && forbidden.MatchString(action) {
+				t.Errorf("%s: %s", f, action)
+			}
+		}
+	}
+}

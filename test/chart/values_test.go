@@ -1,0 +1,101 @@
+package chart_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Every value does something: with its default or with another one, at least one
+// installation is another one, or is refused.
+func TestEveryValueArrives(t *testing.T) {
+	t.Parallel()
+	chart := filepath.Join(charts(t), "reims-health")
+	text, err := os.ReadFile(filepath.Join(chart, "values.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values object
+	if err := yaml.Unmarshal(text, &values); err != nil {
+		t.Fatal(err)
+	}
+	delete(values, "global") // open; its two keys are tested as such
+	rendered := make(map[installation]string)
+	for _, name := range []string{"everything", "reporting"} {
+		i := installation{chart, filepath.Join(chart, "ci", name+"-values.yaml")}
+		rendered[i] = i.render(t, "helm4", kubeVersions[1])
+	}
+	all := leaves(nil, values)
+	if len(all) < 100 {
+		t.Fatalf("%d values", len(all))
+	}
+	for _, l := range all {
+		t.Run(strings.Join(l.path, "."), func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "values.yaml")
+			for _, value := range []any{other(l.value), l.value} {
+				if err := os.WriteFile(file, l.with(t, value), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				for i, before := range rendered {
+					out, err := tool(t, nil, "helm4", "template", "rel", i.chart, "--namespace=ns", "--values", i.values, "--values", file,
+						"--kube-version", kubeVersions[1], "--skip-schema-validation")
+					if err != nil || out != before {
+						return
+					}
+				}
+			}
+			t.Error("nothing depends on it")
+		})
+	}
+}
+
+type leaf struct {
+	path  []string
+	value any
+}
+
+// leaves are the values that are no map, or an empty one.
+func leaves(path []string, value any) []leaf {
+	o, ok := value.(object)
+	if !ok || len(o) == 0 {
+		return []leaf{{slices.Clone(path), value}}
+	}
+	var all []leaf
+	for key, part := range o {
+		all = append(all, leaves(append(path, key), part)...)
+	}
+	return all
+}
+
+func other(value any) any {
+	switch v := value.(type) {
+	case bool:
+		return !v
+	case int:
+		return v + 1
+	case []any:
+		return []any{object{"name": "changed"}}
+	case object:
+		return object{"interval": "changed"}
+	default:
+		return "changed"
+	}
+}
+
+// with is a values file that has the value there.
+func (l leaf) with(t *testing.T, value any) []byte {
+	t.Helper()
+	for _, key := range slices.Backward(l.path) {
+		value = object{key: value}
+	}
+	text, err := yaml.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
