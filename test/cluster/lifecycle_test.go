@@ -1,0 +1,67 @@
+//go:build e2e
+
+package cluster_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// installAfterMigration installs, and shows that the hook had done its work before
+// there was any Pod.
+func (i *installation) installAfterMigration() {
+	i.t.Helper()
+	began := time.Now()
+	took := timed(func() { i.run("install", "--wait", "--timeout", "3m") })
+	steps.took(i.t, "helm install --wait, migrations included", took, settle)
+	i.pods.await(began, settle, "all Pods are ready", readyPods(2))
+	i.endpoints.await(began, published, "the Service has all Pods", serving(releaseName, 2))
+	const first = "no Pod before the migrations are done"
+	steps.holds(i.t, first, i.pods.always(began, first, func(pods []*corev1.Pod) bool {
+		return len(app(pods)) == 0 || slices.ContainsFunc(pods, migrated)
+	}))
+	steps.says(i.t, "schema after the install", fmt.Sprintf("version %d", i.database.version(i.t)))
+}
+
+// helmTest goes through the Service, as the API's clients do.
+func (i *installation) helmTest() {
+	i.t.Helper()
+	out, err := i.try("test", "--logs", "--timeout", "2m")
+	if err != nil {
+		i.t.Logf("%v\n%s", err, out)
+	}
+	steps.holds(i.t, "helm test passes", err == nil)
+}
+
+func migrated(p *corev1.Pod) bool {
+	return p.Labels[batchv1.JobNameLabel] == jobName && p.Status.Phase == corev1.PodSucceeded
+}
+
+// uninstall leaves what hooks made, and what was not the chart's.
+func (i *installation) uninstall() {
+	i.t.Helper()
+	took := timed(func() { i.run("uninstall", "--wait", "--timeout", "2m") })
+	steps.took(i.t, "helm uninstall --wait", took, 2*time.Minute)
+	i.pods.await(time.Now(), settle, "the Pods are gone", func(pods []*corev1.Pod) bool { return len(app(pods)) == 0 })
+	const kinds = "pods,deployments,replicasets,services,endpointslices,jobs,serviceaccounts,configmaps,secrets," +
+		"roles,rolebindings,poddisruptionbudgets,networkpolicies,ingresses,cronjobs,statefulsets,persistentvolumeclaims"
+	left := slices.DeleteFunc(strings.Fields(i.kubectl("get", kinds, "--output", "name")), func(name string) bool {
+		return strings.HasPrefix(name, "pod/"+jobName+"-")
+	})
+	slices.Sort(left)
+	want := []string{
+		"configmap/kube-root-ca.crt", "job.batch/" + jobName, "pod/" + releaseName + "-test",
+		"secret/" + secretName, "serviceaccount/default",
+	}
+	diff := cmp.Diff(want, left)
+	if diff != "" {
+		i.t.Logf("what helm uninstall left (-want +got):\n%s", diff)
+	}
+	steps.holds(i.t, "helm uninstall leaves the hook's Job and the Pod of helm test alone", diff == "")
+}

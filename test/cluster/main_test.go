@@ -1,0 +1,38 @@
+//go:build e2e
+
+package cluster_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	// The tests here wait far more than they compute. The command line wins.
+	_ = flag.Set("test.parallel", "8")
+	flag.Parse()
+	code, err := prepare(m.Run)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// prepare starts what all tests share, runs them, and shows the table of steps.
+func prepare(run func() int) (code int, err error) {
+	if err := os.MkdirAll(env.out, 0o755); err != nil {
+		return 0, err
+	}
+	if kube, err = connect(env.kubeconfig); err != nil {
+		return 0, err
+	}
+	if err := bystanders.start(); err != nil {
+		return 0, errors.Join(err, bystanders.close())
+	}
+	code = run()
+	return code, errors.Join(steps.write(os.Stdout, env.out), bystanders.close())
+}

@@ -1,0 +1,84 @@
+//go:build e2e
+
+package cluster_test
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// TestUpgrade changes the release under load, and holds what clients of the API lose
+// against what they lose without the sidecar.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	i := prepared(begin(t), 2)
+	control := i.rolloutWithoutSidecar(2)
+	steps.says(t, "control: rolling update of the API alone", control.String())
+	i.run("install", "--wait", "--timeout", "3m")
+	before := i.database.version(t)
+	l := startLoad(t, i.namespace, releaseName)
+
+	i.set("image", imageValues("e2e-next"))
+	i.rolls(l, control, "helm upgrade, with a new migration", func() { i.run("upgrade", "--wait", "--timeout", "3m") })
+	i.hasSchema(before + 1)
+
+	i.rolls(l, control, "helm rollback onto the newer schema", func() { i.run("rollback", "1", "--wait", "--timeout", "3m") })
+	i.hasSchema(before + 1)
+
+	i.failingUpgrade(l)
+	i.hasSchema(before + 1)
+}
+
+// rolls runs a step that replaces all Pods, under load.
+func (i *installation) rolls(l *load, control seen, step string, do func()) {
+	i.t.Helper()
+	began := time.Now()
+	old := app(i.pods.now())
+	got := l.during(func() {
+		took := timed(do)
+		steps.took(i.t, step+": ready", took, 2*time.Minute)
+		i.pods.await(began, 2*settle, "the old Pods are gone", func(pods []*corev1.Pod) bool {
+			return readyPods(2)(pods) && !overlap(app(pods), old)
+		})
+	})
+	i.t.Logf("%s: %s", step, got)
+	steps.compare(i.t, step+": requests, of "+strconv.Itoa(got.Sent), float64(got.Lost), float64(control.Lost), "lost")
+}
+
+// failingUpgrade is stopped by its migration, before any Pod is touched.
+func (i *installation) failingUpgrade(l *load) {
+	i.t.Helper()
+	i.set("image", imageValues("e2e-failing"))
+	began := time.Now()
+	got := l.during(func() {
+		out, err := i.try("upgrade", "--wait", "--timeout", "3m")
+		if err == nil {
+			i.t.Errorf("helm upgrade with a failing migration succeeded:\n%s", out)
+		}
+		steps.took(i.t, "helm upgrade with a failing migration: helm exits with an error", time.Since(began), 2*time.Minute)
+	})
+	i.t.Logf("failing upgrade: %s", got)
+	steps.compare(i.t, "failing migration: requests, of "+strconv.Itoa(got.Sent), float64(got.Lost), 0, "lost")
+	const step = "failing migration: the old Pods keep serving"
+	steps.holds(i.t, step, i.pods.always(began, step, readyPods(2)) && i.undisturbed(began))
+}
+
+func (i *installation) hasSchema(version int) {
+	i.t.Helper()
+	steps.holds(i.t, "the schema's version is "+strconv.Itoa(version), i.database.version(i.t) == version)
+}
+
+// overlap tells whether a Pod is in both.
+func overlap(a, b []*corev1.Pod) bool {
+	for _, p := range a {
+		for _, q := range b {
+			if p.UID == q.UID {
+				return true
+			}
+		}
+	}
+	return false
+}
