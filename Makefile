@@ -172,6 +172,14 @@ update-schema: ## Make the snapshot of the schema anew, from the migrations (sta
 update-golden: ## Write the golden files anew
 	go test ./pkg/server -update
 
+.PHONY: screenshots
+screenshots: ## Pictures of the status page into dist/screenshots, and those of the documents (4 minutes)
+	go run ./hack/screenshots -docs
+
+.PHONY: update-check
+update-check: ## Write the output that the cases of check want anew
+	go test ./test/check -update
+
 .PHONY: format
 format: ## Format the code
 	$(LINT) fmt ./...

@@ -12,6 +12,7 @@ import (
 
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/history"
 	"github.com/reims/reims-health/pkg/metrics"
 	"github.com/reims/reims-health/pkg/server"
 )
@@ -84,9 +85,13 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	}
 
 	monitor := health.NewMonitor(services)
+	past := history.New(services)
+	monitor.Subscribe(past.Observe)
 	token := &token{secret: cfg.Health.Token, log: log}
 	handler := server.NewHandler(monitor, server.Options{
 		Details: server.Details(cfg.Health.Details),
+		History: past,
+		Page:    bool(cfg.Health.Page),
 		Token:   token.value,
 	})
 	monitor.Subscribe(handler.Publish)

@@ -27,6 +27,7 @@ type Health struct {
 	Services       []string `env:"HEALTH_SERVICES" oneof:"database redis minio ollama" help:"The services to probe, in the order in which answers list them. One that is left out appears nowhere."`
 	Details        string   `env:"HEALTH_DETAILS" oneof:"full safe off" help:"What an answer tells: everything; statuses, reasons and numbers but no names, endpoints, versions or messages; or statuses alone."`
 	Token          Secret   `env:"HEALTH_TOKEN" format:"bearer" help:"With HEALTH_DETAILS=safe, callers that send it as Authorization: Bearer are shown everything."`
+	Page           Switch   `env:"HEALTH_PAGE" help:"Serve the status page for people at / of HEALTH_ADDR. It shows what HEALTH_DETAILS gives to callers without the token."`
 	AllowedOrigins []string `env:"HEALTH_ALLOWED_ORIGINS" format:"origin" help:"Origins whose pages may read the answers in a browser (CORS), such as a dashboard's, or * for all. Off when empty."`
 	OverrideFile   string   `env:"HEALTH_OVERRIDE_FILE" format:"path" help:"Break-glass: while this file is there and says ready or not_ready, it decides readiness."`
 	LogLevel       string   `env:"LOG_LEVEL" oneof:"debug info warn error" help:"The least level that is logged."`

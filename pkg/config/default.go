@@ -10,6 +10,7 @@ func Default() *Config {
 			MetricsAddr: ":9008",
 			Services:    []string{"database", "redis", "minio", "ollama"},
 			Details:     "full",
+			Page:        true,
 			LogLevel:    "info",
 			LogFormat:   "auto",
 			Environment: "development",

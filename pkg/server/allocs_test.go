@@ -4,6 +4,7 @@ package server_test
 
 import (
 	"net/http"
+	"regexp"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,17 @@ func TestAllocs(t *testing.T) {
 		wantNoAllocs(t, h, http.MethodPost, target)
 		wantNoAllocs(t, server.AllowOrigins(nil, h), http.MethodGet, target)
 	}
+}
+
+// TestAllocsPage shows that the page is rendered once for many.
+func TestAllocsPage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := anHour().handler(server.Full)
+		style := regexp.MustCompile(`assets/[^"]+\.css`).FindString(get(h, "/").Body.String())
+		wantNoAllocs(t, h, http.MethodGet, "/")
+		wantNoAllocs(t, h, http.MethodGet, "/"+style)
+		wantNoAllocs(t, h, http.MethodPost, "/")
+	})
 }
 
 // TestAllocsStale shows that answers which have changed by age are rendered once,

@@ -67,6 +67,24 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
+// BenchmarkMade renders what is made on demand, of an hour, for each request.
+func BenchmarkMade(b *testing.B) {
+	s, told := anHour().remembered()
+	from := &source{snapshot: s}
+	h := server.NewHandler(from, server.Options{Details: server.Full, History: told, Page: true})
+	for name, target := range map[string]string{"page": "/", "history": "/health/history"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			r, w := newRequest(http.MethodGet, target), &writer{header: http.Header{}}
+			for b.Loop() {
+				next := *s // another snapshot, of the same
+				from.snapshot = &next
+				h.ServeHTTP(w, r)
+			}
+		})
+	}
+}
+
 // BenchmarkLoopback asks over one connection that is kept, client included; control
 // is a handler that answers two bytes.
 func BenchmarkLoopback(b *testing.B) {

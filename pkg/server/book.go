@@ -57,14 +57,15 @@ func newAnswer(code int, contentType []string, body []byte) *answer {
 }
 
 // bind renders every answer of a snapshot.
-func bind(s *health.Snapshot, details Details) *book {
+func bind(s *health.Snapshot, options Options) *book {
+	details := options.Details
 	b := &book{until: s.Until(), pages: map[string]*page{}}
 	b.pages["/health"] = newPage(s, details, renderHealth, verboseHealth)
 	b.pages["/health/ready"] = newPage(s, details, renderReady, verboseReady)
 	b.pages["/health/live"] = newPage(s, details, renderLive, verboseLive)
 	b.pages["/health/live"].live = true
 	b.dead = newPage(s, details, renderDead, verboseDead)
-	paths := []string{"/health", "/health/live", "/health/ready"}
+	paths := options.paths()
 	for _, r := range s.Results {
 		path := "/health/" + r.Service.Name
 		paths = append(paths, path)
@@ -77,6 +78,18 @@ func bind(s *health.Snapshot, details Details) *book {
 	b.notAllowed = newAnswer(http.StatusMethodNotAllowed, contentJSON,
 		object{{"success", false}, {"error", "method not allowed: use GET or HEAD"}}.encode())
 	return b
+}
+
+// paths lists those that do not depend on the services.
+func (o Options) paths() []string {
+	paths := []string{"/health", "/health/live", "/health/ready"}
+	if o.History == nil {
+		return paths
+	}
+	if paths = append(paths, pastPath); o.Page {
+		paths = append(paths, "/")
+	}
+	return paths
 }
 
 func newPage(

@@ -23,9 +23,13 @@ type Source interface {
 	Idle() time.Duration
 }
 
-// Options are what a reader may see.
+// Options are what there is to see, and what a reader may see of it.
 type Options struct {
 	Details Details
+	// History answers /health/history and draws the status page. Nil: there is neither.
+	History History
+	// Page serves the status page at /. The default is not to.
+	Page bool
 	// Token returns the present HEALTH_TOKEN, or "" for none. It is called by requests
 	// that carry one, and must not block. Nil: there is none.
 	Token func() string
@@ -37,12 +41,18 @@ type Handler struct {
 	source  Source
 	options Options
 	book    atomic.Pointer[book]
+	past    memo[*past]
+	page    *statusPage // nil where there is none
 }
 
 // NewHandler returns a handler that answers from source. Publish must be called with
 // every new snapshot.
 func NewHandler(source Source, options Options) *Handler {
 	h := &Handler{source: source, options: options}
+	h.past = memo[*past]{source: source, produce: h.bindPast}
+	if options.Page && options.History != nil {
+		h.page = newStatusPage(source, options)
+	}
 	h.Publish(source.Snapshot())
 	return h
 }
@@ -50,7 +60,7 @@ func NewHandler(source Source, options Options) *Handler {
 // Publish renders every answer of a snapshot, as it must be read now: others than
 // the news in it may have gone stale.
 func (h *Handler) Publish(s *health.Snapshot) {
-	h.book.Store(bind(s.At(time.Now()), h.options.Details))
+	h.book.Store(bind(s.At(time.Now()), h.options))
 }
 
 // ServeHTTP writes the answer to the request's path.
@@ -64,15 +74,27 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		write(w, r, b.notAllowed)
 		return
 	}
-	p, ok := b.pages[strings.TrimSuffix(r.URL.Path, "/")]
+	path := strings.TrimSuffix(r.URL.Path, "/")
+	p, ok := b.pages[path]
 	if !ok {
-		write(w, r, b.notFound)
+		h.serveMade(w, r, path, b.notFound)
 		return
 	}
 	if p.live && h.source.Idle() > deadAfter {
 		p = b.dead
 	}
 	write(w, r, p.answers[formOf(r)][h.readerOf(r)])
+}
+
+// serveMade answers the paths whose answers are made when somebody asks: they are too
+// large to be made for every snapshot, and nobody's life hangs on them.
+func (h *Handler) serveMade(w http.ResponseWriter, r *http.Request, path string, notFound *answer) {
+	switch {
+	case path == pastPath && h.options.History != nil:
+		h.servePast(w, r, notFound)
+	case h.page == nil || !h.page.serve(w, r, path):
+		write(w, r, notFound)
+	}
 }
 
 // current returns the published answers or, where they are no longer true, those
@@ -83,7 +105,7 @@ func (h *Handler) current() *book {
 	if b.until.IsZero() || time.Until(b.until) >= 0 {
 		return b
 	}
-	fresh := bind(h.source.Snapshot().At(time.Now()), h.options.Details)
+	fresh := bind(h.source.Snapshot().At(time.Now()), h.options)
 	h.book.CompareAndSwap(b, fresh) // a snapshot published meanwhile is newer
 	return fresh
 }

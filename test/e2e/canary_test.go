@@ -92,7 +92,8 @@ func (s *sidecar) checkRedacted(services ...string) {
 func (s *sidecar) readAll() {
 	s.t.Helper()
 	for _, path := range []string{
-		"/health", "/health/live", "/health/ready", "/health/database", "/health/redis", "/health/minio", "/health/ollama", "/nothing",
+		"/health", "/health/live", "/health/ready", "/health/database", "/health/redis", "/health/minio", "/health/ollama", "/health/history",
+		"/", "/nothing",
 	} {
 		s.get(path)
 		s.get(path+"?verbose", "Authorization", "Bearer nobody's")

@@ -65,7 +65,12 @@ func TestMethodsAndPaths(t *testing.T) {
 		{"POST", "/health", "", 405, "GET, HEAD", "", "{"},
 		{"DELETE", "/health/live", "", 405, "GET, HEAD", "", "{"},
 		{"GET", "/health/mongo", "", 404, "", "", "{"},
-		{"GET", "/", "", 404, "", "", "{"},
+		{"GET", "/", "", 200, "", "", "<h1 "},
+		{"GET", "/index.html", "", 404, "", "", "{"},
+		{"GET", "/health/history?service=redis&since=1m", "", 200, "", "", `{"success":true,"since":"`},
+		{"GET", "/health/history?since=soon", "", 400, "", "", `"error":"since: `},
+		{"GET", "/health/history?service=mongo", "", 404, "", "", "{"},
+		{"POST", "/health/history", "", 405, "GET, HEAD", "", "{"},
 		{"GET", "/health", origin, 200, "", origin, "{"},
 		{"GET", "/health", "https://other.example", 200, "", "", "{"},
 	} {
@@ -83,6 +88,18 @@ func TestMethodsAndPaths(t *testing.T) {
 		if a.header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s %s may be cached: %v", test.method, test.path, a.header)
 		}
+	}
+}
+
+// With the page off there is nothing at /, nor any of its files.
+func TestPageOff(t *testing.T) {
+	t.Parallel()
+	s := startSidecar(t, with(nowhere(t), "HEALTH_PAGE", "off")...)
+	if a := s.get("/"); a.code != 404 || strings.Contains(a.body, `"/",`) {
+		t.Errorf("/: %d %s", a.code, a.body)
+	}
+	if a := s.get("/health/history"); a.code != 200 {
+		t.Errorf("/health/history: %d %s", a.code, a.body)
 	}
 }
 

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reims/reims-health/test/page"
+	"github.com/reims/reims-health/test/servers"
+)
+
+// stage is the servers and the sidecars that the pictures are of.
+type stage struct {
+	dir      string
+	program  string
+	all      []servers.Server
+	redis    *servers.Redis    // fails in the scene "degraded"
+	postgres *servers.Postgres // fails in the scene "unhealthy"
+	sidecars map[string]*page.Sidecar
+	api      []*pgx.Conn // stands in for the API's connections
+}
+
+// freezer is what every server of this set is.
+type freezer interface {
+	Running() bool
+	Freeze() error
+	Thaw() error
+}
+
+// set starts everything, lets it run, and breaks what is to be broken shortly before
+// the end, so that there is a past to show.
+func (s *stage) set(ctx context.Context, past time.Duration) error {
+	if err := s.startServers(ctx); err != nil {
+		return err
+	}
+	program, err := page.BuildProgram(s.dir)
+	if err != nil {
+		return err
+	}
+	s.program, s.sidecars = program, map[string]*page.Sidecar{}
+	for scene, own := range map[string][]servers.Var{
+		"healthy":   nil,
+		"degraded":  append(s.redis.Env(), servers.Var{Name: "OLLAMA_REQUIRED_MODELS", Value: "llama3.2"}),
+		"unhealthy": s.postgres.Env(),
+	} {
+		if err := s.start(scene, own...); err != nil {
+			return err
+		}
+	}
+	fmt.Println("running for", past)
+	if err := pause(ctx, past*3/4); err != nil {
+		return err
+	}
+	if err := errors.Join(s.redis.Stop(), s.postgres.Kill()); err != nil {
+		return err
+	}
+	return pause(ctx, past/4)
+}
+
+func (s *stage) startServers(ctx context.Context) error {
+	set, err := servers.NewSet(servers.Options{Dir: s.dir})
+	if err != nil {
+		return err
+	}
+	if s.redis, err = servers.NewRedis(servers.RedisOptions{Options: servers.Options{Dir: filepath.Join(s.dir, "redis-2")}}); err != nil {
+		return err
+	}
+	s.postgres, err = servers.NewPostgres(servers.PostgresOptions{Options: servers.Options{Dir: filepath.Join(s.dir, "postgres-2")}})
+	if err != nil {
+		return err
+	}
+	s.all = append(slices.Clip(set), s.redis, s.postgres)
+	group, starting := errgroup.WithContext(ctx)
+	for _, server := range s.all {
+		group.Go(func() error { return server.Start(starting) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return s.connectAPI(ctx, set)
+}
+
+// connectAPI holds some connections, as the API would.
+func (s *stage) connectAPI(ctx context.Context, set []servers.Server) error {
+	for _, server := range []servers.Server{set[0], s.postgres} {
+		pg, ok := server.(*servers.Postgres)
+		if !ok {
+			return fmt.Errorf("%s is no PostgreSQL", server.Name())
+		}
+		for i := range 9 {
+			conn, err := pgx.Connect(ctx, pg.URL())
+			if err != nil {
+				return err
+			}
+			s.api = append(s.api, conn)
+			if i == 0 {
+				if _, err := conn.Exec(ctx, "BEGIN"); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// start starts the sidecar of a scene. Later variables win.
+func (s *stage) start(scene string, own ...servers.Var) error {
+	var vars []servers.Var
+	for _, server := range s.all[:4] {
+		vars = append(vars, server.Env()...)
+	}
+	for _, name := range []string{"DATABASE", "REDIS", "MINIO", "OLLAMA"} {
+		vars = append(vars, servers.Var{Name: name + "_PROBE_INTERVAL", Value: "1s"})
+	}
+	sidecar, err := page.StartSidecar(s.program, slices.Concat(vars, own)...)
+	if err != nil {
+		return err
+	}
+	s.sidecars[scene] = sidecar
+	return s.await(scene, func(code int) bool { return code == http.StatusOK || scene == "starting" })
+}
+
+// play brings a scene about and returns the address of its page.
+func (s *stage) play(scene string) (string, error) {
+	if scene == "starting" {
+		if err := s.playStarting(); err != nil {
+			return "", err
+		}
+	}
+	err := s.await(scene, func(code int) bool {
+		return code == http.StatusOK == (scene == "healthy" || scene == "degraded")
+	})
+	return s.sidecars[scene].URL + "/", err
+}
+
+// playStarting freezes the servers, so that the first checks take their time.
+func (s *stage) playStarting() error {
+	for _, server := range s.all[:4] {
+		running, ok := server.(freezer)
+		if !ok {
+			return fmt.Errorf("%s cannot be frozen", server.Name())
+		}
+		if err := running.Freeze(); err != nil {
+			return err
+		}
+	}
+	var patient []servers.Var
+	for _, name := range []string{"DATABASE", "REDIS", "MINIO", "OLLAMA"} {
+		patient = append(patient, servers.Var{Name: name + "_PROBE_TIMEOUT", Value: "1m"})
+	}
+	return s.start("starting", patient...)
+}
+
+func (s *stage) await(scene string, wanted func(code int) bool) error {
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		response, err := http.Get(s.sidecars[scene].URL + "/health")
+		if err != nil {
+			return err
+		}
+		_ = response.Body.Close()
+		switch {
+		case wanted(response.StatusCode):
+			return nil
+		case time.Now().After(deadline):
+			return fmt.Errorf("the sidecar of %s answers %d", scene, response.StatusCode)
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+}
+
+func (s *stage) close() error {
+	var errs []error
+	for _, conn := range s.api {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		_ = conn.Close(ctx) // its server may be gone
+		cancel()
+	}
+	for _, sidecar := range s.sidecars {
+		errs = append(errs, sidecar.Stop())
+	}
+	for _, server := range s.all {
+		if frozen, ok := server.(freezer); ok && frozen.Running() {
+			errs = append(errs, frozen.Thaw())
+		}
+		errs = append(errs, server.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,67 @@
+// Keeps the page as the sidecar last answered, and says so when it does not answer.
+// The page is rendered by the server alone: what changed is taken over from there.
+"use strict";
+(() => {
+  const period = 2000, patience = 3000; // milliseconds
+  const lost = document.documentElement.classList;
+  let asking = false;
+
+  async function ask() {
+    if (asking || document.hidden) return;
+    asking = true;
+    try {
+      const answer = await fetch(location.pathname, {cache: "no-store", signal: AbortSignal.timeout(patience)});
+      if (!answer.ok) throw new Error(answer.statusText);
+      take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    } catch {
+      lose();
+    }
+    asking = false;
+  }
+
+  function take(page) {
+    const style = (d) => d.querySelector("link[rel=stylesheet]")?.getAttribute("href");
+    if (style(page) !== style(document)) { // another release answers, or something else does
+      if (!page.getElementById("overall")) throw new Error("not the status page");
+      location.reload();
+      return;
+    }
+    document.title = page.title;
+    adopt(document.body, page.body);
+    lost.remove("lost");
+    for (const clock of document.getAnimations()) { // the style sheet's own: no answer for too long
+      clock.currentTime = 0;
+      clock.play();
+    }
+  }
+
+  function lose() {
+    if (lost.contains("lost")) return;
+    lost.add("lost");
+    document.title = "No answer · reims-health";
+    document.getElementById("overall").textContent = "No answer from the sidecar";
+    for (const sign of document.querySelectorAll(".overall use")) sign.setAttribute("href", "#unknown");
+    for (const said of document.querySelectorAll(".verdict .summary, .ready h2")) said.prepend("It last said: ");
+  }
+
+  // adopt makes one element like another, and touches nothing that is the same: focus,
+  // selection and what a screen reader has read stay.
+  function adopt(old, now) {
+    if (old.nodeType !== now.nodeType || old.nodeName !== now.nodeName) {
+      old.replaceWith(now);
+      return;
+    }
+    if (old.nodeType !== Node.ELEMENT_NODE) {
+      if (old.data !== now.data) old.data = now.data;
+      return;
+    }
+    for (const {name} of [...old.attributes]) if (!now.hasAttribute(name)) old.removeAttribute(name);
+    for (const {name, value} of now.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    const have = [...old.childNodes], want = [...now.childNodes];
+    want.forEach((child, i) => have[i] ? adopt(have[i], child) : old.append(child));
+    have.slice(want.length).forEach((child) => child.remove());
+  }
+
+  document.addEventListener("visibilitychange", ask);
+  setInterval(ask, period);
+})();

@@ -1,0 +1,171 @@
+package server
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// The charts' measurements, in units of their drawing.
+const (
+	chartSteps  = 60
+	stepWidth   = 10
+	chartHeight = 44 // of the latencies
+	bandHeight  = 10 // of the verdicts below them
+)
+
+// axis is the time that the charts of one page show, in steps: as long as was
+// watched, in whole minutes, at least two and at most sixty.
+type axis struct {
+	begin, end time.Time
+	span, step time.Duration
+}
+
+func newAxis(samples [][]health.Sample, now time.Time) axis {
+	span := 2 * time.Minute
+	for _, s := range samples {
+		if len(s) > 0 {
+			span = max(span, now.Sub(s[0].Time))
+		}
+	}
+	span = min((span + time.Minute - 1).Truncate(time.Minute), pastSpan)
+	return axis{begin: now.Add(-span), end: now, span: span, step: span / chartSteps}
+}
+
+// chart is the drawing of a service's past, and the same in words.
+type chart struct {
+	Line  string // the median of each step
+	Area  string // up to the slowest answer of each step
+	Bands []band
+	Label string
+}
+
+// band is the steps that had one verdict, as a path.
+type band struct{ Class, Path string }
+
+// step is what happened in one.
+type step struct {
+	answers []time.Duration
+	failed  bool // a check had no answer
+	status  health.Status
+}
+
+func (a axis) chart(svc *health.Service, samples []health.Sample, d Details) chart {
+	steps := a.steps(svc, samples)
+	c := chart{Bands: bands(steps)}
+	words := a.verdictWords(steps)
+	if q := health.Quantiles(samples, 0.5, 1); q != nil && d != Off {
+		c.Line, c.Area = curves(steps, q[1])
+		words = fmt.Sprintf("Half of the answers came within %s, the slowest after %s. %s", latencyText(q[0]), latencyText(q[1]), words)
+	}
+	c.Label = fmt.Sprintf("The last %s. %s", spanText(a.span), words)
+	return c
+}
+
+// steps sorts the samples. A step without any has the verdict of the one before, for
+// as long as that one's result counted.
+func (a axis) steps(svc *health.Service, samples []health.Sample) []step {
+	steps := make([]step, chartSteps)
+	i, last, expires := 0, health.Unknown, time.Time{}
+	for n := range steps {
+		begin, end := a.begin.Add(time.Duration(n)*a.step), a.begin.Add(time.Duration(n+1)*a.step)
+		s := &steps[n]
+		if expires.After(begin) {
+			s.status = last
+		}
+		for ; i < len(samples) && (samples[i].Time.Before(end) || n == chartSteps-1); i++ {
+			s.add(samples[i])
+			last, expires = samples[i].Status, samples[i].Time.Add(2*svc.Interval+svc.Timeout)
+		}
+	}
+	return steps
+}
+
+// add keeps the worst verdict of the step.
+func (s *step) add(sample health.Sample) {
+	s.status = max(s.status, sample.Status)
+	if sample.Latency > 0 {
+		s.answers = append(s.answers, sample.Latency)
+	} else {
+		s.failed = true
+	}
+}
+
+// curves draws the latencies: their square roots, lest one slow answer make all others
+// look the same. The line is broken where there was no answer.
+func curves(steps []step, slowest time.Duration) (line, area string) {
+	var l, ar strings.Builder
+	drawn, x := false, 0
+	height := func(d time.Duration) float64 {
+		return chartHeight - (chartHeight-2)*math.Sqrt(float64(d)/float64(slowest))
+	}
+	rest := func() {
+		if drawn {
+			fmt.Fprintf(&ar, "L%d %dZ", x, chartHeight)
+			l.WriteString("h.1") // a line of one point is seen as well
+		}
+		drawn = false
+	}
+	for i, s := range steps {
+		switch {
+		case len(s.answers) == 0 && s.failed:
+			rest()
+		case len(s.answers) > 0:
+			slices.Sort(s.answers)
+			x = i*stepWidth + stepWidth/2
+			letter := "L"
+			if !drawn {
+				letter = "M"
+				fmt.Fprintf(&ar, "M%d %d", x, chartHeight)
+			}
+			drawn = true
+			fmt.Fprintf(&l, "%s%d %.1f", letter, x, height(s.answers[len(s.answers)/2]))
+			fmt.Fprintf(&ar, "L%d %.1f", x, height(s.answers[len(s.answers)-1]))
+		}
+	}
+	rest()
+	return l.String(), ar.String()
+}
+
+// bands draws the verdicts: the worse, the higher, so that it is not only the colour
+// that tells them apart.
+func bands(steps []step) []band {
+	heights := map[health.Status]int{health.Unknown: 1, health.Healthy: 4, health.Degraded: 7, health.Unhealthy: bandHeight}
+	var all []band
+	for _, status := range health.Statuses() {
+		var path strings.Builder
+		for i, s := range steps {
+			if s.status == status {
+				h := heights[status]
+				fmt.Fprintf(&path, "M%d %dh8v%dh-8z", i*stepWidth+1, chartHeight+4+bandHeight-h, h)
+			}
+		}
+		if path.Len() > 0 {
+			all = append(all, band{status.String(), path.String()})
+		}
+	}
+	return all
+}
+
+// verdictWords tells for how long the service was in which state since it is watched.
+func (a axis) verdictWords(steps []step) string {
+	first := slices.IndexFunc(steps, func(s step) bool { return s.status != health.Unknown })
+	if first < 0 {
+		return "Nothing is known yet."
+	}
+	count := map[health.Status]int{}
+	for _, s := range steps[first:] {
+		count[s.status]++
+	}
+	var words []string
+	for _, status := range []health.Status{health.Unhealthy, health.Degraded, health.Healthy, health.Unknown} {
+		if n := count[status]; n > 0 {
+			words = append(words, fmt.Sprintf("%s for about %s", status, spanText(time.Duration(n)*a.step)))
+		}
+	}
+	return capital(enumerate(words)) + "."
+}

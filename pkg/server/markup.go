@@ -1,0 +1,142 @@
+package server
+
+import (
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+)
+
+// The page as markup. Text and attributes are escaped by the library; the constants
+// alone are given to it as they are.
+
+// pageSigns are drawn once and used by name: the state's class.
+const pageSigns = `<svg class="signs" aria-hidden="true">` +
+	`<symbol id="healthy" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7.2"/><path class="mark" d="M4.8 8.3l2.2 2.2 4.2-4.6"/></symbol>` +
+	`<symbol id="degraded" viewBox="0 0 16 16"><path class="round" d="M8 1.2 15.4 14.4H.6z"/><path class="mark" d="M8 6v3.6M8 11.9v.1"/></symbol>` +
+	`<symbol id="unhealthy" viewBox="0 0 16 16"><path d="M5 .8h6L15.2 5v6L11 15.2H5L.8 11V5z"/><path class="mark" d="M5.4 5.4l5.2 5.2M10.6 5.4l-5.2 5.2"/></symbol>` +
+	`<symbol id="unknown" viewBox="0 0 16 16"><circle class="hollow" cx="8" cy="8" r="6.4"/></symbol></svg>`
+
+// reloadWithoutScript has no effect where there is script.
+const reloadWithoutScript = `<noscript><meta http-equiv="refresh" content="5"></noscript>`
+
+func (v *pageView) markup() g.Node {
+	return h.Doctype(h.HTML(
+		h.Lang("en"),
+		h.Head(
+			h.Meta(h.Charset("utf-8")),
+			h.Meta(h.Name("viewport"), h.Content("width=device-width, initial-scale=1")),
+			h.Meta(h.Name("color-scheme"), h.Content("light dark")),
+			h.TitleEl(g.Text(v.State.Word+" · reims-health")),
+			h.Link(h.Rel("icon"), h.Href(v.Icon)),
+			h.Link(h.Rel("stylesheet"), h.Href(v.Style)),
+			g.Raw(reloadWithoutScript),
+			h.Script(h.Src(v.Script), h.Defer()),
+		),
+		h.Body(
+			g.Raw(pageSigns),
+			h.A(h.Class("skip"), h.Href("#services"), g.Text("Skip to the services")),
+			v.top(),
+			h.Main(v.overall(), v.services(), v.changes()),
+			v.footer(),
+		),
+	))
+}
+
+func (v *pageView) top() g.Node {
+	return h.Header(
+		h.P(h.Class("lost"), h.Strong(g.Text("No answer from the sidecar since "), v.AsOf.markup(), g.Text(" UTC.")),
+			g.Text(" What follows is what it said then; it may no longer be true.")),
+		h.Div(h.Class("top"),
+			h.P(h.Class("brand"), h.Img(h.Src(v.Icon), h.Alt(""), h.Width("20"), h.Height("20")), g.Text("reims-health")),
+			h.P(h.Class("asof"), g.Text("as of "), v.AsOf.markup(), g.Text(" UTC")),
+		),
+	)
+}
+
+// overall is the one part that is read out when it changes.
+func (v *pageView) overall() g.Node {
+	return h.Section(
+		h.Class("overall "+v.State.Class), h.Aria("labelledby", "overall"),
+		h.Div(
+			h.Class("verdict"), v.State.sign(),
+			h.H1(h.ID("overall"), h.Aria("live", "polite"), h.Aria("atomic", "true"), unseen("Overall: "), g.Text(v.State.Word)),
+			h.P(h.Class("summary"), g.Text(v.Summary)),
+		),
+		h.Div(
+			h.Class("ready "+v.Ready.State.Class), v.Ready.State.sign(),
+			h.H2(g.Text(v.Ready.State.Word)),
+			h.P(h.Class("summary"), g.Text(v.Ready.Text)),
+			g.If(len(v.Ready.Causes) > 0, h.Ul(h.Class("causes"), g.Map(v.Ready.Causes, func(c causeView) g.Node {
+				return h.Li(h.B(g.Text(c.Source)), g.Text(": "+c.Text))
+			}))),
+		),
+		g.If(v.Stopped != "", h.P(h.Class("stopped"),
+			h.B(g.Textf("This sidecar’s own scheduler has not run for %s.", v.Stopped)), g.Text(" Nothing here is news."))),
+	)
+}
+
+func (v *pageView) services() g.Node {
+	return h.Section(
+		h.ID("services"), h.TabIndex("-1"), h.Aria("labelledby", "services-title"),
+		h.H2(h.Class("hidden"), h.ID("services-title"), g.Text("Services")),
+		h.Div(h.Class("services"), g.Map(v.Services, func(s serviceView) g.Node { return s.markup(v.Span) })),
+	)
+}
+
+func (v *pageView) changes() g.Node {
+	list := h.P(h.Class("earlier"), g.Text("None."))
+	if len(v.Changes) > 0 {
+		list = h.Ol(g.Map(v.Changes, changeView.markup))
+	}
+	return h.Section(
+		h.Class("changes"), h.Aria("labelledby", "changes-title"),
+		h.H2(h.ID("changes-title"), g.Text("Changes in the last hour")), list,
+		g.If(v.Earlier > 0, h.P(h.Class("earlier"), g.Textf("%d earlier: ", v.Earlier),
+			h.A(h.Href("health/history"), g.Text("health/history")))),
+	)
+}
+
+func (c changeView) markup() g.Node {
+	what := g.Group{g.Text(c.From.Word + " "), h.Span(h.Aria("hidden", "true"), g.Text("→")), unseen("to"), g.Text(" " + c.To.Word)}
+	switch {
+	case c.Same:
+		what = g.Group{g.Text("still " + c.To.Word + ", for another reason")}
+	case c.First:
+		what = g.Group{g.Text("first result: " + c.To.Word)}
+	}
+	return h.Li(
+		h.Class(c.To.Class), c.At.markup(), c.To.sign(),
+		h.P(h.B(g.Text(c.Subject)), g.Text(" "), what, reason(c.Reason), more(c.Words)),
+	)
+}
+
+func (v *pageView) footer() g.Node {
+	withheld := map[Details]string{
+		Safe: " Names and versions are withheld (HEALTH_DETAILS=safe).",
+		Off:  " Reasons and figures are withheld (HEALTH_DETAILS=off).",
+	}
+	link := func(path, text string) g.Node { return h.A(h.Href(path), g.Text(text)) }
+	return h.Footer(
+		h.P(g.Text("Times are UTC. The latest result came in at "), v.Latest.markup(),
+			g.Text(". This page refreshes itself; looking at it causes no check."+withheld[v.Details])),
+		h.Nav(h.Aria("label", "As JSON"), g.Text("As JSON: "),
+			link("health", "health"), g.Text(" "), link("health/ready", "ready"), g.Text(" "), link("health/history", "history")),
+	)
+}
+
+func (s state) sign() g.Node {
+	return g.El("svg", h.Class("sign"), g.Attr("viewBox", "0 0 16 16"), h.Aria("hidden", "true"),
+		g.El("use", h.Href("#"+s.Class)))
+}
+
+func (m moment) markup() g.Node { return h.Time(h.DateTime(m.ISO), g.Text(m.Text)) }
+
+// unseen is for screen readers.
+func unseen(text string) g.Node { return h.Span(h.Class("hidden"), g.Text(text)) }
+
+func reason(name string) g.Node {
+	return g.If(name != "", g.Group{g.Text(" "), h.Code(g.Text(name))})
+}
+
+func more(text string) g.Node {
+	return g.If(text != "", g.Group{g.Text(" "), h.Span(h.Class("more"), g.Text(text))})
+}

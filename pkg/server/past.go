@@ -1,0 +1,154 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+const (
+	pastPath = "/health/history"
+	// pastSpan is how far back anybody can look, and the default.
+	pastSpan = time.Hour
+)
+
+// History is where the past comes from. What it returns is the oldest first.
+type History interface {
+	// Samples returns what a service's checks came to from a moment on.
+	Samples(service string, since time.Time) []health.Sample
+	// Changes returns those of a service or, for "", of readiness.
+	Changes(service string, since time.Time) []health.Change
+}
+
+// past is /health/history as one snapshot gives it: rendered once, in pieces, of
+// which an answer takes those that it needs.
+type past struct {
+	services  []pastService
+	readiness fragment
+	stamp     string
+}
+
+type pastService struct {
+	name             string
+	summary          []byte
+	results, changes fragment
+}
+
+func (h *Handler) bindPast(s *health.Snapshot, now time.Time) (*past, time.Time) {
+	p, since := &past{stamp: stamp(s.Time)}, now.Add(-pastSpan)
+	d := h.options.Details
+	for _, r := range s.Results {
+		name := r.Service.Name
+		samples := h.options.History.Samples(name, since)
+		p.services = append(p.services, pastService{
+			name:    name,
+			summary: appendSummary(nil, samples, d),
+			results: newFragment(samples, sampleTime, func(b []byte, s health.Sample) []byte { return appendSample(b, s, d) }),
+			changes: newChanges(h.options.History.Changes(name, since), d),
+		})
+	}
+	p.readiness = newChanges(h.options.History.Changes("", since), d)
+	return p, time.Time{}
+}
+
+func newChanges(changes []health.Change, d Details) fragment {
+	if d == Off { // statuses only: that the reason changed is not told
+		changes = slices.DeleteFunc(slices.Clone(changes), func(c health.Change) bool { return c.From == c.To })
+	}
+	return newFragment(changes, changeTime, func(b []byte, c health.Change) []byte { return appendChange(b, c, d) })
+}
+
+// pastQuery is what a request asks of the past.
+type pastQuery struct {
+	service string // "" is all
+	since   time.Time
+}
+
+var errSince = errors.New("since: a duration above zero, such as 15m, or a time in RFC 3339, such as 2026-01-31T12:00:00Z")
+
+// parsePast reads the query. What it does not know is left alone, as with any path.
+func parsePast(raw string, now time.Time) (pastQuery, error) {
+	q := pastQuery{since: now.Add(-pastSpan)}
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return q, errors.New("query: not in the form name=value&name=value, escaped as in a URL")
+	}
+	q.service = query.Get("service")
+	text := query.Get("since")
+	if text == "" {
+		return q, nil
+	}
+	since, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		d, err := time.ParseDuration(text)
+		if err != nil || d <= 0 {
+			return q, errSince
+		}
+		since = now.Add(-min(d, pastSpan))
+	}
+	if since.After(q.since) {
+		q.since = since
+	}
+	return q, nil
+}
+
+func (h *Handler) servePast(w http.ResponseWriter, r *http.Request, notFound *answer) {
+	q, err := parsePast(r.URL.RawQuery, time.Now())
+	if err != nil {
+		write(w, r, newAnswer(http.StatusBadRequest, contentJSON, object{{"success", false}, {"error", err.Error()}}.encode()))
+		return
+	}
+	p := h.past.get()
+	if q.service != "" && !slices.ContainsFunc(p.services, func(s pastService) bool { return s.name == q.service }) {
+		write(w, r, notFound)
+		return
+	}
+	writePieces(w, r, p.answer(q))
+}
+
+// answer lists the pieces of a body.
+func (p *past) answer(q pastQuery) [][]byte {
+	pieces := [][]byte{[]byte(`{"success":true,"since":"` + stamp(q.since) + `","services":{`)}
+	first := true
+	for _, s := range p.services {
+		if q.service != "" && s.name != q.service {
+			continue
+		}
+		head := strconv.AppendQuote(nil, s.name)
+		if !first {
+			head = append([]byte(","), head...)
+		}
+		first = false
+		pieces = append(pieces, append(head, ':', '{'), s.summary,
+			[]byte(`"results":[`), s.results.since(q.since), []byte(`],"changes":[`), s.changes.since(q.since), []byte("]}"))
+	}
+	pieces = append(pieces, []byte("}"))
+	if q.service == "" {
+		pieces = append(pieces, []byte(`,"readiness":[`), p.readiness.since(q.since), []byte("]"))
+	}
+	return append(pieces, []byte(`,"timestamp":"`+p.stamp+"\"}\n"))
+}
+
+func writePieces(w http.ResponseWriter, r *http.Request, pieces [][]byte) {
+	length := 0
+	for _, piece := range pieces {
+		length += len(piece)
+	}
+	header := w.Header()
+	header["Content-Type"] = contentJSON
+	header["Content-Length"] = []string{strconv.Itoa(length)}
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return
+	}
+	for _, piece := range pieces {
+		if _, err := w.Write(piece); err != nil {
+			return // a reader that has gone needs no answer
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package server
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// maxChangesShown keeps the page short; /health/history has them all.
+const maxChangesShown = 30
+
+// pageView is what the template is filled with. What a reader may not see is not in
+// it.
+type pageView struct {
+	pageLinks
+	State    state
+	Summary  string
+	AsOf     moment
+	Latest   moment // when the latest result came in
+	Stopped  string // for how long the scheduler has not run, or ""
+	Ready    readyView
+	Services []serviceView
+	Span     string // the time that the charts show
+	Changes  []changeView
+	Earlier  int // changes that are not shown
+	Details  Details
+}
+
+// state is a verdict: Class is its name in the style sheet and of its sign.
+type state struct{ Class, Word string }
+
+var states = map[string]state{
+	"unknown":   {"unknown", "Unknown"},
+	"healthy":   {"healthy", "Healthy"},
+	"degraded":  {"degraded", "Degraded"},
+	"unhealthy": {"unhealthy", "Unhealthy"},
+	"ready":     {"healthy", "Ready"},
+	"not_ready": {"unhealthy", "Not ready"},
+}
+
+func stateOf(s health.Status) state { return states[s.String()] }
+
+func (p *statusPage) view(s *health.Snapshot, now time.Time) *pageView {
+	since := now.Add(-pastSpan)
+	v := &pageView{
+		pageLinks: p.links, AsOf: newMoment(now, now), Latest: newMoment(s.Time, now), Details: p.options.Details,
+		Ready: newReadyView(s, p.options.Details),
+	}
+	v.State, v.Summary = overall(s)
+	if idle := p.source.Idle(); idle > deadAfter {
+		v.Stopped = spanText(idle)
+	}
+	samples := make([][]health.Sample, len(s.Results))
+	for i, r := range s.Results {
+		samples[i] = p.options.History.Samples(r.Service.Name, since)
+	}
+	axis := newAxis(samples, now)
+	v.Span = spanText(axis.span)
+	for i, r := range s.Results {
+		v.Services = append(v.Services, newServiceView(r, samples[i], axis, p.options.Details))
+	}
+	v.Changes = p.changes(s, since, now)
+	v.Earlier = max(0, len(v.Changes)-maxChangesShown)
+	v.Changes = v.Changes[:len(v.Changes)-v.Earlier]
+	return v
+}
+
+// overall puts /health into words. While nothing but first results are missing it is
+// starting, which /health calls unhealthy.
+func overall(s *health.Snapshot) (state, string) {
+	names := map[health.Status][]string{}
+	for _, r := range s.Results {
+		names[r.Status] = append(names[r.Status], title(r.Service.Name))
+	}
+	status, waiting := s.Status(), names[health.Unknown]
+	if len(waiting) > 0 && len(names[health.Unhealthy]) == 0 {
+		text := "Waiting for the first result of " + enumerate(waiting)
+		if status == health.Unhealthy {
+			text += "; until then /health is unhealthy"
+		}
+		return state{"unknown", "Starting"}, text + "."
+	}
+	if status == health.Healthy {
+		return stateOf(status), "Every service is healthy."
+	}
+	var text []string
+	for _, each := range []health.Status{health.Unhealthy, health.Degraded, health.Unknown, health.Healthy} {
+		if list := names[each]; len(list) > 0 {
+			text = append(text, enumerate(list)+verb(list)+each.String()+".")
+		}
+	}
+	return stateOf(status), strings.Join(text, " ")
+}
+
+func verb(subjects []string) string {
+	if len(subjects) > 1 {
+		return " are "
+	}
+	return " is "
+}
+
+// readyView is /health/ready in words.
+type readyView struct {
+	State  state
+	Text   string
+	Causes []causeView
+}
+
+type causeView struct{ Source, Text string }
+
+func newReadyView(s *health.Snapshot, d Details) readyView {
+	ready := s.Readiness()
+	v := readyView{State: states["not_ready"], Text: "This Pod should receive no traffic."}
+	if ready.Ready {
+		v = readyView{State: states["ready"], Text: "This Pod may receive traffic."}
+	}
+	for _, c := range ready.Causes {
+		switch {
+		case c.Ours() || d == Full:
+			v.Causes = append(v.Causes, causeView{title(c.Source), c.Message})
+		case d == Safe && c.Grace:
+			v.Causes = append(v.Causes, causeView{title(c.Source), c.Reason.Message() + "; ready under its grace"})
+		case d == Safe:
+			v.Causes = append(v.Causes, causeView{title(c.Source), c.Reason.Message()})
+		}
+	}
+	return v
+}
+
+// changeView is one line of the timeline.
+type changeView struct {
+	At       moment
+	Subject  string
+	From, To state
+	Same     bool // it is the reason that changed
+	First    bool // there was no verdict before
+	Reason   string
+	Words    string
+
+	time time.Time
+}
+
+// changes returns those of all services and of readiness, the latest first.
+func (p *statusPage) changes(s *health.Snapshot, since, now time.Time) []changeView {
+	var views []changeView
+	add := func(name, subject string) {
+		for _, c := range p.options.History.Changes(name, since) {
+			v := changeView{
+				At: newMoment(c.Time, now), Subject: subject, From: states[c.From], To: states[c.To], time: c.Time,
+				Same: c.From == c.To, First: c.From == health.Unknown.String(),
+			}
+			if p.options.Details != Off {
+				v.Reason, v.Words = string(c.Reason), changeWords(c.Reason)
+			}
+			if !v.Same || v.Reason != "" {
+				views = append(views, v)
+			}
+		}
+	}
+	add("", "Readiness")
+	for _, r := range s.Results {
+		add(r.Service.Name, title(r.Service.Name))
+	}
+	slices.SortStableFunc(views, func(a, b changeView) int { return b.time.Compare(a.time) })
+	return views
+}
+
+func changeWords(r health.Reason) string {
+	switch r {
+	case "":
+		return ""
+	case "override":
+		return "the break-glass decides"
+	case "shutdown":
+		return "the sidecar is shutting down"
+	default:
+		return r.Message()
+	}
+}

@@ -1,0 +1,131 @@
+package server
+
+import (
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// serviceView is one service. With HEALTH_DETAILS=off it is little more than its name
+// and state.
+type serviceView struct {
+	Name, Title string
+	State       state
+	Policy      string // what it means for readiness
+	Since       *moment
+	For         string
+	Trouble     *troubleView
+	Figures     []figure
+	Chart       chart
+	Bars        []bar
+	Facts       []fact
+}
+
+// troubleView says why the state is not healthy, or that the latest check failed.
+type troubleView struct{ Reason, Words, More string }
+
+type (
+	figure struct{ Label, Value string }
+	fact   struct {
+		Label, Value string
+		Name         bool // a name rather than a number
+	}
+)
+
+var policies = map[health.Policy]string{
+	health.Strict:  "Required for readiness",
+	health.Startup: "Required to become ready",
+	health.Ignore:  "Not required for readiness",
+}
+
+func newServiceView(r health.Result, samples []health.Sample, a axis, d Details) serviceView {
+	v := serviceView{
+		Name: r.Service.Name, Title: title(r.Service.Name), State: stateOf(r.Status),
+		Policy: policies[r.Service.Readiness], Chart: a.chart(r.Service, samples, d),
+	}
+	if d == Off {
+		return v
+	}
+	since := newMoment(r.Since, a.end)
+	v.Since, v.For = &since, spanText(a.end.Sub(r.Since))
+	v.Trouble = trouble(r, a.end, d)
+	v.Figures = figures(r, samples)
+	v.Bars, v.Facts = measures(r.Last.Observation, d)
+	if r.Checks > 0 {
+		v.Facts = append(v.Facts, fact{Label: "Last checked", Value: ago(r.Last.Finished, a.end)})
+	}
+	return v
+}
+
+func ago(t, now time.Time) string {
+	if d := now.Sub(t); d >= time.Second {
+		return spanText(d) + " ago"
+	}
+	return "just now"
+}
+
+func trouble(r health.Result, now time.Time, d Details) *troubleView {
+	switch {
+	case r.Status == health.Healthy && r.Last.Fault != nil:
+		return &troubleView{
+			Reason: string(r.Last.Fault.Reason), Words: "The latest check failed; it is being confirmed.",
+		}
+	case r.Fault() == nil || r.Checks == 0 && r.Status == health.Unknown:
+		return nil
+	}
+	t := &troubleView{Reason: string(r.Reason()), Words: capital(r.Reason().Message()) + "."}
+	if d == Full {
+		t.Words = capital(r.Message()) + "."
+	}
+	switch n := r.ConsecutiveFailures; {
+	case n == 1:
+		t.More = "1 check not healthy; "
+	case n > 1:
+		t.More = numberText(float64(n)) + " checks in a row not healthy; "
+	}
+	if r.LastSuccess.IsZero() {
+		t.More = capital(t.More + "never seen healthy.")
+	} else {
+		t.More = capital(t.More + "last healthy at " + newMoment(r.LastSuccess, now).Text + ".")
+	}
+	return t
+}
+
+// figures are the latency now and over the past; "" is none.
+func figures(r health.Result, samples []health.Sample) []figure {
+	f := []figure{{Label: "Latency"}, {Label: "p50"}, {Label: "p99"}, {Label: "Slowest"}}
+	if r.Last.Answered() {
+		f[0].Value = latencyText(r.Last.Observation.Latency)
+	}
+	for i, q := range health.Quantiles(samples, 0.5, 0.99, 1) {
+		f[i+1].Value = latencyText(q)
+	}
+	return f
+}
+
+// measures sorts what the latest check saw into shares of a whole, drawn as bars, and
+// the rest.
+func measures(o health.Observation, d Details) (bars []bar, facts []fact) {
+	drawn := map[string]bool{}
+	for _, g := range gauges {
+		if b, ok := g.draw(o); ok {
+			bars = append(bars, b)
+			for _, name := range g.names() {
+				drawn[name] = true
+			}
+		}
+	}
+	for _, m := range o.Measures {
+		if drawn[m.Name] || d != Full && m.Identifying() {
+			continue
+		}
+		f := fact{measureName(m.Name), measureText(m), m.Identifying()}
+		if m.Name == "memory_max" && m.Number == 0 {
+			f.Value = "none"
+		}
+		if f.Value != "" {
+			facts = append(facts, f)
+		}
+	}
+	return bars, facts
+}

@@ -1,0 +1,146 @@
+package server
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// moment is a time as people and programs read it, in UTC.
+type moment struct{ ISO, Text string }
+
+// newMoment leaves out the date where the time alone cannot be taken for another
+// day's.
+func newMoment(t, now time.Time) moment {
+	format := time.TimeOnly
+	if now.Sub(t).Abs() > 12*time.Hour {
+		format = "2 Jan 15:04"
+	}
+	return moment{stamp(t), t.UTC().Format(format)}
+}
+
+// latencyText has three digits that count.
+func latencyText(d time.Duration) string {
+	ms := float64(d) / float64(time.Millisecond)
+	switch {
+	case ms < 9.995:
+		return fmt.Sprintf("%.2f ms", ms)
+	case ms < 99.95:
+		return fmt.Sprintf("%.1f ms", ms)
+	case ms < 999.5:
+		return fmt.Sprintf("%.0f ms", ms)
+	default:
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	}
+}
+
+// spanText is a length of time in its one or two largest units.
+func spanText(d time.Duration) string {
+	seconds := int(max(d, 0) / time.Second)
+	minutes, hours, days := seconds/60, seconds/3600, seconds/86400
+	switch {
+	case seconds < 60:
+		return fmt.Sprintf("%d s", seconds)
+	case minutes < 60:
+		return fmt.Sprintf("%d min", minutes)
+	case hours < 24:
+		return twoUnits(hours, "h", minutes%60, "min")
+	default:
+		return twoUnits(days, "d", hours%24, "h")
+	}
+}
+
+func twoUnits(a int, unitA string, b int, unitB string) string {
+	if b == 0 {
+		return fmt.Sprintf("%d %s", a, unitA)
+	}
+	return fmt.Sprintf("%d %s %d %s", a, unitA, b, unitB)
+}
+
+// measureText is a measure's value as people read it.
+func measureText(m health.Measure) string {
+	switch m.Kind {
+	case health.KindBytes:
+		return bytesText(m.Number)
+	case health.KindFlag:
+		if m.Number != 0 {
+			return "yes"
+		}
+		return "no"
+	case health.KindText:
+		return m.Text
+	case health.KindList:
+		return strings.Join(m.List, ", ")
+	default:
+		return numberText(m.Number)
+	}
+}
+
+// bytesText has three digits that count, in binary units.
+func bytesText(n float64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
+	for n >= 1000 && len(units) > 1 {
+		n, units = n/1024, units[1:]
+	}
+	if units[0] == "B" {
+		return fmt.Sprintf("%.0f B", n)
+	}
+	return strconv.FormatFloat(n, 'f', max(0, 2-len(strconv.Itoa(int(n)))+1), 64) + " " + units[0]
+}
+
+// numberText groups the digits of a whole number by thousands, as the SI does.
+func numberText(n float64) string {
+	if n != math.Trunc(n) || math.Abs(n) >= 1<<53 {
+		return strconv.FormatFloat(n, 'g', 4, 64)
+	}
+	digits := strconv.FormatFloat(math.Abs(n), 'f', 0, 64)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "\u202f" + digits[i:]
+	}
+	if n < 0 {
+		return "\u2212" + digits
+	}
+	return digits
+}
+
+// names of measures that do not read well as they are.
+var measureNames = map[string]string{
+	"buckets": "Bucket names", "buckets_count": "Buckets", "connected_clients": "Clients", "memory_max": "Memory limit",
+	"memory_usage": "Memory in use", "models": "Model names", "models_count": "Models", "schema_current": "Schema version",
+	"schema_required": "Schema needed", "secure": "TLS", "status_code": "HTTP status", "total_commands": "Commands so far",
+}
+
+func measureName(name string) string {
+	if known := measureNames[name]; known != "" {
+		return known
+	}
+	return capital(strings.ReplaceAll(name, "_", " "))
+}
+
+// title is a service's name as people write it.
+func title(name string) string {
+	if name == "minio" {
+		return "MinIO"
+	}
+	return capital(name)
+}
+
+// capital makes the first letter of an English text a capital.
+func capital(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// enumerate lists names as English does.
+func enumerate(names []string) string {
+	if n := len(names) - 1; n > 0 {
+		return strings.Join(names[:n], ", ") + " and " + names[n]
+	}
+	return strings.Join(names, "")
+}

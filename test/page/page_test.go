@@ -1,0 +1,213 @@
+package page_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"github.com/reims/reims-health/test/page"
+	"github.com/reims/reims-health/test/servers"
+)
+
+// patience is how long after the verdict the page may say otherwise.
+const patience = 3 * time.Second
+
+const verdict = "#overall"
+
+// TestOutage stops PostgreSQL under a page that is open, and starts it again.
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{})
+	s := start(t, pg.Env()...)
+	awaitCode(t, s, 200)
+	tab, journal := open(t, s.URL+"/", page.View{Width: 1280})
+	awaitText(tab, t, verdict, "Overall: Healthy", patience)
+	inspect(tab, t, "healthy")
+	evaluate[bool](tab, t, `document.querySelector("#service-redis a").focus(), window.mark = document.activeElement, true`)
+
+	if err := pg.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	awaitCode(t, s, 503)
+	t.Log("unhealthy on the page after", awaitText(tab, t, verdict, "Overall: Unhealthy", patience))
+	awaitText(tab, t, ".ready h2", "Not ready", 0)
+	inspect(tab, t, "unhealthy")
+
+	if err := pg.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	awaitCode(t, s, 200)
+	t.Log("healthy on the page after", awaitText(tab, t, verdict, "Overall: Healthy", patience))
+	if !evaluate[bool](tab, t, "document.activeElement === window.mark") {
+		t.Error("the focus was lost")
+	}
+	if problems := journal.Console(); len(problems) > 0 {
+		t.Errorf("console: %v", problems)
+	}
+	for _, url := range journal.Requests() {
+		if !strings.HasPrefix(url, s.URL+"/") {
+			t.Errorf("a request to %s", url)
+		}
+	}
+}
+
+// inspect looks at a page in every way that a person does, and keeps the pictures.
+func inspect(tab context.Context, t *testing.T, scene string) {
+	t.Helper()
+	for _, v := range []page.View{{Width: 718, Dark: true, Print: true}, {Width: 390}, {Width: 768, Dark: true}, {Width: 1280, Dark: true}, {Width: 1280}} {
+		if err := page.Look(tab, v); err != nil {
+			t.Fatal(err)
+		}
+		violations, err := page.Violations(tab)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, violation := range violations {
+			t.Errorf("%s, %s: %s", scene, v, violation)
+		}
+		if wide := evaluate[int64](tab, t, "document.documentElement.scrollWidth"); wide > v.Width {
+			t.Errorf("%s, %s: %d wide", scene, v, wide)
+		}
+		picture, err := chromedp.Run(tab, chromedp.FullScreenshot(100))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(pictures, scene+"-"+v.String()+".png"), picture, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestWithoutScript: the page refreshes itself all the same.
+func TestWithoutScript(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{})
+	s := start(t, pg.Env()...)
+	awaitCode(t, s, 200)
+	tab, journal := open(t, s.URL+"/", page.View{Width: 1280, NoScript: true})
+	awaitText(tab, t, verdict, "Overall: Healthy", patience)
+	if err := pg.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	awaitCode(t, s, 503)
+	t.Log("unhealthy on the page after", awaitText(tab, t, verdict, "Overall: Unhealthy", 5*time.Second+patience))
+	for _, url := range journal.Requests() {
+		if strings.HasSuffix(url, ".js") {
+			t.Errorf("a request for %s: the script was not off", url)
+		}
+	}
+}
+
+// TestNoAnswer freezes the sidecar: the page must say so, and must not stay green.
+func TestNoAnswer(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	awaitCode(t, s, 200)
+	tab, _ := open(t, s.URL+"/", page.View{Width: 1280})
+	awaitText(tab, t, verdict, "Overall: Healthy", patience)
+	if hidden := evaluate[string](tab, t, `getComputedStyle(document.querySelector("p.lost")).visibility`); hidden != "hidden" {
+		t.Errorf("the notice is %s", hidden)
+	}
+	frozen(t, s)
+	// It polls every two seconds and gives an answer three.
+	awaitText(tab, t, verdict, "No answer from the sidecar", 7*time.Second)
+	awaitText(tab, t, ".verdict .summary", "It last said: Every service is healthy.", 0)
+	awaitText(tab, t, ".ready h2", "It last said: Ready", 0)
+	wantLost(tab, t)
+	inspect(tab, t, "no-answer")
+	if title := evaluate[string](tab, t, "document.title"); !strings.HasPrefix(title, "No answer") {
+		t.Errorf("title: %s", title)
+	}
+	s.Signal(syscall.SIGCONT)
+	awaitText(tab, t, verdict, "Overall: Healthy", 7*time.Second)
+	awaitText(tab, t, ".ready h2", "Ready", 0)
+	if title := evaluate[string](tab, t, "document.title"); !strings.HasPrefix(title, "Healthy") {
+		t.Errorf("title: %s", title)
+	}
+}
+
+func frozen(t *testing.T, s *page.Sidecar) {
+	t.Helper()
+	s.Signal(syscall.SIGSTOP)
+	t.Cleanup(func() { s.Signal(syscall.SIGCONT) })
+}
+
+func wantLost(tab context.Context, t *testing.T) {
+	t.Helper()
+	notice, err := page.Read(tab, "p.lost")
+	if err != nil || !strings.HasPrefix(notice, "No answer from the sidecar since ") {
+		t.Errorf("notice %q, %v", notice, err)
+	}
+	if seen := evaluate[string](tab, t, `getComputedStyle(document.querySelector("p.lost")).visibility`); seen != "visible" {
+		t.Errorf("the notice is %s", seen)
+	}
+	if filter := evaluate[string](tab, t, `getComputedStyle(document.querySelector("main")).filter`); filter != "grayscale(1)" {
+		t.Errorf("the colours stay: %s", filter)
+	}
+}
+
+// TestNoScriptFile has the script fail to load: the style sheet alone tells in the
+// end that nothing has been heard.
+func TestNoScriptFile(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	awaitCode(t, s, 200)
+	tab, _ := open(t, "about:blank", page.View{Width: 1280})
+	block := network.SetBlockedURLsParams{URLPatterns: []*network.BlockPattern{{URLPattern: "*://*:*/assets/*.js", Block: true}}}
+	if _, err := chromedp.Call(tab, network.SetBlockedURLs, block); err != nil {
+		t.Fatal(err)
+	}
+	if err := chromedp.Do(tab, chromedp.Navigate(s.URL+"/")); err != nil {
+		t.Fatal(err)
+	}
+	awaitText(tab, t, verdict, "Overall: Healthy", patience)
+	await(t, "the notice is seen", 15*time.Second, func() bool {
+		return evaluate[string](tab, t, `getComputedStyle(document.querySelector("p.lost")).visibility`) == "visible"
+	})
+	wantLost(tab, t)
+}
+
+// TestHidden: nobody looks, so nobody asks; and at once when somebody looks again.
+func TestHidden(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	awaitCode(t, s, 200)
+	tab, journal := open(t, s.URL+"/", page.View{Width: 1280})
+	asked := func() int { return strings.Count(strings.Join(journal.Requests(), "\n")+"\n", s.URL+"/\n") }
+	await(t, "the page asks", 2*patience, func() bool { return asked() >= 2 })
+	hide := func(hidden string) {
+		evaluate[bool](tab, t, `Object.defineProperty(document, "hidden", {get: () => `+hidden+`, configurable: true}),
+			document.dispatchEvent(new Event("visibilitychange")), true`)
+	}
+	hide("true")
+	await(t, "an answer under way is taken", patience, func() bool { return evaluate[bool](tab, t, "document.readyState === 'complete'") })
+	before := asked()
+	begin := time.Now()
+	await(t, "two periods have passed", 2*patience, func() bool { return time.Since(begin) > 5*time.Second })
+	if n := asked(); n > before {
+		t.Errorf("asked %d times while hidden", n-before)
+	}
+	hide("false")
+	await(t, "it asks at once", time.Second, func() bool { return asked() > before })
+}
+
+// TestKeyboard: the first thing that a keyboard meets is a way past the head.
+func TestKeyboard(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	awaitCode(t, s, 200)
+	tab, _ := open(t, s.URL+"/", page.View{Width: 1280})
+	if err := chromedp.Do(tab, chromedp.KeyEvent("\t")); err != nil {
+		t.Fatal(err)
+	}
+	if top := evaluate[float64](tab, t, `document.activeElement.matches(".skip") ? document.activeElement.getBoundingClientRect().top : -1`); top < 0 {
+		t.Errorf("the way past the head is at %v", top)
+	}
+}
