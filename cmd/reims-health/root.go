@@ -61,6 +61,6 @@ func newRoot(understood *bool) *cobra.Command {
 	}
 	var envFile string
 	root.PersistentFlags().StringVar(&envFile, "env-file", "", "read variables from this file; the environment's own win over it")
-	root.AddCommand(newServe(&envFile), newConfig(&envFile), newMigrate(&envFile), newWait(&envFile), newVersion())
+	root.AddCommand(newServe(&envFile), newConfig(&envFile), newCheck(&envFile), newMigrate(&envFile), newWait(&envFile), newVersion())
 	return root
 }

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/reims/reims-health/pkg/check"
+)
+
+// The modes. The predecessor's script had the first one as test as well.
+const (
+	modeAll      = "all"
+	modeDetailed = "detailed"
+	modeMonitor  = "monitor"
+	modeTest     = "test"
+)
+
+// checkFlags are the flags as they were given. They are read together, so that every
+// problem is told at once.
+type checkFlags struct {
+	envFile *string
+
+	mode, url, output, tokenFile, caFile, compare string
+	timeout, interval, count, maxAge              lateFlag
+	insecure, direct                              bool
+}
+
+// lateFlag is a flag whose value is read later. Its kind is what the help calls it.
+type lateFlag struct{ value, kind string }
+
+func (f *lateFlag) Set(value string) error { f.value = value; return nil }
+func (f *lateFlag) String() string         { return f.value }
+func (f *lateFlag) Type() string           { return f.kind }
+
+func (f *checkFlags) add(flags *pflag.FlagSet) {
+	f.timeout, f.interval = lateFlag{"10s", "duration"}, lateFlag{"30s", "duration"}
+	f.maxAge, f.count = lateFlag{"5m", "duration"}, lateFlag{"", "int"}
+	flags.StringVar(&f.url, "url", "", "the sidecar's address (default from $HEALTH_ADDR)")
+	flags.Var(&f.timeout, "timeout", "bound on each request")
+	flags.Var(&f.interval, "interval", "monitor: time between looks; a bare number is seconds")
+	flags.Var(&f.count, "count", "requests for each service (default 20); monitor: looks (default: no end); --direct: probes (default 1)")
+	flags.Var(&f.maxAge, "max-age", "how old an answer may be, by the clock of who answers")
+	flags.StringVarP(&f.output, "output", "o", "table", "table or json")
+	flags.StringVar(&f.tokenFile, "token-file", "", "file with the token to send (default $HEALTH_TOKEN, if there is no --url)")
+	flags.StringVar(&f.caFile, "ca-file", "", "PEM file with the authorities to trust (default: the system's)")
+	flags.BoolVar(&f.insecure, "insecure", false, "accept any certificate")
+	flags.BoolVar(&f.direct, "direct", false, "ask no sidecar: run each probe itself, from the environment")
+	flags.StringVar(&f.compare, "compare", "", "the predecessor's address: ask it too, show what differs")
+}
+
+func (f *checkFlags) addMode(flags *pflag.FlagSet) {
+	flags.StringVar(&f.mode, "mode", modeAll, "all, test (the same), detailed or monitor: as the predecessor's script took it")
+}
+
+// checkSettings are what the flags come to.
+type checkSettings struct {
+	mode     string
+	client   check.Options
+	old      *check.Options // the predecessor; nil for no comparison
+	direct   bool
+	json     bool
+	count    int // 0 where it was not given
+	interval time.Duration
+	maxAge   time.Duration
+}
+
+// settings reads the flags, but for what they leave to the configuration.
+func (f *checkFlags) settings(mode string) (*checkSettings, error) {
+	if mode == modeTest {
+		mode = modeAll
+	}
+	s := &checkSettings{mode: mode, direct: f.direct, json: f.output == "json"}
+	s.client.CAFile, s.client.Insecure = f.caFile, f.insecure
+	var problems flagProblems
+	problems.oneOf("mode", mode, modeAll, modeDetailed, modeMonitor)
+	problems.oneOf("output", f.output, "table", "json")
+	s.client.Timeout = problems.duration("timeout", f.timeout.value, "")
+	s.interval = problems.duration("interval", f.interval.value, "s")
+	s.maxAge = problems.duration("max-age", f.maxAge.value, "")
+	s.count = problems.count("count", f.count.value)
+	s.client.Token = problems.token("token-file", f.tokenFile)
+	s.client.URL = problems.url("url", f.url)
+	if old := problems.url("compare", f.compare); old != nil {
+		s.old = &check.Options{URL: old, Timeout: s.client.Timeout, CAFile: f.caFile, Insecure: f.insecure}
+	}
+	problems.contradictions(f, mode)
+	return s, problems.err()
+}
+
+// contradictions are flags that cannot go together.
+func (p *flagProblems) contradictions(f *checkFlags, mode string) {
+	given := func(flag, value string, with string, contrary bool) {
+		if value != "" && contrary {
+			p.add(flag, "does not go with %s", with)
+		}
+	}
+	given("count", f.count.value, "mode all, which asks for everything once", mode == modeAll && !f.direct)
+	given("compare", f.compare, "mode "+mode, mode == modeDetailed || mode == modeMonitor)
+	for flag, value := range map[string]string{"compare": f.compare, "url": f.url, "token-file": f.tokenFile} {
+		given(flag, value, "--direct, which asks no sidecar", f.direct)
+	}
+	if f.direct && mode == modeMonitor {
+		p.add("direct", "does not go with mode monitor: the sidecar is what watches")
+	}
+}
+
+// flagProblems are everything that is wrong with the flags.
+type flagProblems []string
+
+func (p *flagProblems) add(flag, format string, args ...any) {
+	*p = append(*p, "--"+flag+": "+fmt.Sprintf(format, args...))
+}
+
+func (p flagProblems) err() error {
+	switch len(p) {
+	case 0:
+		return nil
+	case 1:
+		return &usageError{p[0]}
+	}
+	slices.Sort(p)
+	return &usageError{fmt.Sprintf("%d problems with the flags:\n  %s", len(p), strings.Join(p, "\n  "))}
+}
+
+func (p *flagProblems) oneOf(flag, value string, words ...string) {
+	if !slices.Contains(words, value) {
+		p.add(flag, "%q: want %s", value, strings.Join(words, " or "))
+	}
+}
+
+// duration reads a duration; a bare number is in the unit, if there is one.
+func (p *flagProblems) duration(flag, value, unit string) time.Duration {
+	text := value
+	if _, err := strconv.ParseFloat(value, 64); err == nil {
+		text += unit
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 || d > 24*time.Hour {
+		p.add(flag, "%q: want a duration above 0s, of at most 24h, such as 30s", value)
+	}
+	return d
+}
+
+func (p *flagProblems) count(flag, value string) int {
+	if value == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 || n > 1e6 {
+		p.add(flag, "%q: want a number from 1 to 1000000", value)
+	}
+	return n
+}

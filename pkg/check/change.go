@@ -1,0 +1,128 @@
+package check
+
+import "time"
+
+// Change is one thing that is not as it was when it was last seen.
+type Change struct {
+	At time.Time `json:"at"`
+	// What is a service's name, or [Overall], or [Readiness].
+	What string `json:"what"`
+	// From is "" where it was not known.
+	From string `json:"from"`
+	To   string `json:"to"`
+	// Reason and Message say why, where To is not well.
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+// What changes that is no service.
+const (
+	Overall   = "overall"
+	Readiness = "readiness"
+	Form      = "answer" // whether it is as the contract wants it
+)
+
+// maxTrend is how many latencies of a service are remembered.
+const maxTrend = 240
+
+// Watch is what a monitor has seen so far. The zero value has seen nothing.
+type Watch struct {
+	// Latest is the latest look, or nil.
+	Latest *Look
+	// Services are as they were last seen, which is not in the latest look where that
+	// found no answer.
+	Services []LookService
+	// Rounds counts the looks, and Failed those that failed.
+	Rounds, Failed int
+
+	ready  string
+	wrong  bool
+	trends map[string][]float64
+}
+
+// See takes in a look and returns what changed since what was seen before it.
+func (w *Watch) See(l *Look) []Change {
+	changes := w.changes(l)
+	w.Rounds++
+	if l.Failed {
+		w.Failed++
+	}
+	w.Latest = l
+	if l.Ready != "" {
+		w.ready = l.Ready
+	}
+	if l.Status != NoAnswer {
+		w.Services, w.wrong = l.Services, l.wrong()
+	}
+	w.remember(l)
+	return changes
+}
+
+// Trend is a service's latest latencies in milliseconds, one a look and the latest
+// last; 0 where there was none.
+func (w *Watch) Trend(service string) []float64 { return w.trends[service] }
+
+func (w *Watch) remember(l *Look) {
+	if w.trends == nil {
+		w.trends = make(map[string][]float64)
+	}
+	for _, s := range w.Services {
+		latency := s.LatencyMS
+		if l.Status == NoAnswer {
+			latency = 0
+		}
+		w.trends[s.Name] = append(w.trends[s.Name], latency)
+		w.trends[s.Name] = w.trends[s.Name][max(0, len(w.trends[s.Name])-maxTrend):]
+	}
+}
+
+func (w *Watch) changes(l *Look) []Change {
+	var all []Change
+	add := func(c Change) {
+		c.At = l.At
+		all = append(all, c)
+	}
+	for _, s := range l.Services {
+		if was := w.service(s.Name); was.Status != s.Status || was.Reason != s.Reason {
+			add(Change{What: s.Name, From: was.Status, To: s.Status, Reason: s.Reason, Message: s.Message})
+		}
+	}
+	if l.Ready != "" && l.Ready != w.ready {
+		add(Change{What: Readiness, From: w.ready, To: l.Ready})
+	}
+	from := ""
+	if w.Latest != nil {
+		from = w.Latest.Status
+	}
+	if l.Status != from {
+		c := Change{What: Overall, From: from, To: l.Status}
+		if l.Status == NoAnswer {
+			c.Message = l.Problems[0]
+		}
+		add(c)
+	}
+	return append(all, w.form(l)...)
+}
+
+// form tells when answers begin to be wrong, and when they are in order again.
+func (w *Watch) form(l *Look) []Change {
+	was, is := w.wrong, l.wrong()
+	switch {
+	case l.Status == NoAnswer || is == was:
+		return nil
+	case is:
+		return []Change{{At: l.At, What: Form, From: "in order", To: "wrong", Message: l.Problems[0]}}
+	default:
+		return []Change{{At: l.At, What: Form, From: "wrong", To: "in order"}}
+	}
+}
+
+// service is as it was last seen.
+func (w *Watch) service(name string) LookService {
+	for _, s := range w.Services {
+		if s.Name == name {
+			return s
+		}
+	}
+	return LookService{}
+}

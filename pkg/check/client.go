@@ -1,0 +1,143 @@
+package check
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+)
+
+// maxBody is far above any answer, in bytes.
+const maxBody = 4 << 20
+
+// Options say whom to ask, and how.
+type Options struct {
+	// URL is the sidecar's address, see [ParseURL]. Its user and password, if it has
+	// any, are sent and never shown. Required.
+	URL *url.URL
+	// Timeout bounds each request, from its start to the end of the answer. Required.
+	Timeout time.Duration
+	// Token is sent as Authorization: Bearer. The default is none.
+	Token string
+	// CAFile is a PEM file with the authorities to trust. The default is the system's.
+	CAFile string
+	// Insecure accepts any certificate.
+	Insecure bool
+	// Transport is how to ask. The default is HTTP with no proxy, and with TLS as
+	// above.
+	Transport http.RoundTripper
+}
+
+// Client asks one sidecar. It is safe for concurrent use.
+type Client struct {
+	options Options
+	http    *http.Client
+}
+
+// NewClient returns a client. Nothing is asked yet. The error is about CAFile.
+func NewClient(o Options) (*Client, error) {
+	if o.Transport == nil {
+		roots, err := readRoots(o.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		// Proxy variables have no effect, as everywhere in this program.
+		o.Transport = &http.Transport{
+			TLSClientConfig:     &tls.Config{RootCAs: roots, InsecureSkipVerify: o.Insecure}, //nolint:gosec // asked for
+			ForceAttemptHTTP2:   true,
+			MaxIdleConnsPerHost: 1,
+			IdleConnTimeout:     time.Minute,
+		}
+	}
+	return &Client{options: o, http: &http.Client{
+		Transport: o.Transport,
+		Timeout:   o.Timeout,
+		// A sidecar never redirects: whoever does is something else.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+func readRoots(path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil //nolint:nilnil // the system's
+	}
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s: no certificate in it: want PEM", path)
+	}
+	return roots, nil
+}
+
+// URL is the address, fit to be shown.
+func (c *Client) URL() string { return shown(c.options.URL) }
+
+// Answer is what came back.
+type Answer struct {
+	Path   string
+	Code   int
+	Header http.Header
+	Body   []byte
+	// Took is from the request to the end of the body.
+	Took time.Duration
+	// At is when it had come, by our own clock.
+	At time.Time
+}
+
+// Get asks for a path, such as /health?verbose. Whatever the answer's code is, it is
+// no error. The error says what was tried, what happened and what to look at.
+func (c *Client) Get(ctx context.Context, path string) (*Answer, error) {
+	target := shown(c.options.URL) + path
+	a, err := c.get(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("GET %s: %w", target, explain(ctx, err, c.options))
+	}
+	return a, nil
+}
+
+func (c *Client) get(ctx context.Context, path string) (*Answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.options.URL.String()+path, nil)
+	if err != nil {
+		return nil, bare(err)
+	}
+	req.Header.Set("User-Agent", "reims-health check")
+	if c.options.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.options.Token)
+	}
+	began := time.Now()
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, bare(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	if err != nil {
+		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	now := time.Now()
+	return &Answer{Path: path, Code: resp.StatusCode, Header: resp.Header, Body: body, Took: now.Sub(began), At: now}, nil
+}
+
+// bare takes off the URL that net/http puts before an error: it may hold a user.
+func bare(err error) error {
+	var in *url.Error
+	if errors.As(err, &in) {
+		return in.Err
+	}
+	return err
+}
+
+// millis is a duration in milliseconds, to the microsecond.
+func millis(d time.Duration) float64 {
+	return math.Round(float64(d)/float64(time.Microsecond)) / 1000
+}

@@ -1,0 +1,164 @@
+package check
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+)
+
+// Kind is what a difference is.
+type Kind string
+
+// The kinds of difference.
+const (
+	// Measured is a value that is another one at each moment, such as a latency.
+	Measured Kind = "measured"
+	// Meant is a difference that the predecessor's users were told of.
+	Meant Kind = "meant"
+	// Unmeant is any other.
+	Unmeant Kind = "unmeant"
+)
+
+// Difference is one field in which two answers to the same request differ.
+type Difference struct {
+	Path string `json:"path"`
+	// Field leads to it, such as details.redis.version; it is [FieldCode] or
+	// [FieldAnswer] for what is not in the body.
+	Field string `json:"field"`
+	// Old and New are the values as sent; nil where there is none.
+	Old  json.RawMessage `json:"old,omitempty"`
+	New  json.RawMessage `json:"new,omitempty"`
+	Kind Kind            `json:"kind"`
+	// Why says why it is meant.
+	Why string `json:"why,omitempty"`
+}
+
+// Fields that are not of the body.
+const (
+	FieldCode   = "HTTP code"
+	FieldAnswer = "answer"
+)
+
+// Comparison is a sidecar held against the predecessor.
+type Comparison struct {
+	Old string `json:"old"`
+	New string `json:"new"`
+	// Success says that every difference is meant, or measured.
+	Success     bool         `json:"success"`
+	Differences []Difference `json:"differences"`
+	// Counts of the fields.
+	Same     int `json:"same"`
+	Measured int `json:"measured"`
+	Meant    int `json:"meant"`
+	Unmeant  int `json:"unmeant"`
+}
+
+// Compare asks the predecessor and the sidecar for the same paths, one after the
+// other. The error says that one of them does not answer at all.
+func Compare(ctx context.Context, predecessor, sidecar *Client) (*Comparison, error) {
+	c := &Comparison{Old: predecessor.URL(), New: sidecar.URL(), Success: true, Differences: []Difference{}}
+	names, err := services(ctx, predecessor, sidecar)
+	if err != nil {
+		return nil, err
+	}
+	paths := []string{"/health"}
+	for _, name := range names {
+		paths = append(paths, "/health/"+url.PathEscape(name))
+	}
+	for _, path := range append(paths, "/health/ready", "/health/live") {
+		before, err1 := predecessor.Get(ctx, path)
+		after, err2 := sidecar.Get(ctx, path)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		c.answers(&pair{path: path, old: read(before), new: read(after)}, err1, err2)
+	}
+	return c, nil
+}
+
+// services are those of both, the sidecar's first. A predecessor that hangs with its
+// dependencies has none of its own.
+func services(ctx context.Context, predecessor, sidecar *Client) ([]string, error) {
+	a, err := sidecar.health(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := read(a).under("services")
+	b, err := predecessor.health(ctx)
+	if err != nil {
+		live, err2 := predecessor.Get(ctx, "/health/live")
+		if err2 != nil || foreign(live) != "" {
+			return nil, err
+		}
+		return names, nil
+	}
+	for _, name := range read(b).under("services") {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// answers compares two answers, field by field.
+func (c *Comparison) answers(p *pair, err1, err2 error) {
+	if err1 != nil || err2 != nil {
+		c.add(p, &field{name: FieldAnswer, old: said(err1, p.old), new: said(err2, p.new)})
+		return
+	}
+	c.add(p, &field{name: FieldCode, old: number(p.old.code), new: number(p.new.code)})
+	for _, f := range p.new.fields {
+		old, _ := p.old.fields.Get(f.Key)
+		c.add(p, &field{name: f.Key, old: old, new: f.Value})
+	}
+	for _, f := range p.old.fields {
+		if _, there := p.new.fields.Get(f.Key); !there {
+			c.add(p, &field{name: f.Key, old: f.Value})
+		}
+	}
+}
+
+func (c *Comparison) add(p *pair, f *field) {
+	if equal(f.old, f.new) {
+		c.Same++
+		return
+	}
+	d := Difference{Path: p.path, Field: f.name, Old: f.old, New: f.new}
+	if f.old != nil && f.leaf() == "error" {
+		d.Old = json.RawMessage(`"(withheld)"`) // the very reason why it is gone
+	}
+	d.Kind, d.Why = p.classify(f)
+	switch d.Kind {
+	case Measured:
+		c.Measured++
+	case Meant:
+		c.Meant++
+	case Unmeant:
+		c.Unmeant++
+		c.Success = false
+	}
+	c.Differences = append(c.Differences, d)
+}
+
+// said is what became of a request.
+func said(err error, b *body) json.RawMessage {
+	if err == nil {
+		return number(b.code)
+	}
+	text, _ := json.Marshal(err.Error()) // a string always can be
+	return text
+}
+
+func number(n int) json.RawMessage { return json.RawMessage(strconv.Itoa(n)) }
+
+// equal compares values, however they are written.
+func equal(a, b json.RawMessage) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+}

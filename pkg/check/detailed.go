@@ -1,0 +1,141 @@
+package check
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Details is what [Client.Detailed] found.
+type Details struct {
+	URL string `json:"url,omitempty"`
+	// Direct says that no sidecar was asked: the probes were run in place.
+	Direct   bool             `json:"direct,omitempty"`
+	Success  bool             `json:"success"`
+	Status   string           `json:"status"`
+	Services []ServiceDetails `json:"services"`
+}
+
+// ServiceDetails is one service, asked for several times.
+type ServiceDetails struct {
+	Name    string `json:"name"`
+	Status  string `json:"status"`
+	Details Object `json:"details"`
+	// Answers is how long the sidecar took to answer, from its memory; of a probe that
+	// was run in place, how long all of it took, dialling included.
+	Answers *Distribution `json:"answers"`
+	// Probes is how long the service itself took to answer the sidecar's probes: those
+	// of /health/history or, where there is none, those seen meanwhile, one each however
+	// often it was asked for. Nil where none was answered.
+	Probes *Distribution `json:"probes"`
+	// ProbesSince is when the first of the history was; the zero time where there is none.
+	ProbesSince time.Time `json:"probes_since,omitzero"`
+	// Failed counts the requests that were answered with a 503, or wrongly, or not at
+	// all.
+	Failed int `json:"failed"`
+	// Problems are what was wrong, each once.
+	Problems []string `json:"problems,omitempty"`
+	// Error is the driver's own text, which no sidecar tells: only a probe that is run
+	// in place has it.
+	Error string `json:"error,omitempty"`
+
+	answers []float64
+	probes  []float64
+	seen    map[string]bool // checked_at of the probes, and problems
+}
+
+// Measure is how [Client.Detailed] goes about it.
+type Measure struct {
+	// Count is how often each service is asked for. At least 1.
+	Count int
+	// MaxAge is as in [Suite].
+	MaxAge time.Duration
+	// Done, when set, is called after each request with the number of those done.
+	Done func(done int)
+}
+
+// Detailed asks for each service Count times, all of them in turn. The error is as
+// that of [Client.All].
+func (c *Client) Detailed(ctx context.Context, m Measure) (*Details, error) {
+	a, err := c.health(ctx)
+	if err != nil {
+		return nil, err
+	}
+	j := &judge{maxAge: m.MaxAge}
+	h, _ := j.all(a)
+	j.health = h
+	d := &Details{URL: c.URL(), Status: h.Status}
+	for _, name := range h.Services.Keys() {
+		d.Services = append(d.Services, ServiceDetails{Name: name, seen: make(map[string]bool)})
+	}
+	for i := range m.Count {
+		for n := range d.Services {
+			c.measure(ctx, j, &d.Services[n])
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			if m.Done != nil {
+				m.Done(i*len(d.Services) + n + 1)
+			}
+		}
+	}
+	for i := range d.Services {
+		s := &d.Services[i]
+		if latencies, since := c.past(ctx, s.Name); len(latencies) > 0 {
+			s.probes, s.ProbesSince = latencies, since
+		}
+	}
+	d.sumUp()
+	return d, nil
+}
+
+func (d *Details) sumUp() {
+	d.Success = true
+	for i := range d.Services {
+		s := &d.Services[i]
+		s.Answers, s.Probes = Distribute(s.answers), Distribute(s.probes)
+		d.Success = d.Success && s.Failed == 0
+	}
+}
+
+func (c *Client) measure(ctx context.Context, j *judge, s *ServiceDetails) {
+	a, err := c.Get(ctx, "/health/"+url.PathEscape(s.Name))
+	if err != nil {
+		s.Failed++
+		s.problem(err.Error())
+		return
+	}
+	var body *Service
+	f := judged(a, func(a *Answer) (f finding) {
+		body, f = j.service(a, s.Name)
+		return f
+	})
+	for _, problem := range f.problems {
+		s.problem(problem)
+	}
+	if f.verdict() == Fail {
+		s.Failed++
+	}
+	s.answers = append(s.answers, millis(a.Took))
+	if body != nil {
+		s.add(body)
+	}
+}
+
+// add takes in an answer: the latest counts, and each probe once.
+func (s *ServiceDetails) add(body *Service) {
+	s.Status, s.Details = body.Status, body.Details
+	latency, ok := body.Details.Number("latency_ms")
+	if probe := body.Details.Text("checked_at"); ok && !s.seen[probe] {
+		s.seen[probe] = true
+		s.probes = append(s.probes, latency)
+	}
+}
+
+func (s *ServiceDetails) problem(text string) {
+	if text = strings.TrimSpace(text); !s.seen[text] {
+		s.seen[text] = true
+		s.Problems = append(s.Problems, text)
+	}
+}

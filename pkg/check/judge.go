@@ -1,0 +1,186 @@
+package check
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// dateSlack is for the answer's Date, which counts whole seconds.
+const dateSlack = 2 * time.Second
+
+// judge holds answers against the contract.
+type judge struct {
+	// maxAge is how old the timestamp of an answer may be.
+	maxAge time.Duration
+	// health is the latest /health, which the others must agree with.
+	health *Health
+	// paths are those that the sidecar says it has.
+	paths []string
+}
+
+func (j *judge) all(a *Answer) (*Health, finding) {
+	var (
+		f finding
+		h Health
+	)
+	f.decode(a, &h, "success", "status", "services", "details", "timestamp", "check_duration_ms")
+	f.code(a, h.Status, health.Unhealthy.String())
+	f.fresh(a, h.Timestamp, j.maxAge)
+	f.want(h.Success == (a.Code == http.StatusOK), "success is %t with code %d", h.Success, a.Code)
+	f.want(len(h.Services) > 0, "there are no services")
+	var troubled []string
+	for _, name := range h.Services.Keys() {
+		status := h.Services.Text(name)
+		f.status("services."+name, status)
+		if status != health.Healthy.String() {
+			troubled = append(troubled, strings.TrimSpace(name+" "+status+" "+h.Detail(name).Text("reason")))
+		}
+	}
+	f.want((h.Status == health.Healthy.String()) == (len(troubled) == 0), "status is %s, and not healthy are %d services", h.Status, len(troubled))
+	f.details(&h)
+	f.degraded = h.Status == health.Degraded.String()
+	f.note = strings.Join(append([]string{h.Status}, troubled...), "; ")
+	return &h, f
+}
+
+// details must be there for every service, or for none.
+func (f *finding) details(h *Health) {
+	if len(h.Details) == 0 {
+		return
+	}
+	f.want(slices.Equal(h.Details.Keys(), h.Services.Keys()), "details has %s, and services has %s",
+		strings.Join(h.Details.Keys(), ", "), strings.Join(h.Services.Keys(), ", "))
+	for _, name := range h.Details.Keys() {
+		f.detail("details."+name, h.Services.Text(name), h.Detail(name))
+	}
+}
+
+// detail holds one service's details against its status.
+func (f *finding) detail(at, status string, o Object) {
+	if len(o) == 0 {
+		return
+	}
+	reason := o.Text("reason")
+	switch {
+	case status == health.Healthy.String():
+		f.want(reason == "", "%s is healthy with the reason %s", at, reason)
+	case reason != string(health.NoResult) && !slices.Contains(health.Reasons(), health.Reason(reason)):
+		f.wrong("%s is %s with the reason %q, which is none", at, status, reason)
+	}
+	if _, given := o.Get("latency_ms"); given {
+		latency, ok := o.Number("latency_ms")
+		f.want(ok && latency > 0, "%s.latency_ms is no time", at)
+	}
+	for _, key := range []string{"checked_at", "since"} {
+		if value, given := o.Get(key); given {
+			_, err := time.Parse(time.RFC3339, o.Text(key))
+			f.want(err == nil, "%s.%s is no time: %s", at, key, value)
+		}
+	}
+}
+
+func (j *judge) service(a *Answer, name string) (*Service, finding) {
+	var (
+		f finding
+		s Service
+	)
+	f.decode(a, &s, "success", "status", "details", "timestamp")
+	f.code(a, s.Status, health.Unhealthy.String(), health.Unknown.String())
+	f.fresh(a, s.Timestamp, j.maxAge)
+	f.want(s.Success == (a.Code == http.StatusOK), "success is %t with code %d", s.Success, a.Code)
+	f.detail("details", s.Status, s.Details)
+	if status := j.health.Services.Text(name); status != s.Status {
+		f.conflict = "/health says that it is " + status
+	}
+	f.degraded = s.Status == health.Degraded.String()
+	f.note = strings.Join(nonEmpty(s.Status, s.Details.Text("reason"), s.Details.Text("message")), ": ")
+	return &s, f
+}
+
+func (j *judge) ready(a *Answer) finding {
+	const ready, notReady = "ready", "not_ready"
+	var (
+		f finding
+		r readiness
+	)
+	_, database := j.health.Services.Get("database")
+	keys := []string{"status", "database", "timestamp"}
+	if !database {
+		keys = []string{"status", "timestamp"}
+	}
+	f.decode(a, &r, keys...)
+	f.want(r.Status == ready || r.Status == notReady, "status is %q: want ready or not_ready", r.Status)
+	f.codeIs(a, r.Status == notReady, r.Status)
+	f.fresh(a, r.Timestamp, j.maxAge)
+	if status := j.health.Services.Text("database"); database && status != r.Database {
+		f.conflict = "it says that database is " + r.Database + ", and /health that it is " + status
+	}
+	f.note = strings.Join(append([]string{strings.ReplaceAll(r.Status, "_", " ")}, causes(r.Details)...), "; ")
+	return f
+}
+
+func (j *judge) live(a *Answer) finding {
+	var (
+		f finding
+		r readiness
+	)
+	f.decode(a, &r, "status", "timestamp")
+	f.want(r.Status == "alive" || r.Status == "not_alive", "status is %q: want alive or not_alive", r.Status)
+	f.codeIs(a, r.Status == "not_alive", r.Status)
+	f.fresh(a, r.Timestamp, j.maxAge)
+	f.note = r.Status
+	return f
+}
+
+// code holds the answer's code against its status: 503 exactly for those that are
+// down.
+func (f *finding) code(a *Answer, status string, down ...string) {
+	f.status("status", status)
+	f.codeIs(a, slices.Contains(down, status), status)
+}
+
+func (f *finding) codeIs(a *Answer, down bool, status string) {
+	want := http.StatusOK
+	if down {
+		want = http.StatusServiceUnavailable
+	}
+	f.want(a.Code == want, "the code is %d with the status %s: want %d", a.Code, status, want)
+	f.down = a.Code != http.StatusOK
+}
+
+func (f *finding) status(at, status string) {
+	f.want(slices.ContainsFunc(health.Statuses(), func(s health.Status) bool { return s.String() == status }),
+		"%s is %q, which is no status", at, status)
+}
+
+// fresh holds the timestamp against the clock of the machine that answers, as its
+// Date header gives it, so that a difference between its clock and ours does not
+// matter. Age is what a cache in between adds.
+func (f *finding) fresh(a *Answer, timestamp time.Time, maxAge time.Duration) {
+	now, err := http.ParseTime(a.Header.Get("Date"))
+	if err != nil {
+		now = a.At
+	}
+	cached, _ := time.ParseDuration(a.Header.Get("Age") + "s") // none is zero
+	age := now.Sub(timestamp) + cached
+	f.want(age <= maxAge+dateSlack, "the timestamp is %s old: the sidecar hangs, or a cache answers for it", age.Round(time.Second))
+	f.want(age >= -dateSlack, "the timestamp is %s ahead of the answer's Date", (-age).Round(time.Second))
+}
+
+// causes lists why a Pod is not ready, or only just.
+func causes(details Object) []string {
+	var all []string
+	for _, name := range details.Keys() {
+		h := Health{Details: details}
+		all = append(all, name+" "+h.Detail(name).Text("reason"))
+	}
+	return all
+}
+
+func nonEmpty(texts ...string) []string {
+	return slices.DeleteFunc(texts, func(s string) bool { return s == "" })
+}

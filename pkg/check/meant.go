@@ -1,0 +1,110 @@
+package check
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// rule tells one kind of difference. What is meant is what users are told in
+// docs/moving-from-the-api.md.
+type rule struct {
+	kind  Kind
+	why   string
+	holds func(p *pair, f *field) bool
+}
+
+// What is another value at each moment, and what names something.
+var (
+	varying = []string{
+		"latency_ms", "check_duration_ms", "memory_usage", "memory_peak", "connected_clients", "total_commands",
+		"timestamp", "checked_at", "since",
+	}
+	naming = []string{"database", "version", "endpoint", "buckets", "models"}
+)
+
+// classify returns the first rule's verdict on a difference.
+func (p *pair) classify(f *field) (Kind, string) {
+	for _, r := range slices.Concat(defects(), verdicts(), shapes()) {
+		if r.holds(p, f) {
+			return r.kind, r.why
+		}
+	}
+	return Unmeant, ""
+}
+
+// defects are what was wrong with the predecessor's values.
+func defects() []rule {
+	return []rule{
+		{Meant, "it was always 0", func(_ *pair, f *field) bool {
+			return f.both() && slices.Contains([]string{"connected_clients", "total_commands"}, f.leaf()) && string(f.old) == "0"
+		}},
+		{Meant, "it was always Unknown", func(_ *pair, f *field) bool {
+			return f.both() && f.leaf() == "version" && text(f.old) == "Unknown"
+		}},
+		{Meant, "the pool is the sidecar's own; for the API's connections see reims_health_app_db_connections", func(_ *pair, f *field) bool {
+			return f.both() && strings.HasPrefix(f.leaf(), "pool_")
+		}},
+		{Meant, "the time is in UTC and says so", func(_ *pair, f *field) bool {
+			return f.leaf() == "timestamp" && isTime(f.old, false) && isTime(f.new, true)
+		}},
+		{Meant, "it hung together with what it checked", func(_ *pair, f *field) bool {
+			return f.name == FieldAnswer && !isNumber(f.old) && isNumber(f.new)
+		}},
+		{Meant, "a driver's text can hold secrets: there are reason and message", func(_ *pair, f *field) bool {
+			return f.gone() && f.leaf() == "error"
+		}},
+	}
+}
+
+// verdicts are where the same state is called something else now.
+func verdicts() []rule {
+	down := []string{health.Unhealthy.String(), health.Unknown.String()}
+	outcome := []string{FieldCode, "success"}
+	return []rule{
+		{Meant, "it was 200 even for a service that is down", func(p *pair, f *field) bool {
+			return slices.Contains(outcome, f.name) && p.service() != "" && slices.Contains(down, p.status(p.service())) &&
+				p.old.code == http.StatusOK && p.new.code == http.StatusServiceUnavailable
+		}},
+		{Meant, "readiness does not depend on what is down: degraded, and 200", func(p *pair, f *field) bool {
+			return (slices.Contains(outcome, f.name) || f.name == "status") && p.path == "/health" &&
+				p.old.text("status") == health.Unhealthy.String() && p.new.text("status") == health.Degraded.String() && p.agree()
+		}},
+		{Meant, "degraded is a verdict of its own", func(p *pair, f *field) bool {
+			return f.both() && p.isVerdict(f) && text(f.old) == health.Healthy.String() && text(f.new) == health.Degraded.String()
+		}},
+		{Meant, "the server answers: degraded", func(p *pair, f *field) bool {
+			reason := health.Reason(p.reason(p.about(f)))
+			return f.both() && p.isVerdict(f) && text(f.old) == health.Unhealthy.String() && text(f.new) == health.Degraded.String() &&
+				slices.Contains(health.Reasons(), reason) && reason.Severity() != health.Down
+		}},
+	}
+}
+
+// agree reports whether the two say the same of each service.
+func (p *pair) agree() bool {
+	return !slices.ContainsFunc(p.new.under("services"), func(name string) bool {
+		return p.old.text("services."+name) != p.new.text("services."+name)
+	})
+}
+
+// shapes are fields that came, went or vary.
+func shapes() []rule {
+	return []rule{
+		{Meant, "nothing is told of a service but what the latest check saw", func(p *pair, f *field) bool {
+			return f.gone() && p.reason(p.about(f)) != ""
+		}},
+		{Meant, "withheld by HEALTH_DETAILS: try --token-file", func(p *pair, f *field) bool {
+			return f.gone() && strings.HasPrefix(f.name, "details.") &&
+				(slices.Contains(naming, f.leaf()) || len(p.new.beneath("details")) == 0)
+		}},
+		{Meant, "new", func(_ *pair, f *field) bool {
+			return f.old == nil && strings.HasPrefix(f.name, "details.")
+		}},
+		{Measured, "", func(_ *pair, f *field) bool {
+			return f.both() && slices.Contains(varying, f.leaf())
+		}},
+	}
+}

@@ -1,0 +1,183 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// looks is how often two answers that disagree are asked for again: a verdict may
+	// change between the one and the other.
+	looks = 3
+	// nobody is a service that no sidecar has.
+	nobody = "no-such-service"
+)
+
+// Suite is how [Client.All] goes about it.
+type Suite struct {
+	// MaxAge is how old the timestamp of an answer may be, by the clock of the machine
+	// that answers. Required.
+	MaxAge time.Duration
+	// Done, when set, is called with each check as it is done, and with the longest
+	// path that there will be.
+	Done func(c Check, longest int)
+}
+
+// All exercises every endpoint, judges every answer and returns what it found. The
+// services are those that /health lists. The error says that no sidecar answers: then
+// there is nothing to judge.
+func (c *Client) All(ctx context.Context, s Suite) (*Report, error) {
+	began := time.Now()
+	r := &run{client: c, suite: s, judge: judge{maxAge: s.MaxAge}, report: Report{URL: c.URL()}}
+	if err := r.first(ctx); err != nil {
+		return nil, err
+	}
+	r.take(ctx, r.steps())
+	r.take(ctx, r.further())
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	r.report.TimeMS = millis(time.Since(began))
+	return &r.report, nil
+}
+
+type run struct {
+	client  *Client
+	suite   Suite
+	judge   judge
+	report  Report
+	longest int
+}
+
+type step struct {
+	path  string
+	judge func(*Answer) finding
+}
+
+// first asks for /health, which says what else to ask for.
+func (r *run) first(ctx context.Context) error {
+	a, err := r.client.health(ctx)
+	if err != nil {
+		return err
+	}
+	h, f := r.judge.all(a)
+	r.judge.health = h
+	for _, s := range r.steps() {
+		r.longest = max(r.longest, len(s.path))
+	}
+	r.done(f.check(a))
+	if r.client.options.Token != "" {
+		t := r.judge.token(h)
+		r.done(Check{Path: "/health (token)", Verdict: t.verdict(), Note: t.note, Problems: t.problems})
+	}
+	return nil
+}
+
+// health returns the answer of /health, or why it is none of a sidecar.
+func (c *Client) health(ctx context.Context) (*Answer, error) {
+	a, err := c.Get(ctx, "/health")
+	if err != nil {
+		return nil, err
+	}
+	if what := foreign(a); what != "" {
+		return nil, c.strange(a, what)
+	}
+	var f finding
+	var h Health
+	if f.decode(a, &h); len(f.problems) > 0 || h.Status == "" {
+		return nil, c.strange(a, fmt.Sprintf("JSON without a status (%d)", a.Code))
+	}
+	return a, nil
+}
+
+// further are the paths that the sidecar says it has beside those that every one has:
+// the history, the page, and what a later release may add.
+func (r *run) further() []step {
+	asked := func(path string) bool {
+		return slices.ContainsFunc(r.report.Checks, func(c Check) bool { return c.Path == path })
+	}
+	var all []step
+	for _, path := range r.judge.paths {
+		switch {
+		case asked(path) || !strings.HasPrefix(path, "/"):
+		case path == historyPath:
+			all = append(all, step{path, r.judge.history})
+		default:
+			all = append(all, step{path, r.judge.any})
+		}
+	}
+	return all
+}
+
+// steps are what is asked for after /health.
+func (r *run) steps() []step {
+	var (
+		all   []step
+		names = r.judge.health.Services.Keys()
+	)
+	for _, name := range names {
+		all = append(all, step{"/health/" + url.PathEscape(name), func(a *Answer) finding {
+			_, f := r.judge.service(a, name)
+			return f
+		}})
+	}
+	all = append(all,
+		step{"/health/ready", r.judge.ready},
+		step{"/health/live", r.judge.live},
+		step{"/health?verbose", func(a *Answer) finding { return r.judge.verbose(a, "health", names) }},
+		step{"/health/ready?verbose", func(a *Answer) finding { return r.judge.verbose(a, "ready", names) }},
+		step{"/health/live?verbose", func(a *Answer) finding { return r.judge.verbose(a, "live", nil) }},
+		step{"/health/" + nobody, r.judge.unknown},
+	)
+	return all
+}
+
+func (r *run) take(ctx context.Context, steps []step) {
+	for _, s := range steps {
+		if ctx.Err() == nil {
+			r.step(ctx, s)
+		}
+	}
+}
+
+func (r *run) step(ctx context.Context, s step) {
+	a, err := r.client.Get(ctx, s.path)
+	if err != nil {
+		r.done(Check{Path: s.path, Verdict: Fail, Problems: []string{err.Error()}})
+		return
+	}
+	f := judged(a, s.judge)
+	for look := 1; f.conflict != "" && look < looks; look++ {
+		again, err1 := r.client.health(ctx)
+		answer, err2 := r.client.Get(ctx, s.path)
+		if err1 != nil || err2 != nil {
+			break
+		}
+		r.judge.health, _ = r.judge.all(again)
+		a, f = answer, judged(answer, s.judge)
+	}
+	if f.conflict != "" {
+		f.wrong("%s", f.conflict)
+	}
+	r.done(f.check(a))
+}
+
+func judged(a *Answer, judge func(*Answer) finding) finding {
+	if what := foreign(a); what != "" {
+		var f finding
+		f.wrong("got %s: that is no answer of reims-health", what)
+		return f
+	}
+	return judge(a)
+}
+
+func (r *run) done(c Check) {
+	r.report.add(c)
+	if r.suite.Done != nil {
+		r.suite.Done(c, r.longest)
+	}
+}

@@ -1,0 +1,104 @@
+package check_test
+
+import (
+	"encoding/pem"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"sync"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// fakeCmd starts something that is not the sidecar:
+//
+//	html       a web server, with pages
+//	elsewhere  a server that redirects
+//	json       an API that is another one
+//	silent     a port that takes connections and never answers
+//	greeter    a server of another protocol
+//	tls        a proxy before the sidecar that speaks TLS; ca.pem has its authority
+//	free       nothing: a port where nothing listens
+func (s *stage) fakeCmd(ts *testscript.TestScript, args []string) error {
+	if len(args) != 1 {
+		return errors.New("usage: fake KIND")
+	}
+	switch kind := args[0]; kind {
+	case "tls":
+		return s.tlsProxy(ts)
+	case "silent", "greeter", "free":
+		return bareListener(ts, kind)
+	default:
+		server := httptest.NewServer(fakes[kind])
+		ts.Defer(server.Close)
+		ts.Setenv("FAKE", server.URL)
+		return nil
+	}
+}
+
+var fakes = map[string]http.HandlerFunc{
+	"html": func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Server", "nginx/1.22.1")
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, "<html><title>404 Not Found</title></html>")
+	},
+	"elsewhere": func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "https://login.example/?secret=canary", http.StatusFound)
+	},
+	"json": func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"detail": "Not Found"}`)
+	},
+}
+
+func bareListener(ts *testscript.TestScript, kind string) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	ts.Setenv("FAKE", "http://"+listener.Addr().String())
+	if kind == "free" {
+		return listener.Close()
+	}
+	var greeting sync.WaitGroup
+	ts.Defer(func() {
+		_ = listener.Close()
+		greeting.Wait()
+	})
+	if kind == "greeter" { // the silent one leaves it to the kernel to take connections
+		greeting.Go(func() { greet(listener) })
+	}
+	return nil
+}
+
+func greet(listener net.Listener) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		_, _ = io.WriteString(conn, "SSH-2.0-OpenSSH_9.2\r\n")
+		_ = conn.Close()
+	}
+}
+
+func (s *stage) tlsProxy(ts *testscript.TestScript) error {
+	target, err := url.Parse("http://" + s.sidecar.addr)
+	if err != nil {
+		return err
+	}
+	server := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }})
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // who refuses the certificate is told by the client
+	server.StartTLS()
+	ts.Defer(server.Close)
+	ts.Setenv("FAKE", server.URL)
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	return os.WriteFile(ts.MkAbs("ca.pem"), authority, 0o600)
+}

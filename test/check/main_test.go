@@ -1,0 +1,67 @@
+package check_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+var (
+	update = flag.Bool("update", false, "write the output that the scripts want anew")
+	// program is the one under test, built once.
+	program string
+)
+
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "6") // the tests wait more than they compute
+	flag.Parse()
+	code, err := prepare(m.Run)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// prepare builds the program, runs the tests, and removes what they shared.
+func prepare(run func() int) (code int, err error) {
+	dir, err := os.MkdirTemp("", "reims-health-check-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o711); err != nil { // PostgreSQL runs as another user
+		return 0, err
+	}
+	program = filepath.Join(dir, "reims-health")
+	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/reims-health").CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("build the program: %w\n%s", err, out)
+	}
+	if err := readSources(); err != nil {
+		return 0, err
+	}
+	shared.dir = dir
+	defer func() { err = errors.Join(err, shared.close()) }()
+	return run(), nil
+}
+
+// readSources reads what the program is made of, for go test's cache notices what a
+// test itself has read, and nothing else.
+func readSources() error {
+	read := func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			_, err = os.ReadFile(path)
+		}
+		return err
+	}
+	var errs []error
+	for _, part := range []string{"cmd", "pkg", "migrations", "go.mod"} {
+		errs = append(errs, filepath.WalkDir(filepath.Join("../..", part), read))
+	}
+	return errors.Join(errs...)
+}
