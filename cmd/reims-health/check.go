@@ -103,6 +103,13 @@ func (c *checking) printer() *display.Printer { return display.NewPrinter(c.out,
 func (c *checking) all(ctx context.Context) error {
 	p := c.printer()
 	suite := check.Suite{MaxAge: c.maxAge}
+	if c.metrics != nil {
+		metrics, err := check.NewClient(*c.metrics)
+		if err != nil {
+			return &usageError{"--ca-file: " + err.Error()}
+		}
+		suite.Metrics = metrics
+	}
 	if !c.json {
 		suite.Done = p.Check
 	}

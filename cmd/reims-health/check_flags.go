@@ -25,9 +25,9 @@ const (
 type checkFlags struct {
 	envFile *string
 
-	mode, url, output, tokenFile, caFile, compare string
-	timeout, interval, count, maxAge              lateFlag
-	insecure, direct                              bool
+	mode, url, metricsURL, output, tokenFile, caFile, compare string
+	timeout, interval, count, maxAge                          lateFlag
+	insecure, direct                                          bool
 }
 
 // lateFlag is a flag whose value is read later. Its kind is what the help calls it.
@@ -41,6 +41,7 @@ func (f *checkFlags) add(flags *pflag.FlagSet) {
 	f.timeout, f.interval = lateFlag{"10s", "duration"}, lateFlag{"30s", "duration"}
 	f.maxAge, f.count = lateFlag{"5m", "duration"}, lateFlag{"", "int"}
 	flags.StringVar(&f.url, "url", "", "the sidecar's address (default from $HEALTH_ADDR)")
+	flags.StringVar(&f.metricsURL, "metrics-url", "", "all: ask for /metrics too, at this address (METRICS_ADDR)")
 	flags.Var(&f.timeout, "timeout", "bound on each request")
 	flags.Var(&f.interval, "interval", "monitor: time between looks; a bare number is seconds")
 	flags.Var(&f.count, "count", "requests for each service (default 20); monitor: looks (default: no end); --direct: probes (default 1)")
@@ -62,6 +63,7 @@ type checkSettings struct {
 	mode     string
 	client   check.Options
 	old      *check.Options // the predecessor; nil for no comparison
+	metrics  *check.Options // nil where it is not asked for
 	direct   bool
 	json     bool
 	count    int // 0 where it was not given
@@ -88,6 +90,9 @@ func (f *checkFlags) settings(mode string) (*checkSettings, error) {
 	if old := problems.url("compare", f.compare); old != nil {
 		s.old = &check.Options{URL: old, Timeout: s.client.Timeout, CAFile: f.caFile, Insecure: f.insecure}
 	}
+	if metrics := problems.url("metrics-url", f.metricsURL); metrics != nil {
+		s.metrics = &check.Options{URL: metrics, Timeout: s.client.Timeout, CAFile: f.caFile, Insecure: f.insecure}
+	}
 	problems.contradictions(f, mode)
 	return s, problems.err()
 }
@@ -101,7 +106,10 @@ func (p *flagProblems) contradictions(f *checkFlags, mode string) {
 	}
 	given("count", f.count.value, "mode all, which asks for everything once", mode == modeAll && !f.direct)
 	given("compare", f.compare, "mode "+mode, mode == modeDetailed || mode == modeMonitor)
-	for flag, value := range map[string]string{"compare": f.compare, "url": f.url, "token-file": f.tokenFile} {
+	given("metrics-url", f.metricsURL, "mode "+mode, mode != modeAll)
+	given("metrics-url", f.metricsURL, "--compare", f.compare != "")
+	asking := map[string]string{"compare": f.compare, "url": f.url, "metrics-url": f.metricsURL, "token-file": f.tokenFile}
+	for flag, value := range asking {
 		given(flag, value, "--direct, which asks no sidecar", f.direct)
 	}
 	if f.direct && mode == modeMonitor {

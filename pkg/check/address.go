@@ -9,7 +9,8 @@ import (
 )
 
 // ParseURL reads the address of a sidecar as a person gives it: with or without the
-// scheme, with or without /health at its end. The error never shows a password.
+// scheme, with or without /health or /metrics at its end. The error never shows a
+// password.
 func ParseURL(text string) (*url.URL, error) {
 	if !strings.Contains(text, "://") {
 		text = "http://" + text
@@ -26,7 +27,10 @@ func ParseURL(text string) (*url.URL, error) {
 	case u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("want no query and no fragment")
 	}
-	u.Path = strings.TrimSuffix(strings.TrimSuffix(u.Path, "/"), "/health")
+	u.Path = strings.TrimSuffix(u.Path, "/")
+	for _, end := range []string{"/health", metricsPath} {
+		u.Path = strings.TrimSuffix(u.Path, end)
+	}
 	u.RawPath = ""
 	return u, nil
 }

@@ -22,6 +22,8 @@ type Suite struct {
 	// MaxAge is how old the timestamp of an answer may be, by the clock of the machine
 	// that answers. Required.
 	MaxAge time.Duration
+	// Metrics, when set, is asked for /metrics, which has an address of its own.
+	Metrics *Client
 	// Done, when set, is called with each check as it is done, and with the longest
 	// path that there will be.
 	Done func(c Check, longest int)
@@ -38,6 +40,9 @@ func (c *Client) All(ctx context.Context, s Suite) (*Report, error) {
 	}
 	r.take(ctx, r.steps())
 	r.take(ctx, r.further())
+	if m := s.Metrics; m != nil && ctx.Err() == nil {
+		r.metrics(ctx, m)
+	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -163,6 +168,17 @@ func (r *run) step(ctx context.Context, s step) {
 	if f.conflict != "" {
 		f.wrong("%s", f.conflict)
 	}
+	r.done(f.check(a))
+}
+
+// metrics asks another address than the other checks do.
+func (r *run) metrics(ctx context.Context, c *Client) {
+	a, err := c.Get(ctx, metricsPath)
+	if err != nil {
+		r.done(Check{Path: metricsPath, Verdict: Fail, Problems: []string{err.Error()}})
+		return
+	}
+	f := r.judge.metrics(a)
 	r.done(f.check(a))
 }
 

@@ -90,6 +90,7 @@ func (s *stage) sidecarCmd(ts *testscript.TestScript, args []string) error {
 	}
 	ts.Defer(func() { _ = s.sidecar.stop() })
 	ts.Setenv("HEALTH_ADDR", s.sidecar.addr)
+	ts.Setenv("METRICS_ADDR", s.sidecar.metrics)
 	ts.Setenv("URL", "http://"+s.sidecar.addr)
 	return nil
 }

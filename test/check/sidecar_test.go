@@ -22,6 +22,7 @@ const patience = 20 * time.Second
 type sidecar struct {
 	cmd     *exec.Cmd
 	addr    string
+	metrics string // METRICS_ADDR, as it came to be
 	reading sync.WaitGroup
 }
 
@@ -41,10 +42,11 @@ func startSidecar(ctx context.Context, env []string) (*sidecar, error) {
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
-	listening := make(chan string, 1)
+	listening := make(chan serving, 1)
 	s.reading.Go(func() { readLog(log, listening) })
 	select {
-	case s.addr = <-listening:
+	case at := <-listening:
+		s.addr, s.metrics = at.Addr, at.Metrics
 	case <-time.After(patience):
 		return nil, errors.Join(errors.New("the sidecar does not listen"), s.stop())
 	}
@@ -52,14 +54,18 @@ func startSidecar(ctx context.Context, env []string) (*sidecar, error) {
 	return s, s.await(ctx, judged)
 }
 
-func readLog(log io.Reader, listening chan<- string) {
+// serving is the log record that has the addresses.
+type serving struct {
+	Msg     string
+	Addr    string `json:"health_addr"`
+	Metrics string `json:"metrics_addr"`
+}
+
+func readLog(log io.Reader, listening chan<- serving) {
 	for lines := bufio.NewScanner(log); lines.Scan(); {
-		var record struct {
-			Msg  string
-			Addr string `json:"health_addr"`
-		}
+		var record serving
 		if json.Unmarshal(lines.Bytes(), &record) == nil && record.Msg == "serving" {
-			listening <- record.Addr
+			listening <- record
 		}
 	}
 }
