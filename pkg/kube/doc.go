@@ -7,7 +7,6 @@
 // that is slow, gone or unwilling costs the sidecar a few log lines and nothing else.
 //
 // The package reads nothing from the cluster, watches nothing, and needs two rights:
-// patch on pods/status, create and patch on events. It uses the client of
-// controller-runtime and not its manager, whose caches would need far more rights and
-// memory.
+// patch on pods/status, create and patch on events. It uses client-go's REST client,
+// which is what three kinds of request need.
 package kube

@@ -2,14 +2,13 @@ package kube
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"time"
 
 	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/client-go/rest"
 
 	"github.com/reims/reims-health/pkg/health"
 )
@@ -35,7 +34,7 @@ const (
 // Options are what a [Reporter] needs. All but Jitter are required.
 type Options struct {
 	// Client is from [NewClient].
-	Client client.Client
+	Client *rest.RESTClient
 	// Pod is the sidecar's own one, and UID tells it from others of its name.
 	Pod types.NamespacedName
 	UID types.UID
@@ -186,7 +185,7 @@ func (r *Reporter) write(ctx context.Context) {
 	if errEvent == nil {
 		r.told = r.snapshot
 	}
-	r.next(errors.Join(errCondition, errEvent))
+	r.next(errCondition, errEvent)
 }
 
 // see leaves out what ending the reporter did to a request.
@@ -198,9 +197,9 @@ func (r *Reporter) see(ctx context.Context, write string, err error) {
 
 // next is when to try again, exponentially later, half of it at random, and not
 // before the API server wants to be asked again.
-func (r *Reporter) next(err error) {
+func (r *Reporter) next(errCondition, errEvent error) {
 	now := time.Now()
-	if err == nil {
+	if errCondition == nil && errEvent == nil {
 		r.limit.AllowN(now, 1)
 		r.due = time.Time{}
 		if r.failures > 0 { // a request that was given up on may yet be carried out, after this one
@@ -209,10 +208,7 @@ func (r *Reporter) next(err error) {
 		r.failures = 0
 		return
 	}
-	var busy *busyError
-	if errors.As(err, &busy) {
-		r.notBefore = now.Add(min(busy.after, maxRetryAfter))
-	}
+	r.notBefore = now.Add(min(retryAfter(errCondition, errEvent), maxRetryAfter))
 	backoff := min(firstRetry<<min(r.failures, 10), lastRetry)
 	r.failures++
 	r.due = later(now.Add(backoff/2+rand.N(backoff)), r.notBefore)

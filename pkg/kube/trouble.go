@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
@@ -37,13 +38,24 @@ func (t *troubles) see(write string, err error) {
 		"write", write, "kind", kind, "remedy", remedy, "error", err)
 }
 
+// retryAfter is for how long the API server wants to be left in peace, by any of the
+// errors.
+func retryAfter(errs ...error) time.Duration {
+	longest := 0
+	for _, err := range errs {
+		if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
+			longest = max(longest, seconds)
+		}
+	}
+	return time.Duration(longest) * time.Second
+}
+
 // diagnose says what kind of trouble it is, and what to do about it.
 func diagnose(err error) (kind, remedy string) {
-	var busy *busyError
 	var network net.Error
 	var status apierrors.APIStatus
 	switch {
-	case errors.As(err, &busy):
+	case retryAfter(err) > 0:
 		return "busy", "none needed, unless it lasts: look at the load of the API server"
 	case apierrors.IsForbidden(err):
 		return "forbidden", "allow the Pod's service account patch on pods/status, create and patch on events"

@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/client-go/rest"
 )
 
 const (
@@ -23,7 +23,7 @@ const (
 
 // writer makes the two kinds of request: one call, one request.
 type writer struct {
-	client  client.Client
+	client  *rest.RESTClient
 	pod     types.NamespacedName
 	uid     types.UID
 	repeats map[event]*repeat
@@ -49,11 +49,8 @@ func (w *writer) condition(ctx context.Context, c condition) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.pod.Namespace, Name: w.pod.Name}}
-	err = w.client.Status().Patch(ctx, pod, client.RawPatch(types.StrategicMergePatchType, patch))
-	if err != nil {
+	request := w.client.Patch(types.StrategicMergePatchType).Resource("pods").Name(w.pod.Name).SubResource("status")
+	if err := w.send(ctx, request.Body(patch)); err != nil {
 		return fmt.Errorf("patch the condition of pod %s: %w", w.pod, err)
 	}
 	return nil
@@ -66,13 +63,11 @@ func (w *writer) event(ctx context.Context, e event, now time.Time) error {
 			delete(w.repeats, key)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
 	if r := w.repeats[e]; r != nil {
 		return w.again(ctx, e, r, now)
 	}
 	name := w.pod.Name + "." + strconv.FormatInt(now.UnixNano(), 16)
-	if err := w.client.Create(ctx, w.object(e, name, now)); err != nil {
+	if err := w.send(ctx, w.client.Post().Resource("events").Body(w.object(e, name, now))); err != nil {
 		return fmt.Errorf("create an event about pod %s: %w", w.pod, err)
 	}
 	w.repeats[e] = &repeat{name: name, count: 1, last: now}
@@ -85,14 +80,22 @@ func (w *writer) again(ctx context.Context, e event, r *repeat, now time.Time) e
 	if err != nil {
 		return err
 	}
-	object := &corev1.Event{ObjectMeta: metav1.ObjectMeta{Namespace: w.pod.Namespace, Name: r.name}}
-	if err := w.client.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch)); err != nil {
+	request := w.client.Patch(types.MergePatchType).Resource("events").Name(r.name)
+	if err := w.send(ctx, request.Body(patch)); err != nil {
 		delete(w.repeats, e)
 		return fmt.Errorf("patch event %s: %w", r.name, err)
 	}
 	r.count++
 	r.last = now
 	return nil
+}
+
+// send sends the request once. Left to itself client-go would sleep through a
+// Retry-After and try again ten times, with what has become old by then.
+func (w *writer) send(ctx context.Context, request *rest.Request) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	return request.Namespace(w.pod.Namespace).Param("fieldManager", manager).MaxRetries(0).Do(ctx).Error()
 }
 
 func (w *writer) object(e event, name string, now time.Time) *corev1.Event {
