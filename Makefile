@@ -76,7 +76,7 @@ clean: ## Remove what was built here
 ##@ Test
 
 .PHONY: test
-test: servers-build ## All tests, on all four real servers
+test: servers-build chart-build test-image ## All tests but those on a cluster, on all four real servers
 	go test -race -shuffle=on -timeout 10m ./...
 	go test -run 'Allocs' ./pkg/...
 
