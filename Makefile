@@ -45,6 +45,10 @@ cluster-up: ## Start a one-node Kubernetes in namespaces of its own (as root; se
 cluster-down: ## End it, and all that it left
 	@go run ./hack/cluster down
 
+.PHONY: observe
+observe: build ## Watch the alerts: servers, sidecars, Prometheus, Alertmanager; breaks and mends in turn (FACTOR=10)
+	@go build -o bin/observe ./hack/observe && exec bin/observe -factor $(or $(FACTOR),10) $(BIN)
+
 ##@ Build
 
 .PHONY: build
@@ -79,6 +83,10 @@ clean: ## Remove what was built here
 test: servers-build chart-build test-image ## All tests but those on a cluster, on all four real servers
 	go test -race -shuffle=on -timeout 10m ./...
 	go test -run 'Allocs' ./pkg/...
+
+.PHONY: observe-test
+observe-test: servers-build ## The alerts on real outages, with a real Prometheus and Alertmanager (5 minutes)
+	go test -tags observe -count=1 -timeout 20m -v -run TestAlerts ./test/observe
 
 .PHONY: servers-build
 servers-build: ## Install or build what the test servers need (once)
@@ -123,7 +131,7 @@ fuzz: ## Fuzz every parser for FUZZTIME (default 10s) each
 ##@ Keep in order
 
 .PHONY: verify
-verify: verify-lint verify-mod verify-docs verify-chart ## Everything that can be checked without servers
+verify: verify-lint verify-mod verify-docs verify-chart verify-dashboards ## Everything that can be checked without servers
 
 .PHONY: verify-lint
 verify-lint: ## Lint, formatting and layering
@@ -167,6 +175,18 @@ verify-schema: ## The snapshot of the schema matches the migrations (starts Post
 .PHONY: update-schema
 update-schema: ## Make the snapshot of the schema anew, from the migrations (starts PostgreSQL)
 	go run ./hack/schema
+
+.PHONY: verify-dashboards
+verify-dashboards: hack/dashboards/node_modules ## The dashboards and Grafana's alert rules match their sources (needs Node.js)
+	cd hack/dashboards && node_modules/.bin/tsc && node --test && node main.js --check
+
+.PHONY: update-dashboards
+update-dashboards: hack/dashboards/node_modules ## Write the dashboards and Grafana's alert rules anew (needs Node.js)
+	cd hack/dashboards && node_modules/.bin/tsc && node main.js
+
+hack/dashboards/node_modules: hack/dashboards/package-lock.json
+	npm ci --prefix hack/dashboards --no-audit --no-fund
+	@touch $@
 
 .PHONY: update-golden
 update-golden: ## Write the golden files anew

@@ -27,6 +27,7 @@ func documents() []document {
 		{"docs/configuration.md", writeReference},
 		{"config/sample.env", writeSampleEnv},
 		{"docs/metrics.md", metrics.WriteReference},
+		{"docs/alerts/README.md", writeAlerts},
 	}
 }
 

@@ -1,5 +1,6 @@
-// Package servers runs the real PostgreSQL, PgBouncer, Redis, MinIO and Ollama
-// that development and the tests need, and Kubernetes' API server.
+// Package servers runs the real PostgreSQL, PgBouncer, Redis, MinIO, Ollama,
+// Prometheus, Alertmanager and Kubernetes API server that development and the tests
+// need, and the product beside them.
 //
 // Each server is a child process on a free port of 127.0.0.1, or of the address in
 // Options.Host, in a folder of its own, with random passwords. It can be stopped,

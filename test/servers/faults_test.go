@@ -113,6 +113,10 @@ func TestServersListenOnLoopbackOnly(t *testing.T) {
 		servers.RunRedis(t, servers.RedisOptions{}),
 		servers.RunMinIO(t, servers.MinIOOptions{}),
 		servers.RunOllama(t, servers.OllamaOptions{}),
+		servers.RunPrometheus(t, servers.PrometheusOptions{}),
+		servers.RunAlertmanager(t, servers.AlertmanagerOptions{
+			Config: []byte("route: {receiver: nobody}\nreceivers: [{name: nobody}]"),
+		}),
 	}
 	others := otherAddresses(t)
 	for _, s := range running {

@@ -3,6 +3,7 @@ package servers
 import (
 	"context"
 	"path/filepath"
+	"slices"
 )
 
 // Server is what all servers have in common; each is a [Process].
@@ -52,7 +53,9 @@ func NewSet(o Options) ([]Server, error) {
 // InstallAll installs and builds all that the servers of this package need, so
 // that from then on each starts in a second or so.
 func InstallAll(ctx context.Context, o Options) error {
-	packages := append([]Package{postgresPackage, redisPackage, pgbouncerPackage, etcdPackage}, ollamaTool.needs...)
+	packages := slices.Concat([]Package{
+		postgresPackage, redisPackage, pgbouncerPackage, etcdPackage, prometheusPackage, alertmanagerPackage,
+	}, ollamaTool.needs, chromiumPackages)
 	if err := Install(ctx, o, packages...); err != nil {
 		return err
 	}

@@ -20,17 +20,25 @@ type Switch struct {
 	closed bool
 }
 
-// RunSwitch starts a switch that leads to target, a host:port, and ends it with
-// the test.
-func RunSwitch(tb testing.TB, target string) *Switch {
-	tb.Helper()
+// NewSwitch starts a switch that leads to target, a host:port.
+func NewSwitch(target string) (*Switch, error) {
 	listener, err := net.Listen("tcp", address(loopback, 0))
 	if err != nil {
-		tb.Fatal(err)
+		return nil, err
 	}
 	s := &Switch{listener: listener, target: target, open: map[net.Conn]bool{}}
 	s.wait.Go(s.serve)
-	tb.Cleanup(s.close)
+	return s, nil
+}
+
+// RunSwitch starts a switch and ends it with the test.
+func RunSwitch(tb testing.TB, target string) *Switch {
+	tb.Helper()
+	s, err := NewSwitch(target)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(s.Close)
 	return s
 }
 
@@ -108,7 +116,8 @@ func (s *Switch) track(conn net.Conn) (done func()) {
 	}
 }
 
-func (s *Switch) close() {
+// Close ends the switch and all its connections.
+func (s *Switch) Close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()

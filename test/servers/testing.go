@@ -49,6 +49,18 @@ func RunKubernetes(tb testing.TB) *Kubernetes {
 	return run(tb, &o, func() (*Kubernetes, error) { return NewKubernetes(o) })
 }
 
+// RunPrometheus starts a Prometheus for the test and removes it at its end.
+func RunPrometheus(tb testing.TB, o PrometheusOptions) *Prometheus {
+	tb.Helper()
+	return run(tb, &o.Options, func() (*Prometheus, error) { return NewPrometheus(o) })
+}
+
+// RunAlertmanager starts an Alertmanager for the test and removes it at its end.
+func RunAlertmanager(tb testing.TB, o AlertmanagerOptions) *Alertmanager {
+	tb.Helper()
+	return run(tb, &o.Options, func() (*Alertmanager, error) { return NewAlertmanager(o) })
+}
+
 // run gives the server a folder, unless the test has chosen one, starts it, and
 // ends it with the test. When the test failed, it shows the server's log.
 func run[S Server](tb testing.TB, o *Options, setUp func() (S, error)) S {

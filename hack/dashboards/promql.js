@@ -1,0 +1,47 @@
+// Pieces of PromQL that several panels share.
+
+/**
+ * A selector for the Pods that the dashboard's variables choose.
+ * The variables' All is `.*`, which also matches series with no such label.
+ * @param {string} metric
+ * @param {string[]} matchers further ones, such as `service="redis"`
+ */
+export function selected(metric, ...matchers) {
+  return `${metric}{${['namespace=~"$namespace"', 'pod=~"$pod"', ...matchers].join(', ')}}`;
+}
+
+/**
+ * What a counter gained around each point, however far apart the points are.
+ * @param {string} metric
+ * @param {string[]} matchers
+ */
+export function increase(metric, ...matchers) {
+  return `increase(${selected(metric, ...matchers)}[$__rate_interval])`;
+}
+
+/**
+ * The worst status in each group, as a number: see codes in status.js.
+ * @param {string} labels to group by
+ * @param {string[]} matchers
+ */
+export function worstStatus(labels, ...matchers) {
+  const worth = (/** @type {string} */ status, /** @type {number} */ code) =>
+    `${code} * ${selected('reims_health_status', `status="${status}"`, ...matchers)}`;
+  return `max by (${labels}) (${worth('degraded', 1)} or ${worth('unknown', 2)} or ${worth('unhealthy', 3)})`;
+}
+
+/**
+ * The readiness of each group's last Pod in line, as a number: see readiness in status.js.
+ * @param {string} labels to group by
+ */
+export function readiness(labels) {
+  return `sum by (${labels}) (${selected('reims_health_ready')} or 2 * ${selected('reims_health_override')})`;
+}
+
+/**
+ * Only the sidecars' series of a metric that every process has.
+ * @param {string} expr
+ */
+export function ofSidecars(expr) {
+  return `${expr} and on (job, instance) ${selected('reims_health_build_info')}`;
+}

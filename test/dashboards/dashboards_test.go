@@ -1,0 +1,193 @@
+package dashboards_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// ours is how everything names its datasource: by the dashboard's variable.
+var ours = datasource{Type: "prometheus", UID: "${datasource}"}
+
+func TestDashboardsAreThere(t *testing.T) {
+	t.Parallel()
+	var files []string
+	titles, uids := map[string]string{}, map[string]string{}
+	for _, d := range dashboards(t) {
+		files = append(files, d.file)
+		if d.UID != "reims-health-"+d.file || len(d.UID) > 40 {
+			t.Errorf("%s has the UID %q", d.file, d.UID)
+		}
+		if d.ID != nil || d.Editable {
+			t.Errorf("%s: id %v, editable %v; files own their dashboards", d.file, d.ID, d.Editable)
+		}
+		if !slices.Equal(d.Tags, []string{"reims-health"}) {
+			t.Errorf("%s has the tags %v", d.file, d.Tags)
+		}
+		if other, taken := titles[d.Title]; taken {
+			t.Errorf("%s and %s have one title: %s", d.file, other, d.Title)
+		}
+		titles[d.Title], uids[d.UID] = d.file, d.file
+	}
+	if diff := cmp.Diff([]string{"database", "minio", "ollama", "overview", "redis"}, files); diff != "" {
+		t.Error(diff)
+	}
+	for _, d := range dashboards(t) {
+		checkLinks(t, d, uids)
+	}
+}
+
+// checkLinks: every dashboard leads to the others, and a panel's link to one that is there.
+func checkLinks(t *testing.T, d dashboard, uids map[string]string) {
+	t.Helper()
+	if len(d.Links) != 1 || d.Links[0].Type != "dashboards" || !slices.Equal(d.Links[0].Tags, d.Tags) {
+		t.Errorf("%s: links = %+v, want one to the dashboards tagged alike", d.file, d.Links)
+	}
+	for _, p := range d.shown() {
+		for _, l := range p.FieldConfig.Defaults.Links {
+			for _, service := range []string{"database", "redis", "minio", "ollama"} {
+				path, _, _ := strings.Cut(strings.ReplaceAll(l.URL, "${__field.labels.service}", service), "?")
+				if uids[strings.TrimPrefix(path, "/d/")] != service {
+					t.Errorf("%s: %s links to %s, which is no dashboard", d.file, p.Title, path)
+				}
+			}
+		}
+	}
+}
+
+func TestPanelsSayWhatTheyShow(t *testing.T) {
+	t.Parallel()
+	for _, d := range dashboards(t) {
+		ids, titles := map[int]bool{}, map[string]bool{}
+		for _, p := range d.Panels {
+			if p.ID == 0 || ids[p.ID] {
+				t.Errorf("%s: %s: id %d is none of its own", d.file, p.Title, p.ID)
+			}
+			ids[p.ID] = true
+			if p.Title == "" || (p.Type != "row" && titles[p.Title]) {
+				t.Errorf("%s: panel %d: title %q is none of its own", d.file, p.ID, p.Title)
+			}
+			titles[p.Title] = p.Type != "row"
+		}
+		for _, p := range d.shown() {
+			if len(p.Description) < 20 || !strings.HasSuffix(p.Description, ".") {
+				t.Errorf("%s: %s: description %q", d.file, p.Title, p.Description)
+			}
+			if p.FieldConfig.Defaults.Unit == "" {
+				t.Errorf("%s: %s has no unit", d.file, p.Title)
+			}
+			if p.Type == "stat" && len(p.FieldConfig.Defaults.Thresholds.Steps) == 0 {
+				t.Errorf("%s: %s has no thresholds; Grafana's own turn red at 80", d.file, p.Title)
+			}
+			if len(p.Targets) == 0 {
+				t.Errorf("%s: %s asks for nothing", d.file, p.Title)
+			}
+		}
+	}
+}
+
+// Every query goes where the variable points; no UID of somebody's Grafana slips in.
+func TestDatasourceIsTheVariable(t *testing.T) {
+	t.Parallel()
+	for _, d := range dashboards(t) {
+		used := map[string]*datasource{}
+		for _, p := range d.shown() {
+			used[p.Title] = p.Datasource
+			for _, q := range p.Targets {
+				used[p.Title+" "+q.RefID] = q.Datasource
+				if q.Instant == q.Range {
+					t.Errorf("%s: %s %s is neither instant nor range, or both", d.file, p.Title, q.RefID)
+				}
+			}
+		}
+		for _, a := range d.Annotations.List {
+			used["annotation "+a.Name] = a.Datasource
+		}
+		for _, v := range d.Templating.List[1:] {
+			used["variable "+v.Name] = v.Datasource
+		}
+		for where, have := range used {
+			if have == nil || *have != ours {
+				t.Errorf("%s: %s has the datasource %v", d.file, where, have)
+			}
+		}
+		for _, word := range []string{"__inputs", "${DS_", "-- Grafana --"} {
+			if strings.Contains(d.text, word) {
+				t.Errorf("%s contains %s", d.file, word)
+			}
+		}
+		if all, named := strings.Count(d.text, `"datasource": {`), strings.Count(d.text, `"uid": "${datasource}"`); all != named {
+			t.Errorf("%s: %d datasources, %d of them the variable", d.file, all, named)
+		}
+	}
+}
+
+func TestVariables(t *testing.T) {
+	t.Parallel()
+	want := []variable{
+		{Name: "datasource", Type: "datasource", Query: "prometheus"},
+		{Name: "namespace", Type: "query", Query: "label_values(reims_health_up, namespace)"},
+		{Name: "pod", Type: "query", Query: `label_values(reims_health_up{namespace=~"$namespace"}, pod)`},
+	}
+	for i := range want[1:] {
+		v := &want[i+1]
+		v.Multi, v.IncludeAll, v.AllValue, v.Datasource = true, true, ".*", &ours
+	}
+	for _, d := range dashboards(t) {
+		have := slices.Clone(d.Templating.List)
+		for i := range have {
+			if have[i].Description == "" {
+				t.Errorf("%s: variable %s has no description", d.file, have[i].Name)
+			}
+			have[i].Description = ""
+		}
+		if diff := cmp.Diff(want, have); diff != "" {
+			t.Errorf("%s: variables (-want +got)\n%s", d.file, diff)
+		}
+	}
+}
+
+// The colours of the statuses are the same in marks, in timelines and everywhere.
+func TestTransitionsAreMarked(t *testing.T) {
+	t.Parallel()
+	colours := map[string]string{"healthy": "green", "degraded": "yellow", "unhealthy": "red"}
+	for _, d := range dashboards(t) {
+		have := map[string]string{}
+		for _, a := range d.Annotations.List {
+			_, to, _ := strings.Cut(a.Name, "Turned ")
+			have[to] = a.IconColor
+			if !strings.Contains(a.Expr, `to="`+to+`"`) {
+				t.Errorf("%s: %s asks for %s", d.file, a.Name, a.Expr)
+			}
+		}
+		if diff := cmp.Diff(colours, have); diff != "" {
+			t.Errorf("%s: marks (-want +got)\n%s", d.file, diff)
+		}
+		if own := `service="` + d.file + `"`; d.file != "overview" && !strings.Contains(d.Annotations.List[0].Expr, own) {
+			t.Errorf("%s marks transitions of other services", d.file)
+		}
+	}
+}
+
+func TestGrid(t *testing.T) {
+	t.Parallel()
+	for _, d := range dashboards(t) {
+		taken := map[[2]int]string{}
+		for _, p := range d.Panels {
+			g := p.GridPos
+			if g.X < 0 || g.Y < 0 || g.W <= 0 || g.H <= 0 || g.X+g.W > 24 {
+				t.Errorf("%s: %s at %+v is off the 24 columns", d.file, p.Title, g)
+			}
+			for x := g.X; x < g.X+g.W; x++ {
+				for y := g.Y; y < g.Y+g.H; y++ {
+					if other, is := taken[[2]int{x, y}]; is {
+						t.Fatalf("%s: %s lies on %s", d.file, p.Title, other)
+					}
+					taken[[2]int{x, y}] = p.Title
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package dashboards_test
+
+import (
+	"bytes"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/reims/reims-health/pkg/metrics"
+)
+
+// known are the labels of every series that a dashboard may ask for, and the values of
+// those with a closed set (nil: any).
+type known map[string]map[string][]string
+
+var (
+	scraped = []string{"namespace", "pod", "job", "instance"} // what Prometheus adds
+
+	referenceRow = regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (\\w+) \\| ([^|]*) \\|")
+	labelValues  = regexp.MustCompile("`(\\w+)`(?: \\(([^)]*)\\))?")
+	selector     = regexp.MustCompile(`([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{([^}]*)\})?`)
+	matcher      = regexp.MustCompile(`(\w+)(=~|!~|!=|=)"([^"]*)"`)
+	grouping     = regexp.MustCompile(` (by|without|on|ignoring|group_left|group_right) \([^)]*\)`)
+	window       = regexp.MustCompile(`\[[^\]]*\]`)
+	perWindow    = regexp.MustCompile(`\b(rate|irate|increase|delta|deriv)\(`)
+	operators    = []string{"and", "or", "unless", "bool", "offset"}
+)
+
+func TestQueriesAskForWhatThereIs(t *testing.T) {
+	t.Parallel()
+	series := knownSeries(t)
+	for _, d := range dashboards(t) {
+		for where, expr := range d.queries() {
+			found := 0
+			bare := window.ReplaceAllString(grouping.ReplaceAllString(expr, ""), "")
+			for _, m := range selector.FindAllStringSubmatchIndex(bare, -1) {
+				name, matchers := bare[m[2]:m[3]], ""
+				if m[4] >= 0 {
+					matchers = bare[m[4]:m[5]]
+				}
+				if !isSeries(bare, name, m[0], m[3]) {
+					continue
+				}
+				found++
+				checkSeries(t, where, series, name, matchers)
+			}
+			if found == 0 {
+				t.Errorf("%s: no series in %s", where, expr)
+			}
+		}
+	}
+}
+
+// isSeries tells a metric's name from functions, operators, numbers and quoted text.
+func isSeries(expr, name string, start, end int) bool {
+	function := strings.HasPrefix(strings.TrimSpace(expr[end:]), "(")
+	quoted := strings.Count(expr[:start], `"`)%2 == 1
+	return !function && !quoted && !slices.Contains(operators, name)
+}
+
+func checkSeries(t *testing.T, where string, series known, name, matchers string) {
+	t.Helper()
+	labels, is := series[name]
+	if !is {
+		t.Errorf("%s: there is no metric %s", where, name)
+		return
+	}
+	for _, m := range matcher.FindAllStringSubmatch(matchers, -1) {
+		label, value := m[1], m[3]
+		values, has := labels[label]
+		if !has && !slices.Contains(scraped, label) {
+			t.Errorf("%s: %s has no label %s", where, name, label)
+		}
+		if values != nil && !slices.Contains(values, value) {
+			t.Errorf("%s: %s is never %s in %s", where, label, value, name)
+		}
+	}
+}
+
+// knownSeries are the product's, from its own reference, those that the rules record,
+// and Prometheus' own on alerts.
+func knownSeries(t *testing.T) known {
+	t.Helper()
+	all := known{
+		"ALERTS":           {"alertname": nil, "alertstate": {"firing", "pending"}},
+		"ALERTS_FOR_STATE": {"alertname": nil},
+	}
+	var reference bytes.Buffer
+	if err := metrics.WriteReference(&reference); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range referenceRow.FindAllStringSubmatch(reference.String(), -1) {
+		labels := map[string][]string{}
+		for _, l := range labelValues.FindAllStringSubmatch(row[3], -1) {
+			labels[l[1]] = nil
+			if l[2] != "" {
+				labels[l[1]] = strings.Split(l[2], ", ")
+			}
+		}
+		if row[2] != "histogram" {
+			all[row[1]] = labels
+			continue
+		}
+		for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+			all[row[1]+suffix] = labels
+		}
+	}
+	for _, record := range recorded(t) {
+		all[record] = map[string][]string{"service": nil}
+	}
+	return all
+}
+
+func recorded(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	for _, group := range ruleGroups(t) {
+		for _, rule := range group.Rules {
+			if rule.Record != "" {
+				names = append(names, rule.Record)
+			}
+		}
+	}
+	if len(names) == 0 {
+		t.Fatal("no recording rules in " + filepath.Join(config, "prometheus/rules"))
+	}
+	return names
+}
+
+// A rate over a fixed window shows nothing where points are further apart, and nothing
+// where scrapes are.
+func TestRatesFollowTheInterval(t *testing.T) {
+	t.Parallel()
+	for _, d := range dashboards(t) {
+		for where, expr := range d.queries() {
+			rates := perWindow.FindAllStringIndex(expr, -1)
+			if have := strings.Count(expr, "[$__rate_interval]"); have != len(rates) {
+				t.Errorf("%s: %d rates, %d of them over $__rate_interval: %s", where, len(rates), have, expr)
+			}
+		}
+	}
+}
+
+// What a person selects counts everywhere. Series kept by rules have no Pod.
+func TestQueriesFollowTheSelection(t *testing.T) {
+	t.Parallel()
+	for _, d := range dashboards(t) {
+		for where, expr := range d.queries() {
+			byNamespace := strings.Contains(expr, `namespace=~"$namespace`)
+			byPod := strings.Contains(expr, `pod=~"$pod"`)
+			kept := strings.Contains(expr, ":reims_health_") || strings.Contains(expr, "ALERTS")
+			if !byNamespace || byPod == kept {
+				t.Errorf("%s does not follow the selection: %s", where, expr)
+			}
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package rules_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/reims/reims-health/config/prometheus"
+)
+
+const runbooks = "../../docs/alerts"
+
+// One file holds one alert of its name, at one severity or two, so that the chart can
+// leave it out.
+func TestEveryFileHoldsOneAlert(t *testing.T) {
+	t.Parallel()
+	for _, file := range alertFiles(t) {
+		if len(file.Groups) != 1 || file.Groups[0].Name != file.Name || file.About == "" {
+			t.Errorf("%s: want a comment at the top and one group of the same name", file.Name)
+		}
+		var severities []string
+		for _, rule := range file.Alerts() {
+			if rule.Alert != file.Name {
+				t.Errorf("%s holds the alert %s", file.Name, rule.Alert)
+			}
+			severities = append(severities, rule.Labels["severity"])
+			checkAnnotations(t, rule)
+		}
+		if s := strings.Join(severities, " "); !slices.Contains([]string{"critical", "warning", "critical warning"}, s) {
+			t.Errorf("%s: severities %q", file.Name, s)
+		}
+	}
+}
+
+func checkAnnotations(t *testing.T, rule prometheus.Rule) {
+	t.Helper()
+	want := "https://github.com/reims/reims-health/blob/main/docs/alerts/" + rule.Alert + ".md"
+	if have := rule.Annotations["runbook_url"]; have != want {
+		t.Errorf("%s: runbook_url %q, want %q", rule.Alert, have, want)
+	}
+	for _, name := range []string{"summary", "description"} {
+		if text := rule.Annotations[name]; !strings.HasSuffix(text, ".") {
+			t.Errorf("%s: %s is no sentence: %q", rule.Alert, name, text)
+		}
+	}
+}
+
+// A wait is explained, or why there is none.
+func TestEveryForIsExplained(t *testing.T) {
+	t.Parallel()
+	explained := regexp.MustCompile(`(?m)^ +# .*\n +(for|labels):`)
+	for _, file := range alertFiles(t) {
+		text, err := prometheus.FS.ReadFile("rules/" + file.Name + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if have := len(explained.FindAll(text, -1)); have != len(file.Alerts()) {
+			t.Errorf("%s: %d of %d waits are explained", file.Name, have, len(file.Alerts()))
+		}
+	}
+}
+
+// A record is called level:metric:operations, and says nothing about a single Pod.
+func TestRecordsAreNamed(t *testing.T) {
+	t.Parallel()
+	files, err := prometheus.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := regexp.MustCompile(`^((namespace|namespace_service):reims_health_\w+:\w+|reims_health:objective:ratio)$`)
+	records := 0
+	for _, file := range files {
+		for _, group := range file.Groups {
+			for _, rule := range group.Rules {
+				if rule.Record == "" {
+					continue
+				}
+				records++
+				if !name.MatchString(rule.Record) {
+					t.Errorf("%s is no level:metric:operations", rule.Record)
+				}
+			}
+		}
+	}
+	if records == 0 {
+		t.Error("no records")
+	}
+}
+
+// A record that ends in a window looks back for just that, and a sum is divided by the
+// points that the window has at the group's interval.
+func TestRecordsLookBackForTheirWindow(t *testing.T) {
+	t.Parallel()
+	files, err := prometheus.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	window, sum := regexp.MustCompile(`\d+[mhd]$`), regexp.MustCompile(`^sum_over_time\(.*\) / (\d+)$`)
+	ranges := regexp.MustCompile(`\[(\w+)\]`)
+	for _, file := range files {
+		for _, group := range file.Groups {
+			for _, rule := range group.Rules {
+				want := window.FindString(rule.Record)
+				for _, have := range ranges.FindAllStringSubmatch(rule.Expr, -1) {
+					if rule.Record != "" && have[1] != want {
+						t.Errorf("%s looks back for %s", rule.Record, have[1])
+					}
+				}
+				if parts := sum.FindStringSubmatch(rule.Expr); parts != nil {
+					if have := points(t, want, group.Interval); parts[1] != have {
+						t.Errorf("%s divides by %s, want %s", rule.Record, parts[1], have)
+					}
+				}
+			}
+		}
+	}
+}
+
+// points is how many intervals a window has.
+func points(t *testing.T, window, interval string) string {
+	t.Helper()
+	every, err := time.ParseDuration(interval)
+	if err != nil {
+		t.Fatal(err)
+	}
+	days, is := strings.CutSuffix(window, "d")
+	if is {
+		window = days + "h"
+	}
+	d, err := time.ParseDuration(window)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if is {
+		d *= 24
+	}
+	return strconv.Itoa(int(d / every))
+}
+
+// Every alert has a runbook with these sections, and every runbook an alert.
+func TestEveryAlertHasItsRunbook(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob(filepath.Join(runbooks, "ReimsHealth*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := map[string]bool{}
+	for _, page := range pages {
+		left[strings.TrimSuffix(filepath.Base(page), ".md")] = true
+	}
+	for _, file := range alertFiles(t) {
+		delete(left, file.Name)
+		text, err := os.ReadFile(filepath.Join(runbooks, file.Name+".md"))
+		if err != nil {
+			t.Errorf("no runbook: %v", err)
+			continue
+		}
+		for _, part := range []string{"# " + file.Name + "\n", "\n## Meaning\n", "\n## Look\n", "\n## Do\n", "\n## When it resolves\n"} {
+			if !strings.Contains(string(text), part) {
+				t.Errorf("%s.md has no %q", file.Name, strings.TrimSpace(part))
+			}
+		}
+	}
+	for name := range left {
+		t.Errorf("%s.md is about no alert", name)
+	}
+}
