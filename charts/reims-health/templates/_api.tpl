@@ -21,7 +21,7 @@
   {{- end }}
   ports:
     - name: api
-      containerPort: {{ $api.port }}
+      containerPort: {{ int64 $api.port }}
       protocol: TCP
   startupProbe:
     {{- toYaml $api.startupProbe | nindent 4 }}

@@ -24,7 +24,8 @@
 {{- define "reims-health.env.database" -}}
 {{- $db := .Values.database -}}
 {{- $dir := include "reims-health.secretsDir" . -}}
-{{- $env := dict "DATABASE_HOST" $db.host "DATABASE_PORT" (toString $db.port) "DATABASE_NAME" $db.name "DATABASE_USER" $db.user -}}
+{{- $env := dict "DATABASE_PORT" (int64 $db.port | toString) "DATABASE_NAME" $db.name "DATABASE_USER" $db.user -}}
+{{- with $db.host }}{{- $_ := set $env "DATABASE_HOST" . }}{{- end }}
 {{- with $db.sslMode }}{{- $_ := set $env "DATABASE_SSLMODE" . }}{{- end }}
 {{- if $db.existingSecret }}{{- $_ := set $env "DATABASE_PASSWORD_FILE" (printf "%s/database/password" $dir) }}{{- end }}
 {{- if and $db.tls.existingSecret $db.tls.caKey }}{{- $_ := set $env "DATABASE_SSLROOTCERT" (printf "%s/database/ca.crt" $dir) }}{{- end }}
@@ -38,7 +39,7 @@
 {{- define "reims-health.env.redis" -}}
 {{- $r := .Values.redis -}}
 {{- $dir := include "reims-health.secretsDir" . -}}
-{{- $env := dict "REDIS_HOST" $r.host "REDIS_PORT" (toString $r.port) "REDIS_DB" (toString $r.db) -}}
+{{- $env := dict "REDIS_HOST" $r.host "REDIS_PORT" (int64 $r.port | toString) "REDIS_DB" (int64 $r.db | toString) -}}
 {{- with $r.username }}{{- $_ := set $env "REDIS_USERNAME" . }}{{- end }}
 {{- if $r.existingSecret }}{{- $_ := set $env "REDIS_PASSWORD_FILE" (printf "%s/redis/password" $dir) }}{{- end }}
 {{- if $r.tls.enabled }}{{- $_ := set $env "REDIS_TLS" "on" }}{{- end }}
@@ -89,7 +90,7 @@
 {{- if $v.sidecar.token.existingSecret }}{{- $_ := set $env "HEALTH_TOKEN_FILE" (printf "%s/health/token" (include "reims-health.secretsDir" .)) }}{{- end }}
 {{- with $v.sidecar.allowedOrigins }}{{- $_ := set $env "HEALTH_ALLOWED_ORIGINS" (join "," .) }}{{- end }}
 {{- if $v.breakGlass.enabled }}{{- $_ := set $env "HEALTH_OVERRIDE_FILE" (printf "%s/readiness" (include "reims-health.breakGlassDir" .)) }}{{- end }}
-{{- if $v.reporting.enabled }}
+{{- if include "reims-health.reports" . }}
 {{- $_ := set $env "HEALTH_POD_REPORTING" "on" }}
 {{- range $name, $path := dict "POD_NAME" "metadata.name" "POD_NAMESPACE" "metadata.namespace" "POD_UID" "metadata.uid" }}
 {{- $_ := set $env $name (dict "valueFrom" (dict "fieldRef" (dict "apiVersion" "v1" "fieldPath" $path))) }}
@@ -127,7 +128,7 @@
 {{- $env := include "reims-health.env.common" (dict "root" . "resources" .Values.migrations.resources) | fromYaml -}}
 {{- $env = merge $env (include "reims-health.env.database" . | fromYaml) -}}
 {{- with $m.host }}{{- $_ := set $env "DATABASE_HOST" . }}{{- end }}
-{{- with $m.port }}{{- $_ := set $env "DATABASE_PORT" (toString .) }}{{- end }}
+{{- with $m.port }}{{- $_ := set $env "DATABASE_PORT" (int64 . | toString) }}{{- end }}
 {{- with $m.user }}{{- $_ := set $env "DATABASE_USER" . }}{{- end }}
 {{- if and $m.existingSecret $m.urlKey }}
 {{- $env = omit $env "DATABASE_PASSWORD_FILE" }}

@@ -38,13 +38,26 @@ spec:
       securityContext:
         {{- toYaml $v.sidecar.securityContext | nindent 8 }}
       {{- $sources := include "reims-health.secrets.migrate" . | fromYamlArray }}
-      {{- if $sources }}
+      {{- if or $sources $v.migrations.volumeMounts }}
       volumeMounts:
+        {{- if $sources }}
         {{- include "reims-health.volumeMounts.secrets" . | nindent 8 }}
+        {{- end }}
+        {{- with $v.migrations.volumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
       {{- end }}
-  {{- with include "reims-health.volumes.secrets" (dict "sources" $sources) | trim }}
+  {{- if or $sources $v.migrations.volumes }}
   volumes:
+    {{- with include "reims-health.volumes.secrets" (dict "sources" $sources) | trim }}
     {{- . | nindent 4 }}
+    {{- end }}
+    {{- with $v.migrations.volumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- end }}
+  {{- with $v.migrations.priorityClassName }}
+  priorityClassName: {{ . | quote }}
   {{- end }}
   {{- with $v.migrations.nodeSelector }}
   nodeSelector:
@@ -52,6 +65,10 @@ spec:
   {{- end }}
   {{- with $v.migrations.tolerations }}
   tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $v.migrations.affinity }}
+  affinity:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 {{- end }}

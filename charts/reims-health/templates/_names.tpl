@@ -11,15 +11,23 @@
 {{- $full := printf "%s-%s" .Release.Name $name -}}
 {{- if .Values.fullnameOverride }}
 {{- $full = .Values.fullnameOverride }}
-{{- else if contains $name .Release.Name }}
+{{- else if contains (printf "-%s-" $name) (printf "-%s-" .Release.Name) }}
 {{- $full = .Release.Name }}
 {{- end }}
 {{- $full | replace "." "-" | trunc 52 | trimSuffix "-" }}
 {{- end }}
 
+{{/* Whether this chart makes the Pods' ServiceAccount: where the Pods or their rights are its own. */}}
+{{- define "reims-health.makesServiceAccount" -}}
+{{- if and .Values.enabled .Values.serviceAccount.create (or .Values.api.enabled .Values.reporting.enabled) }}true{{ end }}
+{{- end }}
+
+{{/* Never one that nobody makes: no Pod would be admitted. */}}
 {{- define "reims-health.serviceAccountName" -}}
-{{- if .Values.serviceAccount.create }}
+{{- if include "reims-health.makesServiceAccount" . }}
 {{- default (include "reims-health.fullname" .) .Values.serviceAccount.name }}
+{{- else if .Values.serviceAccount.create -}}
+default
 {{- else }}
 {{- default "default" .Values.serviceAccount.name }}
 {{- end }}
@@ -30,8 +38,8 @@
 {{- end }}
 
 {{- define "reims-health.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "reims-health.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "reims-health.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* Labels that are no selector. Takes {root, name}. */}}
@@ -51,14 +59,19 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- include "reims-health.labelsFor" (dict "root" . "name" (include "reims-health.name" .)) }}
 {{- end }}
 
+{{/* The name that labels the Pod of helm test, which no selector knows. */}}
+{{- define "reims-health.test.name" -}}
+{{- printf "%s-test" (include "reims-health.name" .) }}
+{{- end }}
+
 {{/* The label by which the PodMonitor finds a Pod with our sidecar, in any chart. */}}
 {{- define "reims-health.podLabels" -}}
-reims.io/sidecar: {{ include "reims-health.fullname" . }}
+reims.io/sidecar: {{ include "reims-health.fullname" . | quote }}
 {{- end }}
 
 {{- define "reims-health.image" -}}
 {{- $i := .Values.image -}}
-{{- $registry := default $i.registry (default dict .Values.global).imageRegistry -}}
+{{- $registry := default $i.registry (default dict .Values.global).imageRegistry | trimSuffix "/" -}}
 {{- $name := list $registry $i.repository | compact | join "/" -}}
 {{- if $i.digest }}{{ $name }}@{{ $i.digest }}{{ else }}{{ $name }}:{{ default .Chart.AppVersion $i.tag }}{{ end }}
 {{- end }}
@@ -76,14 +89,19 @@ reims.io/sidecar: {{ include "reims-health.fullname" . }}
 {{- if $names -}}
 imagePullSecrets:
 {{- range uniq $names }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
 {{- end }}
 {{- end }}
 {{- end }}
 
-{{/* YAML 1.1 reads an unquoted off as false. */}}
+{{/* Off, where nothing that it would take is rendered. YAML 1.1 reads an unquoted off as false. */}}
 {{- define "reims-health.migrations.mode" -}}
-{{- toString .Values.migrations.mode | replace "false" "off" }}
+{{- ternary (toString .Values.migrations.mode | replace "false" "off") "off" .Values.enabled }}
+{{- end }}
+
+{{/* Whether the sidecar may write to its Pod: not without the rights. */}}
+{{- define "reims-health.reports" -}}
+{{- if and .Values.enabled .Values.reporting.enabled }}true{{ end }}
 {{- end }}
 
 {{- define "reims-health.details" -}}

@@ -9,10 +9,12 @@ The sidecar, for this chart and for an application's own:
   volumes:
     {{- include "reims-health.volumes" $health | nindent 4 }}
 
-reims-health.sidecar is the container alone. Each gives a list, maybe an empty one.
+reims-health.sidecar is the container alone. Each gives a list, maybe an empty one, and fails
+on values that would hurt.
 */}}
 
 {{- define "reims-health.sidecar" -}}
+{{- include "reims-health.validate" . -}}
 {{- $v := .Values -}}
 - name: reims-health
   image: {{ include "reims-health.image" . | quote }}
@@ -25,23 +27,23 @@ reims-health.sidecar is the container alone. Each gives a list, maybe an empty o
     {{- include "reims-health.env.list" (dict "env" (include "reims-health.env.sidecar" . | fromYaml) "extra" $v.sidecar.extraEnv) | nindent 4 }}
   ports:
     - name: health
-      containerPort: {{ $v.sidecar.ports.health }}
+      containerPort: {{ int64 $v.sidecar.ports.health }}
       protocol: TCP
     - name: metrics
-      containerPort: {{ $v.sidecar.ports.metrics }}
+      containerPort: {{ int64 $v.sidecar.ports.metrics }}
       protocol: TCP
   {{- /* Started and alive are about this process alone, so that nothing waits for a dependency. */}}
   startupProbe:
     httpGet:
       path: /health/live
-      port: {{ $v.sidecar.ports.health }}
+      port: {{ int64 $v.sidecar.ports.health }}
     periodSeconds: 1
     timeoutSeconds: 1
     failureThreshold: 60
   livenessProbe:
     httpGet:
       path: /health/live
-      port: {{ $v.sidecar.ports.health }}
+      port: {{ int64 $v.sidecar.ports.health }}
     periodSeconds: 10
     timeoutSeconds: 5
     failureThreshold: 3
@@ -49,7 +51,7 @@ reims-health.sidecar is the container alone. Each gives a list, maybe an empty o
   readinessProbe:
     httpGet:
       path: /health/ready
-      port: {{ $v.sidecar.ports.health }}
+      port: {{ int64 $v.sidecar.ports.health }}
     periodSeconds: 2
     timeoutSeconds: 1
     failureThreshold: 2
@@ -74,16 +76,22 @@ reims-health.sidecar is the container alone. Each gives a list, maybe an empty o
   imagePullPolicy: {{ .Values.image.pullPolicy }}
   args: [wait, --for=schema]
   env:
-    {{- include "reims-health.env.list" (dict "env" (include "reims-health.env.wait" . | fromYaml)) | nindent 4 }}
+    {{- include "reims-health.env.list" (dict "env" (include "reims-health.env.wait" . | fromYaml) "extra" .Values.sidecar.extraEnv) | nindent 4 }}
   {{- with .Values.sidecar.resources }}
   resources:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   securityContext:
     {{- toYaml .Values.sidecar.securityContext | nindent 4 }}
-  {{- if include "reims-health.secrets.database" . | fromYamlArray }}
+  {{- $secrets := include "reims-health.secrets.database" . | fromYamlArray }}
+  {{- if or $secrets .Values.sidecar.extraVolumeMounts }}
   volumeMounts:
+    {{- if $secrets }}
     {{- include "reims-health.volumeMounts.secrets" . | nindent 4 }}
+    {{- end }}
+    {{- with .Values.sidecar.extraVolumeMounts }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   {{- end }}
 {{- end }}
 {{- end }}

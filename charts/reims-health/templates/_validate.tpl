@@ -1,12 +1,18 @@
 {{/* Values that would render and then hurt, one sentence each. All are told at once. */}}
 
+{{- define "reims-health.validate" -}}
+{{- with include "reims-health.problems" . | trim }}
+{{- fail (printf "values of %s:\n%s" $.Chart.Name .) }}
+{{- end }}
+{{- end }}
+
 {{- define "reims-health.problems" -}}
 {{- $problems := list -}}
-{{- range list "services" "sidecar" "migrations" "env" "memory" }}
+{{- range list "services" "tls" "sidecar" "migrations" "env" "memory" "mounts" }}
 {{- $problems = concat $problems (include (printf "reims-health.problems.%s" .) $ | fromYamlArray) }}
 {{- end }}
-{{- if .Values.api.enabled }}
-{{- range list "api" "probes" "traffic" "egress" }}
+{{- if and .Values.enabled .Values.api.enabled }}
+{{- range list "api" "probes" "pod" "traffic" "egress" }}
 {{- $problems = concat $problems (include (printf "reims-health.problems.%s" .) $ | fromYamlArray) }}
 {{- end }}
 {{- end }}
@@ -24,11 +30,28 @@
 {{- if and $v.minio.endpoint (not $v.minio.existingSecret) }}
 {{- $p = append $p "minio.endpoint is set and minio.existingSecret is not: the sidecar would log in as minioadmin, MinIO's public default. Name a Secret with the keys." }}
 {{- end }}
-{{- if and (or $v.database.tls.caKey $v.database.tls.certKey $v.database.tls.keyKey) (not $v.database.tls.existingSecret) }}
+{{- toYaml $p }}
+{{- end }}
+
+{{/* A Secret that nothing uses would be less protection than it seems. */}}
+{{- define "reims-health.problems.tls" -}}
+{{- $v := .Values -}}
+{{- $tls := $v.database.tls -}}
+{{- $keys := or $tls.caKey $tls.certKey $tls.keyKey -}}
+{{- $p := list -}}
+{{- if and $keys (not $tls.existingSecret) }}
 {{- $p = append $p "database.tls names keys and no Secret: set database.tls.existingSecret." }}
 {{- end }}
-{{- if ne (empty $v.database.tls.certKey) (empty $v.database.tls.keyKey) }}
+{{- if and $tls.existingSecret (not $keys) }}
+{{- $p = append $p "database.tls.existingSecret is set and no key of it, so it would not be used: set database.tls.caKey, or certKey and keyKey." }}
+{{- end }}
+{{- if ne (empty $tls.certKey) (empty $tls.keyKey) }}
 {{- $p = append $p "database.tls.certKey and database.tls.keyKey go together: set both or none." }}
+{{- end }}
+{{- range $name, $tls := dict "redis" $v.redis.tls "minio" $v.minio.tls }}
+{{- if and $tls.existingSecret (not $tls.enabled) }}
+{{- $p = append $p (printf "%s.tls.existingSecret is set and %s.tls.enabled is not: the connection would not be encrypted. Set it to true, or leave the Secret out." $name $name) }}
+{{- end }}
 {{- end }}
 {{- toYaml $p }}
 {{- end }}
@@ -42,7 +65,7 @@
 {{- if eq (int $v.sidecar.ports.health) (int $v.sidecar.ports.metrics) }}
 {{- $p = append $p "sidecar.ports.health and sidecar.ports.metrics are the same port: give one of them another." }}
 {{- end }}
-{{- if and $v.reporting.enabled (eq (include "reims-health.serviceAccountName" .) "default") }}
+{{- if and (include "reims-health.reports" .) (eq (include "reims-health.serviceAccountName" .) "default") }}
 {{- $p = append $p "reporting.enabled would give its rights to the ServiceAccount default, which every Pod of the namespace can use: set serviceAccount.create to true, or serviceAccount.name to one of its own." }}
 {{- end }}
 {{- toYaml $p }}
@@ -54,8 +77,10 @@
 {{- $mode := include "reims-health.migrations.mode" . -}}
 {{- $p := list -}}
 {{- if ne $mode "off" }}
-{{- if not (or $v.database.host $m.database.host) }}
+{{- if not (or $v.database.host $m.database.host $m.database.urlKey) }}
 {{- $p = append $p (printf "migrations.mode is %s and there is no database: set database.host, or migrations.mode to off." $mode) }}
+{{- else if and (eq $mode "job") (not $v.database.host) }}
+{{- $p = append $p "migrations.mode is job, so the Pods wait for the schema, and database.host does not say where: set it." }}
 {{- end }}
 {{- if and (eq $mode "hook") (not (or $v.database.existingSecret $m.database.existingSecret (and $v.database.tls.existingSecret $v.database.tls.certKey))) }}
 {{- $p = append $p "migrations.mode hook runs before anything of this release is there, so it needs an existing Secret with the password: make one, and name it in database.existingSecret or migrations.database.existingSecret." }}

@@ -18,6 +18,13 @@
 {{- toYaml $p }}
 {{- end }}
 
+{{/* Whether a text names /health, or anything below it but /health/live, right after a host
+     or at the start: the API's former module told of dependencies there. */}}
+{{- define "reims-health.asksHealth" -}}
+{{- $live := regexReplaceAll "/health/live([^a-zA-Z0-9_-]|$)" . " " -}}
+{{- if regexMatch "(^|[\\s\"'])(https?://)?[^/\\s\"']*/health([^a-zA-Z0-9_-]|$)" $live }}true{{ end }}
+{{- end }}
+
 {{/* A probe that fails restarts the API (startup, liveness). Restarts help against
      nothing that a dependency does, and all Pods would do it at once. */}}
 {{- define "reims-health.problems.probes" -}}
@@ -33,10 +40,9 @@
 {{- $p = append $p (printf "api.%s is missing: say how the API itself is asked, by httpGet, tcpSocket, exec or grpc." $name) }}
 {{- else if ne $name "readinessProbe" }}
 {{- $port := toString (dig "httpGet" "port" (dig "tcpSocket" "port" (dig "grpc" "port" "" $probe) $probe) $probe) }}
-{{- $path := dig "httpGet" "path" "" $probe }}
 {{- $command := dig "exec" "command" list $probe | join " " }}
-{{- $asksHealth := and (regexMatch "/health([^a-zA-Z0-9_-]|$)" (printf "%s %s" $path $command)) (not (regexMatch "/health/live([^a-zA-Z0-9_-]|$)" (printf "%s %s" $path $command))) }}
-{{- if or (has $port $ports) $asksHealth (regexMatch (printf ":(%s|%s)([^0-9]|$)" (index $ports 0) (index $ports 1)) $command) }}
+{{- $asksSidecar := or (has $port $ports) (regexMatch (printf ":(%s|%s)([^0-9]|$)" (index $ports 0) (index $ports 1)) $command) }}
+{{- if or $asksSidecar (include "reims-health.asksHealth" (dig "httpGet" "path" "" $probe)) (include "reims-health.asksHealth" $command) }}
 {{- $p = append $p (printf "api.%s asks the sidecar or a path that tells of dependencies: when one is down, every API container would be restarted, which mends nothing. Let it ask the API alone." $name) }}
 {{- end }}
 {{- end }}
@@ -52,41 +58,6 @@
 {{- end }}
 {{- if eq (int $v.service.healthPort) (int $v.sidecar.ports.metrics) }}
 {{- $p = append $p "service.healthPort is the port of the metrics: give it another." }}
-{{- end }}
-{{- toYaml $p }}
-{{- end }}
-
-{{/* Once there is a rule on egress, whatever it leaves out cannot be reached. */}}
-{{- define "reims-health.problems.egress" -}}
-{{- $v := .Values -}}
-{{- $p := list -}}
-{{- if and $v.networkPolicy.enabled $v.networkPolicy.egress }}
-{{- $want := dict "DNS" 53 -}}
-{{- if $v.database.host }}{{- $_ := set $want "the database" (int $v.database.port) }}{{- end }}
-{{- if $v.redis.host }}{{- $_ := set $want "Redis" (int $v.redis.port) }}{{- end }}
-{{- if $v.minio.endpoint }}
-{{- $port := regexFind ":[0-9]+$" $v.minio.endpoint | trimPrefix ":" | default (ternary "443" "80" $v.minio.tls.enabled) }}
-{{- $_ := set $want "MinIO" (int $port) }}
-{{- end }}
-{{- if $v.ollama.host }}
-{{- $default := "11434" }}
-{{- if hasPrefix "https://" $v.ollama.host }}{{- $default = "443" }}{{- else if hasPrefix "http://" $v.ollama.host }}{{- $default = "80" }}{{- end }}
-{{- $port := regexFind ":[0-9]+/?$" $v.ollama.host | trimPrefix ":" | trimSuffix "/" | default $default }}
-{{- $_ := set $want "Ollama" (int $port) }}
-{{- end }}
-{{- range $what, $port := $want }}
-{{- $open := false }}
-{{- range $rule := $v.networkPolicy.egress }}
-{{- if not $rule.ports }}{{- $open = true }}{{- end }}
-{{- range $rule.ports }}
-{{- $first := default 0 .port | int }}
-{{- if or (not .port) (and (ge $port $first) (le $port (default $first .endPort | int))) }}{{- $open = true }}{{- end }}
-{{- end }}
-{{- end }}
-{{- if not $open }}
-{{- $p = append $p (printf "networkPolicy.egress allows nothing on port %d, so %s could not be reached: list every destination." $port $what) }}
-{{- end }}
-{{- end }}
 {{- end }}
 {{- toYaml $p }}
 {{- end }}

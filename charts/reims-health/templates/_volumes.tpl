@@ -1,12 +1,12 @@
 {{/* Secrets as files, in one projected volume without subPath, so that a rotation shows
-     in running Pods. Each entry: {secret, items: {key: path}}. */}}
+     in running Pods. Each entry: {secret, items: [{key, path}]}. */}}
 
 {{- define "reims-health.secrets.tls" -}}
-{{- $items := dict -}}
+{{- $items := list -}}
 {{- with .Values.database.tls }}
-{{- if .caKey }}{{- $_ := set $items .caKey "database/ca.crt" }}{{- end }}
-{{- if .certKey }}{{- $_ := set $items .certKey "database/tls.crt" }}{{- end }}
-{{- if .keyKey }}{{- $_ := set $items .keyKey "database/tls.key" }}{{- end }}
+{{- with .caKey }}{{- $items = append $items (dict "key" . "path" "database/ca.crt") }}{{- end }}
+{{- with .certKey }}{{- $items = append $items (dict "key" . "path" "database/tls.crt") }}{{- end }}
+{{- with .keyKey }}{{- $items = append $items (dict "key" . "path" "database/tls.key") }}{{- end }}
 {{- end }}
 {{- if and .Values.database.tls.existingSecret $items }}
 {{- list (dict "secret" .Values.database.tls.existingSecret "items" $items) | toYaml }}
@@ -18,7 +18,7 @@
 {{- define "reims-health.secrets.database" -}}
 {{- $sources := include "reims-health.secrets.tls" . | fromYamlArray -}}
 {{- with .Values.database }}
-{{- if .existingSecret }}{{- $sources = append $sources (dict "secret" .existingSecret "items" (dict .passwordKey "database/password")) }}{{- end }}
+{{- if .existingSecret }}{{- $sources = append $sources (dict "secret" .existingSecret "items" (list (dict "key" .passwordKey "path" "database/password"))) }}{{- end }}
 {{- end }}
 {{- toYaml $sources }}
 {{- end }}
@@ -28,19 +28,20 @@
 {{- $sources := list -}}
 {{- if $v.database.host }}{{- $sources = concat $sources (include "reims-health.secrets.database" . | fromYamlArray) }}{{- end }}
 {{- if and $v.redis.host $v.redis.existingSecret }}
-{{- $sources = append $sources (dict "secret" $v.redis.existingSecret "items" (dict $v.redis.passwordKey "redis/password")) }}
+{{- $sources = append $sources (dict "secret" $v.redis.existingSecret "items" (list (dict "key" $v.redis.passwordKey "path" "redis/password"))) }}
 {{- end }}
 {{- if and $v.redis.host $v.redis.tls.enabled $v.redis.tls.existingSecret }}
-{{- $sources = append $sources (dict "secret" $v.redis.tls.existingSecret "items" (dict $v.redis.tls.caKey "redis/ca.crt")) }}
+{{- $sources = append $sources (dict "secret" $v.redis.tls.existingSecret "items" (list (dict "key" $v.redis.tls.caKey "path" "redis/ca.crt"))) }}
 {{- end }}
 {{- if and $v.minio.endpoint $v.minio.existingSecret }}
-{{- $sources = append $sources (dict "secret" $v.minio.existingSecret "items" (dict $v.minio.accessKeyKey "minio/access-key" $v.minio.secretKeyKey "minio/secret-key")) }}
+{{- $items := list (dict "key" $v.minio.accessKeyKey "path" "minio/access-key") (dict "key" $v.minio.secretKeyKey "path" "minio/secret-key") }}
+{{- $sources = append $sources (dict "secret" $v.minio.existingSecret "items" $items) }}
 {{- end }}
 {{- if and $v.minio.endpoint $v.minio.tls.enabled $v.minio.tls.existingSecret }}
-{{- $sources = append $sources (dict "secret" $v.minio.tls.existingSecret "items" (dict $v.minio.tls.caKey "minio/ca.crt")) }}
+{{- $sources = append $sources (dict "secret" $v.minio.tls.existingSecret "items" (list (dict "key" $v.minio.tls.caKey "path" "minio/ca.crt"))) }}
 {{- end }}
 {{- with $v.sidecar.token }}
-{{- if .existingSecret }}{{- $sources = append $sources (dict "secret" .existingSecret "items" (dict .key "health/token")) }}{{- end }}
+{{- if .existingSecret }}{{- $sources = append $sources (dict "secret" .existingSecret "items" (list (dict "key" .key "path" "health/token"))) }}{{- end }}
 {{- end }}
 {{- toYaml $sources }}
 {{- end }}
@@ -49,9 +50,9 @@
 {{- define "reims-health.secrets.migrate" -}}
 {{- $m := .Values.migrations.database -}}
 {{- if $m.existingSecret }}
-{{- $items := dict $m.passwordKey "migrations/password" -}}
-{{- if $m.urlKey }}{{- $items = dict $m.urlKey "migrations/url" }}{{- end }}
-{{- append (include "reims-health.secrets.tls" . | fromYamlArray) (dict "secret" $m.existingSecret "items" $items) | toYaml }}
+{{- $item := dict "key" $m.passwordKey "path" "migrations/password" -}}
+{{- if $m.urlKey }}{{- $item = dict "key" $m.urlKey "path" "migrations/url" }}{{- end }}
+{{- append (include "reims-health.secrets.tls" . | fromYamlArray) (dict "secret" $m.existingSecret "items" (list $item)) | toYaml }}
 {{- else }}
 {{- include "reims-health.secrets.database" . }}
 {{- end }}
@@ -66,15 +67,12 @@
     sources:
       {{- range . }}
       - secret:
-          name: {{ .secret }}
+          name: {{ .secret | quote }}
           {{- if $.optional }}
           optional: true
           {{- end }}
           items:
-            {{- range $key, $path := .items }}
-            - key: {{ $key }}
-              path: {{ $path }}
-            {{- end }}
+            {{- toYaml .items | nindent 12 }}
       {{- end }}
 {{- end }}
 {{- end }}
@@ -86,10 +84,10 @@
 {{- if .Values.breakGlass.enabled }}
 - name: reims-health-break-glass
   configMap:
-    name: {{ include "reims-health.breakGlass.configMap" . }}
+    name: {{ include "reims-health.breakGlass.configMap" . | quote }}
     optional: true
 {{- end }}
-{{- if .Values.reporting.enabled }}
+{{- if include "reims-health.reports" . }}
 - name: reims-health-token
   projected:
     defaultMode: 0444
@@ -126,7 +124,7 @@
   mountPath: {{ include "reims-health.breakGlassDir" . }}
   readOnly: true
 {{- end }}
-{{- if .Values.reporting.enabled }}
+{{- if include "reims-health.reports" . }}
 - name: reims-health-token
   mountPath: /var/run/secrets/kubernetes.io/serviceaccount
   readOnly: true

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -16,8 +17,10 @@ import (
 type schema map[string]any
 
 // generate returns the schema of a values.yaml. What a default shows (type, keys of a
-// map) is taken from it, and no map takes other keys. A comment above a value, in YAML,
-// says the rest, and one with # @schema.root adds to the schema as a whole:
+// map) is taken from it, and no map takes other keys. Each key is required that may not be
+// null: Helm merges the defaults in before it validates, so one that is missing was
+// deleted, by a null. A comment above a value, in YAML, says the rest, and one with
+// # @schema.root adds to the schema as a whole:
 //
 //	# @schema {minimum: 1, maximum: 65535}
 //	# -- Port that the API listens on.
@@ -51,6 +54,7 @@ func generate(values []byte) ([]byte, error) {
 // object describes a map: its keys, and no others.
 func object(node *yaml.Node) (schema, error) {
 	properties := schema{}
+	required := []string{}
 	var errs []error
 	for i := 0; i < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
@@ -59,8 +63,18 @@ func object(node *yaml.Node) (schema, error) {
 			errs = append(errs, fmt.Errorf("line %d: %s: %w", key.Line, key.Value, err))
 		}
 		properties[key.Value] = property
+		if !nullable(property) {
+			required = append(required, key.Value)
+		}
 	}
-	return schema{"type": "object", "additionalProperties": false, "properties": properties}, errors.Join(errs...)
+	return schema{
+		"type": "object", "additionalProperties": false, "properties": properties, "required": required,
+	}, errors.Join(errs...)
+}
+
+func nullable(property schema) bool {
+	types, _ := property["type"].([]any)
+	return slices.Contains(types, any("null"))
 }
 
 // property describes a value by its annotation, and where that leaves it open by the

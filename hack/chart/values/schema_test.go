@@ -30,6 +30,8 @@ map:
     x: 1
   # @schema {$ref: "#/definitions/size"}
   size: {}
+  # @schema {type: [integer, "null"]}
+  count: 2
 `
 
 func TestGenerate(t *testing.T) {
@@ -46,14 +48,16 @@ func TestGenerate(t *testing.T) {
 	want := m{
 		"$schema": "http://json-schema.org/draft-07/schema#", "title": "Values", "type": "object", "additionalProperties": false,
 		"definitions": m{"size": m{"minimum": 1.0}},
+		"required":    []any{"on", "name", "port", "map"},
 		"properties": m{
 			"on":   m{"type": "boolean", "description": "Whether at all."},
 			"name": m{"type": "string"},
 			"port": m{"type": "integer", "minimum": 1.0, "maximum": 9.0},
-			"map": m{"type": "object", "additionalProperties": false, "properties": m{
-				"mode": m{"enum": []any{"a", "off", false}},
-				"open": m{"type": "object", "additionalProperties": true},
-				"size": m{"$ref": "#/definitions/size"},
+			"map": m{"type": "object", "additionalProperties": false, "required": []any{"mode", "open", "size"}, "properties": m{
+				"mode":  m{"enum": []any{"a", "off", false}},
+				"open":  m{"type": "object", "additionalProperties": true},
+				"size":  m{"$ref": "#/definitions/size"},
+				"count": m{"type": []any{"integer", "null"}},
 			}},
 		},
 	}

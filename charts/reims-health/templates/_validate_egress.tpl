@@ -1,0 +1,64 @@
+{{/* Once there is a rule on egress, whatever it leaves out cannot be reached. Only what
+     holds for every cluster is refused: a policy applies to the port behind a Service,
+     which may be another one than the sidecar is told. NOTES warns of the rest. */}}
+
+{{- define "reims-health.problems.egress" -}}
+{{- $policy := .Values.networkPolicy -}}
+{{- $p := list -}}
+{{- if and $policy.enabled $policy.egress }}
+{{- if not (include "reims-health.egress.allows" (dict "rules" $policy.egress "protocol" "UDP" "ports" (list 53 5353))) }}
+{{- $p = append $p "networkPolicy.egress allows neither port 53 nor 5353 of UDP, so no name could be resolved: list every destination, DNS too." }}
+{{- end }}
+{{- if and (include "reims-health.reports" .) (not (include "reims-health.egress.allows" (dict "rules" $policy.egress "protocol" "TCP" "ports" (list 443 6443)))) }}
+{{- $p = append $p "networkPolicy.egress allows neither port 443 nor 6443, so Kubernetes' API could not be reached, which reporting.enabled needs: list it, or set reporting.enabled to false." }}
+{{- end }}
+{{- end }}
+{{- toYaml $p }}
+{{- end }}
+
+{{/* What the rules seem to leave out: a list of texts. */}}
+{{- define "reims-health.egress.doubts" -}}
+{{- $v := .Values -}}
+{{- $doubts := list -}}
+{{- if and $v.networkPolicy.enabled $v.networkPolicy.egress }}
+{{- $want := dict -}}
+{{- if $v.database.host }}{{- $_ := set $want "the database" (int $v.database.port) }}{{- end }}
+{{- if $v.redis.host }}{{- $_ := set $want "Redis" (int $v.redis.port) }}{{- end }}
+{{- if $v.minio.endpoint }}
+{{- $port := regexFind ":[0-9]+$" $v.minio.endpoint | trimPrefix ":" | default (ternary "443" "80" $v.minio.tls.enabled) }}
+{{- $_ := set $want "MinIO" (int $port) }}
+{{- end }}
+{{- if $v.ollama.host }}
+{{- $default := "11434" }}
+{{- if hasPrefix "https://" $v.ollama.host }}{{- $default = "443" }}{{- else if hasPrefix "http://" $v.ollama.host }}{{- $default = "80" }}{{- end }}
+{{- $port := regexFind ":[0-9]+/?$" $v.ollama.host | trimPrefix ":" | trimSuffix "/" | default $default }}
+{{- $_ := set $want "Ollama" (int $port) }}
+{{- end }}
+{{- range $what, $port := $want }}
+{{- if not (include "reims-health.egress.allows" (dict "rules" $v.networkPolicy.egress "protocol" "TCP" "ports" (list $port))) }}
+{{- $doubts = append $doubts (printf "port %d, where the sidecar looks for %s" $port $what) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toYaml $doubts }}
+{{- end }}
+
+{{/* Whether a rule allows one of the ports. A named one may be any. Takes {rules, protocol,
+     ports}. */}}
+{{- define "reims-health.egress.allows" -}}
+{{- $open := false -}}
+{{- range $rule := .rules }}
+{{- if not $rule.ports }}{{- $open = true }}{{- end }}
+{{- range $rule.ports }}
+{{- $first := default 0 .port | int }}
+{{- $last := default $first .endPort | int }}
+{{- if eq (default "TCP" .protocol) $.protocol }}
+{{- if or (not .port) (kindIs "string" .port) }}{{- $open = true }}{{- end }}
+{{- range $port := $.ports }}
+{{- if and (ge $port $first) (le $port $last) }}{{- $open = true }}{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if $open }}true{{ end }}
+{{- end }}
