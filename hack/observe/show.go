@@ -21,6 +21,9 @@ type show struct {
 // play goes on for so many rounds, or until ctx is done if that is 0.
 func (s *show) play(ctx context.Context, rounds int) error {
 	for round := 1; rounds == 0 || round <= rounds; round++ {
+		if round == 2 {
+			say("From here on the hour's error budget is spent: its alert comes as well.")
+		}
 		for i, scene := range observe.Scenes() {
 			pause(ctx, calm)
 			say(fmt.Sprintf("Round %d, %d of %d: %s.", round, i+1, len(observe.Scenes()), scene.Name))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"path/filepath"
 )
 
 // SidecarOptions say how to start the product.
@@ -34,7 +35,10 @@ func NewSidecar(o SidecarOptions) (*Sidecar, error) {
 	if s.health, s.reservation, err = reservePort(s.Host()); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
-	s.path, s.args = o.Program, []string{"serve"}
+	if s.path, err = filepath.Abs(o.Program); err != nil { // it is started in its own folder
+		return nil, errors.Join(err, s.Close())
+	}
+	s.args = []string{"serve"}
 	s.env = []string{"HEALTH_ADDR=" + address(s.Host(), s.health), "METRICS_ADDR=" + s.Addr()}
 	for _, v := range o.Vars {
 		s.env = append(s.env, v.Name+"="+v.Value)
