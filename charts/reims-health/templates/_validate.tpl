@@ -8,7 +8,7 @@
 
 {{- define "reims-health.problems" -}}
 {{- $problems := list -}}
-{{- range list "services" "tls" "sidecar" "migrations" "env" "memory" "mounts" }}
+{{- range list "services" "tls" "sidecar" "migrations" "env" "memory" "mounts" "monitoring" }}
 {{- $problems = concat $problems (include (printf "reims-health.problems.%s" .) $ | fromYamlArray) }}
 {{- end }}
 {{- if and .Values.enabled .Values.api.enabled }}

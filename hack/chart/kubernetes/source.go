@@ -35,15 +35,16 @@ func kinds() []string {
 // sources are the oldest Kubernetes with native sidecars, the newest, and the newest
 // module of the Prometheus Operator that holds its custom resources.
 func sources() []source {
-	const swagger = "api/openapi-spec/swagger.json"
+	const (
+		swagger    = "api/openapi-spec/swagger.json"
+		operator   = "github.com/prometheus-operator/prometheus-operator@v0.85.0"
+		monitoring = "example/prometheus-operator-crd/monitoring.coreos.com_"
+	)
 	return []source{
 		{folder: "v1.29.15", module: "k8s.io/kubernetes@v1.29.15", file: swagger, kinds: kinds(), read: fromSwagger},
 		{folder: "v1.36.3", module: "k8s.io/kubernetes@v1.36.3", file: swagger, kinds: kinds(), read: fromSwagger},
-		{
-			folder: "custom", module: "github.com/prometheus-operator/prometheus-operator@v0.85.0",
-			file:  "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
-			kinds: []string{"podmonitor-monitoring-v1"}, read: fromCRD,
-		},
+		{folder: "custom", module: operator, file: monitoring + "podmonitors.yaml", kinds: []string{"podmonitor-monitoring-v1"}, read: fromCRD},
+		{folder: "custom", module: operator, file: monitoring + "prometheusrules.yaml", kinds: []string{"prometheusrule-monitoring-v1"}, read: fromCRD},
 	}
 }
 
