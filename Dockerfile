@@ -2,7 +2,7 @@
 # One image, several subcommands; no shell in it, so no exec probes. `make image` makes
 # the same one with no engine: it reads the last stage, so that stage can use only what
 # hack/image understands.
-FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
+FROM --platform=$BUILDPLATFORM golang:1.26.8-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download

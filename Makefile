@@ -67,7 +67,7 @@ image: ## Make the same image with no engine: dist/*.oci.tar and its SBOM (IMAGE
 	@go -C hack/image run . -dockerfile ../../Dockerfile -name $(IMAGE):$(VERSION) -created $(CREATED) \
 	  -arg VERSION=$(VERSION) -arg COMMIT=$(COMMIT) -arg CREATED=$(CREATED) \
 	  $(foreach arch,$(IMAGE_ARCHES),-binary $(CURDIR)/dist/linux-$(arch)/reims-health) \
-	  -out $(CURDIR)/$(IMAGE_FILE) -sbom $(CURDIR)/dist
+	  -out $(abspath $(IMAGE_FILE)) -sbom $(CURDIR)/dist
 
 .PHONY: chart
 chart: chart-build ## Pack the Helm chart: dist/reims-health-VERSION.tgz
@@ -97,7 +97,7 @@ test-image: ## The tests of what packs the image, a module of its own
 	go -C hack/image test -race -shuffle=on ./...
 
 .PHONY: test-cluster
-test-cluster: ## The life of the test cluster: up, crash, up, down (as root)
+test-cluster: cluster-build ## The life of the test cluster: up, crash, up, down (as root; half a minute)
 	go test -tags e2e -count=1 -run Lifecycle ./hack/cluster
 
 .PHONY: cluster-build
@@ -136,11 +136,13 @@ verify: verify-lint verify-mod verify-docs verify-chart verify-dashboards ## Eve
 .PHONY: verify-lint
 verify-lint: ## Lint, formatting and layering
 	$(LINT) run ./...
+	cd hack/image && go tool -modfile=../tools/lint/go.mod golangci-lint run ./...
 
 .PHONY: verify-mod
-verify-mod: ## go.mod and go.sum are tidy
+verify-mod: ## go.mod and go.sum are tidy, the image's too
 	go mod tidy -diff
 	go mod verify
+	go -C hack/image mod tidy -diff
 
 .PHONY: verify-docs
 verify-docs: ## The generated references match the code
@@ -151,12 +153,16 @@ update-docs: ## Write the generated references anew
 	go run ./hack/docs
 
 .PHONY: verify-chart
-verify-chart: ## The chart's values.schema.json and README.md match its values.yaml
+verify-chart: ## The chart's values.schema.json and README.md match its values.yaml, its files those in config
 	go run ./hack/chart/values -check $(CHART)
 	@$(DOCS) --dry-run | diff $(CHART)/README.md - || { echo "$(CHART)/README.md is out of date: run make update-chart"; exit 1; }
+	@diff -r config/prometheus/rules $(CHART)/files/rules && diff -r config/grafana/dashboards $(CHART)/files/dashboards || { echo "$(CHART)/files is out of date: run make update-chart"; exit 1; }
 
 .PHONY: update-chart
-update-chart: ## Make the chart's values.schema.json and README.md anew
+update-chart: ## Make the chart's values.schema.json and README.md anew, and copy the rules and dashboards into it
+	rm -rf $(CHART)/files
+	mkdir $(CHART)/files
+	cp -r config/prometheus/rules config/grafana/dashboards $(CHART)/files
 	go run ./hack/chart/values $(CHART)
 	$(DOCS)
 

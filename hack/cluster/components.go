@@ -51,6 +51,8 @@ func apiserver() component {
 		"--authorization-mode=Node,RBAC",
 		"--enable-admission-plugins=NodeRestriction",
 		"--allow-privileged=true",
+		"--audit-policy-file=" + inRunDir("audit.yaml"),
+		"--audit-log-path=" + auditLog(),
 	}}
 }
 

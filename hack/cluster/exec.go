@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
 	"syscall"
 )
 
@@ -16,10 +15,10 @@ func execute(command []string) error {
 		return err
 	}
 	for name, value := range map[string]string{
-		"PATH":         s.Programs + ":" + os.Getenv("PATH"),
-		"KUBECONFIG":   kubeconfig(),
-		"E2E_HOST":     nodeIP,
-		"E2E_NODE_PID": strconv.Itoa(s.PID),
+		"PATH":          s.Programs + ":" + os.Getenv("PATH"),
+		"KUBECONFIG":    kubeconfig(),
+		"E2E_HOST":      nodeIP,
+		"E2E_AUDIT_LOG": auditLog(),
 	} {
 		if err := os.Setenv(name, value); err != nil {
 			return err

@@ -27,7 +27,7 @@ func writeFiles() error {
 
 func writeConfig() error {
 	for file, folder := range map[string]string{
-		"containerd.toml": "", "kubelet.yaml": "", "resolv.conf": "", "pods.conflist": "cni",
+		"containerd.toml": "", "kubelet.yaml": "", "audit.yaml": "", "resolv.conf": "", "pods.conflist": "cni",
 	} {
 		content, err := configFiles.ReadFile("config/" + file)
 		if err != nil {

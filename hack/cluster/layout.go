@@ -29,3 +29,4 @@ func inRunDir(path ...string) string {
 
 func kubeconfig() string       { return inRunDir("kubeconfig") }
 func logFile(of string) string { return inRunDir("log", of+".log") }
+func auditLog() string         { return logFile("audit") }

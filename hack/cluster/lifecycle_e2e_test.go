@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,14 +21,28 @@ import (
 // The cluster's whole life, as users have it: `make test-cluster`.
 func TestLifecycle(t *testing.T) {
 	cluster := command(t)
-	cluster.must("up")
-	t.Cleanup(func() { cluster.must("down") })
+	owner := ownerOf(t)
+	cluster.must("up", "--owner="+strconv.Itoa(owner.Process.Pid))
+	t.Cleanup(func() {
+		if out, err := cluster.run("down"); err != nil {
+			t.Errorf("down: %v: %s", err, out)
+		}
+	})
 	cluster.refused("one is up", "up")
 	if nodes := cluster.must("exec", "--", "kubectl", "get", "nodes", "--no-headers"); !strings.Contains(nodes, " Ready ") {
 		t.Errorf("nodes: %s", nodes)
 	}
 	cluster.answersOnlyInside()
 	cluster.hidesItsMounts()
+
+	if err := owner.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = owner.Wait() // tells of the kill
+	if out := cluster.must("up"); !strings.Contains(out, "it ends first") {
+		t.Errorf("up, the owner having ended: %s", out)
+	}
+	cluster.refused("one is up", "up")
 
 	begin := time.Now()
 	cluster.crash()
@@ -57,9 +72,28 @@ func command(t testing.TB) built {
 	return built{t, path}
 }
 
+// ownerOf starts a process that waits to be killed.
+func ownerOf(t testing.TB) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("cat")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = in.Close() }) // its end, if nothing else was
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
+func (b built) run(args ...string) ([]byte, error) {
+	return exec.Command(b.path, args...).CombinedOutput()
+}
+
 func (b built) must(args ...string) string {
 	b.Helper()
-	out, err := exec.Command(b.path, args...).CombinedOutput()
+	out, err := b.run(args...)
 	if err != nil {
 		b.Fatalf("cluster %s: %v: %s", strings.Join(args, " "), err, out)
 	}
@@ -68,7 +102,7 @@ func (b built) must(args ...string) string {
 
 func (b built) refused(want string, args ...string) {
 	b.Helper()
-	out, err := exec.Command(b.path, args...).CombinedOutput()
+	out, err := b.run(args...)
 	if err == nil || !strings.Contains(string(out), want) {
 		b.Errorf("cluster %s: %v: %s, want %q", strings.Join(args, " "), err, out, want)
 	}
@@ -88,9 +122,15 @@ func (b built) crash() {
 	if err := syscall.Kill(state.PID, syscall.SIGKILL); err != nil {
 		b.Fatal(err)
 	}
-	deadline := time.Now().Add(10 * time.Second)
-	for syscall.Kill(state.PID, 0) == nil && time.Now().Before(deadline) {
-		time.Sleep(10 * time.Millisecond)
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for syscall.Kill(state.PID, 0) == nil {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			b.Fatalf("process %d is still there, 10 s after it was killed", state.PID)
+		}
 	}
 }
 

@@ -7,11 +7,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 )
 
 var (
-	errUsage = errors.New("usage: go run ./hack/cluster up | down | build | exec [--] COMMAND… | import FILE…")
+	errUsage = errors.New("usage: go run ./hack/cluster up [--owner=PID] | down | build | exec [--] COMMAND… | import FILE…")
 	errRoot  = errors.New("a cluster needs root, for its namespaces and cgroups: run it with sudo, or set E2E_KUBECONFIG to use a cluster that you have")
 )
 
@@ -40,26 +42,49 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
 		return errUsage
 	}
-	command, args := args[0], args[1:]
+	name, args := args[0], args[1:]
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]
 	}
 	commands := map[string]struct {
-		takes bool // arguments
+		takes func([]string) bool
 		do    func() error
 	}{
-		"up":     {false, func() error { return up(ctx, out) }},
-		"down":   {false, func() error { return down(out) }},
-		"build":  {false, func() error { return build(ctx, out) }},
-		"exec":   {true, func() error { return execute(args) }},
-		"import": {true, func() error { return importImages(ctx, args...) }},
+		"up":     {anOwner, func() error { return upFor(ctx, out, args) }},
+		"down":   {none, func() error { return down(out) }},
+		"build":  {none, func() error { return build(ctx, out) }},
+		"exec":   {some, func() error { return execute(args) }},
+		"import": {some, func() error { return importImages(ctx, args...) }},
 	}
-	c, ok := commands[command]
-	if !ok || c.takes != (len(args) > 0) {
+	c, ok := commands[name]
+	if !ok || !c.takes(args) {
 		return errUsage
 	}
-	if os.Geteuid() != 0 {
+	if name != "build" && os.Geteuid() != 0 { // that one uses sudo, where it has to
 		return errRoot
 	}
 	return c.do()
+}
+
+const ownerFlag = "--owner="
+
+func none(args []string) bool { return len(args) == 0 }
+func some(args []string) bool { return len(args) > 0 }
+func anOwner(args []string) bool {
+	return none(args) || len(args) == 1 && strings.HasPrefix(args[0], ownerFlag)
+}
+
+// upFor is up, for the owner that the arguments name.
+func upFor(ctx context.Context, out io.Writer, args []string) (err error) {
+	var owner process
+	for _, arg := range args {
+		pid, err := strconv.Atoi(strings.TrimPrefix(arg, ownerFlag))
+		if err != nil {
+			return errUsage
+		}
+		if owner, err = findProcess(pid); err != nil {
+			return err
+		}
+	}
+	return up(ctx, out, owner)
 }

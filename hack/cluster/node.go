@@ -35,8 +35,10 @@ func node(stage string) error {
 	}
 	ready := os.NewFile(readyFile, "ready")
 	syscall.CloseOnExec(readyFile)
-	if err := errors.Join(mounts(), network()); err != nil {
-		return fmt.Errorf("set up the node: %w", err)
+	for _, step := range []func() error{mounts, network} {
+		if err := step(); err != nil {
+			return fmt.Errorf("set up the node: %w", err)
+		}
 	}
 	return serve(ready)
 }

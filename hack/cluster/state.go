@@ -20,6 +20,8 @@ type state struct {
 	Checkout string    `json:"checkout"`
 	Programs string    `json:"programs"` // the folder of Kubernetes' own
 	Since    time.Time `json:"since"`
+	// Owner is whom the cluster is for; with none it is up until somebody ends it.
+	Owner process `json:"owner,omitzero"`
 }
 
 func stateFile() string { return inRunDir("state.json") }

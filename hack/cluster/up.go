@@ -15,8 +15,8 @@ import (
 )
 
 // up starts the cluster, and returns when Pods can be made or, with nothing left of
-// it but its logs, when that failed.
-func up(ctx context.Context, out io.Writer) error {
+// it but its logs, when that failed. One whose owner has ended is ended first.
+func up(ctx context.Context, out io.Writer, owner process) error {
 	programs, err := prepare(ctx, out)
 	if err != nil {
 		return err
@@ -27,16 +27,19 @@ func up(ctx context.Context, out io.Writer) error {
 	}
 	defer unlock()
 	switch s, err := readState(); {
+	case err == nil && s.Owner.ended():
+		fmt.Fprintf(out, "One is up since %s, from %s, whose owner (process %d) has ended: it ends first.\n",
+			s.Since.Format(time.TimeOnly), s.Checkout, s.Owner.PID)
 	case err == nil:
 		return fmt.Errorf("a machine holds one cluster, and one is up since %s, from %s: use that, or end it with make cluster-down",
 			s.Since.Format(time.TimeOnly), s.Checkout)
 	case !errors.Is(err, errDown):
 		return err
 	}
-	if _, err := sweep(); err != nil { // of one that crashed
+	if _, err := sweep(); err != nil {
 		return err
 	}
-	if err := start(ctx, out, programs); err != nil {
+	if err := start(ctx, out, programs, owner); err != nil {
 		_, swept := sweep()
 		return errors.Join(err, swept)
 	}
@@ -44,13 +47,13 @@ func up(ctx context.Context, out io.Writer) error {
 	return err
 }
 
-func start(ctx context.Context, out io.Writer, programs string) error {
+func start(ctx context.Context, out io.Writer, programs string, owner process) error {
 	begin := time.Now()
 	say := func(what string) { fmt.Fprintf(out, "%5.1fs %s\n", time.Since(begin).Seconds(), what) }
 	if err := writeFiles(); err != nil {
 		return err
 	}
-	progress, err := spawn(programs)
+	progress, err := spawn(programs, owner)
 	if err != nil {
 		return err
 	}
@@ -75,7 +78,7 @@ func start(ctx context.Context, out io.Writer, programs string) error {
 
 // spawn starts the node's first process, which waits until adopt has done its part,
 // and ends should this process end before. What it reports comes from progress.
-func spawn(programs string) (progress *os.File, err error) {
+func spawn(programs string, owner process) (progress *os.File, err error) {
 	gate, opener, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -90,9 +93,12 @@ func spawn(programs string) (progress *os.File, err error) {
 	cmd := firstProcess(programs)
 	cmd.ExtraFiles = []*os.File{gate, reporter} // goFile and readyFile
 	if err := startLogged(cmd, "node"); err != nil {
+		if errors.Is(err, syscall.EPERM) {
+			err = fmt.Errorf("%w: namespaces take the capability CAP_SYS_ADMIN, which root has not everywhere: in a container, ask for a privileged one", err)
+		}
 		return nil, errors.Join(fmt.Errorf("start the node: %w", err), progress.Close())
 	}
-	if err := adopt(cmd.Process.Pid, programs, opener); err != nil {
+	if err := adopt(state{PID: cmd.Process.Pid, Owner: owner, Programs: programs, Since: time.Now()}, opener); err != nil {
 		return nil, errors.Join(err, cmd.Process.Kill(), progress.Close())
 	}
 	return progress, cmd.Process.Release()
@@ -121,20 +127,19 @@ func startLogged(cmd *exec.Cmd, name string) error {
 	return cmd.Start()
 }
 
-// adopt makes the process findable, then lets it go on.
-func adopt(pid int, programs string, gate io.Writer) error {
-	root, err := servers.Root()
-	if err != nil {
+// adopt makes the node's first process findable, then lets it go on.
+func adopt(s state, gate io.Writer) (err error) {
+	if s.Checkout, err = servers.Root(); err != nil {
 		return err
 	}
 	group, err := newCgroup()
 	if err != nil {
 		return err
 	}
-	if err := group.add(pid); err != nil {
+	if err := group.add(s.PID); err != nil {
 		return fmt.Errorf("make the cgroup %s: %w", clusterName, err)
 	}
-	if err := (state{PID: pid, Checkout: root, Programs: programs, Since: time.Now()}).write(); err != nil {
+	if err := s.write(); err != nil {
 		return err
 	}
 	_, err = gate.Write([]byte{1})

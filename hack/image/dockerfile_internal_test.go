@@ -1,8 +1,11 @@
 package main
 
 import (
+	"go/version"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -46,25 +49,12 @@ func TestDockerfile(t *testing.T) {
 // that it copies is there, and .dockerignore lets it through.
 func TestBuildStageCopiesWhatIsThere(t *testing.T) {
 	t.Parallel()
-	f, err := os.Open(filepath.Join(root, "Dockerfile"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	parsed, err := parser.Parse(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stages, _, err := instructions.Parse(parsed.AST, nil)
-	if err != nil || len(stages) != 2 || stages[0].Name != "build" {
-		t.Fatalf("%d stages, %v", len(stages), err)
-	}
 	ignore, err := os.ReadFile(filepath.Join(root, ".dockerignore"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	copied := 0
-	for _, command := range stages[0].Commands {
+	for _, command := range buildStage(t).Commands {
 		c, ok := command.(*instructions.CopyCommand)
 		if !ok {
 			continue
@@ -82,6 +72,47 @@ func TestBuildStageCopiesWhatIsThere(t *testing.T) {
 	if copied == 0 {
 		t.Error("the build stage copies nothing")
 	}
+}
+
+// The official images never fetch another Go than their own, so it must be new enough
+// for both modules; and its version is whole, so that one commit is built with one Go.
+func TestBuildStageHasTheGoThatIsRequired(t *testing.T) {
+	t.Parallel()
+	base := buildStage(t).BaseName
+	match := regexp.MustCompile(`^golang:(\d+\.\d+\.\d+)-bookworm$`).FindStringSubmatch(base)
+	if match == nil {
+		t.Fatalf("the build stage is from %s, want golang:X.Y.Z-bookworm", base)
+	}
+	for _, dir := range []string{root, "."} {
+		cmd := exec.Command("go", "list", "-m", "-f", "{{.GoVersion}}")
+		cmd.Dir = dir
+		out, err := cmd.Output()
+		required := strings.TrimSpace(string(out))
+		if err != nil || !version.IsValid("go"+required) {
+			t.Fatalf("%s: requires %q: %v", dir, required, err)
+		}
+		if version.Compare("go"+match[1], "go"+required) < 0 {
+			t.Errorf("%s/go.mod requires Go %s, and the build stage is from %s", dir, required, base)
+		}
+	}
+}
+
+func buildStage(t *testing.T) instructions.Stage {
+	t.Helper()
+	f, err := os.Open(filepath.Join(root, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	parsed, err := parser.Parse(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stages, _, err := instructions.Parse(parsed.AST, nil)
+	if err != nil || len(stages) != 2 || stages[0].Name != "build" {
+		t.Fatalf("%d stages, %v", len(stages), err)
+	}
+	return stages[0]
 }
 
 func TestDockerfileRefused(t *testing.T) {

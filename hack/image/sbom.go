@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -24,33 +25,73 @@ const rootsModule = "golang.org/x/crypto/x509roots/fallback"
 func writeSBOM(dir string, p program, version string, created time.Time) (file string, err error) {
 	var text bytes.Buffer
 	encoder := cdx.NewBOMEncoder(&text, cdx.BOMFileFormatJSON).SetPretty(true)
-	if err := encoder.EncodeVersion(newSBOM(p, version, created), cdx.SpecVersion1_6); err != nil {
+	bom, err := newSBOM(p, version, created)
+	if err != nil {
+		return "", err
+	}
+	if err := encoder.EncodeVersion(bom, cdx.SpecVersion1_6); err != nil {
 		return "", err
 	}
 	file = filepath.Join(dir, fmt.Sprintf("%s-%s-%s-%s.cdx.json", p.name, version, p.platform.OS, p.platform.Architecture))
 	return file, os.WriteFile(file, text.Bytes(), 0o644)
 }
 
-func newSBOM(p program, version string, created time.Time) *cdx.BOM {
+func newSBOM(p program, version string, created time.Time) (*cdx.BOM, error) {
+	components, err := modules(p.info)
+	if err != nil {
+		return nil, err
+	}
 	bom := cdx.NewBOM()
-	main := module(p.info.Main.Path, version)
-	main.Type = cdx.ComponentTypeApplication
+	main := application(p.info.Main.Path, version)
 	sum := sha256.Sum256(p.content)
 	main.Hashes = &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: hex.EncodeToString(sum[:])}}
 	bom.Metadata = &cdx.Metadata{Timestamp: created.Format(time.RFC3339), Component: &main}
-	components := []cdx.Component{module("std", strings.TrimPrefix(p.info.GoVersion, "go"))}
-	for _, dep := range p.info.Deps {
-		if dep.Replace != nil {
-			dep = dep.Replace
-		}
-		components = append(components, module(dep.Path, dep.Version))
-	}
 	if roots := rootsOfTrust(); !slices.ContainsFunc(components, func(c cdx.Component) bool { return c.BOMRef == roots.BOMRef }) {
 		components = append(components, roots)
 	}
 	bom.Components = &components
-	return bom
+	bom.Dependencies = &[]cdx.Dependency{{Ref: main.BOMRef, Dependencies: references(components)}}
+	return bom, nil
 }
+
+// modules returns Go's library and all modules that were linked in.
+func modules(info *debug.BuildInfo) ([]cdx.Component, error) {
+	components := []cdx.Component{module("std", strings.TrimPrefix(info.GoVersion, "go"))}
+	for _, dep := range info.Deps {
+		if r := dep.Replace; r != nil {
+			if r.Version == "" {
+				return nil, fmt.Errorf("list what is in the program: %s was replaced by the folder %s, which has no version that others could look up: build without that replace", dep.Path, r.Path)
+			}
+			dep = r
+		}
+		components = append(components, module(dep.Path, dep.Version))
+	}
+	return components, nil
+}
+
+// references has all components: the binary does not tell which of them needs which,
+// only that the program has them all.
+func references(components []cdx.Component) *[]string {
+	var all []string
+	for _, c := range components {
+		all = append(all, c.BOMRef)
+	}
+	return &all
+}
+
+// application is the program itself. Its URL has no version but a release's: others,
+// such as 26e8a64-dirty, name nothing that a proxy of modules has.
+func application(path, version string) cdx.Component {
+	c := module(path, version)
+	c.Type = cdx.ComponentTypeApplication
+	if !release.MatchString(version) {
+		c.PackageURL, _, _ = strings.Cut(c.PackageURL, "@")
+		c.BOMRef = c.PackageURL
+	}
+	return c
+}
+
+var release = regexp.MustCompile(`^v\d+\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?$`)
 
 func module(path, version string) cdx.Component {
 	url := fmt.Sprintf("pkg:golang/%s@%s", path, version)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -44,7 +45,37 @@ func testSBOM(t *testing.T, path string) {
 			t.Errorf("%s has version %q and URL %s", c.Name, c.Version, c.PackageURL)
 		}
 	}
+	graph := *bom.Dependencies
+	if len(graph) != 1 || graph[0].Ref != main.BOMRef || len(*graph[0].Dependencies) != len(*bom.Components) {
+		t.Errorf("graph %v", graph)
+	}
 	if len(found) != 2 || found["std"] != 1 || found[rootsModule] != 1 {
 		t.Errorf("components %v, want Go's library and the roots", found)
+	}
+}
+
+func TestOnlyReleasesHaveAVersionInTheirURL(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]string{
+		"v1.2.3": "pkg:golang/example.org/api@v1.2.3", "v1.2.3-rc.1": "pkg:golang/example.org/api@v1.2.3-rc.1",
+		"26e8a64-dirty": "pkg:golang/example.org/api", "v1.2.3-4-gabcdef0": "pkg:golang/example.org/api",
+	} {
+		if c := application("example.org/api", version); c.PackageURL != want || c.BOMRef != want || c.Version != version {
+			t.Errorf("%s: %+v, want the URL %s", version, c, want)
+		}
+	}
+}
+
+func TestReplaces(t *testing.T) {
+	t.Parallel()
+	replaced := func(by debug.Module) *debug.BuildInfo {
+		return &debug.BuildInfo{Deps: []*debug.Module{{Path: "example.org/a", Version: "v1.0.0", Replace: &by}}}
+	}
+	found, err := modules(replaced(debug.Module{Path: "example.org/fork", Version: "v1.0.1"}))
+	if err != nil || len(found) != 2 || found[1].PackageURL != "pkg:golang/example.org/fork@v1.0.1" {
+		t.Errorf("%+v, %v", found, err)
+	}
+	if _, err := modules(replaced(debug.Module{Path: "../a"})); err == nil || !strings.Contains(err.Error(), "example.org/a was replaced by the folder ../a") {
+		t.Errorf("%v, want one on the replace", err)
 	}
 }

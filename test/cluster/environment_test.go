@@ -17,6 +17,8 @@ type environment struct {
 	helm4      string // the same, of version 4
 	kubectl    string
 	out        string // folder for the table of steps and what failures leave
+	// auditLog is what Pods wrote to the API server, where the node is ours.
+	auditLog string
 	// own tells that the node is ours: this machine sees its processes.
 	own bool
 }
@@ -35,6 +37,7 @@ func readEnvironment() environment {
 		helm4:      or("E2E_HELM4", "helm4"),
 		kubectl:    or("E2E_KUBECTL", "kubectl"),
 		out:        or("E2E_OUT", "../../dist/e2e"),
+		auditLog:   os.Getenv("E2E_AUDIT_LOG"),
 		own:        theirs == "",
 	}
 }

@@ -4,6 +4,7 @@ package cluster_test
 
 import (
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -19,26 +20,40 @@ type summary struct {
 type containerStats struct {
 	Name   string
 	Memory struct{ WorkingSetBytes *uint64 }
-	CPU    struct{ UsageNanoCores *uint64 }
+	CPU    struct {
+		Time                 time.Time
+		UsageCoreNanoSeconds *uint64
+	}
+}
+
+// used returns the kubelet's figures of the first Pod's sidecar, taken after that time.
+func (i *installation) used(after time.Time) (stats containerStats) {
+	i.t.Helper()
+	pod := app(i.pods.now())[0]
+	eventually(i.t, 2*settle, "the kubelet's figures of the sidecar", func() bool {
+		stats = i.stats(pod)
+		return stats.Memory.WorkingSetBytes != nil && stats.CPU.UsageCoreNanoSeconds != nil && stats.CPU.Time.After(after)
+	})
+	return stats
 }
 
 // footprint holds the sidecar against its requests and limits, with reporting on,
-// after it has seen outages.
-func (i *installation) footprint() {
+// after it has seen outages. Its CPU is the mean since before.
+func (i *installation) footprint(before containerStats) {
 	i.t.Helper()
 	pod := app(i.pods.now())[0]
-	var stats containerStats
-	eventually(i.t, 2*settle, "the kubelet's figures of the sidecar", func() bool {
-		stats = i.stats(pod)
-		return stats.Memory.WorkingSetBytes != nil && stats.CPU.UsageNanoCores != nil
-	})
+	stats := i.used(before.CPU.Time)
 	resources := sidecarOf(pod).Resources
 	limit, request := resources.Limits.Memory().Value(), resources.Requests.Memory().Value()
 	const mi = 1 << 20
 	working := float64(*stats.Memory.WorkingSetBytes) / mi
 	steps.compare(i.t, fmt.Sprintf("sidecar: working set, limit %d Mi", limit/mi), working, float64(request)/mi, "Mi")
-	cores := float64(*stats.CPU.UsageNanoCores) / 1e6
-	steps.compare(i.t, "sidecar: CPU", cores, float64(resources.Requests.Cpu().MilliValue()), "m")
+	const milli = 1e-3
+	spent := time.Duration(*stats.CPU.UsageCoreNanoSeconds - *before.CPU.UsageCoreNanoSeconds)
+	lasted := stats.CPU.Time.Sub(before.CPU.Time)
+	cores := spent.Seconds() / lasted.Seconds() / milli
+	step := fmt.Sprintf("sidecar: CPU, over %s with three outages", lasted.Round(time.Second))
+	steps.compare(i.t, step, cores, float64(resources.Requests.Cpu().MilliValue()), "m")
 }
 
 // idle holds the process's own memory against what is promised for a sidecar that

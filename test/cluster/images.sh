@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # images.sh FOLDER: the archives of images that `make e2e` runs, into FOLDER.
-#   reims-health:e2e           this tree
+#   reims-health:e2e           this tree, by make image
 #   reims-health:e2e-next      one migration more, which it requires
 #   reims-health:e2e-failing   and one after that, which fails
 #   reims-api:e2e              the stand-in of the REIMS API, and its load
@@ -15,7 +15,7 @@ image=${E2E_IMAGE:-docker.io/library/reims-health}
 api=${E2E_API_IMAGE:-docker.io/library/reims-api:e2e}
 (cd hack/image && go build -o "$work/image" .)
 
-# product NAME TAG [FLAG...]: NAME.tar, as make image makes it, built with these flags.
+# product NAME TAG FLAG...: NAME.tar, nearly as make image makes it, built with these flags.
 product() {
   go build -trimpath -ldflags "-s -w -X main.version=$2" "${@:3}" -o "$work/$1/reims-health" ./cmd/reims-health
   "$work/image" -dockerfile Dockerfile -arg "VERSION=$2" -arg COMMIT=e2e -arg CREATED=2000-01-01T00:00:00Z \
@@ -39,7 +39,7 @@ overlay() {
 next=test/cluster/testdata/next.sql failing=test/cluster/testdata/failing.sql
 overlay next "$next" >"$work/next.json"
 overlay failing "$next" "$failing" >"$work/failing.json"
-product reims-health e2e
+make --no-print-directory image IMAGE="$image" VERSION=e2e IMAGE_ARCHES="$(go env GOARCH)" IMAGE_FILE="$out/reims-health.tar"
 product reims-health-next e2e-next -overlay "$work/next.json"
 product reims-health-failing e2e-failing -overlay "$work/failing.json"
 go build -trimpath -ldflags '-s -w' -o "$work/api/reims-api" ./test/cluster/api

@@ -59,7 +59,7 @@ func TestExampleChart(t *testing.T) {
 	i.dependencies()
 	began := time.Now()
 	took := timed(func() { i.run("install", "--wait", "--timeout", "3m") })
-	steps.took(t, "an application's own chart: helm install --wait", took, settle)
+	steps.took(t, "an application's own chart: helm install --wait", took, installed)
 	i.pods.await(began, settle, "the Pod is ready", readyPods(1))
 	i.endpoints.await(began, settle, "the Service has the Pod", serving("example-api", 1))
 	i.overall("healthy")
@@ -78,10 +78,10 @@ func TestHelm4(t *testing.T) {
 		{"upgrade", "--wait", "--timeout", "3m", "--set", "sidecar.logLevel=debug"},
 		{"rollback", "1", "--wait", "--timeout", "3m"},
 	} {
-		began := time.Now()
+		began, old := time.Now(), app(i.pods.now())
 		took := timed(func() { i.run(step[0], step[1:]...) })
-		steps.took(t, "Helm 4, sidecar as a container: helm "+step[0]+" --wait", took, 2*time.Minute)
-		i.pods.await(began, settle, "the Pod is ready", readyPods(1))
+		steps.took(t, "Helm 4, sidecar as a container: helm "+step[0]+" --wait", took, installed)
+		i.pods.await(began, installed+settle, "another Pod is ready, and the old one gone", replaced(old, 1))
 	}
 	i.overall("healthy")
 	took := timed(func() { i.run("uninstall", "--wait", "--timeout", "2m") })

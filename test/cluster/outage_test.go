@@ -44,10 +44,11 @@ func TestOutage(t *testing.T) {
 	i.installAfterMigration()
 	i.helmTest()
 	i.idle()
+	before := i.used(time.Time{})
 	i.redisOutage()
 	i.failover(15 * time.Second)
 	i.outage()
-	i.footprint()
+	i.footprint(before)
 	i.withoutRights()
 	i.uninstall()
 }
@@ -71,6 +72,7 @@ func (i *installation) failover(lasting time.Duration) {
 	began := time.Now()
 	i.stop(i.database)
 	i.says("database", "unhealthy")
+	i.pods.await(began, lasting+settle, "the condition is false", tells(2, "DatabaseRefused"))
 	i.pause(time.Until(began.Add(lasting)))
 	i.start(i.database)
 	back := time.Now()
@@ -78,6 +80,9 @@ func (i *installation) failover(lasting time.Duration) {
 	steps.took(i.t, step+"healthy again", seen.Sub(back), recovered+published)
 	told := i.pods.await(seen, settle, "the condition is true again", tells(2, "DependenciesHealthy"))
 	steps.took(i.t, step+"condition of both Pods, after that", told.Sub(seen), reported)
+	for _, p := range app(i.pods.now()) {
+		i.events.await(back, settle, "an Event on "+p.Name, eventOn(p, back, "DependencyHealthy", "database"))
+	}
 	i.neverEjected(began, step+"nobody ejected")
 }
 
@@ -89,6 +94,7 @@ func (i *installation) outage() {
 	each, seen := i.says("database", "unhealthy")
 	steps.took(i.t, "PostgreSQL stopped: seen by both Pods", seen.Sub(began), verdict+published)
 	i.toldOf(began, each)
+	i.described()
 	bound := verdict + grace + probed
 	gone := i.pods.await(began, bound+settle, "no Pod is Ready", func(pods []*corev1.Pod) bool {
 		return !slices.ContainsFunc(app(pods), isReady)
@@ -97,6 +103,7 @@ func (i *installation) outage() {
 	gone = i.endpoints.await(began, bound+settle, "the Service is empty", serving(releaseName, 0))
 	steps.took(i.t, "PostgreSQL stopped: out of the EndpointSlice", gone.Sub(began), bound+published)
 	i.evictable()
+	i.wrote(began, "PostgreSQL stopped")
 	i.start(i.database)
 	back := time.Now()
 	again := i.endpoints.await(back, settle, "the Service has all Pods again", serving(releaseName, 2))
@@ -131,6 +138,23 @@ func (i *installation) toldOf(began time.Time, seen map[types.UID]time.Time) {
 		told = i.events.await(began, verdict+settle, "an Event on "+p.Name, eventOn(p, began, "DependencyUnhealthy", "database"))
 		steps.took(i.t, "PostgreSQL stopped: Event on a Pod, after it saw it", told.Sub(seen[p.UID]), reported)
 	}
+}
+
+// described shows what people see first. Of a condition, kubectl shows the status alone.
+func (i *installation) described() {
+	i.t.Helper()
+	so := true
+	for _, p := range app(i.pods.now()) {
+		out := i.kubectl("describe", "pod", p.Name)
+		words := strings.Join(strings.Fields(out), " ") // columns are as wide as need be
+		for _, want := range []string{string(dependent) + " False", "DependencyUnhealthy", "database is unhealthy: the connection was refused"} {
+			if !strings.Contains(words, want) {
+				i.t.Logf("%q is not in the description of %s:\n%s", want, p.Name, out)
+				so = false
+			}
+		}
+	}
+	steps.holds(i.t, "PostgreSQL stopped: kubectl describe pod says what is wrong", so)
 }
 
 // tells returns a condition: n Pods have ours, for that reason.

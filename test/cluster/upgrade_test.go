@@ -39,10 +39,8 @@ func (i *installation) rolls(l *load, control seen, step string, do func()) {
 	old := app(i.pods.now())
 	got := l.during(func() {
 		took := timed(do)
-		steps.took(i.t, step+": ready", took, 2*time.Minute)
-		i.pods.await(began, 2*settle, "the old Pods are gone", func(pods []*corev1.Pod) bool {
-			return readyPods(2)(pods) && !overlap(app(pods), old)
-		})
+		steps.took(i.t, step+": ready", took, installed)
+		i.pods.await(began, installed+settle, "the old Pods are gone", replaced(old, 2))
 	})
 	i.t.Logf("%s: %s", step, got)
 	steps.compare(i.t, step+": requests, of "+strconv.Itoa(got.Sent), float64(got.Lost), float64(control.Lost), "lost")
@@ -69,6 +67,11 @@ func (i *installation) failingUpgrade(l *load) {
 func (i *installation) hasSchema(version int) {
 	i.t.Helper()
 	steps.holds(i.t, "the schema's version is "+strconv.Itoa(version), i.database.version(i.t) == version)
+}
+
+// replaced returns a condition: n Pods are there and ready, and none of the old ones.
+func replaced(old []*corev1.Pod, n int) func([]*corev1.Pod) bool {
+	return func(pods []*corev1.Pod) bool { return readyPods(n)(pods) && !overlap(app(pods), old) }
 }
 
 // overlap tells whether a Pod is in both.
