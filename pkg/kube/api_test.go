@@ -3,9 +3,11 @@ package kube_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -38,6 +40,14 @@ type request struct {
 	condition corev1.PodCondition // of a patch of the status
 	event     corev1.Event        // of any other
 }
+
+func (r request) String() string {
+	return fmt.Sprintf("%s %s %s: %s%s %d", r.at.Format(time.TimeOnly), r.method, r.path,
+		r.condition.Reason, r.event.Reason, r.event.Count)
+}
+
+// name is what a patch is of, if that is no status.
+func (r request) name() string { return path.Base(r.path) }
 
 // RoundTrip implements [http.RoundTripper].
 func (a *api) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -93,6 +103,11 @@ func (a *api) conditions() []request {
 
 func (a *api) events() []request {
 	return slices.DeleteFunc(a.all(), func(r request) bool { return r.condition.Type != "" })
+}
+
+// countReason is how many patches there were for that reason.
+func (a *api) countReason(reason string) int {
+	return len(slices.DeleteFunc(a.conditions(), func(r request) bool { return r.condition.Reason != reason }))
 }
 
 // hangs answers nothing.

@@ -1,6 +1,7 @@
 package kube_test
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -10,7 +11,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -62,19 +65,20 @@ func TestAPIServerShowsEvents(t *testing.T) {
 	p.report(m)
 	m.checks("database", "ok", "redis", "ok")
 	p.await("DependenciesHealthy")
-	for range 3 {
-		m.checks("redis", "refused")
-		p.await("RedisRefused")
-		m.checks("redis", "ok")
-		p.await("DependenciesHealthy")
-	}
-	for reason, kind := range map[string]string{"DependencyUnhealthy": "Warning", "DependencyHealthy": "Normal"} {
-		eventually(t, "three times "+reason, func() bool {
+	shown := func(reason, kind string, count int32) {
+		t.Helper()
+		eventually(t, fmt.Sprintf("%d times %s", count, reason), func() bool {
 			return slices.ContainsFunc(p.events(), func(e corev1.Event) bool {
-				return e.Reason == reason && e.Type == kind && e.Count == 3 && e.Source.Component == "reims-health" &&
+				return e.Reason == reason && e.Type == kind && e.Count == count && e.Source.Component == "reims-health" &&
 					e.LastTimestamp.After(e.FirstTimestamp.Add(-time.Second)) && e.Message != ""
 			})
 		})
+	}
+	for i := range int32(3) {
+		m.checks("redis", "refused")
+		shown("DependencyUnhealthy", "Warning", i+1)
+		m.checks("redis", "ok")
+		shown("DependencyHealthy", "Normal", i+1)
 	}
 	if n := len(p.events()); n != 2 {
 		t.Errorf("%d Events, want 2", n)
@@ -148,6 +152,55 @@ func TestAPIServerWithoutRights(t *testing.T) {
 	eventually(t, "the Event", func() bool { return len(p.events()) == 1 })
 	if log.count("kind=") != 2 || log.count("works again") != 2 {
 		t.Error(log)
+	}
+}
+
+// The token is read anew for each request, so one that Kubernetes rotates is in use at
+// once. One that is not there, or not accepted, is trouble until it is.
+func TestAPIServerGetsTheTokenOfTheMoment(t *testing.T) {
+	t.Parallel()
+	p := shared.get(t).newPod(t)
+	p.grant()
+	m := newMonitor("database")
+	log, _ := p.report(m)
+	m.checks("database", "ok")
+	p.await("DependenciesHealthy")
+	for kind, breakIt := range map[string]func(){
+		"unauthorized": func() { p.mount("outdated") },
+		"token":        func() { p.mount("") },
+	} {
+		breakIt()
+		m.checks("database", "refused")
+		eventually(t, "both lines", func() bool { return log.count("kind="+kind) == 2 })
+		p.mount(p.token)
+		p.await("DatabaseRefused")
+		m.checks("database", "ok")
+		p.await("DependenciesHealthy")
+	}
+	if text := log.String(); strings.Contains(text, p.token) || strings.Contains(text, "outdated") {
+		t.Error("the log has a token")
+	}
+}
+
+// A Pod's name may be as long as an Event's.
+func TestAPIServerTakesLongNames(t *testing.T) {
+	t.Parallel()
+	p := shared.get(t).newPod(t)
+	p.grant()
+	long := p.DeepCopy()
+	long.ObjectMeta = metav1.ObjectMeta{
+		Namespace: p.Namespace,
+		Name:      strings.Repeat("a", 235) + "." + strings.Repeat("b", 17), // is cut at the dot
+	}
+	p.create(long)
+	p.Pod = long
+	m := newMonitor("database")
+	m.checks("database", "refused")
+	p.report(m)
+	p.await("DatabaseRefused")
+	eventually(t, "the Event", func() bool { return len(p.events()) == 1 })
+	if faults := validation.IsDNS1123Subdomain(p.events()[0].Name); faults != nil {
+		t.Errorf("%s: %q", p.events()[0].Name, faults)
 	}
 }
 

@@ -15,8 +15,9 @@ import (
 const manager = "reims-health"
 
 // NewClient returns a client for a [Reporter], of the core API group. It waits for no
-// rate limit of its own, which is the Reporter's business, and uses no proxy. Nothing
-// is dialled yet; the config is copied. client-go logs to klog's logger.
+// rate limit of its own, which is the Reporter's business, and uses no proxy. The
+// config's BearerTokenFile is read for each request. Nothing is dialled yet; the config
+// is copied. client-go logs to klog's logger.
 func NewClient(config *rest.Config) (*rest.RESTClient, error) {
 	config = rest.CopyConfig(config)
 	config.UserAgent = manager
@@ -26,6 +27,10 @@ func NewClient(config *rest.Config) (*rest.RESTClient, error) {
 	// A request that is given up on closes its HTTP/1 connection, so that the next
 	// one dials. A dead HTTP/2 connection would be used again for most of a minute.
 	config.NextProtos = []string{"http/1.1"}
+	if path := config.BearerTokenFile; path != "" {
+		config.BearerToken, config.BearerTokenFile = "", ""
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper { return tokenFile{path, next} })
+	}
 
 	scheme := runtime.NewScheme()
 	if err := corev1.AddToScheme(scheme); err != nil {

@@ -3,6 +3,8 @@ package kube_test
 import (
 	"log/slog"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -42,9 +44,10 @@ type pod struct {
 	t       *testing.T
 	cluster *cluster
 	*corev1.Pod
-	token string
-	gate  *gate
-	url   string // of the gate
+	token     string
+	tokenFile string
+	gate      *gate
+	url       string // of the gate
 }
 
 // newPod makes a Pod whose service account has no rights.
@@ -67,12 +70,21 @@ func (c *cluster) newPod(t *testing.T) *pod {
 	if err := c.admin.SubResource("token").Create(t.Context(), account, request); err != nil {
 		t.Fatal(err)
 	}
-	p.token = request.Status.Token
+	p.token, p.tokenFile = request.Status.Token, filepath.Join(t.TempDir(), "token")
+	p.mount(p.token)
 	p.gate = newGate(t, c.Kubernetes)
 	server := httptest.NewServer(p.gate)
 	t.Cleanup(server.Close)
 	p.url = server.URL
 	return p
+}
+
+// mount makes that the token in the file.
+func (p *pod) mount(token string) {
+	p.t.Helper()
+	if err := os.WriteFile(p.tokenFile, []byte(token+"\n"), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 func (p *pod) create(o client.Object) {
@@ -98,7 +110,7 @@ func (p *pod) grant() {
 // report starts a reporter on the Pod, with little jitter.
 func (p *pod) report(m *monitor) (log *lines, stop func()) {
 	p.t.Helper()
-	c, err := kube.NewClient(&rest.Config{Host: p.url, BearerToken: p.token})
+	c, err := kube.NewClient(&rest.Config{Host: p.url, BearerTokenFile: p.tokenFile})
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ const (
 	eventHealthy   = "DependencyHealthy"
 )
 
-// maxEventMessage is what the API server accepts, in bytes.
+// maxEventMessage is the most that an Event may say, in bytes.
 const maxEventMessage = 1024
 
 // event is what an Event says. Two that are equal are one Event with a count.
@@ -53,8 +53,8 @@ func eventOf(told, now *health.Snapshot) (e event, ok bool) {
 		e.kind, e.reason = corev1.EventTypeWarning, eventDegraded
 	default:
 	}
-	if len(e.message) > maxEventMessage {
-		e.message = e.message[:maxEventMessage]
+	if len(e.message) > maxEventMessage { // and no half of a character
+		e.message = strings.ToValidUTF8(e.message[:maxEventMessage], "")
 	}
 	return e, true
 }

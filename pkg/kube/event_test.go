@@ -1,7 +1,9 @@
 package kube_test
 
 import (
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/reims/reims-health/pkg/kube"
 )
@@ -43,6 +45,19 @@ func TestEvent(t *testing.T) {
 		kind, reason, message := kube.EventOf(told, after(test.after...))
 		if kind != test.kind || reason != test.reason || message != test.message {
 			t.Errorf("%s: %s %s %q", test.name, kind, reason, message)
+		}
+	}
+}
+
+// A message is cut to what the API server accepts, and between characters.
+func TestEventIsCut(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{strings.Repeat("é", 1000), "e" + strings.Repeat("é", 1000)} {
+		m := newMonitor(name)
+		m.checks(name, "refused")
+		_, _, message := kube.EventOf(nil, m.snapshot)
+		if n := len(message); n > 1024 || n < 1023 || !utf8.ValidString(message) {
+			t.Errorf("%d bytes, ending in %q", n, message[n-2:])
 		}
 	}
 }

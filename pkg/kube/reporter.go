@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
@@ -16,17 +15,8 @@ import (
 const (
 	// defaultJitter leaves most of the five seconds within which a change is told.
 	defaultJitter = 2 * time.Second
-	// A Pod whose services flap reports changesAtOnce of the changes when they happen
-	// and from then on the newest state every changePeriod.
-	changesAtOnce = 10
-	changePeriod  = 30 * time.Second
-	// A write that failed is tried again after firstRetry and then ever later.
-	firstRetry = time.Second
-	lastRetry  = time.Minute
-	// confirmAfter is when the first condition after such trouble is written once more.
+	// confirmAfter is when a condition that follows a doubtful one is written once more.
 	confirmAfter = 10 * time.Second
-	// maxRetryAfter is for how long an API server may send the reporter away.
-	maxRetryAfter = 10 * time.Minute
 	// stopTimeout bounds the last write: the process has 4.5 seconds to end.
 	stopTimeout = 2 * time.Second
 )
@@ -50,24 +40,25 @@ type Options struct {
 }
 
 // Reporter keeps the Pod's condition at what the latest snapshot says, and writes an
-// Event when a service's status changes: at most one request for each a change, and
-// none while nothing changes.
+// Event when a service's status changes: at most one of each for a change, and none
+// while nothing changes. Neither waits for the other.
 type Reporter struct {
 	options  Options
 	writer   writer
 	troubles troubles
-	limit    *rate.Limiter
 
-	latest    *health.Snapshot // as received
-	snapshot  *health.Snapshot // as it is read now
-	condition condition        // what it means
+	latest   *health.Snapshot // as received
+	snapshot *health.Snapshot // as it is read now
+	wanted   condition        // what that means
 
-	written condition        // what the Pod has; its zero value, nothing of ours
-	told    *health.Snapshot // what Events have told
+	conditions delivery
+	written    condition // what the Pod has; its zero value: nothing of ours
+	// doubt is from when on the Pod may have something else than what was written, by
+	// a patch that nobody knows the end of. Zero: it has not.
+	doubt time.Time
 
-	due       time.Time // of the next write; zero: nothing to write
-	notBefore time.Time // by the API server's wish
-	failures  int       // in a row
+	events delivery
+	told   *health.Snapshot // what Events have told
 }
 
 // NewReporter returns a reporter. It contacts nobody before Start.
@@ -79,7 +70,8 @@ func NewReporter(o Options) *Reporter {
 		options:  o,
 		writer:   writer{client: o.Client, pod: o.Pod, uid: o.UID, repeats: make(map[event]*repeat)},
 		troubles: troubles{log: o.Log, told: make(map[string]map[string]bool)},
-		limit:    rate.NewLimiter(rate.Every(changePeriod), changesAtOnce),
+
+		conditions: newDelivery(), events: newDelivery(),
 	}
 }
 
@@ -97,95 +89,113 @@ func (r *Reporter) Start(ctx context.Context) error {
 			r.stop(ctx)
 			return nil
 		}
-		timer.Reset(r.step(ctx, time.Now()))
+		timer.Reset(r.step(ctx))
 	}
 }
 
-// step writes what is due and returns for how long there is nothing to do.
-func (r *Reporter) step(ctx context.Context, now time.Time) time.Duration {
-	if r.latest == nil {
+// step makes one write at most, of what is so at that moment, and returns for how long
+// there is nothing to do.
+func (r *Reporter) step(ctx context.Context) time.Duration {
+	now := time.Now()
+	if r.read(now); r.latest == nil {
 		return changePeriod
 	}
-	r.read(now)
+	jitter := r.jitter()
+	r.conditions.plan(!r.wanted.says(r.written) || r.inDoubt(now), now, jitter)
+	e, changed := eventOf(r.told, r.snapshot)
+	r.events.plan(changed, now, jitter)
 	switch {
-	case !r.pending():
-		r.due = time.Time{}
-	case r.due.IsZero():
-		r.due = r.schedule(now)
+	case r.conditions.isDue(now):
+		r.writeCondition(ctx)
+	case r.events.isDue(now):
+		r.writeEvent(ctx, e)
+	default:
+		return r.wait(now)
 	}
-	if !r.due.IsZero() && !now.Before(r.due) {
-		r.write(ctx)
-		now = time.Now()
-	}
-	return r.wait(now)
+	return 0
 }
 
-// read reads the latest snapshot anew: what it says may have gone stale meanwhile.
+func (r *Reporter) jitter() time.Duration {
+	if r.options.Jitter < 0 {
+		return 0
+	}
+	return rand.N(r.options.Jitter)
+}
+
+// read reads the latest snapshot anew: there may be another by now, and what it says
+// may have gone stale.
 func (r *Reporter) read(now time.Time) {
+	for more := true; more; {
+		select {
+		case r.latest = <-r.options.Updates:
+		default:
+			more = false
+		}
+	}
+	if r.latest == nil {
+		return
+	}
 	r.snapshot = r.latest.At(now)
 	next := conditionOf(r.snapshot)
 	switch next.status {
 	case r.written.status:
 		next.since = r.written.since
-	case r.condition.status:
-		next.since = r.condition.since
+	case r.wanted.status:
+		next.since = r.wanted.since
 	default:
 		next.since = now
 	}
-	r.condition = next
+	r.wanted = next
 }
 
-// pending reports whether the Pod does not say what it should.
-func (r *Reporter) pending() bool {
-	_, event := eventOf(r.told, r.snapshot)
-	return event || !r.condition.says(r.written)
-}
+func (r *Reporter) inDoubt(now time.Time) bool { return !r.doubt.IsZero() && !now.Before(r.doubt) }
 
-// schedule is when a change that was seen now is written: soon, at a random moment,
-// unless much was written already.
-func (r *Reporter) schedule(now time.Time) time.Time {
-	var wait time.Duration
-	if missing := 1 - r.limit.TokensAt(now); missing > 0 {
-		wait = time.Duration(missing * float64(changePeriod))
-	}
-	if r.options.Jitter > 0 {
-		wait += rand.N(r.options.Jitter)
-	}
-	return later(now.Add(wait), r.notBefore)
-}
-
-// wait is for how long there is nothing to do: until a write is due, or what the
-// snapshot says has expired.
+// wait is for how long there is nothing to do: until a write is due, or in doubt, or
+// what the snapshot says has expired.
 func (r *Reporter) wait(now time.Time) time.Duration {
 	wait := changePeriod
-	if !r.due.IsZero() {
-		wait = min(wait, r.due.Sub(now))
-	}
-	if until := r.snapshot.Until(); !until.IsZero() {
-		wait = min(wait, until.Sub(now)+time.Millisecond)
+	expired := r.snapshot.Until().Add(time.Millisecond)
+	for _, at := range []time.Time{r.conditions.due, r.events.due, r.doubt, expired} {
+		if at.After(now) {
+			wait = min(wait, at.Sub(now))
+		}
 	}
 	return wait
 }
 
-// write makes both writes, as far as they are needed: one that fails does not hold
-// up the other.
-func (r *Reporter) write(ctx context.Context) {
-	var errCondition, errEvent error
-	if !r.condition.says(r.written) {
-		errCondition = r.writer.condition(ctx, r.condition)
-		r.see(ctx, "condition", errCondition)
-		if errCondition == nil {
-			r.written = r.condition
-		}
+func (r *Reporter) writeCondition(ctx context.Context) {
+	err := r.writer.condition(ctx, r.wanted)
+	now := time.Now()
+	switch {
+	case err == nil:
+		r.written = r.wanted
+		r.settle(now)
+	case !refused(err):
+		r.doubt = now
 	}
-	if e, ok := eventOf(r.told, r.snapshot); ok {
-		errEvent = r.writer.event(ctx, e, time.Now())
-		r.see(ctx, "event", errEvent)
+	r.conditions.attempted(now, err)
+	r.see(ctx, "condition", err)
+}
+
+// settle ends a doubt. A request that was given up on may be carried out after the one
+// that followed it, so the first that succeeds is not the last.
+func (r *Reporter) settle(now time.Time) {
+	switch {
+	case !r.inDoubt(now):
+	case r.conditions.failures > 0:
+		r.doubt = now.Add(confirmAfter)
+	default:
+		r.doubt = time.Time{}
 	}
-	if errEvent == nil {
+}
+
+func (r *Reporter) writeEvent(ctx context.Context, e event) {
+	err := r.writer.event(ctx, e, time.Now())
+	if err == nil {
 		r.told = r.snapshot
 	}
-	r.next(errCondition, errEvent)
+	r.events.attempted(time.Now(), err)
+	r.see(ctx, "event", err)
 }
 
 // see leaves out what ending the reporter did to a request.
@@ -195,39 +205,22 @@ func (r *Reporter) see(ctx context.Context, write string, err error) {
 	}
 }
 
-// next is when to try again, exponentially later, half of it at random, and not
-// before the API server wants to be asked again.
-func (r *Reporter) next(errCondition, errEvent error) {
+// stop says that nothing watches the dependencies any more, unless nothing ever said
+// that something does, or the API server wants to be left in peace.
+func (r *Reporter) stop(ctx context.Context) {
 	now := time.Now()
-	if errCondition == nil && errEvent == nil {
-		r.limit.AllowN(now, 1)
-		r.due = time.Time{}
-		if r.failures > 0 { // a request that was given up on may yet be carried out, after this one
-			r.written, r.due = condition{}, now.Add(confirmAfter)
-		}
-		r.failures = 0
+	if r.written.status == "" && r.doubt.IsZero() || now.Before(r.conditions.notBefore) {
 		return
 	}
-	r.notBefore = now.Add(min(retryAfter(errCondition, errEvent), maxRetryAfter))
-	backoff := min(firstRetry<<min(r.failures, 10), lastRetry)
-	r.failures++
-	r.due = later(now.Add(backoff/2+rand.N(backoff)), r.notBefore)
-}
-
-// stop says that nothing watches the dependencies any more.
-func (r *Reporter) stop(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	last := stopped()
-	last.since = time.Now()
+	last.since = now
 	if err := r.writer.condition(ctx, last); err != nil {
-		r.options.Log.Warn("pod condition left as it was", "error", err)
+		level := slog.LevelWarn
+		if r.troubles.knows("condition", err) {
+			level = slog.LevelDebug
+		}
+		r.options.Log.Log(ctx, level, "pod condition left as it was", "error", err)
 	}
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }

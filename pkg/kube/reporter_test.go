@@ -3,10 +3,12 @@ package kube_test
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/rest"
 
 	"github.com/reims/reims-health/pkg/kube"
@@ -24,7 +26,7 @@ func wellAt(t *testing.T) (*monitor, *api, *lines, func()) {
 	time.Sleep(jitter)
 	synctest.Wait()
 	if got := a.all(); len(got) != 1 || got[0].condition.Status != "True" {
-		t.Fatalf("at the start: %+v", got)
+		t.Fatalf("at the start: %v", got)
 	}
 	return m, a, log, stop
 }
@@ -56,7 +58,7 @@ func TestOneOfEachPerChange(t *testing.T) {
 		synctest.Wait()
 		conditions, events := a.conditions()[1:], a.events()
 		if len(conditions) != 1 || len(events) != 1 {
-			t.Fatalf("%+v", a.all())
+			t.Fatalf("%v", a.all())
 		}
 		c, e := conditions[0].condition, events[0].event
 		if c.Status != "False" || c.Reason != "DatabaseRefused" || e.Reason != "DependencyUnhealthy" {
@@ -112,6 +114,49 @@ func TestLastTransitionTime(t *testing.T) {
 	})
 }
 
+// A patch that was given up on may be carried out, so a change that is undone before
+// the next attempt is written all the same; one that was refused is not.
+func TestUndoneAfterAFailure(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		answer  func(*http.Request) (int, http.Header)
+		patches int // of the recovery
+	}{
+		"hangs":     {hangs, 2},
+		"error":     {fails(http.StatusGatewayTimeout), 2},
+		"forbidden": {fails(http.StatusForbidden), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m, a, _, _ := wellAt(t)
+				before := a.conditions()[0].condition
+				a.answers(test.answer)
+				m.checks("redis", "refused")
+				for a.countReason("RedisRefused") == 0 {
+					time.Sleep(10 * time.Millisecond)
+					synctest.Wait()
+				}
+				a.answers(nil)
+				m.checks("redis", "ok")
+				time.Sleep(2 * time.Hour)
+				if n := a.countReason("RedisRefused"); n != 1 {
+					t.Errorf("%d times refused", n)
+				}
+				got := a.conditions()[2:]
+				if len(got) != test.patches {
+					t.Fatalf("patches of the recovery: %v", got)
+				}
+				for _, r := range got {
+					if !cmp.Equal(r.condition, before) {
+						t.Errorf("%+v, want %+v", r.condition, before)
+					}
+				}
+			})
+		})
+	}
+}
+
 // A recovery that was too short to be written dates nothing, either.
 func TestLastTransitionTimeOfWhatIsWritten(t *testing.T) {
 	t.Parallel()
@@ -124,7 +169,26 @@ func TestLastTransitionTimeOfWhatIsWritten(t *testing.T) {
 		synctest.Wait()
 		all := a.conditions()
 		if len(all) != 3 || !all[2].condition.LastTransitionTime.Equal(&all[1].condition.LastTransitionTime) {
-			t.Errorf("%+v", all)
+			t.Errorf("%v", all)
+		}
+	})
+}
+
+// A patch that hangs makes no Event of what is over by then.
+func TestEventIsOfItsMoment(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, a, _, _ := wellAt(t)
+		a.answers(toEvents(false, hangs))
+		m.checks("redis", "refused")
+		time.Sleep(jitter + time.Second)
+		for range 10 { // there is more than one snapshot to catch up with
+			m.checks("redis", "timeout")
+		}
+		m.checks("redis", "ok")
+		time.Sleep(time.Minute)
+		if got := a.events(); len(got) != 0 {
+			t.Errorf("%v", got)
 		}
 	})
 }
@@ -215,7 +279,7 @@ func TestStop(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 		if len(a.events()) != 0 || log.String() != "" {
-			t.Errorf("%+v\n%s", a.events(), log)
+			t.Errorf("%v\n%s", a.events(), log)
 		}
 	})
 }
@@ -238,6 +302,48 @@ func TestStopWhileHanging(t *testing.T) {
 			t.Error(log)
 		}
 	})
+}
+
+// What cannot be written at the end was told before, where it can be: nothing is
+// written where nothing ever was, or the API server wants to be left in peace, and
+// trouble that was logged is not logged again.
+func TestStopInTrouble(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		wellBefore bool
+		answer     func(*http.Request) (int, http.Header)
+		attempts   int
+	}{
+		"never written":       {false, fails(http.StatusForbidden), 0},
+		"perhaps written":     {false, hangs, 1},
+		"sent away":           {true, fails(http.StatusTooManyRequests, "Retry-After", "500"), 0},
+		"forbidden meanwhile": {true, fails(http.StatusForbidden), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m, a := newMonitor("redis"), &api{}
+				if !test.wellBefore {
+					a.answers(test.answer)
+				}
+				log, stop := run(t, a, m)
+				m.checks("redis", "ok")
+				time.Sleep(time.Minute)
+				a.answers(test.answer)
+				m.checks("redis", "refused")
+				time.Sleep(2 * time.Minute)
+				synctest.Wait()
+				lines := log.count("\n")
+				stop()
+				if n := a.countReason("SidecarStopped"); n != test.attempts {
+					t.Errorf("%d attempts at the end, want %d", n, test.attempts)
+				}
+				if log.count("\n") != lines {
+					t.Error(log)
+				}
+			})
+		})
+	}
 }
 
 // A reporter that never heard of a snapshot still ends.

@@ -38,16 +38,27 @@ func (t *troubles) see(write string, err error) {
 		"write", write, "kind", kind, "remedy", remedy, "error", err)
 }
 
-// retryAfter is for how long the API server wants to be left in peace, by any of the
-// errors.
-func retryAfter(errs ...error) time.Duration {
-	longest := 0
-	for _, err := range errs {
-		if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
-			longest = max(longest, seconds)
-		}
+// knows reports whether this kind of trouble with the write was logged, and lasts.
+func (t *troubles) knows(write string, err error) bool {
+	kind, _ := diagnose(err)
+	return t.told[write][kind]
+}
+
+// retryAfter is for how long the API server wants to be left in peace.
+func retryAfter(err error) time.Duration {
+	seconds, _ := apierrors.SuggestsClientDelay(err)
+	return time.Duration(seconds) * time.Second
+}
+
+// refused reports whether nothing came of the request. After any other error it may
+// have been carried out, or may yet be.
+func refused(err error) bool {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		code := status.Status().Code
+		return code >= http.StatusBadRequest && code < http.StatusInternalServerError
 	}
-	return time.Duration(longest) * time.Second
+	return errors.Is(err, errToken)
 }
 
 // diagnose says what kind of trouble it is, and what to do about it.
@@ -55,7 +66,9 @@ func diagnose(err error) (kind, remedy string) {
 	var network net.Error
 	var status apierrors.APIStatus
 	switch {
-	case retryAfter(err) > 0:
+	case errors.Is(err, errToken):
+		return "token", "look whether the service account's token is mounted in this container, where the error says"
+	case apierrors.IsTooManyRequests(err), retryAfter(err) > 0:
 		return "busy", "none needed, unless it lasts: look at the load of the API server"
 	case apierrors.IsForbidden(err):
 		return "forbidden", "allow the Pod's service account patch on pods/status, create and patch on events"

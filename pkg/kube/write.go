@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -19,6 +21,8 @@ const (
 	// repeatWindow is for how long an Event that happens again counts as the same
 	// one. The API server keeps Events for an hour.
 	repeatWindow = 10 * time.Minute
+	// maxName is the most that the name of an object may have, in bytes.
+	maxName = 253
 )
 
 // writer makes the two kinds of request: one call, one request.
@@ -29,11 +33,11 @@ type writer struct {
 	repeats map[event]*repeat
 }
 
-// repeat is an Event that was written and may happen again.
+// repeat is an Event under its name, which it keeps from the first attempt to create it.
 type repeat struct {
 	name  string
-	count int32
-	last  time.Time
+	count int32     // as it was written; 0 until it is known to be there
+	last  time.Time // tried
 }
 
 // condition patches the Pod's condition. Conditions are merged by type, so those of
@@ -63,30 +67,44 @@ func (w *writer) event(ctx context.Context, e event, now time.Time) error {
 			delete(w.repeats, key)
 		}
 	}
-	if r := w.repeats[e]; r != nil {
-		return w.again(ctx, e, r, now)
+	r := w.repeats[e]
+	if r == nil {
+		r = &repeat{name: eventName(w.pod.Name, now)}
+		w.repeats[e] = r
 	}
-	name := w.pod.Name + "." + strconv.FormatInt(now.UnixNano(), 16)
-	if err := w.send(ctx, w.client.Post().Resource("events").Body(w.object(e, name, now))); err != nil {
+	r.last = now
+	if r.count > 0 {
+		err := w.again(ctx, r)
+		if !apierrors.IsNotFound(err) {
+			return err
+		}
+		r.count = 0 // somebody deleted it
+	}
+	return w.create(ctx, e, r)
+}
+
+// create writes a new Event. If it is there already, an earlier attempt was carried
+// out whose answer got lost.
+func (w *writer) create(ctx context.Context, e event, r *repeat) error {
+	err := w.send(ctx, w.client.Post().Resource("events").Body(w.object(e, r)))
+	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("create an event about pod %s: %w", w.pod, err)
 	}
-	w.repeats[e] = &repeat{name: name, count: 1, last: now}
+	r.count = 1
 	return nil
 }
 
-// again counts an Event up. Should it be gone, the next attempt writes a new one.
-func (w *writer) again(ctx context.Context, e event, r *repeat, now time.Time) error {
-	patch, err := json.Marshal(map[string]any{"count": r.count + 1, "lastTimestamp": metav1.NewTime(now)})
+// again counts an Event up.
+func (w *writer) again(ctx context.Context, r *repeat) error {
+	patch, err := json.Marshal(map[string]any{"count": r.count + 1, "lastTimestamp": metav1.NewTime(r.last)})
 	if err != nil {
 		return err
 	}
 	request := w.client.Patch(types.MergePatchType).Resource("events").Name(r.name)
 	if err := w.send(ctx, request.Body(patch)); err != nil {
-		delete(w.repeats, e)
 		return fmt.Errorf("patch event %s: %w", r.name, err)
 	}
 	r.count++
-	r.last = now
 	return nil
 }
 
@@ -98,10 +116,10 @@ func (w *writer) send(ctx context.Context, request *rest.Request) error {
 	return request.Namespace(w.pod.Namespace).Param("fieldManager", manager).MaxRetries(0).Do(ctx).Error()
 }
 
-func (w *writer) object(e event, name string, now time.Time) *corev1.Event {
-	at := metav1.NewTime(now)
+func (w *writer) object(e event, r *repeat) *corev1.Event {
+	at := metav1.NewTime(r.last)
 	return &corev1.Event{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.pod.Namespace, Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.pod.Namespace, Name: r.name},
 		InvolvedObject: corev1.ObjectReference{
 			APIVersion: "v1", Kind: "Pod", Namespace: w.pod.Namespace, Name: w.pod.Name, UID: w.uid,
 		},
@@ -110,4 +128,11 @@ func (w *writer) object(e event, name string, now time.Time) *corev1.Event {
 		Source:              corev1.EventSource{Component: manager},
 		ReportingController: "reims.io/" + manager, ReportingInstance: w.pod.Name,
 	}
+}
+
+// eventName is made of the Pod's name, as much of it as fits, and the moment.
+func eventName(pod string, now time.Time) string {
+	suffix := "." + strconv.FormatInt(now.UnixNano(), 16)
+	pod = pod[:min(len(pod), maxName-len(suffix))]
+	return strings.TrimRight(pod, ".-") + suffix
 }

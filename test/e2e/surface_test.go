@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -94,7 +95,18 @@ func TestMethodsAndPaths(t *testing.T) {
 // With the page off there is nothing at /, nor any of its files.
 func TestPageOff(t *testing.T) {
 	t.Parallel()
+	on := startSidecar(t, nowhere(t)...)
 	s := startSidecar(t, with(nowhere(t), "HEALTH_PAGE", "off")...)
+	links := regexp.MustCompile(`"(assets/[^"]+)"`).FindAllStringSubmatch(on.get("/").body, -1)
+	for _, link := range links {
+		path := "/" + link[1]
+		if there, here := on.get(path).code, s.get(path).code; there != 200 || here != 404 {
+			t.Errorf("%s: %d with the page, %d without", path, there, here)
+		}
+	}
+	if len(links) < 3 {
+		t.Errorf("the page's files: %v", links)
+	}
 	if a := s.get("/"); a.code != 404 || strings.Contains(a.body, `"/",`) {
 		t.Errorf("/: %d %s", a.code, a.body)
 	}

@@ -1,0 +1,74 @@
+package kube
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	// A Pod whose services flap reports changesAtOnce of the changes when they happen
+	// and from then on the newest state every changePeriod.
+	changesAtOnce = 10
+	changePeriod  = 30 * time.Second
+	// A write that failed is tried again after firstRetry and then ever later.
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+	// maxRetryAfter is for how long an API server may send the reporter away.
+	maxRetryAfter = 10 * time.Minute
+)
+
+// delivery says when one of the two writes is attempted: soon after there is something
+// to write, within a limit, and ever later while attempts fail. What is undone and
+// comes back goes around none of that.
+type delivery struct {
+	limit     *rate.Limiter // of attempts, whatever becomes of them
+	due       time.Time     // of the next attempt; zero: nothing to write
+	failures  int           // in a row
+	retryAt   time.Time     // after a failure
+	notBefore time.Time     // by the API server's wish
+}
+
+func newDelivery() delivery {
+	return delivery{limit: rate.NewLimiter(rate.Every(changePeriod), changesAtOnce)}
+}
+
+// plan takes whether there is something to write now. Once set, the time of the
+// attempt stays until that is made, or needless.
+func (d *delivery) plan(pending bool, now time.Time, jitter time.Duration) {
+	switch {
+	case !pending:
+		d.due = time.Time{}
+	case d.due.IsZero():
+		d.due = now.Add(jitter)
+		if missing := 1 - d.limit.TokensAt(now); missing > 0 {
+			d.due = d.due.Add(time.Duration(missing * float64(changePeriod)))
+		}
+		d.due = later(d.due, later(d.retryAt, d.notBefore))
+	}
+}
+
+func (d *delivery) isDue(now time.Time) bool { return !d.due.IsZero() && !now.Before(d.due) }
+
+// attempted takes what became of an attempt. After a failure the next one comes
+// exponentially later, half of that at random.
+func (d *delivery) attempted(now time.Time, err error) {
+	d.limit.ReserveN(now, 1)
+	d.due = time.Time{}
+	if err == nil {
+		d.failures = 0
+		return
+	}
+	backoff := min(firstRetry<<min(d.failures, 10), lastRetry)
+	d.failures++
+	d.retryAt = now.Add(backoff/2 + rand.N(backoff))
+	d.notBefore = now.Add(min(retryAfter(err), maxRetryAfter))
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
