@@ -60,7 +60,7 @@ type checking struct {
 }
 
 func runCheck(cmd *cobra.Command, f *checkFlags, mode string) error {
-	s, err := f.settings(mode)
+	s, err := f.settings(mode, cmd.Flags().Changed)
 	if err != nil {
 		return err
 	}
@@ -73,9 +73,7 @@ func runCheck(cmd *cobra.Command, f *checkFlags, mode string) error {
 	if err := s.whom(f, c.stderr); err != nil {
 		return err
 	}
-	if c.client, err = check.NewClient(s.client); err != nil {
-		return &usageError{"--ca-file: " + err.Error()}
-	}
+	c.client = check.NewClient(s.client)
 	return c.run(cmd.Context())
 }
 
@@ -104,11 +102,7 @@ func (c *checking) all(ctx context.Context) error {
 	p := c.printer()
 	suite := check.Suite{MaxAge: c.maxAge}
 	if c.metrics != nil {
-		metrics, err := check.NewClient(*c.metrics)
-		if err != nil {
-			return &usageError{"--ca-file: " + err.Error()}
-		}
-		suite.Metrics = metrics
+		suite.Metrics = check.NewClient(*c.metrics)
 	}
 	if !c.json {
 		suite.Done = p.Check
@@ -184,7 +178,11 @@ func (c *checking) failed(err error) error {
 	if !c.json {
 		return err
 	}
-	return errors.Join(err, writeJSON(c.out, map[string]any{"url": c.client.URL(), "success": false, "error": err.Error()}))
+	result := map[string]any{"success": false, "error": err.Error()}
+	if c.client != nil { // with --direct there is none
+		result["url"] = c.client.URL()
+	}
+	return errors.Join(err, writeJSON(c.out, result))
 }
 
 func writeJSON(w io.Writer, v any) error {

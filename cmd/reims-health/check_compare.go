@@ -9,10 +9,7 @@ import (
 
 // compare asks the predecessor as well, and fails where a difference is not meant.
 func (c *checking) compare(ctx context.Context) error {
-	predecessor, err := check.NewClient(*c.old)
-	if err != nil {
-		return err
-	}
+	predecessor := check.NewClient(*c.old)
 	stop := c.progress(func() string { return "comparing " + predecessor.URL() + " and " + c.client.URL() })
 	comparison, err := check.Compare(ctx, predecessor, c.client)
 	stop()

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -22,21 +23,45 @@ func describe(ctx context.Context, all []probed) (*check.Details, error) {
 		s.Results = append(s.Results, p.last())
 	}
 	handler := server.NewHandler(still{s.At(now)}, server.Options{Details: server.Full})
-	client, err := check.NewClient(check.Options{
+	client := check.NewClient(check.Options{
 		URL: &url.URL{Scheme: "http", Host: "in-process"}, Timeout: time.Minute, Transport: inProcess{handler},
 	})
-	if err != nil {
-		return nil, err
-	}
 	d, err := client.Detailed(ctx, check.Measure{Count: 1, MaxAge: time.Minute})
 	if err != nil {
 		return nil, err
 	}
-	d.URL, d.Direct = "", true
-	for i := range d.Services {
-		d.Services[i].Answers, d.Services[i].Probes = all[i].times()
+	d.URL, d.Direct, d.Success = "", true, true
+	for i, p := range all {
+		s := &d.Services[i]
+		s.Answers, s.Probes = p.times()
+		s.Failed, s.Problems = p.failures()
+		d.Success = d.Success && s.Failed == 0
 	}
 	return d, nil
+}
+
+// failures counts the probes that failed and, where there were several probes, tells
+// each reason once.
+func (p probed) failures() (failed int, problems []string) {
+	counts := make(map[string]int)
+	var reasons []string
+	for _, r := range p {
+		if r.Status != health.Unhealthy {
+			continue
+		}
+		failed++
+		reason := string(r.Reason()) + ": " + r.Message()
+		if counts[reason]++; counts[reason] == 1 {
+			reasons = append(reasons, reason)
+		}
+	}
+	if len(p) == 1 { // what is shown of the service is that probe
+		return failed, nil
+	}
+	for _, reason := range reasons {
+		problems = append(problems, fmt.Sprintf("%d of %d probes: %s", counts[reason], len(p), reason))
+	}
+	return failed, problems
 }
 
 // times sums up how long the probes took, and how long the service took to answer

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 
@@ -14,7 +15,7 @@ import (
 )
 
 // direct runs each probe here and now, all services at once, and shows what a sidecar
-// would make of it.
+// would make of the last of them. Any that failed fails.
 func (c *checking) direct(ctx context.Context, envFile string) error {
 	cfg, warnings, err := config.Load(config.Options{Environ: config.Environ(), EnvFile: envFile})
 	printWarnings(c.stderr, warnings)
@@ -31,14 +32,14 @@ func (c *checking) direct(ctx context.Context, envFile string) error {
 	probed, err := probeAll(ctx, services, max(1, c.count), waiting)
 	stop()
 	if err != nil {
-		return scrubbed(cfg, err)
+		return c.failed(scrubbed(cfg, err))
 	}
 	d, err := describe(ctx, probed)
 	if err != nil {
-		return err
+		return c.failed(err)
 	}
 	for i := range d.Services {
-		d.Services[i].Error = driverText(cfg, probed[i].last())
+		d.Services[i].Error = driverText(cfg, probed[i].worst())
 	}
 	if c.mode == modeDetailed || c.json {
 		return c.details(d)
@@ -76,6 +77,16 @@ func driverText(cfg *config.Config, r health.Result) string {
 type probed []health.Result
 
 func (p probed) last() health.Result { return p[len(p)-1] }
+
+// worst is the latest that failed, or else the last.
+func (p probed) worst() health.Result {
+	for _, r := range slices.Backward(p) {
+		if r.Status == health.Unhealthy {
+			return r
+		}
+	}
+	return p.last()
+}
 
 // probeAll runs count probes of each service, all services at once.
 func probeAll(ctx context.Context, services []*health.Service, count int, waiting *waitingFor) ([]probed, error) {

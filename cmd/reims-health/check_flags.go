@@ -42,8 +42,8 @@ func (f *checkFlags) add(flags *pflag.FlagSet) {
 	f.maxAge, f.count = lateFlag{"5m", "duration"}, lateFlag{"", "int"}
 	flags.StringVar(&f.url, "url", "", "the sidecar's address (default from $HEALTH_ADDR)")
 	flags.StringVar(&f.metricsURL, "metrics-url", "", "all: ask for /metrics too, at this address (METRICS_ADDR)")
-	flags.Var(&f.timeout, "timeout", "bound on each request")
-	flags.Var(&f.interval, "interval", "monitor: time between looks; a bare number is seconds")
+	flags.Var(&f.timeout, "timeout", "bound on each request; a bare number is seconds")
+	flags.Var(&f.interval, "interval", "monitor: time between looks, at least 100ms; a bare number is seconds")
 	flags.Var(&f.count, "count", "requests for each service (default 20); monitor: looks (default: no end); --direct: probes (default 1)")
 	flags.Var(&f.maxAge, "max-age", "how old an answer may be, by the clock of who answers")
 	flags.StringVarP(&f.output, "output", "o", "table", "table or json")
@@ -71,68 +71,81 @@ type checkSettings struct {
 	maxAge   time.Duration
 }
 
-// settings reads the flags, but for what they leave to the configuration.
-func (f *checkFlags) settings(mode string) (*checkSettings, error) {
+// minInterval is the least time between two looks.
+const minInterval = 100 * time.Millisecond
+
+// settings reads the flags, but for what they leave to the configuration. Given says
+// whether a flag was given, be it with an empty value.
+func (f *checkFlags) settings(mode string, given func(flag string) bool) (*checkSettings, error) {
 	if mode == modeTest {
 		mode = modeAll
 	}
 	s := &checkSettings{mode: mode, direct: f.direct, json: f.output == "json"}
-	s.client.CAFile, s.client.Insecure = f.caFile, f.insecure
-	var problems flagProblems
+	problems := flagProblems{given: given}
 	problems.oneOf("mode", mode, modeAll, modeDetailed, modeMonitor)
 	problems.oneOf("output", f.output, "table", "json")
-	s.client.Timeout = problems.duration("timeout", f.timeout.value, "")
-	s.interval = problems.duration("interval", f.interval.value, "s")
-	s.maxAge = problems.duration("max-age", f.maxAge.value, "")
+	s.interval = problems.duration("interval", f.interval.value, minInterval)
+	s.maxAge = problems.duration("max-age", f.maxAge.value, 0)
 	s.count = problems.count("count", f.count.value)
+	s.client = check.Options{
+		Timeout: problems.duration("timeout", f.timeout.value, 0), Roots: problems.roots("ca-file", f.caFile), Insecure: f.insecure,
+	}
+	s.old = problems.other("compare", f.compare, check.Predecessor, s.client)
+	s.metrics = problems.other("metrics-url", f.metricsURL, check.Metrics, s.client)
 	s.client.Token = problems.token("token-file", f.tokenFile)
 	s.client.URL = problems.url("url", f.url)
-	if old := problems.url("compare", f.compare); old != nil {
-		s.old = &check.Options{URL: old, Timeout: s.client.Timeout, CAFile: f.caFile, Insecure: f.insecure}
-	}
-	if metrics := problems.url("metrics-url", f.metricsURL); metrics != nil {
-		s.metrics = &check.Options{URL: metrics, Timeout: s.client.Timeout, CAFile: f.caFile, Insecure: f.insecure}
-	}
-	problems.contradictions(f, mode)
+	problems.contradictions(mode, f.direct)
 	return s, problems.err()
 }
 
 // contradictions are flags that cannot go together.
-func (p *flagProblems) contradictions(f *checkFlags, mode string) {
-	given := func(flag, value string, with string, contrary bool) {
-		if value != "" && contrary {
-			p.add(flag, "does not go with %s", with)
+func (p *flagProblems) contradictions(mode string, direct bool) {
+	refuse := func(with string, contrary bool, flags ...string) {
+		for _, flag := range flags {
+			if contrary && p.given(flag) {
+				p.add(flag, "does not go with %s", with)
+			}
 		}
 	}
-	given("count", f.count.value, "mode all, which asks for everything once", mode == modeAll && !f.direct)
-	given("compare", f.compare, "mode "+mode, mode == modeDetailed || mode == modeMonitor)
-	given("metrics-url", f.metricsURL, "mode "+mode, mode != modeAll)
-	given("metrics-url", f.metricsURL, "--compare", f.compare != "")
-	asking := map[string]string{"compare": f.compare, "url": f.url, "metrics-url": f.metricsURL, "token-file": f.tokenFile}
-	for flag, value := range asking {
-		given(flag, value, "--direct, which asks no sidecar", f.direct)
-	}
-	if f.direct && mode == modeMonitor {
+	refuse("mode all, which asks for everything once", mode == modeAll && !direct, "count")
+	refuse("mode "+mode, mode == modeDetailed || mode == modeMonitor, "compare")
+	refuse("mode "+mode, mode != modeAll, "metrics-url")
+	refuse("--compare", p.given("compare"), "metrics-url")
+	refuse("--direct, which asks no sidecar", direct, "compare", "url", "metrics-url", "token-file",
+		"timeout", "ca-file", "insecure", "interval", "max-age")
+	if direct && mode == modeMonitor {
 		p.add("direct", "does not go with mode monitor: the sidecar is what watches")
 	}
 }
 
 // flagProblems are everything that is wrong with the flags.
-type flagProblems []string
-
-func (p *flagProblems) add(flag, format string, args ...any) {
-	*p = append(*p, "--"+flag+": "+fmt.Sprintf(format, args...))
+type flagProblems struct {
+	given func(flag string) bool
+	all   []string
 }
 
-func (p flagProblems) err() error {
-	switch len(p) {
+func (p *flagProblems) add(flag, format string, args ...any) {
+	p.all = append(p.all, "--"+flag+": "+fmt.Sprintf(format, args...))
+}
+
+func (p *flagProblems) err() error {
+	switch len(p.all) {
 	case 0:
 		return nil
 	case 1:
-		return &usageError{p[0]}
+		return &usageError{p.all[0]}
 	}
-	slices.Sort(p)
-	return &usageError{fmt.Sprintf("%d problems with the flags:\n  %s", len(p), strings.Join(p, "\n  "))}
+	slices.Sort(p.all)
+	return &usageError{fmt.Sprintf("%d problems with the flags:\n  %s", len(p.all), strings.Join(p.all, "\n  "))}
+}
+
+// absent reports whether a flag was not given. One that is empty was: most likely it
+// took the value of a variable that is not set, and must not be passed over.
+func (p *flagProblems) absent(flag, value string) bool {
+	if value == "" && p.given(flag) {
+		p.add(flag, "it is empty: is a variable not set?")
+	}
+	return value == ""
 }
 
 func (p *flagProblems) oneOf(flag, value string, words ...string) {
@@ -141,21 +154,24 @@ func (p *flagProblems) oneOf(flag, value string, words ...string) {
 	}
 }
 
-// duration reads a duration; a bare number is in the unit, if there is one.
-func (p *flagProblems) duration(flag, value, unit string) time.Duration {
+// duration reads a duration; a bare number is in seconds.
+func (p *flagProblems) duration(flag, value string, least time.Duration) time.Duration {
 	text := value
 	if _, err := strconv.ParseFloat(value, 64); err == nil {
-		text += unit
+		text += "s"
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil || d <= 0 || d > 24*time.Hour {
+	switch {
+	case err != nil || d <= 0 || d > 24*time.Hour:
 		p.add(flag, "%q: want a duration above 0s, of at most 24h, such as 30s", value)
+	case d < least:
+		p.add(flag, "%q: want at least %s", value, least)
 	}
 	return d
 }
 
 func (p *flagProblems) count(flag, value string) int {
-	if value == "" {
+	if p.absent(flag, value) {
 		return 0
 	}
 	n, err := strconv.Atoi(value)

@@ -13,7 +13,7 @@ import (
 )
 
 // monitor looks again and again: until it is told to stop, which is no failure, or as
-// often as --count says, and then fails if any look did.
+// often as --count says. With --count it fails if any look did, be it stopped early.
 func (c *checking) monitor(ctx context.Context) error {
 	var (
 		watch check.Watch
@@ -23,12 +23,12 @@ func (c *checking) monitor(ctx context.Context) error {
 	p := c.printer()
 	switch {
 	case c.json:
-		err = c.looks(ctx, &watch, c.record)
+		err = c.looks(ctx, &watch, silently, c.record)
 	case display.CanRedraw(c.out, c.environ):
 		err = c.live(ctx, &watch)
 		p.Watched(&watch, c.client.URL(), time.Since(began))
 	default:
-		err = c.looks(ctx, &watch, func(l *check.Look, changes []check.Change) error {
+		err = c.looks(ctx, &watch, silently, func(l *check.Look, changes []check.Change) error {
 			if watch.Rounds == 1 {
 				p.State(l)
 			} else {
@@ -37,7 +37,7 @@ func (c *checking) monitor(ctx context.Context) error {
 			return p.Err()
 		})
 	}
-	if err == nil && c.count == watch.Rounds && watch.Failed > 0 {
+	if err == nil && c.count > 0 && watch.Failed > 0 {
 		err = fmt.Errorf("%d of %d looks failed", watch.Failed, watch.Rounds)
 	}
 	return err
@@ -55,7 +55,7 @@ func (c *checking) live(ctx context.Context, watch *check.Watch) error {
 	})
 	group.Go(func() error {
 		defer stop()
-		return c.looks(ctx, watch, func(l *check.Look, _ []check.Change) error {
+		return c.looks(ctx, watch, screen.Ask, func(l *check.Look, _ []check.Change) error {
 			screen.Show(l)
 			return nil
 		})
@@ -68,18 +68,24 @@ func (c *checking) record(l *check.Look, changes []check.Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	return json.NewEncoder(c.out).Encode(struct {
+	enc := json.NewEncoder(c.out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(struct {
 		*check.Look
 		Changes []check.Change `json:"changes"`
 	}{l, changes})
 }
 
-// looks looks every interval and tells what each look saw, until ctx is done or it was
+// silently is for where nothing is shown while a look is taken.
+func silently() {}
+
+// looks looks every interval, tells when it asks and what each look saw, until ctx is done or it was
 // often enough.
-func (c *checking) looks(ctx context.Context, watch *check.Watch, saw func(*check.Look, []check.Change) error) error {
+func (c *checking) looks(ctx context.Context, watch *check.Watch, asks func(), saw func(*check.Look, []check.Change) error) error {
 	tick := time.NewTicker(c.interval)
 	defer tick.Stop()
 	for {
+		asks()
 		l := c.client.Look(ctx, c.maxAge)
 		if ctx.Err() != nil {
 			return nil // told to stop

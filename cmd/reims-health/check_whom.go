@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net/url"
@@ -35,7 +36,7 @@ func (s *checkSettings) whom(f *checkFlags, stderr io.Writer) error {
 }
 
 func (p *flagProblems) url(flag, value string) *url.URL {
-	if value == "" {
+	if p.absent(flag, value) {
 		return nil
 	}
 	u, err := check.ParseURL(value)
@@ -45,8 +46,28 @@ func (p *flagProblems) url(flag, value string) *url.URL {
 	return u
 }
 
+// other is somebody else to ask, as the sidecar is; nil where the flag was not given.
+func (p *flagProblems) other(flag, value string, role check.Role, o check.Options) *check.Options {
+	if o.URL = p.url(flag, value); o.URL == nil {
+		return nil
+	}
+	o.Role = role
+	return &o
+}
+
+func (p *flagProblems) roots(flag, path string) *x509.CertPool {
+	if p.absent(flag, path) {
+		return nil
+	}
+	roots, err := check.ReadRoots(path)
+	if err != nil {
+		p.add(flag, "%v", err)
+	}
+	return roots
+}
+
 func (p *flagProblems) token(flag, path string) string {
-	if path == "" {
+	if p.absent(flag, path) {
 		return ""
 	}
 	text, err := os.ReadFile(path)

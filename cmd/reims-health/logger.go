@@ -3,10 +3,8 @@ package main
 import (
 	"io"
 	"log/slog"
-	"os"
 
-	"golang.org/x/term"
-
+	"github.com/reims/reims-health/pkg/check/display"
 	"github.com/reims/reims-health/pkg/config"
 )
 
@@ -15,14 +13,8 @@ import (
 func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: cfg.Health.Level()}
 	var handler slog.Handler = slog.NewTextHandler(w, options)
-	if cfg.Health.LogJSON(isTerminal(w)) {
+	if cfg.Health.LogJSON(display.IsTerminal(w)) {
 		handler = slog.NewJSONHandler(w, options)
 	}
 	return slog.New(cfg.Redactor().Handler(handler))
-}
-
-// isTerminal reports whether a reader or a writer is a terminal.
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/reims/reims-health/pkg/check/display"
 )
 
 type downOptions struct {
@@ -84,7 +86,7 @@ func (o downOptions) allowed(environment string, stdin io.Reader) error {
 	case environment == "production" && !o.force:
 		return &usageError{"migrate down: refused, because ENVIRONMENT is production: " +
 			"a newer schema serves the older release as well; --force undoes it all the same"}
-	case !o.yes && !isTerminal(stdin):
+	case !o.yes && !display.IsTerminal(stdin):
 		return &usageError{"migrate down: standard input is no terminal to ask on: give --yes"}
 	}
 	return nil

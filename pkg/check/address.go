@@ -9,7 +9,7 @@ import (
 )
 
 // ParseURL reads the address of a sidecar as a person gives it: with or without the
-// scheme, with or without /health or /metrics at its end. The error never shows a
+// scheme, with or without /health, a path below that, or /metrics at its end. The error never shows a
 // password.
 func ParseURL(text string) (*url.URL, error) {
 	if !strings.Contains(text, "://") {
@@ -27,9 +27,9 @@ func ParseURL(text string) (*url.URL, error) {
 	case u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("want no query and no fragment")
 	}
-	u.Path = strings.TrimSuffix(u.Path, "/")
-	for _, end := range []string{"/health", metricsPath} {
-		u.Path = strings.TrimSuffix(u.Path, end)
+	u.Path = strings.TrimSuffix(strings.TrimSuffix(u.Path, "/"), metricsPath)
+	if at := strings.LastIndex(u.Path+"/", "/health/"); at >= 0 {
+		u.Path = u.Path[:at]
 	}
 	u.RawPath = ""
 	return u, nil

@@ -51,12 +51,13 @@ type unknownPath struct {
 }
 
 // decode reads a JSON body and says what is wrong with its shape: keys are the ones
-// that it must have, in this order. More keys are fine.
-func (f *finding) decode(a *Answer, into any, keys ...string) {
+// that it must have, in this order. More keys are fine. It reports whether there is
+// anything to judge.
+func (f *finding) decode(a *Answer, into any, keys ...string) bool {
 	var o Object
 	if err := json.Unmarshal(a.Body, &o); err != nil {
 		f.wrong("the body is no JSON object: %v", err)
-		return
+		return false
 	}
 	var there []string
 	for _, key := range o.Keys() {
@@ -68,16 +69,7 @@ func (f *finding) decode(a *Answer, into any, keys ...string) {
 		strings.Join(o.Keys(), ", "), strings.Join(keys, ", "))
 	if err := json.Unmarshal(a.Body, into); err != nil {
 		f.wrong("the body: %v", err)
+		return false
 	}
-}
-
-// Printable is a text that came from outside with ? in the place of each control
-// character, so that it cannot steer a terminal.
-func Printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, s)
+	return true
 }

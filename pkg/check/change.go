@@ -22,6 +22,9 @@ const (
 	Form      = "answer" // whether it is as the contract wants it
 )
 
+// Gone is what a service becomes that /health no longer lists.
+const Gone = "gone"
+
 // maxTrend is how many latencies of a service are remembered.
 const maxTrend = 240
 
@@ -83,8 +86,13 @@ func (w *Watch) changes(l *Look) []Change {
 		all = append(all, c)
 	}
 	for _, s := range l.Services {
-		if was := w.service(s.Name); was.Status != s.Status || was.Reason != s.Reason {
+		if was := find(w.Services, s.Name); was.Status != s.Status || was.Reason != s.Reason {
 			add(Change{What: s.Name, From: was.Status, To: s.Status, Reason: s.Reason, Message: s.Message})
+		}
+	}
+	for _, was := range w.Services {
+		if l.Status != NoAnswer && find(l.Services, was.Name).Name == "" {
+			add(Change{What: was.Name, From: was.Status, To: Gone})
 		}
 	}
 	if l.Ready != "" && l.Ready != w.ready {
@@ -117,9 +125,9 @@ func (w *Watch) form(l *Look) []Change {
 	}
 }
 
-// service is as it was last seen.
-func (w *Watch) service(name string) LookService {
-	for _, s := range w.Services {
+// find returns the service of that name; one with no name where there is none.
+func find(services []LookService, name string) LookService {
+	for _, s := range services {
 		if s.Name == name {
 			return s
 		}

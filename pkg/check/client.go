@@ -14,9 +14,6 @@ import (
 	"time"
 )
 
-// maxBody is far above any answer, in bytes.
-const maxBody = 4 << 20
-
 // Options say whom to ask, and how.
 type Options struct {
 	// URL is the sidecar's address, see [ParseURL]. Its user and password, if it has
@@ -26,10 +23,12 @@ type Options struct {
 	Timeout time.Duration
 	// Token is sent as Authorization: Bearer. The default is none.
 	Token string
-	// CAFile is a PEM file with the authorities to trust. The default is the system's.
-	CAFile string
+	// Roots are the authorities to trust, see [ReadRoots]. The default is the system's.
+	Roots *x509.CertPool
 	// Insecure accepts any certificate.
 	Insecure bool
+	// Role is who answers there. The default is [Sidecar].
+	Role Role
 	// Transport is how to ask. The default is HTTP with no proxy, and with TLS as
 	// above.
 	Transport http.RoundTripper
@@ -41,16 +40,12 @@ type Client struct {
 	http    *http.Client
 }
 
-// NewClient returns a client. Nothing is asked yet. The error is about CAFile.
-func NewClient(o Options) (*Client, error) {
+// NewClient returns a client. Nothing is asked yet.
+func NewClient(o Options) *Client {
 	if o.Transport == nil {
-		roots, err := readRoots(o.CAFile)
-		if err != nil {
-			return nil, err
-		}
 		// Proxy variables have no effect, as everywhere in this program.
 		o.Transport = &http.Transport{
-			TLSClientConfig:     &tls.Config{RootCAs: roots, InsecureSkipVerify: o.Insecure}, //nolint:gosec // asked for
+			TLSClientConfig:     &tls.Config{RootCAs: o.Roots, InsecureSkipVerify: o.Insecure}, //nolint:gosec // asked for
 			ForceAttemptHTTP2:   true,
 			MaxIdleConnsPerHost: 1,
 			IdleConnTimeout:     time.Minute,
@@ -61,13 +56,11 @@ func NewClient(o Options) (*Client, error) {
 		Timeout:   o.Timeout,
 		// A sidecar never redirects: whoever does is something else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	}}
 }
 
-func readRoots(path string) (*x509.CertPool, error) {
-	if path == "" {
-		return nil, nil //nolint:nilnil // the system's
-	}
+// ReadRoots reads a PEM file with the authorities to trust.
+func ReadRoots(path string) (*x509.CertPool, error) {
 	pem, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -120,12 +113,23 @@ func (c *Client) get(ctx context.Context, path string) (*Answer, error) {
 		return nil, bare(err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	body, err := readBody(resp.Body)
 	if err != nil {
-		return nil, fmt.Errorf("read the answer: %w", err)
+		return nil, err
 	}
 	now := time.Now()
 	return &Answer{Path: path, Code: resp.StatusCode, Header: resp.Header, Body: body, Took: now.Sub(began), At: now}, nil
+}
+
+func readBody(r io.Reader) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, maxBody+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the answer: %w", err)
+	case len(body) > maxBody:
+		return nil, errTooLarge
+	}
+	return body, shallow(body)
 }
 
 // bare takes off the URL that net/http puts before an error: it may hold a user.

@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"reflect"
 	"slices"
@@ -60,10 +61,16 @@ type Comparison struct {
 // other. The error says that one of them does not answer at all.
 func Compare(ctx context.Context, predecessor, sidecar *Client) (*Comparison, error) {
 	c := &Comparison{Old: predecessor.URL(), New: sidecar.URL(), Success: true, Differences: []Difference{}}
-	names, err := services(ctx, predecessor, sidecar)
+	now, err := sidecar.health(ctx)
 	if err != nil {
 		return nil, err
 	}
+	names, err := services(ctx, predecessor, now)
+	if err != nil {
+		return nil, err
+	}
+	var h Health
+	_ = json.Unmarshal(now.Body, &h) // as far as it goes
 	paths := []string{"/health"}
 	for _, name := range names {
 		paths = append(paths, "/health/"+url.PathEscape(name))
@@ -74,19 +81,15 @@ func Compare(ctx context.Context, predecessor, sidecar *Client) (*Comparison, er
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		c.answers(&pair{path: path, old: read(before), new: read(after)}, err1, err2)
+		c.answers(&pair{path: path, old: read(before), new: read(after), withheld: withheld(&h)}, err1, err2)
 	}
 	return c, nil
 }
 
 // services are those of both, the sidecar's first. A predecessor that hangs with its
 // dependencies has none of its own.
-func services(ctx context.Context, predecessor, sidecar *Client) ([]string, error) {
-	a, err := sidecar.health(ctx)
-	if err != nil {
-		return nil, err
-	}
-	names := read(a).under("services")
+func services(ctx context.Context, predecessor *Client, sidecar *Answer) ([]string, error) {
+	names := read(sidecar).under("services")
 	b, err := predecessor.health(ctx)
 	if err != nil {
 		live, err2 := predecessor.Get(ctx, "/health/live")
@@ -105,17 +108,19 @@ func services(ctx context.Context, predecessor, sidecar *Client) ([]string, erro
 
 // answers compares two answers, field by field.
 func (c *Comparison) answers(p *pair, err1, err2 error) {
-	if err1 != nil || err2 != nil {
-		c.add(p, &field{name: FieldAnswer, old: said(err1, p.old), new: said(err2, p.new)})
+	if err1 != nil || err2 != nil || p.old.strange != "" || p.new.strange != "" {
+		p.hung = errors.Is(err1, errTimeout)
+		c.differ(p, &field{name: FieldAnswer, old: said(err1, p.old), new: said(err2, p.new)})
 		return
 	}
 	c.add(p, &field{name: FieldCode, old: number(p.old.code), new: number(p.new.code)})
 	for _, f := range p.new.fields {
-		old, _ := p.old.fields.Get(f.Key)
-		c.add(p, &field{name: f.Key, old: old, new: f.Value})
+		if old, there := p.old.fields.Get(f.Key); there || !f.within(p.old) {
+			c.add(p, &field{name: f.Key, old: old, new: f.Value})
+		}
 	}
 	for _, f := range p.old.fields {
-		if _, there := p.new.fields.Get(f.Key); !there {
+		if _, there := p.new.fields.Get(f.Key); !there && !f.within(p.new) {
 			c.add(p, &field{name: f.Key, old: f.Value})
 		}
 	}
@@ -126,6 +131,10 @@ func (c *Comparison) add(p *pair, f *field) {
 		c.Same++
 		return
 	}
+	c.differ(p, f)
+}
+
+func (c *Comparison) differ(p *pair, f *field) {
 	d := Difference{Path: p.path, Field: f.name, Old: f.old, New: f.new}
 	if f.old != nil && f.leaf() == "error" {
 		d.Old = json.RawMessage(`"(withheld)"`) // the very reason why it is gone
@@ -145,10 +154,14 @@ func (c *Comparison) add(p *pair, f *field) {
 
 // said is what became of a request.
 func said(err error, b *body) json.RawMessage {
-	if err == nil {
+	what := b.strange
+	switch {
+	case err != nil:
+		what = err.Error()
+	case what == "":
 		return number(b.code)
 	}
-	text, _ := json.Marshal(err.Error()) // a string always can be
+	text, _ := json.Marshal(what) // a string always can be
 	return text
 }
 

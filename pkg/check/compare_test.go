@@ -1,6 +1,8 @@
 package check_test
 
 import (
+	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -24,7 +26,11 @@ func TestCompareClassifies(t *testing.T) {
 		"a count that is another now":    {asJSON(200, service("healthy", `{"connected_clients":3}`)), asJSON(200, service("healthy", `{"connected_clients":7}`)), "details.connected_clients", check.Measured},
 		"a version that was Unknown":     {asJSON(200, service("healthy", `{"version":"Unknown"}`)), asJSON(200, service("healthy", `{"version":"7"}`)), "details.version", check.Meant},
 		"a version that is another":      {asJSON(200, service("healthy", `{"version":"6"}`)), asJSON(200, service("healthy", `{"version":"7"}`)), "details.version", check.Unmeant},
-		"a version that is gone":         {asJSON(200, service("healthy", `{"version":"6"}`)), asJSON(200, service("healthy", `{}`)), "details.version", check.Meant},
+		"a version that is gone":         {asJSON(200, service("healthy", `{"version":"6"}`)), asJSON(200, service("healthy", `{}`)), "details.version", check.Unmeant},
+		"a key that went with a reason":  {asJSON(200, service("unhealthy", `{}`)), asJSON(200, strings.Replace(service("unhealthy", `{"reason":"auth"}`), `,"timestamp":"2026-01-01T00:00:00Z"`, "", 1)), "timestamp", check.Unmeant},
+		"an empty object that is gone":   {asJSON(200, service("healthy", `{"pools":{}}`)), asJSON(200, service("healthy", `{"version":1}`)), "details.pools", check.Unmeant},
+		"an empty object that is filled": {asJSON(200, service("healthy", `{"pools":{}}`)), asJSON(200, service("healthy", `{"pools":{"a":1}}`)), "details.pools", ""},
+		"a closed connection":            {reply{}, asJSON(200, service("healthy", `{}`)), check.FieldAnswer, check.Unmeant},
 		"a number that is gone":          {asJSON(200, service("healthy", `{"status_code":200}`)), asJSON(200, service("healthy", `{"models_count":1}`)), "details.status_code", check.Unmeant},
 		"a field that is new":            {asJSON(200, service("healthy", `{}`)), asJSON(200, service("healthy", `{"since":"x"}`)), "details.since", check.Meant},
 		"a key of the body that is new":  {asJSON(200, service("healthy", `{}`)), asJSON(200, strings.Replace(service("healthy", `{}`), `"status"`, `"mood":1,"status"`, 1)), "mood", check.Unmeant},
@@ -43,17 +49,23 @@ func TestCompareClassifies(t *testing.T) {
 		"a service that is not there":    {asJSON(200, service("healthy", `{}`)), asJSON(404, `{"error":"no such path or service"}`), check.FieldCode, check.Unmeant},
 		"a number in another notation":   {asJSON(200, service("healthy", `{"status_code":200.0}`)), asJSON(200, service("healthy", `{"status_code":200}`)), "", ""},
 		"another kind of value":          {asJSON(200, service("healthy", `{"secure":"false"}`)), asJSON(200, service("healthy", `{"secure":false}`)), "details.secure", check.Unmeant},
-		"an answer that is no JSON":      {reply{200, "text/html", "<html>"}, asJSON(200, service("healthy", `{}`)), "status", check.Unmeant},
-		"an empty answer":                {asJSON(200, ""), asJSON(200, service("healthy", `{}`)), "success", check.Unmeant},
+		"an answer that is no JSON":      {reply{200, "text/html", "<html>"}, asJSON(200, service("healthy", `{}`)), check.FieldAnswer, check.Unmeant},
+		"an empty answer":                {asJSON(200, ""), asJSON(200, service("healthy", `{}`)), check.FieldAnswer, check.Unmeant},
 		"null where there was something": {asJSON(200, service("healthy", `{"models_count":1}`)), asJSON(200, service("healthy", `{"models_count":null}`)), "details.models_count", check.Unmeant},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			before := serve(t, with(map[string]reply{"/health/redis": test.old}))
+			if test.old.code == 0 {
+				before = closing(t, "/health/redis")
+			}
 			after := serve(t, with(map[string]reply{"/health/redis": test.new}))
 			c, err := check.Compare(t.Context(), before, after)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if _, err := json.Marshal(c); err != nil {
+				t.Error(err)
 			}
 			var kind check.Kind
 			for _, d := range c.Differences {
@@ -87,6 +99,69 @@ func TestCompareOverall(t *testing.T) {
 		c, err := check.Compare(t.Context(), before, after)
 		if err != nil || c.Success != want {
 			t.Errorf("redis %s: %v, %+v", redis, err, c)
+		}
+	}
+}
+
+// closing is well, but that it closes the connection when asked for the path.
+func closing(t *testing.T, path string) *check.Client {
+	t.Helper()
+	replies := well()
+	return serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == path {
+			panic(http.ErrAbortHandler)
+		}
+		replies[r.URL.RequestURI()].write(w)
+	})
+}
+
+// What is no body of the API is one difference, whatever it holds: on neither side is it
+// compared field by field.
+func TestCompareStrangers(t *testing.T) {
+	t.Parallel()
+	page := reply{200, "text/html", "<html>"}
+	for name, test := range map[string]struct {
+		old, new reply
+		want     string
+	}{
+		"a page":               {page, asJSON(200, database), `"an HTML page (200 OK)" -> 200`},
+		"a page of the new":    {asJSON(200, database), page, `200 -> "an HTML page (200 OK)"`},
+		"a page on both sides": {page, page, `"an HTML page (200 OK)" -> "an HTML page (200 OK)"`},
+		"a list":               {asJSON(200, "[1]"), asJSON(200, database), `"no JSON object (200 OK)" -> 200`},
+		"null":                 {asJSON(200, "null"), asJSON(200, database), `"no JSON object (200 OK)" -> 200`},
+		"too much":             {asJSON(200, `{"a":`+keys(1000)+`,"b":`+keys(1000)+`}`), asJSON(200, database), `"JSON with more than 1000 values (200 OK)" -> 200`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, err := check.Compare(t.Context(), serve(t, with(map[string]reply{"/health/redis": test.old})), serve(t, with(map[string]reply{"/health/redis": test.new})))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, d := range c.Differences {
+				if d.Path == "/health/redis" {
+					got = append(got, string(d.Old)+" -> "+string(d.New))
+				}
+			}
+			if len(got) != 1 || got[0] != test.want || c.Success {
+				t.Errorf("%q, want %s; success %t", got, test.want, c.Success)
+			}
+		})
+	}
+}
+
+// A name that is missing is meant only where the sidecar withholds all of them.
+func TestCompareWithheld(t *testing.T) {
+	t.Parallel()
+	const status = `"success":true,"status":"healthy","services":{"database":"healthy"},"timestamp":"NOW"`
+	before := serve(t, map[string]reply{"/health": asJSON(200, `{`+status+`,"details":{"database":{"version":"1","database":"reims"}}}`)})
+	for details, want := range map[string]bool{
+		`{"database":{"latency_ms":1}}`: true, `{}`: true, `{"database":{"database":"reims"}}`: false,
+	} {
+		after := serve(t, map[string]reply{"/health": asJSON(200, `{`+status+`,"details":`+details+`}`)})
+		c, err := check.Compare(t.Context(), before, after)
+		if err != nil || c.Success != want {
+			t.Errorf("%s: %v, %+v", details, err, c)
 		}
 	}
 }

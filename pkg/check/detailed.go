@@ -23,7 +23,7 @@ type ServiceDetails struct {
 	Status  string `json:"status"`
 	Details Object `json:"details"`
 	// Answers is how long the sidecar took to answer, from its memory; of a probe that
-	// was run in place, how long all of it took, dialling included.
+	// was run in place, how long all of it took: the first one's dialling is in it.
 	Answers *Distribution `json:"answers"`
 	// Probes is how long the service itself took to answer the sidecar's probes: those
 	// of /health/history or, where there is none, those seen meanwhile, one each however
@@ -32,7 +32,7 @@ type ServiceDetails struct {
 	// ProbesSince is when the first of the history was; the zero time where there is none.
 	ProbesSince time.Time `json:"probes_since,omitzero"`
 	// Failed counts the requests that were answered with a 503, or wrongly, or not at
-	// all.
+	// all; of probes that were run in place, those that failed.
 	Failed int `json:"failed"`
 	// Problems are what was wrong, each once.
 	Problems []string `json:"problems,omitempty"`
@@ -65,7 +65,7 @@ func (c *Client) Detailed(ctx context.Context, m Measure) (*Details, error) {
 	j := &judge{maxAge: m.MaxAge}
 	h, _ := j.all(a)
 	j.health = h
-	d := &Details{URL: c.URL(), Status: h.Status}
+	d := &Details{URL: c.URL(), Status: h.Status, Services: []ServiceDetails{}}
 	for _, name := range h.Services.Keys() {
 		d.Services = append(d.Services, ServiceDetails{Name: name, seen: make(map[string]bool)})
 	}

@@ -14,6 +14,8 @@ import (
 	"syscall"
 )
 
+var errTimeout = errors.New("no answer")
+
 // explain says what an error means and what to look at.
 func explain(ctx context.Context, err error, o Options) error {
 	var (
@@ -23,29 +25,30 @@ func explain(ctx context.Context, err error, o Options) error {
 		invalid   x509.CertificateInvalidError
 		plain     tls.RecordHeaderError
 	)
+	role := o.Role.words()
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return advise("connection refused: nothing listens there", "is the sidecar running (reims-health serve), and is this the address that HEALTH_ADDR gives it? --url asks another one")
+		return advise("connection refused: nothing listens there", role.refused)
 	case errors.As(err, &dns):
 		return advise(fmt.Sprintf("the host %q was not found", dns.Name), "is the name right, and does it resolve here? A cluster's names resolve in its Pods only")
 	case os.IsTimeout(err), errors.Is(err, context.DeadlineExceeded):
-		return advise(fmt.Sprintf("no answer within %s", o.Timeout), "the sidecar answers from memory: a firewall or a NetworkPolicy may drop the packets, or the process is starved of CPU; --timeout waits longer")
+		return fmt.Errorf("%w within %s\n  %s; --timeout waits longer", errTimeout, o.Timeout, role.silent)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return advise("there is no route to the host", "is the address right, and reachable from here?")
 	case errors.As(err, &authority):
 		return advise("the certificate's authority is unknown", "--ca-file names a PEM file with it; --insecure takes any certificate")
 	case errors.As(err, &name):
-		return advise(name.Error(), "ask by the name in the certificate; --insecure takes any")
+		return advise(Printable(name.Error()), "ask by the name in the certificate; --insecure takes any")
 	case errors.As(err, &invalid):
-		return advise(invalid.Error(), "is the certificate up to date? --insecure takes any")
+		return advise(Printable(invalid.Error()), "is the certificate up to date? --insecure takes any")
 	case errors.As(err, &plain), errors.Is(err, http.ErrSchemeMismatch), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return advise("the answer is no TLS", "the sidecar itself speaks plain HTTP: http:// rather than https://?")
+		return advise("the answer is no TLS", role.plain+": http:// rather than https://?")
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
-		return advise("the connection was closed without an answer", "is that port the sidecar's?")
+		return advise("the connection was closed without an answer", "is that port "+role.whose+"?")
 	case strings.Contains(err.Error(), "malformed HTTP"):
-		return advise("the answer is no HTTP", "is that port the sidecar's? Another protocol is spoken there")
+		return advise("the answer is no HTTP", "is that port "+role.whose+"? Another protocol is spoken there")
 	}
 	return err
 }
@@ -59,7 +62,7 @@ func foreign(a *Answer) string {
 	if page || kind == "application/json" || kind == "text/plain" && strings.Contains(a.Path, "verbose") {
 		return ""
 	}
-	what := kind + " answer"
+	what := Shorten(Printable(kind)) + " answer"
 	switch {
 	case kind == "text/html":
 		what = "an HTML page"
@@ -72,14 +75,14 @@ func foreign(a *Answer) string {
 		what = "a redirection" // where to is not shown: it may hold a secret
 	}
 	if server := a.Header.Get("Server"); server != "" {
-		what += " of " + server
+		what += " of " + Shorten(Printable(server))
 	}
 	return fmt.Sprintf("%s (%d %s)", what, a.Code, http.StatusText(a.Code))
 }
 
 // strange is the error for an address that something else answers at.
 func (c *Client) strange(a *Answer, what string) error {
-	err := advise("got "+what+": that is no reims-health", "does the address lead to the sidecar (HEALTH_ADDR, by default port 8008), rather than to the API, the metrics or a proxy?")
+	err := advise("got "+what+": "+c.options.Role.words().none, c.options.Role.words().elsewhere)
 	if a.Code == http.StatusBadRequest && strings.Contains(string(a.Body), "HTTPS server") {
 		err = advise("TLS is spoken there", "https:// rather than http://?")
 	}

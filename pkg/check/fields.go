@@ -3,15 +3,19 @@ package check
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 )
 
-// body is an answer, flattened: each value that is no object by the keys that lead to
-// it, with dots between.
+// body is an answer, flattened: each value that is no object, or an empty one, by the
+// keys that lead to it, with dots between.
 type body struct {
 	code   int
 	fields Object
+	// strange says what the answer is, where it is not such a body.
+	strange string
 }
 
 // read flattens an answer; nil has no fields.
@@ -20,19 +24,41 @@ func read(a *Answer) *body {
 		return &body{}
 	}
 	b := &body{code: a.Code}
-	b.flatten("", a.Body)
+	var o Object
+	if b.strange = foreign(a); b.strange == "" && (json.Unmarshal(a.Body, &o) != nil || o == nil) {
+		b.strange = fmt.Sprintf("no JSON object (%d %s)", a.Code, http.StatusText(a.Code))
+	}
+	if b.strange != "" {
+		return b
+	}
+	b.flatten("", o)
+	if len(b.fields) > maxKeys {
+		return &body{code: a.Code, strange: fmt.Sprintf("JSON with more than %d values (%d %s)", maxKeys, a.Code, http.StatusText(a.Code))}
+	}
 	return b
 }
 
-func (b *body) flatten(at string, value json.RawMessage) {
-	var o Object
-	if !bytes.HasPrefix(bytes.TrimSpace(value), []byte("{")) || json.Unmarshal(value, &o) != nil {
-		b.fields = append(b.fields, Member{at, value})
-		return
-	}
+func (b *body) flatten(at string, o Object) {
 	for _, m := range o {
-		b.flatten(strings.TrimPrefix(at+"."+m.Key, "."), m.Value)
+		var (
+			key   = strings.TrimPrefix(at+"."+m.Key, ".")
+			inner Object
+		)
+		switch {
+		case len(b.fields) > maxKeys:
+			return
+		case json.Unmarshal(m.Value, &inner) == nil && len(inner) > 0:
+			b.flatten(key, inner)
+		default:
+			b.fields = append(b.fields, Member{key, m.Value})
+		}
 	}
+}
+
+// within reports whether a field is an empty object, and the other body has something
+// in it: then that is what differs.
+func (m Member) within(other *body) bool {
+	return bytes.Equal(bytes.Join(bytes.Fields(m.Value), nil), []byte("{}")) && len(other.beneath(m.Key)) > 0
 }
 
 func (b *body) text(field string) string { return b.fields.Text(field) }

@@ -1,6 +1,9 @@
 package check
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // finding is what a judge makes of one answer.
 type finding struct {
@@ -13,7 +16,19 @@ type finding struct {
 	conflict string
 }
 
+// wrong reports a problem. What the answer says is cut to what can be read, and cannot
+// steer a terminal.
 func (f *finding) wrong(format string, args ...any) {
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case string:
+			args[i] = Shorten(Printable(arg))
+		case error:
+			args[i] = Shorten(Printable(arg.Error()))
+		case json.RawMessage:
+			args[i] = Shorten(Printable(string(arg)))
+		}
+	}
 	f.problems = append(f.problems, fmt.Sprintf(format, args...))
 }
 
@@ -36,5 +51,5 @@ func (f *finding) verdict() Verdict {
 }
 
 func (f *finding) check(a *Answer) Check {
-	return Check{Path: a.Path, Verdict: f.verdict(), Code: a.Code, TimeMS: millis(a.Took), Note: f.note, Problems: f.problems}
+	return Check{Path: a.Path, Verdict: f.verdict(), Code: a.Code, TimeMS: millis(a.Took), Note: Printable(f.note), Problems: f.problems}
 }

@@ -79,7 +79,9 @@ func (r reply) write(w http.ResponseWriter) {
 	_, _ = w.Write([]byte(strings.ReplaceAll(r.body, "NOW", time.Now().UTC().Format(time.RFC3339Nano))))
 }
 
-func serveFunc(t *testing.T, handler http.HandlerFunc) *check.Client {
+func (r reply) answer(w http.ResponseWriter, _ *http.Request) { r.write(w) }
+
+func serveFunc(t *testing.T, handler http.HandlerFunc, options ...func(*check.Options)) *check.Client {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
@@ -87,9 +89,9 @@ func serveFunc(t *testing.T, handler http.HandlerFunc) *check.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := check.NewClient(check.Options{URL: u, Timeout: 10 * time.Second})
-	if err != nil {
-		t.Fatal(err)
+	o := check.Options{URL: u, Timeout: 10 * time.Second}
+	for _, set := range options {
+		set(&o)
 	}
-	return client
+	return check.NewClient(o)
 }

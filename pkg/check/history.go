@@ -33,7 +33,9 @@ func (j *judge) history(a *Answer) finding {
 		f finding
 		h history
 	)
-	f.decode(a, &h, "success", "since", "services", "timestamp")
+	if !f.decode(a, &h, "success", "since", "services", "timestamp") {
+		return f
+	}
 	f.codeIs(a, false, "history")
 	f.want(h.Success, "success is false")
 	f.want(slices.Equal(h.Services.Keys(), j.health.Services.Keys()), "services has %s, and /health %s",

@@ -12,6 +12,12 @@ import (
 // dateSlack is for the answer's Date, which counts whole seconds.
 const dateSlack = 2 * time.Second
 
+// Readiness: where it is asked for, and what it is.
+const (
+	readyPath       = "/health/ready"
+	ready, notReady = "ready", "not_ready"
+)
+
 // judge holds answers against the contract.
 type judge struct {
 	// maxAge is how old the timestamp of an answer may be.
@@ -27,7 +33,10 @@ func (j *judge) all(a *Answer) (*Health, finding) {
 		f finding
 		h Health
 	)
-	f.decode(a, &h, "success", "status", "services", "details", "timestamp", "check_duration_ms")
+	if !f.decode(a, &h, "success", "status", "services", "details", "timestamp", "check_duration_ms") {
+		return &h, f
+	}
+	h.Status = Printable(h.Status)
 	f.code(a, h.Status, health.Unhealthy.String())
 	f.fresh(a, h.Timestamp, j.maxAge)
 	f.want(h.Success == (a.Code == http.StatusOK), "success is %t with code %d", h.Success, a.Code)
@@ -88,7 +97,10 @@ func (j *judge) service(a *Answer, name string) (*Service, finding) {
 		f finding
 		s Service
 	)
-	f.decode(a, &s, "success", "status", "details", "timestamp")
+	if !f.decode(a, &s, "success", "status", "details", "timestamp") {
+		return &s, f
+	}
+	s.Status = Printable(s.Status)
 	f.code(a, s.Status, health.Unhealthy.String(), health.Unknown.String())
 	f.fresh(a, s.Timestamp, j.maxAge)
 	f.want(s.Success == (a.Code == http.StatusOK), "success is %t with code %d", s.Success, a.Code)
@@ -97,12 +109,11 @@ func (j *judge) service(a *Answer, name string) (*Service, finding) {
 		f.conflict = "/health says that it is " + status
 	}
 	f.degraded = s.Status == health.Degraded.String()
-	f.note = strings.Join(nonEmpty(s.Status, s.Details.Text("reason"), s.Details.Text("message")), ": ")
+	f.note = strings.Join(NonEmpty(s.Status, s.Details.Text("reason"), s.Details.Text("message")), ": ")
 	return &s, f
 }
 
 func (j *judge) ready(a *Answer) finding {
-	const ready, notReady = "ready", "not_ready"
 	var (
 		f finding
 		r readiness
@@ -112,7 +123,9 @@ func (j *judge) ready(a *Answer) finding {
 	if !database {
 		keys = []string{"status", "timestamp"}
 	}
-	f.decode(a, &r, keys...)
+	if !f.decode(a, &r, keys...) {
+		return f
+	}
 	f.want(r.Status == ready || r.Status == notReady, "status is %q: want ready or not_ready", r.Status)
 	f.codeIs(a, r.Status == notReady, r.Status)
 	f.fresh(a, r.Timestamp, j.maxAge)
@@ -128,7 +141,9 @@ func (j *judge) live(a *Answer) finding {
 		f finding
 		r readiness
 	)
-	f.decode(a, &r, "status", "timestamp")
+	if !f.decode(a, &r, "status", "timestamp") {
+		return f
+	}
 	f.want(r.Status == "alive" || r.Status == "not_alive", "status is %q: want alive or not_alive", r.Status)
 	f.codeIs(a, r.Status == "not_alive", r.Status)
 	f.fresh(a, r.Timestamp, j.maxAge)
@@ -181,6 +196,7 @@ func causes(details Object) []string {
 	return all
 }
 
-func nonEmpty(texts ...string) []string {
+// NonEmpty returns the texts that are not empty.
+func NonEmpty(texts ...string) []string {
 	return slices.DeleteFunc(texts, func(s string) bool { return s == "" })
 }

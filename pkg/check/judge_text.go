@@ -24,10 +24,11 @@ func (j *judge) verbose(a *Answer, endpoint string, names []string) finding {
 	}
 	last := fmt.Sprintf("%s check %s", endpoint, verdict)
 	f.want(lines[len(lines)-1] == last, "the last line is %q: want %q", lines[len(lines)-1], last)
-	for i, line := range lines[:len(lines)-1] {
+	f.want(len(lines) <= maxKeys, "there are %d lines: want no more than %d", len(lines), maxKeys)
+	for i, line := range lines[:min(len(lines), maxKeys)-1] {
 		if strings.HasPrefix(line, "[-]") {
 			bad++
-			f.note = strings.Join(nonEmpty(f.note, Printable(line)), "; ")
+			f.note = strings.Join(NonEmpty(f.note, Printable(line)), "; ")
 		}
 		f.want(strings.HasPrefix(line, "[+]") || strings.HasPrefix(line, "[-]"), "line %d is %q: want [+] or [-]", i+1, line)
 	}
@@ -50,13 +51,19 @@ func (j *judge) unknown(a *Answer) finding {
 		f finding
 		u unknownPath
 	)
-	f.decode(a, &u, "success", "error", "paths")
+	if !f.decode(a, &u, "success", "error", "paths") {
+		return f
+	}
 	f.want(a.Code == http.StatusNotFound, "the code is %d: want 404", a.Code)
 	f.want(!u.Success, "success is true")
 	for _, name := range j.health.Services.Keys() {
 		f.want(slices.Contains(u.Paths, "/health/"+name), "/health/%s is not among the paths that it lists", name)
 	}
-	j.paths = u.Paths
+	f.want(len(u.Paths) <= maxKeys, "it lists %d paths: want no more than %d", len(u.Paths), maxKeys)
+	j.paths = nil
+	for _, path := range u.Paths[:min(len(u.Paths), maxKeys)] {
+		j.paths = append(j.paths, Printable(path))
+	}
 	f.note = "no such service; all paths are listed"
 	return f
 }
@@ -78,8 +85,9 @@ func (j *judge) token(h *Health) finding {
 // withheld reports whether no details name anything (HEALTH_DETAILS=safe).
 func withheld(h *Health) bool {
 	for _, name := range h.Details.Keys() {
+		detail := h.Detail(name)
 		for _, key := range []string{"version", "database", "endpoint", "buckets", "models", "message"} {
-			if _, ok := h.Detail(name).Get(key); ok {
+			if _, ok := detail.Get(key); ok {
 				return false
 			}
 		}

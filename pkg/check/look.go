@@ -2,7 +2,6 @@ package check
 
 import (
 	"context"
-	"net/http"
 	"time"
 )
 
@@ -38,28 +37,40 @@ type LookService struct {
 // NoAnswer is the status of a sidecar that cannot be asked.
 const NoAnswer = "no answer"
 
-// Look asks for /health and for readiness. A sidecar that does not answer is no error
+// Look asks for /health and for readiness, and judges both. A sidecar that does not answer is no error
 // but what is seen.
 func (c *Client) Look(ctx context.Context, maxAge time.Duration) *Look {
 	a, err := c.health(ctx)
 	if err != nil {
-		return &Look{At: time.Now(), Status: NoAnswer, Failed: true, Problems: []string{err.Error()}}
+		return &Look{At: time.Now(), Status: NoAnswer, Services: []LookService{}, Failed: true, Problems: []string{err.Error()}}
 	}
 	j := &judge{maxAge: maxAge}
 	h, f := j.all(a)
 	j.health = h
-	l := &Look{At: a.At, Status: h.Status, TimeMS: millis(a.Took), Problems: f.problems, Failed: f.verdict() == Fail}
+	l := &Look{At: a.At, Status: h.Status, TimeMS: millis(a.Took), Services: []LookService{}, Problems: f.problems, Failed: f.verdict() == Fail}
 	for _, name := range h.Services.Keys() {
 		l.Services = append(l.Services, lookService(h, name))
 	}
-	if ready, err := c.Get(ctx, "/health/ready"); err == nil {
-		var o Object
-		if o.UnmarshalJSON(ready.Body) == nil {
-			l.Ready = o.Text("status")
-		}
-		l.Failed = l.Failed || ready.Code != http.StatusOK
-	}
+	c.lookReady(ctx, j, l)
 	return l
+}
+
+// lookReady adds what /health/ready says, and what is wrong with it.
+func (c *Client) lookReady(ctx context.Context, j *judge, l *Look) {
+	a, f, err := c.settle(ctx, j, step{readyPath, j.ready})
+	if err != nil {
+		l.Failed, l.Problems = true, append(l.Problems, err.Error())
+		return
+	}
+	l.Failed = l.Failed || f.verdict() == Fail
+	for _, problem := range f.problems {
+		l.Problems = append(l.Problems, a.Path+": "+problem)
+	}
+	var o Object
+	_ = o.UnmarshalJSON(a.Body) // what is no object has been found to be wrong
+	if status := o.Text("status"); status == ready || status == notReady {
+		l.Ready = status
+	}
 }
 
 // wrong reports whether an answer came that is not in order.

@@ -50,8 +50,8 @@ func defects() []rule {
 		{Meant, "the time is in UTC and says so", func(_ *pair, f *field) bool {
 			return f.leaf() == "timestamp" && isTime(f.old, false) && isTime(f.new, true)
 		}},
-		{Meant, "it hung together with what it checked", func(_ *pair, f *field) bool {
-			return f.name == FieldAnswer && !isNumber(f.old) && isNumber(f.new)
+		{Meant, "it hung together with what it checked", func(p *pair, f *field) bool {
+			return f.name == FieldAnswer && p.hung && isNumber(f.new)
 		}},
 		{Meant, "a driver's text can hold secrets: there are reason and message", func(_ *pair, f *field) bool {
 			return f.gone() && f.leaf() == "error"
@@ -94,10 +94,10 @@ func (p *pair) agree() bool {
 func shapes() []rule {
 	return []rule{
 		{Meant, "nothing is told of a service but what the latest check saw", func(p *pair, f *field) bool {
-			return f.gone() && p.reason(p.about(f)) != ""
+			return f.gone() && strings.HasPrefix(f.name, "details.") && p.reason(p.about(f)) != ""
 		}},
 		{Meant, "withheld by HEALTH_DETAILS: try --token-file", func(p *pair, f *field) bool {
-			return f.gone() && strings.HasPrefix(f.name, "details.") &&
+			return f.gone() && strings.HasPrefix(f.name, "details.") && p.withheld &&
 				(slices.Contains(naming, f.leaf()) || len(p.new.beneath("details")) == 0)
 		}},
 		{Meant, "new", func(_ *pair, f *field) bool {

@@ -16,7 +16,8 @@ type Member struct {
 	Value json.RawMessage
 }
 
-// UnmarshalJSON reads an object. A key that is there twice is an error.
+// UnmarshalJSON reads an object. A key that is there twice is an error, and so are more
+// than 1000 keys, or one above 200 characters.
 func (o *Object) UnmarshalJSON(data []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	open, err := dec.Token()
@@ -26,7 +27,7 @@ func (o *Object) UnmarshalJSON(data []byte) error {
 	if open != json.Delim('{') {
 		return errors.New("want a JSON object")
 	}
-	members := Object{}
+	members, there := Object{}, make(map[string]bool)
 	for dec.More() {
 		key, err := dec.Token()
 		if err != nil {
@@ -36,9 +37,15 @@ func (o *Object) UnmarshalJSON(data []byte) error {
 		if err := dec.Decode(&m.Value); err != nil {
 			return err
 		}
-		if _, twice := members.Get(m.Key); twice {
+		switch {
+		case m.Key != Shorten(m.Key):
+			return fmt.Errorf("a key is above %d characters: %s", maxText, Shorten(m.Key))
+		case there[m.Key]:
 			return fmt.Errorf("the key %q is there twice", m.Key)
+		case len(members) == maxKeys:
+			return fmt.Errorf("there are more than %d keys", maxKeys)
 		}
+		there[m.Key] = true
 		members = append(members, m)
 	}
 	*o = members

@@ -2,6 +2,8 @@ package check_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -51,9 +53,33 @@ func TestObject(t *testing.T) {
 	if diff := cmp.Diff([]string{"z", "a", "n"}, o.Keys()); diff != "" {
 		t.Error(diff)
 	}
-	for _, wrong := range []string{`[]`, `1`, `{"a":1,"a":2}`, `{"a"`, `{"a":}`} {
+	for _, wrong := range []string{`[]`, `1`, `{"a":1,"a":2}`, `{"a"`, `{"a":}`, `{"` + strings.Repeat("a", 201) + `":1}`, keys(1001)} {
 		if err := json.Unmarshal([]byte(wrong), &o); err == nil {
 			t.Errorf("%s is taken", wrong)
 		}
+	}
+	if err := json.Unmarshal([]byte(keys(1000)), &o); err != nil {
+		t.Error(err)
+	}
+}
+
+// keys is an object with so many of them.
+func keys(n int) string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf(`"%d":%d`, i, i))
+	}
+	return "{" + strings.Join(all, ",") + "}"
+}
+
+func TestPrintable(t *testing.T) {
+	t.Parallel()
+	const hostile = "a\x1b]0;title\x07 \u009b2J \u202eb\u2066\u200f\u2028\n"
+	if got := check.Printable(hostile); got != "a?]0;title? ?2J ?b????" {
+		t.Errorf("%q can steer a terminal", got)
+	}
+	const harmless = "größer 健康 … █"
+	if got := check.Printable(harmless); got != harmless {
+		t.Errorf("%q", got)
 	}
 }

@@ -10,6 +10,9 @@ import (
 type pair struct {
 	path     string
 	old, new *body
+	// hung says that the predecessor did not answer in time, withheld that the sidecar
+	// tells no names.
+	hung, withheld bool
 }
 
 // field is one value of both; nil where there is none.

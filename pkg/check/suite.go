@@ -93,7 +93,10 @@ func (c *Client) health(ctx context.Context) (*Answer, error) {
 	}
 	var f finding
 	var h Health
-	if f.decode(a, &h); len(f.problems) > 0 || h.Status == "" {
+	switch {
+	case !f.decode(a, &h):
+		return nil, c.strange(a, fmt.Sprintf("an answer (%d) that cannot be read: %s", a.Code, f.problems[0]))
+	case h.Status == "":
 		return nil, c.strange(a, fmt.Sprintf("JSON without a status (%d)", a.Code))
 	}
 	return a, nil
@@ -150,32 +153,49 @@ func (r *run) take(ctx context.Context, steps []step) {
 }
 
 func (r *run) step(ctx context.Context, s step) {
-	a, err := r.client.Get(ctx, s.path)
+	began := time.Now()
+	a, f, err := r.client.settle(ctx, &r.judge, s)
 	if err != nil {
-		r.done(Check{Path: s.path, Verdict: Fail, Problems: []string{err.Error()}})
+		r.unanswered(s.path, began, err)
 		return
+	}
+	r.done(f.check(a))
+}
+
+// settle asks for a path and judges the answer. Where that disagrees with /health, both
+// are asked for again: things may have changed in between.
+func (c *Client) settle(ctx context.Context, j *judge, s step) (*Answer, finding, error) {
+	a, err := c.Get(ctx, s.path)
+	if err != nil {
+		return nil, finding{}, err
 	}
 	f := judged(a, s.judge)
 	for look := 1; f.conflict != "" && look < looks; look++ {
-		again, err1 := r.client.health(ctx)
-		answer, err2 := r.client.Get(ctx, s.path)
+		again, err1 := c.health(ctx)
+		answer, err2 := c.Get(ctx, s.path)
 		if err1 != nil || err2 != nil {
 			break
 		}
-		r.judge.health, _ = r.judge.all(again)
+		j.health, _ = j.all(again)
 		a, f = answer, judged(answer, s.judge)
 	}
 	if f.conflict != "" {
 		f.wrong("%s", f.conflict)
 	}
-	r.done(f.check(a))
+	return a, f, nil
+}
+
+// unanswered is a check that no answer came to.
+func (r *run) unanswered(path string, began time.Time, err error) {
+	r.done(Check{Path: path, Verdict: Fail, TimeMS: millis(time.Since(began)), Problems: []string{err.Error()}})
 }
 
 // metrics asks another address than the other checks do.
 func (r *run) metrics(ctx context.Context, c *Client) {
+	began := time.Now()
 	a, err := c.Get(ctx, metricsPath)
 	if err != nil {
-		r.done(Check{Path: metricsPath, Verdict: Fail, Problems: []string{err.Error()}})
+		r.unanswered(metricsPath, began, err)
 		return
 	}
 	f := r.judge.metrics(a)

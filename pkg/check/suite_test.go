@@ -78,6 +78,11 @@ func TestAllJudges(t *testing.T) {
 		"a history of others":      {"/health/history", asJSON(200, edit(past, `"redis"`, `"ollama"`)), "services has database, ollama"},
 		"a history that fails":     {"/health/history", asJSON(500, past), "want 200"},
 		"a page that fails":        {"/", reply{500, "text/html", "<html>"}, "want 200"},
+		"nested without end":       {"/health/redis", asJSON(200, `{"details":`+strings.Repeat(`{"a":`, 9000)+"1"+strings.Repeat("}", 9001)), "nested beyond 8 levels"},
+		"an answer without end":    {"/health/redis", asJSON(200, database+strings.Repeat(" ", 4<<20)), "above 4 MiB"},
+		"a status without end":     {"/health/redis", asJSON(200, edit(database, "healthy", strings.Repeat("x", 1000))), `status is "` + strings.Repeat("x", 200) + `…"`},
+		"paths without end":        {"/health/no-such-service", asJSON(404, edit(notFound, `"/",`, strings.Repeat(`"/",`, 1000))), "it lists 1005 paths"},
+		"text without end":         {"/health?verbose", asText(200, strings.Repeat("[+]database ok\n", 1000)+"[+]redis ok\nhealth check passed\n"), "there are 1002 lines"},
 		"a page of a proxy":        {"/health/redis", reply{502, "text/html", "<html>"}, "got an HTML page (502 Bad Gateway)"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -95,6 +100,21 @@ func TestAllJudges(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What is wrong with /health itself, so that nothing can be judged, is told.
+func TestAllTellsWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"status":"healthy","services":` + keys(1001) + `}`: "there are more than 1000 keys: that is no reims-health",
+		`{"status":"healthy","timestamp":"noon"}`:            "cannot be read: the body: ",
+		`{"detail":"Not Found"}`:                             "JSON without a status (200)",
+	} {
+		_, err := serve(t, with(map[string]reply{"/health": asJSON(200, body)})).All(t.Context(), check.Suite{MaxAge: time.Minute})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
 	}
 }
 

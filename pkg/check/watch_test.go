@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,7 +89,59 @@ func TestLook(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	l = serveFunc(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }).Look(t.Context(), time.Minute)
-	if l.Status != check.NoAnswer || !l.Failed || len(l.Problems) != 1 {
+	if l.Status != check.NoAnswer || !l.Failed || len(l.Problems) != 1 || l.Services == nil {
 		t.Errorf("%+v", l)
+	}
+}
+
+// A look fails whatever way /health/ready is missing or wrong, and says how.
+func TestLookJudgesReadiness(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		answer http.HandlerFunc
+		want   string
+	}{
+		"missing":        {reply{}.answer, "want ready or not_ready"},
+		"a page":         {reply{200, "text/html", "<html>"}.answer, "/health/ready: got an HTML page (200 OK)"},
+		"no JSON":        {asJSON(200, "ready").answer, "/health/ready: the body is no JSON object"},
+		"200, not ready": {asJSON(200, `{"status":"not_ready","database":"healthy","timestamp":"NOW"}`).answer, "the code is 200 with the status not_ready: want 503"},
+		"it disagrees":   {asJSON(200, `{"status":"ready","database":"unhealthy","timestamp":"NOW"}`).answer, "it says that database is unhealthy"},
+		"it hangs":       {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "no answer within"},
+		"it is closed":   {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "closed without an answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			replies := well()
+			client := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/health/ready" {
+					test.answer(w, r)
+					return
+				}
+				replies[r.URL.RequestURI()].write(w)
+			}, func(o *check.Options) {
+				if name == "it hangs" {
+					o.Timeout = 300 * time.Millisecond
+				}
+			})
+			l := client.Look(t.Context(), time.Minute)
+			if l.Status != "healthy" || !l.Failed || !strings.Contains(strings.Join(l.Problems, "\n"), test.want) {
+				t.Errorf("want %q in %+v", test.want, l)
+			}
+		})
+	}
+}
+
+// A service that /health no longer lists has changed, once.
+func TestWatchMissesAService(t *testing.T) {
+	t.Parallel()
+	up := check.LookService{Name: "redis", Status: "healthy"}
+	var w check.Watch
+	w.See(look("healthy", "ready", up))
+	want := []check.Change{{At: time.Unix(1, 0), What: "redis", From: "healthy", To: check.Gone}}
+	if diff := cmp.Diff(want, w.See(look("healthy", "ready"))); diff != "" {
+		t.Error(diff)
+	}
+	if changes := w.See(look("healthy", "ready")); len(changes) > 0 {
+		t.Errorf("told again: %+v", changes)
 	}
 }

@@ -13,16 +13,16 @@ import (
 
 // Details writes each service with all that is known of it.
 func (p *Printer) Details(d *check.Details) {
-	asked, requests := "the sidecar answered", "requests"
+	asked, requests := "the sidecar answered", "request"
 	if d.Direct {
-		asked, requests = "the probe took", "probes"
+		asked, requests = "the probe took", "probe"
 	}
 	label := labels(d)
 	for i := range d.Services {
 		s := &d.Services[i]
-		p.service(s, label)
+		p.service(s, requests, label)
 		p.distribution(label("the service answered"), "probes"+since(s.ProbesSince), s.Probes)
-		p.distribution(label(asked), requests, s.Answers)
+		p.distribution(label(asked), requests+"s", s.Answers)
 		p.line()
 	}
 	p.DetailsSummary(d)
@@ -46,8 +46,12 @@ func (p *Printer) Probe(s *check.ServiceDetails, longest int) {
 		took = ms(s.Answers.P50)
 	}
 	left := fmt.Sprintf("%s%-*s  %9s  ", verdictText(verdictOf(s)), longest, s.Name, took)
-	why := strings.Join(nonEmpty(s.Status, s.Details.Text("reason"), s.Details.Text("message")), ": ")
-	p.beside(left, nonEmpty(why, driverText(s))...)
+	why := strings.Join(check.NonEmpty(s.Status, s.Details.Text("reason"), s.Details.Text("message")), ": ")
+	notes := check.NonEmpty(why)
+	for _, problem := range s.Problems {
+		notes = append(notes, red().Render(problem))
+	}
+	p.beside(left, append(notes, check.NonEmpty(driverText(s))...)...)
 }
 
 func verdictOf(s *check.ServiceDetails) check.Verdict {
@@ -69,7 +73,7 @@ func since(t time.Time) string {
 	return " since " + t.UTC().Format(time.TimeOnly)
 }
 
-func (p *Printer) service(s *check.ServiceDetails, label func(string) string) {
+func (p *Printer) service(s *check.ServiceDetails, request string, label func(string) string) {
 	p.line(bold().Render(s.Name), "  ", statusStyle(s.Status).Render(s.Status))
 	for _, m := range s.Details {
 		p.beside(label(m.Key), value(m.Value))
@@ -81,7 +85,7 @@ func (p *Printer) service(s *check.ServiceDetails, label func(string) string) {
 		p.beside(label("problem"), red().Render(problem))
 	}
 	if s.Failed > 0 {
-		p.beside(label("failed"), red().Render(plural(s.Failed, "request")))
+		p.beside(label("failed"), red().Render(plural(s.Failed, request)))
 	}
 }
 
@@ -105,8 +109,10 @@ func labels(d *check.Details) func(string) string {
 	return func(text string) string { return "  " + faint().Render(cell(text, width+1)) + " " }
 }
 
-// value is what a JSON value looks like to a person.
-func value(raw json.RawMessage) string {
+// value is what a JSON value looks like to a person, cut to what can be read.
+func value(raw json.RawMessage) string { return check.Shorten(whole(raw)) }
+
+func whole(raw json.RawMessage) string {
 	var v any
 	if err := json.Unmarshal(raw, &v); err != nil {
 		return string(raw)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/reims/reims-health/pkg/check"
 )
@@ -21,8 +22,16 @@ const (
 	latencyWidth = 11
 )
 
+// leastWidth is that of the columns which do not share.
+const leastWidth = nameWidth + statusWidth + sinceWidth + latencyWidth + 1
+
 // draw is the whole screen, cut to its size.
 func (m *model) draw() string {
+	return lipgloss.NewStyle().MaxWidth(m.width).Render(strings.Join(m.lines(), "\n"))
+}
+
+// lines are the screen's, as wide as it is, or as the columns need.
+func (m *model) lines() []string {
 	lines := m.head()
 	if m.watch.Latest != nil {
 		lines = append(lines, m.table()...)
@@ -30,7 +39,11 @@ func (m *model) draw() string {
 	foot := []string{"", faint().Render(fit(m.foot(), m.width))}
 	lines = append(lines, m.news(m.height-len(lines)-len(foot))...)
 	lines = lines[:min(len(lines), max(0, m.height-len(foot)))]
-	return lipgloss.NewStyle().MaxWidth(m.width).Render(strings.Join(append(lines, foot...), "\n"))
+	lines = append(lines, foot...)
+	for i := range lines {
+		lines[i] = steady(lines[i])
+	}
+	return lines
 }
 
 func (m *model) head() []string {
@@ -41,7 +54,7 @@ func (m *model) head() []string {
 	if l == nil {
 		return append(lines, faint().Render("asking ..."), "")
 	}
-	state := badge(l.Status)
+	state := badge(fit(l.Status, statusWidth))
 	if l.Ready != "" {
 		state += "  " + statusStyle(l.Ready).Render(words(l.Ready))
 	}
@@ -94,7 +107,7 @@ func (m *model) row(s check.LookService, trend, why int) string {
 		style = style.Reverse(true)
 	}
 	word := strings.TrimRight(status, " ")
-	reason := strings.Join(nonEmpty(s.Reason, s.Message), ": ")
+	reason := strings.Join(check.NonEmpty(s.Reason, s.Message), ": ")
 	return bold().Render(name) + style.Render(word) + status[len(word):] + facts + faint().Render(line) + fit(reason, why)
 }
 
@@ -141,12 +154,18 @@ func (m *model) news(room int) []string {
 }
 
 func (m *model) foot() string {
+	parts := []string{"q quits"}
 	l := m.watch.Latest
-	if l == nil {
-		return "q quits"
+	if l != nil {
+		parts = append(parts, fmt.Sprintf("look %d, %d failed", m.watch.Rounds, m.watch.Failed))
 	}
-	next := max(0, l.At.Add(m.interval).Sub(m.now)).Round(time.Second)
-	return fmt.Sprintf("q quits; look %d, %d failed; every %s, next in %s", m.watch.Rounds, m.watch.Failed, m.interval, next)
+	if asking := m.now.Sub(m.asked).Round(time.Second); !m.asked.IsZero() && asking > 0 {
+		parts = append(parts, fmt.Sprintf("asking for %s", asking))
+	} else if l != nil {
+		next := max(0, l.At.Add(m.interval).Sub(m.now)).Round(time.Second)
+		parts = append(parts, fmt.Sprintf("every %s, next in %s", m.interval, next))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // cell is a text that fills so many columns.
@@ -157,20 +176,7 @@ func cell(text string, width int) string {
 
 // fit cuts a plain text to so many columns.
 func fit(text string, width int) string {
-	if lipgloss.Width(text) <= width {
-		return text
-	}
-	cut := ""
-	for _, r := range text {
-		if lipgloss.Width(cut+string(r)) >= width {
-			break
-		}
-		cut += string(r)
-	}
-	if width < 1 {
-		return ""
-	}
-	return cut + "…"
+	return ansi.Truncate(check.Printable(text), max(0, width), "…")
 }
 
 // age is a duration in its two greatest units.

@@ -82,6 +82,46 @@ func TestDrawFits(t *testing.T) {
 	})
 }
 
+// Each line fits before the last cut as well, whatever the texts are, if only the columns
+// that do not share have room.
+func TestLinesFit(t *testing.T) {
+	t.Parallel()
+	text := rapid.StringOfN(rapid.SampledFrom([]rune("数据库é👍🏽x \x1b\n\u202e")), 0, 300, -1)
+	rapid.Check(t, func(t *rapid.T) {
+		width := rapid.IntRange(leastWidth, 250).Draw(t, "width")
+		m := sample(width, 60, rapid.Bool().Draw(t, "answers"))
+		m.url, m.watch.Latest.Status = text.Draw(t, "url"), text.Draw(t, "overall")
+		m.watch.Latest.Problems = []string{text.Draw(t, "problem")}
+		for i := range m.watch.Services {
+			s := &m.watch.Services[i]
+			s.Name, s.Status, s.Reason = text.Draw(t, "name"), text.Draw(t, "status"), text.Draw(t, "reason")
+		}
+		for i := range m.changes {
+			m.changes[i].What, m.changes[i].Message = text.Draw(t, "what"), text.Draw(t, "message")
+		}
+		for _, line := range m.lines() {
+			if w := lipgloss.Width(line); w > width {
+				t.Fatalf("%d columns in %d: %q", w, width, line)
+			}
+		}
+	})
+}
+
+// While no answer comes the screen says how long it has been waiting.
+func TestDrawAsks(t *testing.T) {
+	t.Parallel()
+	m := sample(80, 24, true)
+	m.Update(asking(m.now))
+	m.Update(tick(m.now.Add(4 * time.Second)))
+	if foot := m.foot(); foot != "q quits; look 2, 0 failed; asking for 4s" {
+		t.Error(foot)
+	}
+	m.see(m.watch.Latest)
+	if foot := m.foot(); !strings.Contains(foot, "every 30s, next in") {
+		t.Error(foot)
+	}
+}
+
 func TestScreenIsBounded(t *testing.T) {
 	t.Parallel()
 	m := &model{width: 80, height: 24}
@@ -96,7 +136,7 @@ func TestScreenIsBounded(t *testing.T) {
 func TestFit(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		text, width := rapid.String().Draw(t, "text"), rapid.IntRange(0, 20).Draw(t, "width")
+		text, width := check.Printable(rapid.String().Draw(t, "text")), rapid.IntRange(0, 20).Draw(t, "width")
 		got := fit(text, width)
 		if lipgloss.Width(got) > width || lipgloss.Width(text) <= width && got != text {
 			t.Fatalf("%q in %d is %q", text, width, got)

@@ -14,7 +14,7 @@ func (p *Printer) State(l *check.Look) {
 	for i, s := range l.Services {
 		services[i] = s.Name + " " + because(s.Status, s.Reason, "")
 	}
-	text := strings.Join(nonEmpty(l.Status, words(l.Ready)), ", ")
+	text := strings.Join(check.NonEmpty(l.Status, words(l.Ready)), ", ")
 	if len(services) > 0 {
 		text += ": " + strings.Join(services, ", ")
 	}
@@ -37,7 +37,7 @@ func (p *Printer) Watched(w *check.Watch, url string, took time.Duration) {
 		return
 	}
 	p.line(fmt.Sprintf("%s at %s in %s, %d failed; at last %s", plural(w.Rounds, "look"), url, took.Round(time.Second), w.Failed,
-		strings.Join(nonEmpty(w.Latest.Status, words(w.Latest.Ready)), ", ")))
+		strings.Join(check.NonEmpty(w.Latest.Status, words(w.Latest.Ready)), ", ")))
 }
 
 func (p *Printer) stamped(at time.Time, text string) {
@@ -53,7 +53,7 @@ func transition(c check.Change) string {
 }
 
 func because(status, reason, message string) string {
-	return strings.Join(nonEmpty(status, reason, message), ": ")
+	return strings.Join(check.NonEmpty(status, reason, message), ": ")
 }
 
 // words is a status as a person says it.

@@ -59,7 +59,7 @@ func Environ(environ []string) []string {
 func (p *Printer) Err() error { return p.err }
 
 func (p *Printer) line(parts ...string) {
-	p.write(strings.TrimRight(strings.Join(parts, ""), " ") + "\n")
+	p.write(strings.TrimRight(steady(strings.Join(parts, "")), " ") + "\n")
 }
 
 func (p *Printer) write(text string) {
@@ -72,7 +72,11 @@ func (p *Printer) write(text string) {
 // terminal's width.
 func (p *Printer) beside(left string, paragraphs ...string) {
 	const least = 20
-	text := strings.Join(paragraphs, "\n")
+	lines := strings.Split(strings.Join(paragraphs, "\n"), "\n")
+	for i := range lines {
+		lines[i] = steady(lines[i])
+	}
+	text := strings.Join(lines, "\n")
 	room := p.width - lipgloss.Width(left)
 	if p.width > 0 && room >= least {
 		text = lipgloss.NewStyle().Width(room).Render(text)

@@ -16,7 +16,7 @@ func (p *Printer) Check(c check.Check, longest int) {
 		code = strconv.Itoa(c.Code)
 	}
 	left := fmt.Sprintf("%sGET %-*s  %3s  %9s  ", verdictText(c.Verdict), longest, c.Path, code, ms(c.TimeMS))
-	notes := nonEmpty(c.Note)
+	notes := check.NonEmpty(check.Shorten(c.Note))
 	for _, problem := range c.Problems {
 		notes = append(notes, red().Render(problem))
 	}
@@ -35,14 +35,4 @@ func (p *Printer) Summary(r *check.Report) {
 	}
 	p.line()
 	p.line(fmt.Sprintf("%d checks of %s in %s: ", len(r.Checks), r.URL, ms(r.TimeMS)), strings.Join(append(parts, failed), ", "))
-}
-
-func nonEmpty(texts ...string) []string {
-	var all []string
-	for _, t := range texts {
-		if t != "" {
-			all = append(all, t)
-		}
-	}
-	return all
 }

@@ -38,7 +38,13 @@ func (s *Screen) Run(ctx context.Context) error {
 // end.
 func (s *Screen) Show(l *check.Look) { s.program.Send(l) }
 
-type tick time.Time
+// Ask says that a look is being taken, until it is shown. It waits as Show does.
+func (s *Screen) Ask() { s.program.Send(asking(time.Now())) }
+
+type (
+	tick   time.Time
+	asking time.Time
+)
 
 // maxChanges is how many are kept to be shown.
 const maxChanges = 100
@@ -49,6 +55,7 @@ type model struct {
 	interval      time.Duration
 	width, height int
 	now           time.Time
+	asked         time.Time // when the look began that is being taken; zero if none is
 	watch         check.Watch
 	changes       []check.Change // the latest last
 }
@@ -70,6 +77,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tick:
 		m.now = time.Time(msg)
 		return m, clock()
+	case asking:
+		m.asked = time.Time(msg)
 	case *check.Look:
 		m.see(msg)
 	}
@@ -79,7 +88,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 func (m *model) see(l *check.Look) {
 	first := m.watch.Latest == nil
 	changes := m.watch.See(l)
-	m.now = time.Now()
+	m.now, m.asked = time.Now(), time.Time{}
 	if !first { // all is new at first, and in the table
 		m.changes = append(m.changes, changes...)
 		m.changes = m.changes[max(0, len(m.changes)-maxChanges):]
@@ -98,5 +107,5 @@ func (m *model) status() string {
 	if m.watch.Latest == nil {
 		return "asking"
 	}
-	return m.watch.Latest.Status
+	return check.Printable(m.watch.Latest.Status)
 }
