@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,14 +89,16 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	past := history.New(services)
 	monitor.Subscribe(past.Observe)
 	token := &token{secret: cfg.Health.Token, log: log}
-	handler := server.NewHandler(monitor, server.Options{
-		Details: server.Details(cfg.Health.Details),
-		History: past,
-		Page:    bool(cfg.Health.Page),
-		Token:   token.value,
-	})
-	monitor.Subscribe(handler.Publish)
 	v, c := buildVersion()
+	handler := server.NewHandler(monitor, server.Options{
+		Details:  server.Details(cfg.Health.Details),
+		History:  past,
+		Page:     bool(cfg.Health.Page),
+		Instance: instance(cfg),
+		Version:  v,
+		Token:    token.value,
+	})
+	monitor.Subscribe(handler.Publish) // after the history
 	prom := metrics.New(metrics.BuildInfo{Version: v, Revision: c}, monitor.Snapshot, log)
 	monitor.Subscribe(prom.Observe)
 
@@ -140,6 +143,16 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		return nil
 	}
 	return err
+}
+
+// instance is the Pod's name or, where nobody tells it, the host's, which in a Pod is
+// the same.
+func instance(cfg *config.Config) string {
+	if name := cfg.Kube.PodName; name != "" {
+		return name
+	}
+	name, _ := os.Hostname() // "" says nothing
+	return name
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -35,7 +35,7 @@ type Result struct {
 // NewResult is the state before the first check of a service that is watched from
 // the moment began.
 func NewResult(svc *Service, began time.Time) Result {
-	r := Result{Service: svc, Since: began, began: began, stale: svc.staleAfter()}
+	r := Result{Service: svc, Since: began, began: began, stale: svc.StaleAfter()}
 	r.cause[Unknown] = &Fault{Reason: NoResult}
 	return r
 }

@@ -58,5 +58,6 @@ type Service struct {
 	ReadinessGrace time.Duration
 }
 
-// staleAfter is the age past which a result no longer counts.
-func (s *Service) staleAfter() time.Duration { return 2*s.Interval + s.Timeout }
+// StaleAfter is the age past which a result no longer counts: the service is then
+// unhealthy, with the reason stale.
+func (s *Service) StaleAfter() time.Duration { return 2*s.Interval + s.Timeout }

@@ -9,8 +9,6 @@ import (
 )
 
 const (
-	// Span is how far back readers look.
-	Span = time.Hour
 	// Capacity is how many samples are kept of each service: the last hour of a
 	// service that is probed once a second, the fastest pace that makes sense. With a
 	// shorter interval it is less than an hour. At 16 bytes each, four services take
@@ -43,20 +41,31 @@ func New(services []*health.Service) *History {
 	return h
 }
 
-// Observe remembers what is new in a snapshot. It must be called with every one, in
-// order, as [health.Monitor.Subscribe] does; it does not block.
+// Observe remembers what is new in a snapshot, and what the one before turned into by
+// age alone: a result that went stale, a grace that ran out. It must be called with
+// every one, in order, as [health.Monitor.Subscribe] does; it does not block.
 func (h *History) Observe(s *health.Snapshot) {
 	last := h.last
 	h.last = s
 	if last == nil {
 		return
 	}
-	for i, is := range s.Results {
-		h.observe(s.Time, last.Results[i], is)
+	for until := last.Until(); !until.IsZero() && until.Before(s.Time); until = last.Until() {
+		aged := last.At(until.Add(1))
+		h.compare(until, last, aged)
+		last = aged
 	}
-	was, is := last.Readiness(), s.Readiness()
-	if was.Ready != is.Ready {
-		h.changes[Readiness].add(health.Change{Time: s.Time, From: word(was), To: word(is), Reason: why(is)})
+	h.compare(s.Time, last, s)
+}
+
+// compare remembers how a snapshot differs from the one before.
+func (h *History) compare(now time.Time, was, is *health.Snapshot) {
+	for i, r := range is.Results {
+		h.observe(now, was.Results[i], r)
+	}
+	before, after := was.Readiness(), is.Readiness()
+	if before.Ready != after.Ready {
+		h.changes[Readiness].add(health.Change{Time: now, From: word(before), To: word(after), Reason: why(after)})
 	}
 }
 
@@ -65,14 +74,16 @@ func (h *History) observe(now time.Time, was, is health.Result) {
 	if is.Checks != was.Checks {
 		h.samples[name].add(sample(is))
 	}
-	change := health.Change{Time: is.Since, From: was.Status.String(), To: is.Status.String(), Reason: is.Reason()}
-	switch {
-	case is.Status != was.Status:
-		h.changes[name].add(change)
-	case is.Reason() != was.Reason():
-		change.Time = now
-		h.changes[name].add(change)
+	since := is.Since
+	if is.Status == was.Status {
+		if is.Reason() == was.Reason() {
+			return
+		}
+		since = now
 	}
+	h.changes[name].add(health.Change{
+		Time: since, From: was.Status.String(), To: is.Status.String(), Reason: known(is.Reason()),
+	})
 }
 
 func sample(r health.Result) health.Sample {
@@ -100,7 +111,16 @@ func why(r health.Readiness) health.Reason {
 		return last.Reason
 	}
 	blocks := slices.IndexFunc(r.Causes, func(c health.Cause) bool { return !c.Grace })
-	return r.Causes[max(blocks, 0)].Reason
+	return known(r.Causes[max(blocks, 0)].Reason)
+}
+
+// known keeps the set of a service's reasons closed: one that is not in it, as a
+// checker of another program may have, counts as [health.Error].
+func known(r health.Reason) health.Reason {
+	if r == "" || r == health.NoResult || slices.Contains(health.Reasons(), r) {
+		return r
+	}
+	return health.Error
 }
 
 // Samples returns what the checks of a service came to from a moment on, the oldest
@@ -122,7 +142,8 @@ func (h *History) Changes(service string, since time.Time) []health.Change {
 }
 
 // changes is replaced as a whole with each one, so that readers share it as it is:
-// changes are rare.
+// changes are rare. They are in order of time: one that a clock set back would date
+// before the latest gets the time of that.
 type changes struct {
 	all atomic.Pointer[[]health.Change]
 }
@@ -131,6 +152,9 @@ func (c *changes) add(change health.Change) {
 	var old []health.Change
 	if all := c.all.Load(); all != nil {
 		old = (*all)[max(0, len(*all)+1-maxChanges):]
+		if latest := old[len(old)-1].Time; change.Time.Before(latest) {
+			change.Time = latest
+		}
 	}
 	all := append(append(make([]health.Change, 0, len(old)+1), old...), change)
 	c.all.Store(&all)

@@ -40,8 +40,8 @@ func newStory(names ...string) *story {
 	for _, svc := range all {
 		s.Results = append(s.Results, health.NewResult(svc, epoch))
 	}
-	told := &story{history.New(all), s}
-	told.Observe(s)
+	told := &story{history.New(all), s.At(epoch)}
+	told.Observe(told.now)
 	return told
 }
 
@@ -142,6 +142,71 @@ func TestStale(t *testing.T) {
 	}
 }
 
+// TestStaleBetweenTwo has a result go stale and its grace run out, and nothing be
+// published before the next good one.
+func TestStaleBetweenTwo(t *testing.T) {
+	t.Parallel()
+	s := newStory("database")
+	s.now.Results[0].Service.ReadinessGrace = 10 * time.Second
+	s.check(0, 1*time.Second, time.Millisecond, "")
+	s.check(0, 50*time.Second, time.Millisecond, "")
+	want := []health.Change{
+		{Time: at(23 * time.Second), From: "healthy", To: "unhealthy", Reason: health.Stale},
+		{Time: at(50 * time.Second), From: "unhealthy", To: "healthy"},
+	}
+	if diff := cmp.Diff(want, s.Changes("database", at(2*time.Second))); diff != "" {
+		t.Errorf("of the service (-want +got):\n%s", diff)
+	}
+	want = []health.Change{
+		{Time: at(33 * time.Second), From: "ready", To: "not_ready", Reason: health.Stale},
+		{Time: at(50 * time.Second), From: "not_ready", To: "ready"},
+	}
+	if diff := cmp.Diff(want, s.Changes(history.Readiness, at(2*time.Second))); diff != "" {
+		t.Errorf("of readiness (-want +got):\n%s", diff)
+	}
+}
+
+// TestClockSetBack: what comes later is never dated earlier.
+func TestClockSetBack(t *testing.T) {
+	t.Parallel()
+	s := newStory("database")
+	s.check(0, 10*time.Second, time.Millisecond, "")
+	s.check(0, 5*time.Second, time.Millisecond, health.Overloaded)
+	s.check(0, 6*time.Second, time.Millisecond, health.Overloaded)
+	s.check(0, 12*time.Second, time.Millisecond, health.Overloaded)
+	var times []int
+	for _, sample := range s.Samples("database", at(10*time.Second)) {
+		times = append(times, int(sample.Time.Sub(epoch)/time.Second))
+	}
+	if diff := cmp.Diff([]int{10, 10, 10, 12}, times); diff != "" {
+		t.Errorf("samples (-want +got):\n%s", diff)
+	}
+	want := []health.Change{
+		{Time: at(10 * time.Second), From: "unknown", To: "healthy"},
+		{Time: at(10 * time.Second), From: "healthy", To: "degraded", Reason: health.Overloaded},
+	}
+	if diff := cmp.Diff(want, s.Changes("database", at(10*time.Second))); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+}
+
+// A reason that is not in the set is not kept: readers write it as it is.
+func TestUnknownReason(t *testing.T) {
+	t.Parallel()
+	s := newStory("database")
+	s.check(0, time.Second, 0, `"of another program`)
+	for _, name := range []string{"database", history.Readiness} {
+		for _, c := range s.Changes(name, epoch) {
+			if c.Reason != health.Error {
+				t.Errorf("%q: %q", name, c.Reason)
+			}
+		}
+	}
+	if n := len(s.Changes("database", epoch)); n != 1 {
+		t.Errorf("%d changes", n)
+	}
+}
+
 // TestBounded fills a history far beyond what it keeps, with a service that never
 // settles, and counts the bytes against what Capacity's comment promises.
 func TestBounded(t *testing.T) {
@@ -166,7 +231,7 @@ func TestBounded(t *testing.T) {
 		t.Errorf("%d bytes, promised %d", size, promised)
 	}
 	samples := s.Samples("redis", epoch)
-	if n := len(samples); n != history.Capacity-1 {
+	if n := len(samples); n != history.Capacity {
 		t.Errorf("%d samples", n)
 	}
 	if last, want := samples[len(samples)-1].Time, at((3*history.Capacity-1)*time.Second); !last.Equal(want) {

@@ -10,12 +10,16 @@ import (
 
 // ring keeps the latest samples of one service. One goroutine at a time adds, any
 // number read, and nobody waits for anybody: a reader that was overtaken leaves out
-// what was overwritten meanwhile.
+// what was overwritten meanwhile. Samples are in order of time: one that a clock set
+// back would date before the latest gets the time of that.
 type ring struct {
 	reasons []health.Reason // the table of their numbers
 	added   atomic.Uint64   // how many samples, ever
-	slots   [Capacity]slot
+	slots   [slots]slot
 }
+
+// slots are one more than the samples that are kept: the next one is written there.
+const slots = Capacity + 1
 
 func newRing() *ring { return &ring{reasons: health.Reasons()} }
 
@@ -27,8 +31,8 @@ type slot struct {
 
 func (r *ring) add(s health.Sample) {
 	n := r.added.Load()
-	slot := &r.slots[n%Capacity]
-	slot.time.Store(s.Time.UnixMilli())
+	slot, latest := &r.slots[n%slots], &r.slots[(n+slots-1)%slots]
+	slot.time.Store(max(s.Time.UnixMilli(), latest.time.Load()))
 	slot.what.Store(r.pack(s))
 	r.added.Store(n + 1)
 }
@@ -36,21 +40,27 @@ func (r *ring) add(s health.Sample) {
 // since returns the samples from a moment on, the oldest first.
 func (r *ring) since(from time.Time) []health.Sample {
 	end := r.added.Load()
-	begin := end - min(end, Capacity)
-	samples := make([]health.Sample, 0, end-begin)
-	for i := begin; i < end; i++ {
-		slot := &r.slots[i%Capacity]
-		samples = append(samples, r.unpack(slot.time.Load(), slot.what.Load()))
-	}
-	// By now the next sample may have been begun, over the oldest that was left.
-	if overwritten := int64(r.added.Load()) + 1 - Capacity - int64(begin); overwritten > 0 { //nolint:gosec // counts of samples
-		samples = samples[min(int(overwritten), len(samples)):]
-	}
+	samples := r.read(end-min(end, Capacity), end)
 	first := slices.IndexFunc(samples, func(s health.Sample) bool { return !s.Time.Before(from) })
 	if first < 0 {
 		return nil
 	}
 	return samples[first:]
+}
+
+// read returns the samples from begin up to end, by their number, without those that
+// were overwritten meanwhile.
+func (r *ring) read(begin, end uint64) []health.Sample {
+	samples := make([]health.Sample, 0, end-begin)
+	for i := begin; i < end; i++ {
+		slot := &r.slots[i%slots]
+		samples = append(samples, r.unpack(slot.time.Load(), slot.what.Load()))
+	}
+	// By now the next sample may have been begun, over the oldest that was left.
+	if overwritten := int64(r.added.Load()) + 1 - slots - int64(begin); overwritten > 0 { //nolint:gosec // counts of samples
+		samples = samples[min(int(overwritten), len(samples)):]
+	}
+	return samples
 }
 
 // pack puts 48 bits of latency (nine years, rounded up: zero is no answer) before 8 of

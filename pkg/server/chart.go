@@ -38,10 +38,11 @@ func newAxis(samples [][]health.Sample, now time.Time) axis {
 
 // chart is the drawing of a service's past, and the same in words.
 type chart struct {
-	Line  string // the median of each step
-	Area  string // up to the slowest answer of each step
-	Bands []band
-	Label string
+	Verdicts bool   // there is nothing but the bands: latencies are withheld
+	Line     string // the median of each step
+	Area     string // up to the slowest answer of each step
+	Bands    []band
+	Label    string
 }
 
 // band is the steps that had one verdict, as a path.
@@ -51,26 +52,32 @@ type band struct{ Class, Path string }
 type step struct {
 	answers []time.Duration
 	failed  bool // a check had no answer
+	stale   bool // there was no result for too long
 	status  health.Status
 }
 
-func (a axis) chart(svc *health.Service, samples []health.Sample, d Details) chart {
-	steps := a.steps(svc, samples)
-	c := chart{Bands: bands(steps)}
+// chart draws the samples. The latencies are those of p50 and of the slowest answer;
+// none where there is no answer, or it is withheld.
+func (a axis) chart(r health.Result, samples []health.Sample, l latencies, d Details) chart {
+	steps := a.steps(r, samples)
+	c := chart{Verdicts: d == Off, Bands: bands(steps)}
 	words := a.verdictWords(steps)
-	if q := health.Quantiles(samples, 0.5, 1); q != nil && d != Off {
-		c.Line, c.Area = curves(steps, q[1])
-		words = fmt.Sprintf("Half of the answers came within %s, the slowest after %s. %s", latencyText(q[0]), latencyText(q[1]), words)
+	if l.slowest > 0 && d != Off {
+		c.Line, c.Area = curves(steps, l.slowest)
+		words = fmt.Sprintf("Half of the answers came within %s, the slowest after %s. %s", latencyText(l.p50), latencyText(l.slowest), words)
 	}
 	c.Label = fmt.Sprintf("The last %s. %s", spanText(a.span), words)
 	return c
 }
 
 // steps sorts the samples. A step without any has the verdict of the one before, for
-// as long as that one's result counted.
-func (a axis) steps(svc *health.Service, samples []health.Sample) []step {
+// as long as that one's result counted; from then on it is stale, and so unhealthy.
+func (a axis) steps(r health.Result, samples []health.Sample) []step {
 	steps := make([]step, chartSteps)
 	i, last, expires := 0, health.Unknown, time.Time{}
+	if len(samples) == 0 && r.Checks > 0 { // before the axis begins
+		last, expires = r.Status, r.Expires()
+	}
 	for n := range steps {
 		begin, end := a.begin.Add(time.Duration(n)*a.step), a.begin.Add(time.Duration(n+1)*a.step)
 		s := &steps[n]
@@ -78,11 +85,21 @@ func (a axis) steps(svc *health.Service, samples []health.Sample) []step {
 			s.status = last
 		}
 		for ; i < len(samples) && (samples[i].Time.Before(end) || n == chartSteps-1); i++ {
+			s.age(expires, samples[i].Time)
 			s.add(samples[i])
-			last, expires = samples[i].Status, samples[i].Time.Add(2*svc.Interval+svc.Timeout)
+			last, expires = samples[i].Status, samples[i].Time.Add(r.Service.StaleAfter())
 		}
+		s.age(expires, end)
 	}
 	return steps
+}
+
+// age makes the step stale where the result expired before a moment in it. The zero
+// time is no result yet.
+func (s *step) age(expires, moment time.Time) {
+	if !expires.IsZero() && expires.Before(moment) {
+		s.stale, s.status = true, health.Unhealthy
+	}
 }
 
 // add keeps the worst verdict of the step.
@@ -96,7 +113,7 @@ func (s *step) add(sample health.Sample) {
 }
 
 // curves draws the latencies: their square roots, lest one slow answer make all others
-// look the same. The line is broken where there was no answer.
+// look the same. The line is broken where there was no answer, or no check.
 func curves(steps []step, slowest time.Duration) (line, area string) {
 	var l, ar strings.Builder
 	drawn, x := false, 0
@@ -111,21 +128,22 @@ func curves(steps []step, slowest time.Duration) (line, area string) {
 		drawn = false
 	}
 	for i, s := range steps {
-		switch {
-		case len(s.answers) == 0 && s.failed:
+		if s.stale || s.failed && len(s.answers) == 0 {
 			rest()
-		case len(s.answers) > 0:
-			slices.Sort(s.answers)
-			x = i*stepWidth + stepWidth/2
-			letter := "L"
-			if !drawn {
-				letter = "M"
-				fmt.Fprintf(&ar, "M%d %d", x, chartHeight)
-			}
-			drawn = true
-			fmt.Fprintf(&l, "%s%d %.1f", letter, x, height(s.answers[len(s.answers)/2]))
-			fmt.Fprintf(&ar, "L%d %.1f", x, height(s.answers[len(s.answers)-1]))
 		}
+		if len(s.answers) == 0 {
+			continue
+		}
+		slices.Sort(s.answers)
+		x = i*stepWidth + stepWidth/2
+		letter := "L"
+		if !drawn {
+			letter = "M"
+			fmt.Fprintf(&ar, "M%d %d", x, chartHeight)
+		}
+		drawn = true
+		fmt.Fprintf(&l, "%s%d %.1f", letter, x, height(s.answers[len(s.answers)/2]))
+		fmt.Fprintf(&ar, "L%d %.1f", x, height(s.answers[len(s.answers)-1]))
 	}
 	rest()
 	return l.String(), ar.String()
@@ -162,7 +180,7 @@ func (a axis) verdictWords(steps []step) string {
 		count[s.status]++
 	}
 	var words []string
-	for _, status := range []health.Status{health.Unhealthy, health.Degraded, health.Healthy, health.Unknown} {
+	for _, status := range []health.Status{health.Unhealthy, health.Degraded, health.Healthy} {
 		if n := count[status]; n > 0 {
 			words = append(words, fmt.Sprintf("%s for about %s", status, spanText(time.Duration(n)*a.step)))
 		}

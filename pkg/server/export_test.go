@@ -22,5 +22,8 @@ func ListenLimited(ctx context.Context, handler http.Handler, t Times) (*Server,
 	return listen(ctx, "127.0.0.1:0", handler, slog.New(slog.DiscardHandler), l)
 }
 
+// Keeps tells whether anything is kept of what was made on demand.
+func (h *Handler) Keeps() bool { return h.past.made != nil || h.page.latest.made != nil }
+
 // Break closes the listener under a running server.
 func (s *Server) Break() error { return s.listener.Close() }

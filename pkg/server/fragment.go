@@ -44,7 +44,8 @@ func (f fragment) since(from time.Time) []byte {
 func sampleTime(s health.Sample) time.Time { return s.Time }
 func changeTime(c health.Change) time.Time { return c.Time }
 
-// The statuses, reasons and times that are appended here need no escaping.
+// The statuses, reasons and times that are appended here need no escaping: history
+// keeps no reason that is not in the closed set.
 
 func appendSummary(b []byte, samples []health.Sample, d Details) []byte {
 	quantiles := health.Quantiles(samples, 0.5, 0.99)

@@ -30,6 +30,9 @@ type Options struct {
 	History History
 	// Page serves the status page at /. The default is not to.
 	Page bool
+	// Instance and Version tell the page's readers which sidecar they look at: the name
+	// of its Pod or host, and of its release. They are shown with [Full] alone.
+	Instance, Version string
 	// Token returns the present HEALTH_TOKEN, or "" for none. It is called by requests
 	// that carry one, and must not block. Nil: there is none.
 	Token func() string
@@ -38,20 +41,21 @@ type Options struct {
 // Handler answers /health and what lies below it. It costs a request no allocation
 // of its own.
 type Handler struct {
-	source  Source
-	options Options
-	book    atomic.Pointer[book]
-	past    memo[*past]
-	page    *statusPage // nil where there is none
+	source    Source
+	options   Options
+	published atomic.Pointer[health.Snapshot]
+	book      atomic.Pointer[book]
+	past      memo[*past]
+	page      *statusPage // nil where there is none
 }
 
 // NewHandler returns a handler that answers from source. Publish must be called with
-// every new snapshot.
+// every new snapshot, after the history has observed it.
 func NewHandler(source Source, options Options) *Handler {
 	h := &Handler{source: source, options: options}
-	h.past = memo[*past]{source: source, produce: h.bindPast}
+	h.past = memo[*past]{published: &h.published, produce: h.bindPast}
 	if options.Page && options.History != nil {
-		h.page = newStatusPage(source, options)
+		h.page = newStatusPage(source, options, &h.published)
 	}
 	h.Publish(source.Snapshot())
 	return h
@@ -61,6 +65,11 @@ func NewHandler(source Source, options Options) *Handler {
 // the news in it may have gone stale.
 func (h *Handler) Publish(s *health.Snapshot) {
 	h.book.Store(bind(s.At(time.Now()), h.options))
+	h.published.Store(s)
+	h.past.forget()
+	if h.page != nil {
+		h.page.latest.forget()
+	}
 }
 
 // ServeHTTP writes the answer to the request's path.

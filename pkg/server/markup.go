@@ -43,16 +43,17 @@ func (v *pageView) markup() g.Node {
 
 func (v *pageView) top() g.Node {
 	return h.Header(
-		h.P(h.Class("lost"), h.Strong(g.Text("No answer from the sidecar since "), v.AsOf.markup(), g.Text(" UTC.")),
+		h.P(h.Class("lost"), h.Strong(g.Text("Last heard from the sidecar at "), v.AsOf.markup(), g.Text(" UTC.")),
 			g.Text(" What follows is what it said then; it may no longer be true.")),
 		h.Div(h.Class("top"),
-			h.P(h.Class("brand"), h.Img(h.Src(v.Icon), h.Alt(""), h.Width("20"), h.Height("20")), g.Text("reims-health")),
+			h.P(h.Class("brand"), h.Img(h.Src(v.Icon), h.Alt(""), h.Width("20"), h.Height("20")), g.Text("reims-health"),
+				g.If(v.Whose != "", h.Span(h.Class("whose"), g.Text(v.Whose)))),
 			h.P(h.Class("asof"), g.Text("as of "), v.AsOf.markup(), g.Text(" UTC")),
 		),
 	)
 }
 
-// overall is the one part that is read out when it changes.
+// overall is the part that is read out when it changes: the verdict, and readiness.
 func (v *pageView) overall() g.Node {
 	return h.Section(
 		h.Class("overall "+v.State.Class), h.Aria("labelledby", "overall"),
@@ -63,9 +64,9 @@ func (v *pageView) overall() g.Node {
 		),
 		h.Div(
 			h.Class("ready "+v.Ready.State.Class), v.Ready.State.sign(),
-			h.H2(g.Text(v.Ready.State.Word)),
+			h.H2(h.Aria("live", "polite"), h.Aria("atomic", "true"), g.Text(v.Ready.State.Word)),
 			h.P(h.Class("summary"), g.Text(v.Ready.Text)),
-			g.If(len(v.Ready.Causes) > 0, h.Ul(h.Class("causes"), g.Map(v.Ready.Causes, func(c causeView) g.Node {
+			g.If(len(v.Ready.Causes) > 0, h.Ul(h.Class("causes"), listRole(), g.Map(v.Ready.Causes, func(c causeView) g.Node {
 				return h.Li(h.B(g.Text(c.Source)), g.Text(": "+c.Text))
 			}))),
 		),
@@ -85,7 +86,7 @@ func (v *pageView) services() g.Node {
 func (v *pageView) changes() g.Node {
 	list := h.P(h.Class("earlier"), g.Text("None."))
 	if len(v.Changes) > 0 {
-		list = h.Ol(g.Map(v.Changes, changeView.markup))
+		list = h.Ol(listRole(), g.Map(v.Changes, changeView.markup))
 	}
 	return h.Section(
 		h.Class("changes"), h.Aria("labelledby", "changes-title"),
@@ -129,6 +130,9 @@ func (s state) sign() g.Node {
 }
 
 func (m moment) markup() g.Node { return h.Time(h.DateTime(m.ISO), g.Text(m.Text)) }
+
+// listRole is for Safari, which takes a list without marks for none.
+func listRole() g.Node { return h.Role("list") }
 
 // unseen is for screen readers.
 func unseen(text string) g.Node { return h.Span(h.Class("hidden"), g.Text(text)) }

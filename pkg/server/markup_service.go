@@ -18,7 +18,10 @@ func (s serviceView) markup(span string) g.Node {
 			s.since(),
 		),
 		s.Trouble.markup(),
-		g.If(len(s.Figures) > 0, h.Dl(h.Class("figures"), g.Map(s.Figures, figure.markup))),
+		g.If(len(s.Figures) > 0, g.Group{
+			h.Dl(h.Class("figures"), g.Map(s.Figures, figure.markup)),
+			h.P(h.Class("span"), g.Text("p50, p99 and slowest of the last "+span)),
+		}),
 		s.Chart.markup(span),
 		g.Map(s.Bars, bar.markup),
 		g.If(len(s.Facts) > 0, h.Dl(h.Class("facts"), g.Map(s.Facts, fact.markup))),
@@ -53,9 +56,13 @@ func (f fact) markup() g.Node {
 
 func (c chart) markup(span string) g.Node {
 	path := func(class, d string) g.Node { return g.If(d != "", g.El("path", h.Class(class), g.Attr("d", d))) }
+	class, box := "chart", "0 0 600 58"
+	if c.Verdicts {
+		class, box = "chart verdicts", "0 48 600 10"
+	}
 	return h.Figure(
-		h.Class("chart"),
-		g.El("svg", g.Attr("viewBox", "0 0 600 58"), g.Attr("preserveAspectRatio", "none"), h.Role("img"), h.Aria("label", c.Label),
+		h.Class(class),
+		g.El("svg", g.Attr("viewBox", box), g.Attr("preserveAspectRatio", "none"), h.Role("img"), h.Aria("label", c.Label),
 			path("area", c.Area), path("line", c.Line),
 			g.Map(c.Bands, func(b band) g.Node { return path("band "+b.Class, b.Path) })),
 		h.FigCaption(h.Aria("hidden", "true"), h.Span(g.Text(span+" ago")), h.Span(g.Text("now"))),

@@ -2,22 +2,25 @@ package server
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// memo keeps what was last made of a snapshot, for as long as it is true. Whoever
-// asks while it is being made waits for it, so that a crowd costs no more than one
-// reader. Nothing but the answers that are made on demand goes by its lock.
+// memo keeps what was last made of the published snapshot, for as long as it is true.
+// Whoever asks while it is being made waits for it, so that a crowd costs no more than
+// one reader. Nothing but the answers that are made on demand goes by its lock.
 type memo[T any] struct {
-	source Source
+	// published is the snapshot that the handler was told of last, not the monitor's
+	// latest: the history learns of a snapshot after the monitor shows it.
+	published *atomic.Pointer[health.Snapshot]
 	// produce returns what it made, and until when that is true; the zero time is for
-	// as long as the snapshot is the latest.
+	// as long as no other snapshot is published.
 	produce func(*health.Snapshot, time.Time) (T, time.Time)
 
 	mu    sync.Mutex
-	from  *health.Snapshot
+	from  *health.Snapshot // nil: nothing is kept
 	until time.Time
 	made  T
 }
@@ -25,10 +28,22 @@ type memo[T any] struct {
 func (m *memo[T]) get() T {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s, now := m.source.Snapshot(), time.Now()
+	s, now := m.published.Load(), time.Now()
 	if m.from != s || !m.until.IsZero() && now.After(m.until) {
 		m.made, m.until = m.produce(s, now)
 		m.from = s
 	}
 	return m.made
+}
+
+// forget drops what is kept, once another snapshot has been published: it would not be
+// given to anybody any more. It does not wait: what is being made now is dropped the
+// next time.
+func (m *memo[T]) forget() {
+	if !m.mu.TryLock() {
+		return
+	}
+	defer m.mu.Unlock()
+	var none T
+	m.made, m.from = none, nil
 }

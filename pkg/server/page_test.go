@@ -221,7 +221,7 @@ func TestPageWithholding(t *testing.T) {
 				t.Errorf("%s as %s: the driver's text is shown", name, v)
 			}
 			shown := v.details == server.Full
-			for _, secret := range naming(snapshot) {
+			for _, secret := range append(naming(snapshot), instance, "v1.2.3") {
 				if got := strings.Contains(body, html.EscapeString(secret)); got != shown {
 					t.Errorf("%s as %s shows %q: %t", name, v, secret, got)
 				}
@@ -250,6 +250,8 @@ func naming(s *health.Snapshot) []string {
 	return names
 }
 
+var asOf = regexp.MustCompile(`class="asof">as of <time datetime="[^"]+`)
+
 // TestPageTurnsOnTime publishes nothing: the page must not go on showing green.
 func TestPageTurnsOnTime(t *testing.T) {
 	t.Parallel()
@@ -259,7 +261,12 @@ func TestPageTurnsOnTime(t *testing.T) {
 		if got := verdict(); got != "Overall: Degraded" {
 			t.Error(got)
 		}
-		advance(11*time.Second + time.Millisecond)
+		before := asOf.FindString(getPage(t, h).String())
+		advance(2 * time.Second)
+		if after := asOf.FindString(getPage(t, h).String()); before == "" || after == before {
+			t.Errorf("the script takes it for a repeated answer: %q after %q", after, before)
+		}
+		advance(9*time.Second + time.Millisecond)
 		if got := verdict(); got != "Overall: Unhealthy" {
 			t.Error(got)
 		}
@@ -274,8 +281,16 @@ func TestPageOff(t *testing.T) {
 	if checkAnswer(t, w); w.Code != http.StatusNotFound || strings.Contains(w.Body.String(), `"/"`) {
 		t.Errorf("/: %d %s", w.Code, w.Body)
 	}
-	on := get(scenarios["healthy"].handler(server.Full), "/nosuch")
-	if !strings.Contains(on.Body.String(), `"/health/history","/",`) {
-		t.Errorf("the list of paths: %s", on.Body)
+	on := scenarios["healthy"].handler(server.Full)
+	if paths := get(on, "/nosuch").Body.String(); !strings.Contains(paths, `"/health/history","/",`) {
+		t.Errorf("the list of paths: %s", paths)
+	}
+	links := regexp.MustCompile(`"(assets/[^"]+)"`).FindAllStringSubmatch(getPage(t, on).String(), -1)
+	for _, link := range links {
+		wantCode(t, on, "/"+link[1], 200)
+		wantCode(t, h, "/"+link[1], 404)
+	}
+	if len(links) < 3 {
+		t.Errorf("links: %v", links)
 	}
 }

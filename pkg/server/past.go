@@ -1,11 +1,13 @@
 package server
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
@@ -35,7 +37,7 @@ type past struct {
 
 type pastService struct {
 	name             string
-	summary          []byte
+	key, summary     []byte
 	results, changes fragment
 }
 
@@ -44,9 +46,10 @@ func (h *Handler) bindPast(s *health.Snapshot, now time.Time) (*past, time.Time)
 	d := h.options.Details
 	for _, r := range s.Results {
 		name := r.Service.Name
+		key, _ := json.Marshal(name) // a string can always be encoded
 		samples := h.options.History.Samples(name, since)
 		p.services = append(p.services, pastService{
-			name:    name,
+			name: name, key: key,
 			summary: appendSummary(nil, samples, d),
 			results: newFragment(samples, sampleTime, func(b []byte, s health.Sample) []byte { return appendSample(b, s, d) }),
 			changes: newChanges(h.options.History.Changes(name, since), d),
@@ -83,13 +86,17 @@ func parsePast(raw string, now time.Time) (pastQuery, error) {
 	if text == "" {
 		return q, nil
 	}
-	since, err := time.Parse(time.RFC3339, text)
+	// An offset such as +02:00 whose sign was not escaped arrives with a space.
+	since, err := time.Parse(time.RFC3339, strings.Replace(text, " ", "+", 1))
 	if err != nil {
 		d, err := time.ParseDuration(text)
 		if err != nil || d <= 0 {
 			return q, errSince
 		}
 		since = now.Add(-min(d, pastSpan))
+	}
+	if since.After(now) {
+		since = now
 	}
 	if since.After(q.since) {
 		q.since = since
@@ -119,12 +126,11 @@ func (p *past) answer(q pastQuery) [][]byte {
 		if q.service != "" && s.name != q.service {
 			continue
 		}
-		head := strconv.AppendQuote(nil, s.name)
 		if !first {
-			head = append([]byte(","), head...)
+			pieces = append(pieces, []byte(","))
 		}
 		first = false
-		pieces = append(pieces, append(head, ':', '{'), s.summary,
+		pieces = append(pieces, s.key, []byte(":{"), s.summary,
 			[]byte(`"results":[`), s.results.since(q.since), []byte(`],"changes":[`), s.changes.since(q.since), []byte("]}"))
 	}
 	pieces = append(pieces, []byte("}"))

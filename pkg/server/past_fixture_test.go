@@ -33,6 +33,7 @@ func (s scenario) remembered() (*health.Snapshot, *past.History) {
 		snapshot.Results = append(snapshot.Results, health.NewResult(svc, began))
 	}
 	slices.SortStableFunc(events, func(a, b event) int { return a.at.Compare(b.at) })
+	snapshot = snapshot.At(snapshot.Time)
 	told := past.New(all)
 	told.Observe(snapshot)
 	for n, e := range events {
@@ -50,11 +51,15 @@ func (s scenario) remembered() (*health.Snapshot, *past.History) {
 	return last, told
 }
 
+// instance is the name of the Pod that the page tells.
+const instance = "api-7c9f4-x2lqz"
+
 // handler serves the scenario with the page.
 func (s scenario) handler(details server.Details) *server.Handler {
 	snapshot, told := s.remembered()
 	return server.NewHandler(&source{snapshot, s.idle}, server.Options{
-		Details: details, History: told, Page: true, Token: func() string { return token },
+		Details: details, History: told, Page: true, Instance: instance, Version: "v1.2.3",
+		Token: func() string { return token },
 	})
 }
 

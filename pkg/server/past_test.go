@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reims/reims-health/pkg/health"
+	past "github.com/reims/reims-health/pkg/history"
 	"github.com/reims/reims-health/pkg/server"
 )
 
@@ -99,14 +100,16 @@ func TestPastSince(t *testing.T) {
 		h := anHour().handler(server.Full)
 		now := time.Now()
 		for query, want := range map[string]time.Duration{
-			"":                               time.Hour,
-			"since=":                         time.Hour,
-			"since=15m":                      15 * time.Minute,
-			"since=1m30s":                    90 * time.Second,
-			"since=72h":                      time.Hour,
-			"since=" + rfc3339(now, 10*60):   10 * time.Minute,
-			"since=" + rfc3339(now, 10*3600): time.Hour,
-			"since=" + rfc3339(now, -60):     -time.Minute,
+			"":                                time.Hour,
+			"since=":                          time.Hour,
+			"since=15m":                       15 * time.Minute,
+			"since=1m30s":                     90 * time.Second,
+			"since=72h":                       time.Hour,
+			"since=" + rfc3339(now, 10*60):    10 * time.Minute,
+			"since=" + rfc3339(now, 10*3600):  time.Hour,
+			"since=" + rfc3339(now, -60):      0,
+			"since=9999-12-31T23:59:59-12:00": 0,
+			"since=" + now.Add(-time.Minute).In(time.FixedZone("", 7200)).Format(time.RFC3339):                  time.Minute, // its + is a space
 			"since=" + url.QueryEscape(now.Add(-time.Minute).In(time.FixedZone("", 7200)).Format(time.RFC3339)): time.Minute,
 			"other=x&since=1s": time.Second,
 		} {
@@ -194,6 +197,63 @@ type counting struct {
 func (c *counting) Samples(service string, since time.Time) []health.Sample {
 	c.looks++
 	return c.History.Samples(service, since)
+}
+
+// TestPastBetween has a reader come between the monitor, which shows its latest
+// snapshot first, and the history, which is told of it next: the result must be there
+// once the handler is told as well.
+func TestPastBetween(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		snapshot, told := anHour().remembered()
+		monitor := &source{snapshot: snapshot}
+		h := server.NewHandler(monitor, server.Options{Details: server.Full, History: told, Page: true})
+		advance(time.Second)
+		next := snapshot.At(time.Now())
+		next.Time = time.Now()
+		next.Results[0] = next.Results[0].Next(outcome("database", next.Time, nil))
+		monitor.snapshot = next
+		getPast(t, h, "")
+		getPage(t, h)
+		told.Observe(next)
+		h.Publish(next)
+		if n := len(getPast(t, h, "").Services["database"].Results); n != 721 {
+			t.Errorf("%d results, want the newest among them", n)
+		}
+		if page := legible(t, getPage(t, h).Bytes()); !strings.Contains(page, "Last checked just now") {
+			t.Errorf("the page is that of the old snapshot:\n%s", page)
+		}
+	})
+}
+
+// What was made for a reader is not kept when another snapshot is there: it is large,
+// and nobody may ask again.
+func TestPastForgotten(t *testing.T) {
+	t.Parallel()
+	snapshot, told := scenarios["healthy"].remembered()
+	h := server.NewHandler(&source{snapshot: snapshot}, server.Options{Details: server.Full, History: told, Page: true})
+	getPast(t, h, "")
+	getPage(t, h)
+	if !h.Keeps() {
+		t.Error("nothing is kept for the next reader")
+	}
+	next := *snapshot
+	if h.Publish(&next); h.Keeps() {
+		t.Error("what is out of date is kept")
+	}
+}
+
+// A name is written as JSON wants it, not as Go.
+func TestPastOddName(t *testing.T) {
+	t.Parallel()
+	const odd = "a\x01\"\U0001f600"
+	svc := services(0)[0]
+	svc.Name = odd
+	s := &health.Snapshot{Time: time.Now(), Results: []health.Result{health.NewResult(svc, time.Now())}}
+	h := server.NewHandler(&source{snapshot: s}, server.Options{Details: server.Full, History: past.New([]*health.Service{svc})})
+	if _, ok := getPast(t, h, "").Services[odd]; !ok {
+		t.Error("the service is not there by its name")
+	}
 }
 
 // TestMadeOnce asks a lot of one snapshot: the past is looked at once for all of

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
@@ -45,7 +46,8 @@ var (
 const pageAge = time.Second
 
 // statusPage is the page for people at /. It is rendered when somebody asks, at most
-// once a second and once a snapshot, and shows what anonymous readers may see.
+// once a second and once a snapshot, and shows what anonymous readers may see. Each
+// rendering tells another moment, by which the script knows it from a repeated one.
 type statusPage struct {
 	source  Source
 	options Options
@@ -57,14 +59,14 @@ type statusPage struct {
 // pageLinks are relative, so that the page works below any path of a proxy.
 type pageLinks struct{ Style, Script, Icon string }
 
-func newStatusPage(source Source, options Options) *statusPage {
+func newStatusPage(source Source, options Options, published *atomic.Pointer[health.Snapshot]) *statusPage {
 	p := &statusPage{source: source, options: options, files: map[string]*answer{}}
 	p.links = pageLinks{
 		Style:  p.addFile("page.css", "text/css; charset=utf-8", pageCSS),
 		Script: p.addFile("page.js", "text/javascript; charset=utf-8", pageJS),
 		Icon:   p.addFile("icon.svg", "image/svg+xml", pageIcon),
 	}
-	p.latest = memo[*answer]{source: source, produce: p.render}
+	p.latest = memo[*answer]{published: published, produce: p.render}
 	return p
 }
 

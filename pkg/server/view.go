@@ -26,6 +26,7 @@ type pageView struct {
 	Changes  []changeView
 	Earlier  int // changes that are not shown
 	Details  Details
+	Whose    string // which sidecar this is, or "" where that is withheld
 }
 
 // state is a verdict: Class is its name in the style sheet and of its sign.
@@ -47,6 +48,9 @@ func (p *statusPage) view(s *health.Snapshot, now time.Time) *pageView {
 	v := &pageView{
 		pageLinks: p.links, AsOf: newMoment(now, now), Latest: newMoment(s.Time, now), Details: p.options.Details,
 		Ready: newReadyView(s, p.options.Details),
+	}
+	if p.options.Details == Full {
+		v.Whose = strings.TrimSpace(p.options.Instance + " " + p.options.Version)
 	}
 	v.State, v.Summary = overall(s)
 	if idle := p.source.Idle(); idle > deadAfter {

@@ -39,9 +39,10 @@ var policies = map[health.Policy]string{
 }
 
 func newServiceView(r health.Result, samples []health.Sample, a axis, d Details) serviceView {
+	l := newLatencies(samples)
 	v := serviceView{
 		Name: r.Service.Name, Title: title(r.Service.Name), State: stateOf(r.Status),
-		Policy: policies[r.Service.Readiness], Chart: a.chart(r.Service, samples, d),
+		Policy: policies[r.Service.Readiness], Chart: a.chart(r, samples, l, d),
 	}
 	if d == Off {
 		return v
@@ -49,7 +50,7 @@ func newServiceView(r health.Result, samples []health.Sample, a axis, d Details)
 	since := newMoment(r.Since, a.end)
 	v.Since, v.For = &since, spanText(a.end.Sub(r.Since))
 	v.Trouble = trouble(r, a.end, d)
-	v.Figures = figures(r, samples)
+	v.Figures = figures(r, l)
 	v.Bars, v.Facts = measures(r.Last.Observation, d)
 	if r.Checks > 0 {
 		v.Facts = append(v.Facts, fact{Label: "Last checked", Value: ago(r.Last.Finished, a.end)})
@@ -91,14 +92,27 @@ func trouble(r health.Result, now time.Time, d Details) *troubleView {
 	return t
 }
 
+// latencies are those of the past; zero where there was no answer.
+type latencies struct{ p50, p99, slowest time.Duration }
+
+func newLatencies(samples []health.Sample) latencies {
+	q := health.Quantiles(samples, 0.5, 0.99, 1)
+	if q == nil {
+		return latencies{}
+	}
+	return latencies{q[0], q[1], q[2]}
+}
+
 // figures are the latency now and over the past; "" is none.
-func figures(r health.Result, samples []health.Sample) []figure {
-	f := []figure{{Label: "Latency"}, {Label: "p50"}, {Label: "p99"}, {Label: "Slowest"}}
+func figures(r health.Result, l latencies) []figure {
+	f := []figure{{Label: "Latency now"}, {Label: "p50"}, {Label: "p99"}, {Label: "Slowest"}}
 	if r.Last.Answered() {
 		f[0].Value = latencyText(r.Last.Observation.Latency)
 	}
-	for i, q := range health.Quantiles(samples, 0.5, 0.99, 1) {
-		f[i+1].Value = latencyText(q)
+	for i, past := range []time.Duration{l.p50, l.p99, l.slowest} {
+		if past > 0 {
+			f[i+1].Value = latencyText(past)
+		}
 	}
 	return f
 }

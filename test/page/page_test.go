@@ -2,6 +2,7 @@ package page_test
 
 import (
 	"context"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -120,7 +121,7 @@ func TestNoAnswer(t *testing.T) {
 	awaitText(tab, t, verdict, "No answer from the sidecar", 7*time.Second)
 	awaitText(tab, t, ".verdict .summary", "It last said: Every service is healthy.", 0)
 	awaitText(tab, t, ".ready h2", "It last said: Ready", 0)
-	wantLost(tab, t)
+	wantLost(tab, t, "No answer from the sidecar since ")
 	inspect(tab, t, "no-answer")
 	if title := evaluate[string](tab, t, "document.title"); !strings.HasPrefix(title, "No answer") {
 		t.Errorf("title: %s", title)
@@ -139,10 +140,11 @@ func frozen(t *testing.T, s *page.Sidecar) {
 	t.Cleanup(func() { s.Signal(syscall.SIGCONT) })
 }
 
-func wantLost(tab context.Context, t *testing.T) {
+// wantLost wants the notice to begin with some words, and the colours to be gone.
+func wantLost(tab context.Context, t *testing.T, words string) {
 	t.Helper()
 	notice, err := page.Read(tab, "p.lost")
-	if err != nil || !strings.HasPrefix(notice, "No answer from the sidecar since ") {
+	if err != nil || !strings.HasPrefix(notice, words) {
 		t.Errorf("notice %q, %v", notice, err)
 	}
 	if seen := evaluate[string](tab, t, `getComputedStyle(document.querySelector("p.lost")).visibility`); seen != "visible" {
@@ -171,7 +173,89 @@ func TestNoScriptFile(t *testing.T) {
 	await(t, "the notice is seen", 15*time.Second, func() bool {
 		return evaluate[string](tab, t, `getComputedStyle(document.querySelector("p.lost")).visibility`) == "visible"
 	})
-	wantLost(tab, t)
+	wantLost(tab, t, "Last heard from the sidecar at ") // nobody asked
+	if err := page.Look(tab, page.View{Width: 718, Print: true}); err != nil {
+		t.Fatal(err)
+	}
+	wantLost(tab, t, "Last heard from the sidecar at ")
+}
+
+// TestNoNews: a computer that slept, and a proxy that repeats an old answer. Neither
+// may leave the page green.
+func TestNoNews(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	awaitCode(t, s, 200)
+	const (
+		sleep  = `{ const now = Date.now; Date.now = () => now() + 11000; true }`
+		frozen = `window.fetch = () => new Promise(() => {}); true`
+		proxy  = `window.asked = 0;
+			fetch(location.href).then((a) => a.text()).then((old) => {
+				window.fetch = async () => { window.asked++; return new Response(old); };
+				return true;
+			})`
+	)
+	t.Run("sleep", func(t *testing.T) {
+		t.Parallel()
+		tab, _ := open(t, s.URL+"/", page.View{Width: 1280})
+		awaitText(tab, t, verdict, "Overall: Healthy", patience)
+		evaluate[bool](tab, t, frozen)
+		evaluate[bool](tab, t, sleep)
+		awaitText(tab, t, verdict, "Nothing new from the sidecar", patience)
+		wantLost(tab, t, "Nothing new from the sidecar since ")
+	})
+	t.Run("proxy", func(t *testing.T) {
+		t.Parallel()
+		tab, _ := open(t, s.URL+"/", page.View{Width: 1280})
+		awaitText(tab, t, verdict, "Overall: Healthy", patience)
+		evaluate[any](tab, t, proxy)
+		asked := func() int64 { return evaluate[int64](tab, t, "window.asked") }
+		await(t, "the old answer is repeated", 3*patience, func() bool { return asked() >= 2 })
+		evaluate[bool](tab, t, sleep)
+		awaitText(tab, t, verdict, "Nothing new from the sidecar", patience)
+		before := asked()
+		await(t, "it is repeated again", 3*patience, func() bool { return asked() >= before+2 })
+		wantLost(tab, t, "Nothing new from the sidecar since ")
+	})
+}
+
+// TestScenes looks at the pages that no other test brings about.
+func TestScenes(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	_, port, _ := net.SplitHostPort(silent.Addr().String())
+	override := filepath.Join(t.TempDir(), "override")
+	if err := os.WriteFile(override, []byte("not_ready\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	type vars = []servers.Var
+	for scene, test := range map[string]struct {
+		vars    vars
+		verdict string
+	}{
+		"degraded": {
+			vars{{Name: "OLLAMA_REQUIRED_MODELS", Value: "nosuch"}, {Name: "HEALTH_OVERRIDE_FILE", Value: override}}, "Overall: Degraded",
+		},
+		"starting": {
+			vars{{Name: "DATABASE_HOST", Value: "127.0.0.1"}, {Name: "DATABASE_PORT", Value: port}, {Name: "DATABASE_PROBE_TIMEOUT", Value: "1m"}},
+			"Overall: Starting",
+		},
+		"off": {vars{{Name: "HEALTH_DETAILS", Value: "off"}}, "Overall: Healthy"},
+	} {
+		t.Run(scene, func(t *testing.T) {
+			t.Parallel()
+			tab, _ := open(t, start(t, test.vars...).URL+"/", page.View{Width: 1280})
+			awaitText(tab, t, verdict, test.verdict, 10*time.Second)
+			if scene == "degraded" {
+				awaitText(tab, t, ".causes", "Override: HEALTH_OVERRIDE_FILE says not_ready", 10*time.Second)
+			}
+			inspect(tab, t, scene)
+		})
+	}
 }
 
 // TestHidden: nobody looks, so nobody asks; and at once when somebody looks again.

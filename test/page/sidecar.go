@@ -20,7 +20,7 @@ func BuildProgram(dir string) (string, error) {
 		return "", err
 	}
 	program := filepath.Join(dir, "reims-health")
-	build := exec.Command("go", "build", "-trimpath", "-o", program, "./cmd/reims-health")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", program, "./cmd/reims-health")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the program: %w\n%s", err, out)

@@ -2,21 +2,26 @@
 // The page is rendered by the server alone: what changed is taken over from there.
 "use strict";
 (() => {
-  const period = 2000, patience = 3000; // milliseconds
+  const period = 2000, patience = 3000, keeps = 10000; // milliseconds
   const lost = document.documentElement.classList;
   let asking = false;
+  let heard = Date.now(); // when the page last told another moment than before
 
   async function ask() {
-    if (asking || document.hidden) return;
+    if (document.hidden) return;
+    // By the wall clock, which a computer's sleep does not stop as it does timers.
+    if (!lost.contains("lost") && Date.now() - heard > keeps) lose("Nothing new from the sidecar");
+    if (asking) return;
     asking = true;
     try {
-      const answer = await fetch(location.pathname, {cache: "no-store", signal: AbortSignal.timeout(patience)});
+      const answer = await fetch(location.href.split("#")[0], {cache: "no-store", signal: AbortSignal.timeout(patience)});
       if (!answer.ok) throw new Error(answer.statusText);
       take(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch {
-      lose();
+      lose("No answer from the sidecar");
+    } finally {
+      asking = false;
     }
-    asking = false;
   }
 
   function take(page) {
@@ -26,6 +31,9 @@
       location.reload();
       return;
     }
+    const asOf = (d) => d.querySelector(".asof time").dateTime;
+    if (asOf(page) === asOf(document)) return; // said before: some proxy repeats an old answer
+    heard = Date.now();
     document.title = page.title;
     adopt(document.body, page.body);
     lost.remove("lost");
@@ -35,11 +43,15 @@
     }
   }
 
-  function lose() {
+  // lose says what is the matter: that no answer came, or none that is news.
+  function lose(matter) {
+    const verdict = document.getElementById("overall");
+    if (verdict.textContent === matter) return;
+    document.title = matter + " · reims-health";
+    verdict.textContent = matter;
+    document.querySelector("p.lost strong").firstChild.data = matter + " since ";
     if (lost.contains("lost")) return;
     lost.add("lost");
-    document.title = "No answer · reims-health";
-    document.getElementById("overall").textContent = "No answer from the sidecar";
     for (const sign of document.querySelectorAll(".overall use")) sign.setAttribute("href", "#unknown");
     for (const said of document.querySelectorAll(".verdict .summary, .ready h2")) said.prepend("It last said: ");
   }
