@@ -28,18 +28,18 @@ function now() {
       stat({
         title: 'Pods not ready', unit: units.Short,
         description: 'Pods whose /health/ready answers 503: starting, draining, held by an override, or without a service that they need.',
-      }, [`count(${selected('reims_health_ready')} == 0) or vector(0)`]).thresholds(zeroIsGood),
+      }, [`count(${selected('reims_health_ready')} == 0) or 0 * count(${selected('reims_health_ready')})`]).thresholds(zeroIsGood),
       stat({
         title: 'Services down', unit: units.Short,
         description: 'Services that are unhealthy or unknown for at least one Pod.',
-      }, [`count(count by (service) (${selected('reims_health_up')} == 0)) or vector(0)`]).thresholds(zeroIsGood),
+      }, [`count(count by (service) (${selected('reims_health_up')} == 0)) or 0 * count(${selected('reims_health_up')})`]).thresholds(zeroIsGood),
       stat({
         title: 'Alerts firing', unit: units.Short,
         description: 'Alerts of these rules that fire now. The table further down names them.',
       }, [`count(${firing}) or vector(0)`]).thresholds(zeroIsGood),
       stat({
         title: 'Lowest error budget', unit: units.PercentUnit,
-        description: 'The part of 30 days\' allowed failures that is not used up, of the service that has used most. Below zero the objective is missed.',
+        description: 'The part of 30 days\' allowed failures that is not used up, of the service that has used most. What is not known counts as good. Below zero the objective is missed.',
       }, [`min(${budgetLeft()})`]).thresholds(budget),
       stat({
         title: 'Overrides', unit: units.Short,
@@ -88,17 +88,17 @@ function objective() {
       }, [burnRate('1h'), '{{namespace}} {{service}}']).min(0), thresholds(colour.healthy, [1, colour.degraded], [14.4, colour.unhealthy])),
       lines({
         title: 'Error budget left', unit: units.PercentUnit, width: 8,
-        description: 'The part of the allowed failures that is not used up, over 30 days or since the rules were loaded. Below zero the objective is missed.',
+        description: 'The part of the failures allowed in 30 days that is not used up. What is not known counts as good, such as the time beyond Prometheus\' retention. Below zero the objective is missed.',
       }, [budgetLeft(), '{{namespace}} {{service}}']).max(1),
       table({
         title: 'Firing alerts', unit: units.DateTimeFromNow,
         description: 'Alerts that fire now, and since when their condition has held. As Prometheus has them.',
-      }, `max by (alertname, severity, namespace, service, pod) (ALERTS_FOR_STATE and ignoring (alertstate) ${firing}) * 1000`,
-      ['alertname', 'severity', 'namespace', 'service', 'pod'], 'since').noValue('none'),
+      }, `max by (alertname, severity, namespace, service, node, mode) (ALERTS_FOR_STATE and ignoring (alertstate) ${firing}) * 1000`,
+      ['alertname', 'severity', 'namespace', 'service', 'node', 'mode'], 'since').noValue('none'),
       graded(table({
         title: 'Worst services', unit: units.PercentUnit,
         description: 'The ten pairs of Pod and service that were down for the largest part of the last hour.',
-      }, `topk(10, 1 - avg_over_time(${selected('reims_health_up')}[1h]))`,
+      }, `topk(10, max by (namespace, pod, service) (1 - avg_over_time(${selected('reims_health_up')}[1h])))`,
       ['namespace', 'pod', 'service'], 'down'), 'down',
       thresholds(colour.healthy, [0.001, colour.degraded], [0.1, colour.unhealthy])),
     ],
@@ -110,7 +110,7 @@ function checks() {
     title: 'Checks',
     panels: [
       lines({
-        title: 'Latest answer, slowest Pod', unit: units.Seconds,
+        title: 'Latest check, slowest Pod', unit: units.Seconds,
         description: 'How long the latest check took in the Pod in which it took longest, by service. A failed check counts with its time to fail.',
       }, [`max by (service) (${selected('reims_health_probe_last_duration_seconds')})`, '{{service}}']),
       bars({

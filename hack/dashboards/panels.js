@@ -77,12 +77,14 @@ export function lines(about, ...queries) {
 }
 
 /**
- * Events over time: what happened around each point, added up.
+ * Events over time: what happened around each point, added up. Points are not nearer than
+ * two minutes: $__rate_interval spans four scrapes at least, so with nearer points one event
+ * would show at several.
  * @param {About} about
  * @param {Query[]} queries
  */
 export function bars(about, ...queries) {
-  return stacked(lines(about, ...queries)).drawStyle(common.GraphDrawStyle.Bars).fillOpacity(80).min(0);
+  return stacked(lines(about, ...queries)).drawStyle(common.GraphDrawStyle.Bars).fillOpacity(80).min(0).interval('2m');
 }
 
 /**

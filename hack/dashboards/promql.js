@@ -31,11 +31,12 @@ export function worstStatus(labels, ...matchers) {
 }
 
 /**
- * The readiness of each group's last Pod in line, as a number: see readiness in status.js.
+ * The readiness in each group, as a number: see readinessCodes in status.js. An override
+ * adds 2, and each part counts once, however many series a group has of it.
  * @param {string} labels to group by
  */
 export function readiness(labels) {
-  return `sum by (${labels}) (${selected('reims_health_ready')} or 2 * ${selected('reims_health_override')})`;
+  return `max by (${labels}) (${selected('reims_health_ready')}) + 2 * max by (${labels}) (${selected('reims_health_override')})`;
 }
 
 /**

@@ -40,7 +40,7 @@ function now(own) {
       stat({
         title: 'Pods without it', unit: units.Short,
         description: 'Pods for which the service is unhealthy or unknown. One: look at the Pod and its node. All: look at the service.',
-      }, [`count(${selected('reims_health_up', own)} == 0) or vector(0)`]).thresholds(zeroIsGood),
+      }, [`count(${selected('reims_health_up', own)} == 0) or 0 * count(${selected('reims_health_up', own)})`]).thresholds(zeroIsGood),
       stat({
         title: 'Pods degraded', unit: units.Short,
         description: 'Pods for which the service answers, but slowly or incompletely.',
@@ -52,11 +52,11 @@ function now(own) {
       }, [`min(${availability('1h', own)})`]).decimals(2).thresholds(thresholds(colour.neutral)),
       stat({
         title: 'Availability, 30 days', unit: units.PercentUnit,
-        description: 'The same over 30 days, or since the rules were loaded.',
+        description: 'The same over 30 days, or as far back as Prometheus has the record: its retention, or since the rules were loaded.',
       }, [`min(${availability('30d', own)})`]).decimals(2).thresholds(thresholds(colour.neutral)),
       stat({
         title: 'Error budget left', unit: units.PercentUnit,
-        description: 'The part of the failures allowed in 30 days that is not used up. Below zero the objective is missed.',
+        description: 'The part of the failures allowed in 30 days that is not used up. What is not known counts as good, such as the time beyond Prometheus\' retention. Below zero the objective is missed.',
       }, [`min(${budgetLeft(own)})`]).thresholds(budget),
       timeline({
         title: 'Status by Pod', unit: units.Short, height: 10,
@@ -89,7 +89,7 @@ function latency(own) {
       table({
         title: 'Slowest Pods', unit: units.Seconds,
         description: 'The ten Pods whose checks took longest on average in the last 10 minutes.',
-      }, `topk(10, avg_over_time(${last}[10m]))`, ['namespace', 'pod'], 'latency'),
+      }, `topk(10, max by (namespace, pod) (avg_over_time(${last}[10m])))`, ['namespace', 'pod'], 'latency'),
     ],
   };
 }

@@ -2,6 +2,7 @@ package dashboards_test
 
 import (
 	"bytes"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -33,24 +34,29 @@ func TestQueriesAskForWhatThereIs(t *testing.T) {
 	series := knownSeries(t)
 	for _, d := range dashboards(t) {
 		for where, expr := range d.queries() {
-			found := 0
-			bare := window.ReplaceAllString(grouping.ReplaceAllString(expr, ""), "")
-			for _, m := range selector.FindAllStringSubmatchIndex(bare, -1) {
-				name, matchers := bare[m[2]:m[3]], ""
-				if m[4] >= 0 {
-					matchers = bare[m[4]:m[5]]
-				}
-				if !isSeries(bare, name, m[0], m[3]) {
-					continue
-				}
-				found++
-				checkSeries(t, where, series, name, matchers)
-			}
+			found := checkQuery(t, where, series, expr)
 			if found == 0 {
 				t.Errorf("%s: no series in %s", where, expr)
 			}
 		}
 	}
+}
+
+// checkQuery checks each series that a query asks for, and counts them.
+func checkQuery(t *testing.T, where string, series known, expr string) (found int) {
+	t.Helper()
+	bare := window.ReplaceAllString(grouping.ReplaceAllString(expr, ""), "")
+	for _, m := range selector.FindAllStringSubmatchIndex(bare, -1) {
+		name, matchers := bare[m[2]:m[3]], ""
+		if m[4] >= 0 {
+			matchers = bare[m[4]:m[5]]
+		}
+		if isSeries(bare, name, m[0], m[3]) {
+			found++
+			checkSeries(t, where, series, name, matchers)
+		}
+	}
+	return found
 }
 
 // isSeries tells a metric's name from functions, operators, numbers and quoted text.
@@ -104,8 +110,9 @@ func knownSeries(t *testing.T) known {
 			continue
 		}
 		for _, suffix := range []string{"_bucket", "_sum", "_count"} {
-			all[row[1]+suffix] = labels
+			all[row[1]+suffix] = maps.Clone(labels)
 		}
+		all[row[1]+"_bucket"]["le"] = nil
 	}
 	for _, record := range recorded(t) {
 		all[record] = map[string][]string{"service": nil}

@@ -21,6 +21,8 @@ var legitimatelyEmpty = map[string]string{
 	"kube_pod_": "comes from kube-state-metrics, which needs Kubernetes",
 	`service="ollama", result="success", reason!=""`: "Ollama lacked no model",
 	`to="degraded", service="ollama"`:                "Ollama lacked no model",
+	`reason="too_many_connections"`:                  "PostgreSQL had connections left",
+	`alertname="ReimsHealthDatabaseConnections"`:     "PostgreSQL had connections left",
 }
 
 // Every query of the dashboards and the rules parses, and had data at some moment.

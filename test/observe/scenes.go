@@ -31,8 +31,7 @@ func Scenes() []Scene {
 	const databaseDown = "ReimsHealthDatabaseDown severity=critical namespace=reims service=database"
 	return []Scene{
 		{
-			// Brief: within the hour before, five minutes of it would page as well, as
-			// more failures than the objective allows.
+			// However long it lasts, the failed checks do not page: the database is degraded.
 			Name:   "PostgreSQL refuses the login",
 			Break:  refuseLogin,
 			Mend:   allowLogin,

@@ -93,14 +93,15 @@ func TestRecordsAreNamed(t *testing.T) {
 }
 
 // A record that ends in a window looks back for just that, and a sum is divided by the
-// points that the window has at the group's interval.
+// points that the window has at the interval at which its source is recorded.
 func TestRecordsLookBackForTheirWindow(t *testing.T) {
 	t.Parallel()
 	files, err := prometheus.Files()
 	if err != nil {
 		t.Fatal(err)
 	}
-	window, sum := regexp.MustCompile(`\d+[mhd]$`), regexp.MustCompile(`^sum_over_time\(.*\) / (\d+)$`)
+	intervals := recordIntervals(files)
+	window, sum := regexp.MustCompile(`\d+[mhd]$`), regexp.MustCompile(`^(?:1 - )?sum_over_time\(([\w:]+)\[.*\) / (\d+)$`)
 	ranges := regexp.MustCompile(`\[(\w+)\]`)
 	for _, file := range files {
 		for _, group := range file.Groups {
@@ -112,13 +113,26 @@ func TestRecordsLookBackForTheirWindow(t *testing.T) {
 					}
 				}
 				if parts := sum.FindStringSubmatch(rule.Expr); parts != nil {
-					if have := points(t, want, group.Interval); parts[1] != have {
-						t.Errorf("%s divides by %s, want %s", rule.Record, parts[1], have)
+					if have := points(t, want, intervals[parts[1]]); parts[2] != have {
+						t.Errorf("%s divides by %s, want %s", rule.Record, parts[2], have)
 					}
 				}
 			}
 		}
 	}
+}
+
+// recordIntervals tells how often each record is made.
+func recordIntervals(files []prometheus.File) map[string]string {
+	all := map[string]string{}
+	for _, file := range files {
+		for _, group := range file.Groups {
+			for _, rule := range group.Rules {
+				all[rule.Record] = group.Interval
+			}
+		}
+	}
+	return all
 }
 
 // points is how many intervals a window has.

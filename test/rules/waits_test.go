@@ -28,7 +28,7 @@ func TestWaitsOutlastVerdicts(t *testing.T) {
 		{"ReimsHealthDegraded", "warning", 40 * slowest, "forty verdicts"},
 		{"ReimsHealthResultStale", "warning", 4 * scrape, "four scrapes"},
 		{"ReimsHealthDatabaseConnections", "critical", 4 * scrape, "four scrapes"},
-		{"ReimsHealthCredentialsFailing", "warning", 2 * scrape, "two scrapes"},
+		{"ReimsHealthCredentialsFailing", "warning", 200 * time.Second, "a rotation and the range that sees it"},
 		{"ReimsHealthSidecarAbsent", "critical", 6 * scrape, "six scrapes"},
 		{"ReimsHealthSidecarAbsent", "warning", 10 * scrape, "ten scrapes"},
 		{"ReimsHealthDatabaseUnreachable", "warning", 2 * wait(t, "ReimsHealthDatabaseDown", "critical"), "twice the server's alert"},
