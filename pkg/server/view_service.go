@@ -105,7 +105,7 @@ func newLatencies(samples []health.Sample) latencies {
 
 // figures are the latency now and over the past; "" is none.
 func figures(r health.Result, l latencies) []figure {
-	f := []figure{{Label: "Latency now"}, {Label: "p50"}, {Label: "p99"}, {Label: "Slowest"}}
+	f := []figure{{Label: "Latency"}, {Label: "p50"}, {Label: "p99"}, {Label: "Slowest"}}
 	if r.Last.Answered() {
 		f[0].Value = latencyText(r.Last.Observation.Latency)
 	}
