@@ -228,6 +228,8 @@ func TestServerFreezes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// In use until the end: a connection that is garbage is closed, and its lock gone.
+	defer func() { _ = holder.Close(context.Background()) }()
 	if _, err := holder.Exec(t.Context(), "SELECT pg_advisory_lock(4097083626)"); err != nil {
 		t.Fatal(err)
 	}
