@@ -89,18 +89,18 @@ func (s *sidecar) stopDuringCheck(r *relay) {
 
 // A quota of processor time, as of a container: the process gets 5 ms and then
 // nothing for longer than its timeouts. The servers are well, and answer while it
-// does not run.
+// does not run; the timeouts are long enough for them on a machine full of tests.
 func TestStarvedByQuota(t *testing.T) {
 	t.Parallel()
-	relays, vars := detours(t, 200*time.Millisecond)
+	relays, vars := detours(t, 500*time.Millisecond)
 	s := startSidecar(t, vars...)
 	s.await("/health", confirmed, allHealthy)
 	for _, r := range relays {
 		r.delay.Store(int64(20 * time.Millisecond))
 	}
 	stop := s.watch(true, onlyStale)
-	resume := s.throttle(5*time.Millisecond, 300*time.Millisecond)
-	hold(t.Context(), 10*interval)
+	resume := s.throttle(5*time.Millisecond, 700*time.Millisecond)
+	hold(t.Context(), 15*interval)
 	resume()
 	s.await("/health", confirmed, allHealthy)
 	stop()
