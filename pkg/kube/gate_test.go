@@ -17,7 +17,8 @@ import (
 // gate stands before the API server: it keeps a list of what comes through, and can
 // be slow or in the way.
 type gate struct {
-	proxy *httputil.ReverseProxy
+	underWay sync.RWMutex // held while the API server answers
+	proxy    *httputil.ReverseProxy
 
 	mu     sync.Mutex
 	passed []string // method, path and status of each request
@@ -61,6 +62,8 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case <-time.After(delay):
 	case <-r.Context().Done():
 	}
+	g.underWay.RLock()
+	defer g.underWay.RUnlock()
 	recorder := &recorder{ResponseWriter: w}
 	g.proxy.ServeHTTP(recorder, r)
 	g.mu.Lock()
@@ -77,8 +80,11 @@ func (g *gate) set(delay time.Duration, refuse int) {
 	g.delay, g.refuse = delay, refuse
 }
 
-// take returns what the API server took since the last time.
+// take returns what the API server took since the last time. What it does shows before
+// its answer is through, so take waits for answers under way.
 func (g *gate) take() []string {
+	g.underWay.Lock()
+	defer g.underWay.Unlock()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	passed := g.passed
