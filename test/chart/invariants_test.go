@@ -99,6 +99,14 @@ func hardenedContainer(t *testing.T, c object) {
 	if c.at("resources", "limits", "memory") == nil || c.at("resources", "requests", "cpu") == nil || c.at("resources", "limits", "cpu") != nil {
 		t.Errorf("%s: want requests, a memory limit and no CPU limit: %v", c.text("name"), c["resources"])
 	}
+	if policy := c.text("terminationMessagePolicy"); policy != "FallbackToLogsOnError" {
+		t.Errorf("%s: terminationMessagePolicy %q: kubectl describe would show an exit code and no reason", c.text("name"), policy)
+	}
+	for _, probe := range []string{"startupProbe", "livenessProbe"} {
+		if c[probe] != nil && c.at(probe, "terminationGracePeriodSeconds") != 5 {
+			t.Errorf("%s: %s: a frozen process would be killed only after the Pod's grace: %v", c.text("name"), probe, c[probe])
+		}
+	}
 }
 
 // onlyPodsOfTheAPIAreSelected: a migration that gets traffic, or a budget that counts it,

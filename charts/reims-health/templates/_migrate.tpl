@@ -29,6 +29,7 @@ spec:
       image: {{ include "reims-health.image" . | quote }}
       imagePullPolicy: {{ $v.image.pullPolicy }}
       args: [migrate, up]
+      terminationMessagePolicy: FallbackToLogsOnError
       env:
         {{- include "reims-health.env.list" (dict "env" (include "reims-health.env.migrate" . | fromYaml) "extra" $v.migrations.extraEnv) | nindent 8 }}
       {{- with $v.migrations.resources }}

@@ -32,7 +32,10 @@ on values that would hurt.
     - name: metrics
       containerPort: {{ int64 $v.sidecar.ports.metrics }}
       protocol: TCP
-  {{- /* Started and alive are about this process alone, so that nothing waits for a dependency. */}}
+  terminationMessagePolicy: FallbackToLogsOnError
+  {{- /* Started and alive are about this process alone, so that nothing waits for a dependency.
+         One that is frozen ignores SIGTERM: it is killed after the 5 s in which it would have
+         ended, not after the Pod's grace. */}}
   startupProbe:
     httpGet:
       path: /health/live
@@ -40,6 +43,7 @@ on values that would hurt.
     periodSeconds: 1
     timeoutSeconds: 1
     failureThreshold: 60
+    terminationGracePeriodSeconds: 5
   livenessProbe:
     httpGet:
       path: /health/live
@@ -47,6 +51,7 @@ on values that would hurt.
     periodSeconds: 10
     timeoutSeconds: 5
     failureThreshold: 3
+    terminationGracePeriodSeconds: 5
   {{- if $v.readiness.gatesTraffic }}
   readinessProbe:
     httpGet:
@@ -75,6 +80,7 @@ on values that would hurt.
   image: {{ include "reims-health.image" . | quote }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
   args: [wait, --for=schema]
+  terminationMessagePolicy: FallbackToLogsOnError
   env:
     {{- include "reims-health.env.list" (dict "env" (include "reims-health.env.wait" . | fromYaml) "extra" .Values.sidecar.extraEnv) | nindent 4 }}
   {{- with .Values.sidecar.resources }}
