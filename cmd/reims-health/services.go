@@ -78,6 +78,7 @@ func newDatabase(cfg *config.Config, log *slog.Logger) (*health.Service, func() 
 		return nil, nil, err
 	}
 	options := probe.PostgresOptions{
+		Logger:         log,
 		Database:       c.Name,
 		AllowReplica:   bool(c.AllowReplica),
 		AppConnections: bool(c.AppConnections),

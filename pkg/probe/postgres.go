@@ -1,9 +1,12 @@
 package probe
 
 import (
+	"cmp"
 	"context"
+	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/reims/reims-health/pkg/health"
@@ -27,20 +30,29 @@ type PostgresOptions struct {
 	RequiredSchema int64
 	// AppInterval is the time between two counts. The default, zero, is 30 s.
 	AppInterval time.Duration
+	// Logger is told once of what the server refuses to tell. The default discards it.
+	Logger *slog.Logger
 }
 
 // Postgres is the [health.Checker] of a PostgreSQL database, reached directly or
-// through PgBouncer. One check is one statement in one round trip; when the
-// connection that the pool hands out turns out to be dead, it is tried once more
-// on a fresh one. Connections are dialled afresh once a minute and on Redial.
+// through PgBouncer. One check is one message of short statements in one round trip;
+// what the server refuses of what is not needed is left out for up to a minute. When
+// the connection that the pool hands out turns out to be dead, it is tried once more
+// on a fresh one. Connections are dialled afresh once per minute and on Redial.
 type Postgres struct {
 	redialer
 	pool *pgxpool.Pool
 	opts PostgresOptions
 	tls  bool // the pool never falls back to a connection in clear
 
+	tracer           pgx.QueryTracer // of the pool
+	statementTimeout string          // of the pool, in milliseconds; empty for none
+
 	closing []<-chan struct{} // connections that earlier checks lost, see lose
 	app     appConnections
+	schema  schemaWatch
+	missing map[string]bool // parts that the server refused, see refused
+	told    map[string]bool // parts whose absence was logged
 }
 
 var _ health.Redialer = (*Postgres)(nil)
@@ -52,19 +64,27 @@ var _ health.Redialer = (*Postgres)(nil)
 // within that minute itself (MaxConnLifetime): it would do so as they are given
 // back, and hold none until the next check.
 func NewPostgres(pool *pgxpool.Pool, opts PostgresOptions) *Postgres {
-	if opts.AppInterval == 0 {
-		opts.AppInterval = defaultAppInterval
+	opts.AppInterval = cmp.Or(opts.AppInterval, defaultAppInterval)
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Postgres{pool: pool, opts: opts, tls: requiresTLS(pool.Config().ConnConfig)}
+	config := pool.Config().ConnConfig
+	return &Postgres{
+		pool: pool, opts: opts, tls: requiresTLS(config),
+		tracer: config.Tracer, statementTimeout: config.RuntimeParams["statement_timeout"],
+		missing: map[string]bool{}, told: map[string]bool{},
+	}
 }
 
-// Check gives up connections that are too old, then asks the server for its state. The latency it reports is the statement's
-// round trip, without dial and login. A failed check still reports the pool.
+// Check gives up connections that are too old, then asks the server for its state.
+// The latency it reports is the last round trip, without dial and login. A failed
+// check still reports the pool.
 func (p *Postgres) Check(ctx context.Context) (health.Observation, error) {
 	if p.expired(time.Now()) {
 		p.pool.Reset()
+		clear(p.missing)
 	}
-	state, err := p.ask(ctx)
+	state, err := p.query(ctx)
 	pool := p.poolMeasures(ctx)
 	if err != nil {
 		p.app.forget()
@@ -76,10 +96,10 @@ func (p *Postgres) Check(ctx context.Context) (health.Observation, error) {
 	}, p.judge(state)
 }
 
-// ask runs the statement, and once more on a fresh connection when it was a
+// query asks the server, and once more on a fresh connection when it was a
 // pooled one that turned out to be dead: a server that restarted since the last
 // check is not a fault now.
-func (p *Postgres) ask(ctx context.Context) (*postgresState, error) {
+func (p *Postgres) query(ctx context.Context) (*postgresState, error) {
 	state, died, err := p.try(ctx)
 	if died {
 		p.pool.Reset()
@@ -88,7 +108,7 @@ func (p *Postgres) ask(ctx context.Context) (*postgresState, error) {
 	return state, err
 }
 
-// try runs the statement on one connection. It reports died when the connection
+// try asks the server on one connection. It reports died when the connection
 // came out of the pool, is closed now, and there is time left for another.
 func (p *Postgres) try(ctx context.Context) (_ *postgresState, died bool, _ error) {
 	dialled := p.pool.Stat().EmptyAcquireCount()
@@ -100,7 +120,7 @@ func (p *Postgres) try(ctx context.Context) (_ *postgresState, died bool, _ erro
 	defer conn.Release()
 
 	sample := p.opts.AppConnections && p.app.due(p.opts.AppInterval)
-	state, err := queryState(ctx, conn.Conn(), p.opts.RequiredSchema > 0, sample)
+	state, err := p.ask(ctx, conn.Conn(), sample)
 	if err != nil {
 		closed := conn.Conn().IsClosed()
 		if closed {
@@ -119,9 +139,11 @@ func (p *Postgres) judge(state *postgresState) error {
 	switch {
 	case !state.readOnly || p.opts.AllowReplica:
 		return p.judgeSchema(state)
-	case state.standby:
+	case state.standby != nil && *state.standby:
 		return &health.Fault{Reason: health.ReadOnly, Message: "the server is a standby and accepts no writes: " +
 			"DATABASE_HOST must lead to the primary (or set DATABASE_ALLOW_REPLICA)"}
+	case state.standby == nil:
+		return &health.Fault{Reason: health.ReadOnly, Message: "the server accepts no writes: it is a standby, or was set read-only"}
 	default:
 		return &health.Fault{Reason: health.ReadOnly, Message: "the server is a primary set read-only: look at " +
 			"default_transaction_read_only of the server, the database and the role"}
@@ -132,5 +154,5 @@ func (p *Postgres) judgeSchema(state *postgresState) error {
 	if state.schema == nil {
 		return nil
 	}
-	return state.schema.judge(p.opts.RequiredSchema)
+	return state.schema.judge(p.opts.RequiredSchema, p.schema.last)
 }

@@ -10,38 +10,43 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// appSelect extends stateSelect by the connections that come from our own
-// address, which the containers of a Pod share. Sidecars are told from the API by
-// their application_name, so neither our second connection nor, on a developer's
-// machine, another sidecar counts.
-const appSelect = `,
-       pg_backend_pid(),
-       coalesce(host(inet_client_addr()), ''),
-       current_setting('application_name') <> '',
-       pg_has_role('pg_read_all_stats', 'USAGE'),
-       app.active, app.idle, app.idle_in_transaction, app.total
-  FROM (SELECT count(*) FILTER (WHERE state = 'active') AS active,
-               count(*) FILTER (WHERE state = 'idle') AS idle,
-               count(*) FILTER (WHERE state LIKE 'idle in transaction%') AS idle_in_transaction,
-               count(*) AS total
-          FROM pg_stat_activity
-         WHERE client_addr = inet_client_addr()
-           AND backend_type = 'client backend'
-           AND application_name <> current_setting('application_name')) AS app`
+// appPart counts the connections that come from our own address, which the
+// containers of a Pod share. Sidecars are told from the API by their
+// application_name, so neither our second connection nor, on a developer's machine,
+// another sidecar counts.
+func appPart() part {
+	return part{
+		name: "app_connections", advice: "GRANT SELECT ON pg_stat_activity TO the role, or set DATABASE_APP_CONNECTIONS=off",
+		sql: `SELECT pg_catalog.pg_backend_pid(),
+       coalesce(pg_catalog.host(pg_catalog.inet_client_addr()), ''),
+       pg_catalog.current_setting('application_name') OPERATOR(pg_catalog.<>) '',
+       pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'),
+       pg_catalog.count(*) FILTER (WHERE state OPERATOR(pg_catalog.=) 'active'),
+       pg_catalog.count(*) FILTER (WHERE state OPERATOR(pg_catalog.=) 'idle'),
+       pg_catalog.count(*) FILTER (WHERE pg_catalog.starts_with(state, 'idle in transaction')),
+       pg_catalog.count(*)
+  FROM pg_catalog.pg_stat_activity
+ WHERE client_addr OPERATOR(pg_catalog.=) pg_catalog.inet_client_addr()
+   AND backend_type OPERATOR(pg_catalog.=) 'client backend'
+   AND application_name OPERATOR(pg_catalog.<>) pg_catalog.current_setting('application_name')`,
+		scan: func(s *postgresState, a *answer) {
+			s.app = &appSample{
+				pid: a.number(), address: a.text(), named: a.flag(), seesAll: a.flag(),
+				active: a.number(), idle: a.number(), idleInTransaction: a.number(), total: a.number(),
+			}
+		},
+	}
+}
 
 // appSample is one count of the API's connections, and what is needed to tell
 // whether it can be believed.
 type appSample struct {
-	pid     uint32 // of the backend that answered
+	pid     int64  // of the backend that answered
 	address string // our own, as the server sees it; empty on a Unix socket
 	named   bool   // our connections can be told from the API's
 	seesAll bool   // the role sees the connections of every role
 
 	active, idle, idleInTransaction, total int64
-}
-
-func (s *appSample) dest() []any {
-	return []any{&s.pid, &s.address, &s.named, &s.seesAll, &s.active, &s.idle, &s.idleInTransaction, &s.total}
 }
 
 // attributable reports whether connections from our address are this Pod's: not
@@ -50,7 +55,7 @@ func (s *appSample) dest() []any {
 // other Pods have the same one.
 func (s *appSample) attributable(conn *pgconn.PgConn) bool {
 	local, ok := conn.Conn().LocalAddr().(*net.TCPAddr)
-	if !ok || !s.named || s.pid != conn.PID() {
+	if !ok || !s.named || s.pid != int64(conn.PID()) {
 		return false
 	}
 	seen, err := netip.ParseAddr(s.address)
@@ -76,7 +81,7 @@ func (a *appConnections) forget() { a.takenAt, a.measures = time.Time{}, nil }
 // role. So its count is believed from the first connection on that it saw.
 func (a *appConnections) take(s *appSample, conn *pgconn.PgConn) {
 	a.takenAt, a.measures = time.Now(), nil
-	if !s.attributable(conn) {
+	if s == nil || !s.attributable(conn) {
 		return
 	}
 	a.seen = a.seen || s.total > 0

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/reims/reims-health/pkg/health"
@@ -178,37 +179,69 @@ func TestPostgresOutOfConnections(t *testing.T) {
 	pgFault(t, err, health.TooManyConnections, without)
 }
 
-// A lock on the catalogue stands for whatever makes a statement hang.
+// The check waits for no lock, so only a server process that does not run makes it
+// hang: here one that is stopped.
 func TestPostgresStatementHangs(t *testing.T) {
 	t.Parallel()
 	pg := servers.RunPostgres(t, servers.PostgresOptions{})
-	cancelled := pgPool(t, pg.URL(), func(cfg *pgxpool.Config) { cfg.ConnConfig.RuntimeParams["statement_timeout"] = "200" })
-	unbounded := pgPool(t, pg.URL(), pgImpatient)
-	locker := pgPool(t, pg.URL())
-	byServer := probe.NewPostgres(cancelled, probe.PostgresOptions{})
-	byContext := probe.NewPostgres(unbounded, probe.PostgresOptions{})
-	pgHealthy(t, byServer)
-	pgHealthy(t, byContext)
-	tx, err := locker.Begin(t.Context())
-	if err != nil {
+	pool := pgPool(t, pg.URL(), pgImpatient)
+	p := probe.NewPostgres(pool, probe.PostgresOptions{})
+	pgHealthy(t, p)
+	var pid int
+	if err := pool.QueryRow(t.Context(), "SELECT pg_backend_pid()").Scan(&pid); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(t.Context(), "LOCK TABLE pg_database IN ACCESS EXCLUSIVE MODE"); err != nil {
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	_, err := pgCheck(t, p, pgTimeout)
+	if message := pgFault(t, err, health.Timeout, pool); !strings.Contains(message, "connected") {
+		t.Errorf("message = %q", message)
+	}
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	pgHealthy(t, p)
+}
 
-	_, err = pgCheck(t, byServer, pgPatience)
-	if message := pgFault(t, err, health.Timeout, cancelled); !strings.Contains(message, "statement_timeout") {
-		t.Errorf("message = %q", message)
+// What a server says to a statement after its login, where a real one can't be made to.
+func TestPostgresStatementRefused(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		code, message string
+		want          health.Reason
+	}{
+		{"57014", "statement_timeout", health.Timeout},
+		{"55P03", "lock_timeout", health.Timeout},
+		{"XX000", "refused the check's statement", health.Error},
+	} {
+		t.Run(c.code, func(t *testing.T) {
+			t.Parallel()
+			pool := pgPool(t, pgAnswering(t, "disable", func(conn net.Conn) {
+				backend := pgproto3.NewBackend(conn, conn)
+				if _, err := backend.ReceiveStartupMessage(); err != nil {
+					return
+				}
+				backend.Send(&pgproto3.AuthenticationOk{})
+				backend.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+				if backend.Flush() != nil {
+					return
+				}
+				if _, err := backend.Receive(); err != nil {
+					return
+				}
+				backend.Send(&pgproto3.ErrorResponse{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: c.code, Message: "canary"})
+				backend.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+				if backend.Flush() == nil {
+					silent(conn)
+				}
+			}))
+			_, err := pgCheck(t, probe.NewPostgres(pool, pgAll), pgPatience)
+			if message := pgFault(t, err, c.want, pool); !strings.Contains(message, c.message) {
+				t.Errorf("message = %q, want it to say %q", message, c.message)
+			}
+		})
 	}
-	_, err = pgCheck(t, byContext, pgTimeout)
-	if message := pgFault(t, err, health.Timeout, unbounded); !strings.Contains(message, "connected") {
-		t.Errorf("message = %q", message)
-	}
-	if err := tx.Rollback(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	pgHealthy(t, byServer)
 }
 
 // A server in an orderly shutdown that waits for a client refuses logins as one

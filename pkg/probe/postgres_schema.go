@@ -1,28 +1,130 @@
 package probe
 
 import (
+	"context"
+	"errors"
 	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// schemaSelect extends stateSelect by the version of the schema. The table may be
-// missing or unreadable, and a plain SELECT on it would fail the whole statement,
-// even in a branch that is never taken; query_to_xml is planned only when it runs.
-const schemaSelect = `,
-       to_regclass('goose_db_version') IS NOT NULL,
-       coalesce(CASE WHEN has_table_privilege(to_regclass('goose_db_version'), 'SELECT')
-                     THEN substring(query_to_xml('SELECT coalesce(max(version_id), 0) AS version FROM goose_db_version WHERE is_applied',
-                                                 false, false, '')::text FROM '<version>([0-9]+)</version>')::bigint
-                END, -1)`
+// schemaPart reads the version of the schema. The table may be missing or unreadable,
+// where a plain SELECT on it would fail, even in a branch that is never taken;
+// query_to_xml is planned only when it runs.
+func schemaPart() part {
+	return part{
+		name: "schema_current",
+		sql: `SELECT pg_catalog.to_regclass('goose_db_version') IS NOT NULL,
+       coalesce(CASE WHEN pg_catalog.has_table_privilege(pg_catalog.to_regclass('goose_db_version'), 'SELECT')
+                     THEN pg_catalog.substring(pg_catalog.query_to_xml('SELECT coalesce(pg_catalog.max(version_id), 0) AS version FROM goose_db_version WHERE is_applied',
+                                                 false, false, '')::pg_catalog.text, '<version>([0-9]+)</version>')::pg_catalog.int8
+                END, -1)`,
+		scan: func(s *postgresState, a *answer) { s.schema = &schemaVersion{managed: a.flag(), current: a.number()} },
+	}
+}
 
-// schemaVersion is what the statement tells of the schema.
+// lockPart looks for a lock that a reader of the table or of its indexes would wait
+// for, held or asked for: one that waits itself is in front of us in the queue. It
+// takes no lock that they conflict with.
+func lockPart() part {
+	return part{
+		name: "who locks the schema's version",
+		sql: `SELECT coalesce(l.pid, 0)
+  FROM pg_catalog.pg_locks AS l
+ WHERE l.locktype OPERATOR(pg_catalog.=) 'relation'
+   AND l.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock'
+   AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database AS d
+                                           WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
+   AND l.relation OPERATOR(pg_catalog.=) ANY (
+       SELECT pg_catalog.to_regclass('goose_db_version')::pg_catalog.oid
+        UNION ALL
+       SELECT i.indexrelid FROM pg_catalog.pg_index AS i
+        WHERE i.indrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('goose_db_version')::pg_catalog.oid)
+ ORDER BY l.granted DESC
+ LIMIT 1`,
+		scan: func(s *postgresState, a *answer) {
+			s.lock = new(tableLock)
+			if !a.none() {
+				s.lock.held, s.lock.pid = true, a.number()
+			}
+		},
+	}
+}
+
+// tableLock is the lock that keeps the version from being read.
+type tableLock struct {
+	held bool
+	pid  int64 // of the server process; 0 for a prepared transaction
+}
+
+// schemaVersion is what the server tells of the schema.
 type schemaVersion struct {
 	managed bool  // the table of versions is there
 	current int64 // -1 when it can't be read
+
+	lock    *tableLock // who locks it, where it is locked and that is known
+	locked  error      // the server's refusal, because the table is locked
+	refused error      // any other refusal
 }
 
-func (s *schemaVersion) dest() []any { return []any{&s.managed, &s.current} }
+// schemaWatch remembers, from one check to the next, that the table was locked, and
+// the version read last.
+type schemaWatch struct {
+	locked error // what the server said when it was found locked; nil where it is not
+	last   *int64
+}
+
+// refused takes the refusal of the parts that ask for the schema. They are asked for
+// again in the next check, because the verdict hangs on them.
+func (w *schemaWatch) refused(s *postgresState, part part, err error) bool {
+	server, _ := errors.AsType[*pgconn.PgError](err)
+	switch part.name {
+	case schemaPart().name:
+		s.schema = &schemaVersion{managed: true, current: -1, refused: err}
+		if server != nil && server.Code == codeLockTimeout {
+			s.schema.locked, s.schema.refused = err, nil
+		}
+		return true
+	case lockPart().name:
+		return true
+	default:
+		return false
+	}
+}
+
+// askSchema sends parts and one that reads the version. Where the last check found the
+// table locked, the one that looks for the lock comes first, so that checks do not
+// wait for it one after the other.
+func (p *Postgres) askSchema(ctx context.Context, conn *pgx.Conn, s *postgresState, parts []part) error {
+	w := &p.schema
+	if w.locked != nil {
+		if err := p.answer(ctx, conn, s, append(parts, lockPart())); err != nil {
+			return err
+		}
+		if s.lock != nil && s.lock.held {
+			s.schema = &schemaVersion{managed: true, current: -1, lock: s.lock, locked: w.locked}
+			return nil
+		}
+		parts = nil
+	}
+	if err := p.answer(ctx, conn, s, append(parts, schemaPart())); err != nil {
+		return err
+	}
+	w.locked = s.schema.locked
+	if w.locked != nil && s.lock == nil {
+		if err := p.answer(ctx, conn, s, []part{lockPart()}); err != nil {
+			return err
+		}
+	}
+	s.schema.lock = s.lock
+	if s.schema.current >= 0 {
+		w.last = &s.schema.current
+	}
+	return nil
+}
 
 func (s *schemaVersion) measures(required int64) []health.Measure {
 	measures := []health.Measure{health.Number("schema_required", required)}
@@ -34,11 +136,16 @@ func (s *schemaVersion) measures(required int64) []health.Measure {
 
 // judge finds the fault of a schema that this release can't work with. A newer one
 // than required is fine: it is what a rollback meets.
-func (s *schemaVersion) judge(required int64) error {
+func (s *schemaVersion) judge(required int64, last *int64) error {
 	const turnOff = " (or set DATABASE_SCHEMA_CHECK=off)"
 	switch {
 	case s.current >= required:
 		return nil
+	case s.locked != nil:
+		return &health.Fault{Reason: health.SchemaBehind, Err: s.locked, Message: s.lockMessage(required, last)}
+	case s.refused != nil:
+		return &health.Fault{Reason: health.SchemaBehind, Err: s.refused, Message: "the schema's version can't be read: " +
+			refusalOf(s.refused) + "; the sidecar's log has the server's own words" + turnOff}
 	case !s.managed:
 		return &health.Fault{Reason: health.SchemaBehind, Message: "the database has no table goose_db_version that DATABASE_USER can see: " +
 			"run reims-health migrate up" + turnOff}
@@ -48,5 +155,37 @@ func (s *schemaVersion) judge(required int64) error {
 	default:
 		return &health.Fault{Reason: health.SchemaBehind, Message: fmt.Sprintf(
 			"the schema is at version %d and this release needs %d: run reims-health migrate up", s.current, required)}
+	}
+}
+
+// lockMessage says who locks the table. The process's number is enough for
+// pg_stat_activity, and tells nothing of who works with the database.
+func (s *schemaVersion) lockMessage(required int64, last *int64) string {
+	message := "the schema's version can't be read: another session locks the table goose_db_version (ACCESS EXCLUSIVE)"
+	switch {
+	case s.lock == nil || !s.lock.held:
+	case s.lock.pid == 0:
+		message += "; a prepared transaction does, see pg_prepared_xacts"
+	default:
+		message += fmt.Sprintf("; its process is %d, see pg_stat_activity", s.lock.pid)
+	}
+	if last != nil && *last >= required {
+		message += fmt.Sprintf(". It was %d when it was last read, which is enough", *last)
+	}
+	return message
+}
+
+// refusalOf says why the server refused to read the version.
+func refusalOf(err error) string {
+	server, ok := errors.AsType[*pgconn.PgError](err)
+	switch {
+	case !ok:
+		return "its answer makes no sense"
+	case server.Code == "42501":
+		return "DATABASE_USER lacks a right on the table or on the functions that read it (SQLSTATE 42501)"
+	case isSQLSTATE(server.Code):
+		return "the server refused to read the table goose_db_version, which may be another program's (SQLSTATE " + server.Code + ")"
+	default:
+		return "the server refused to read the table goose_db_version"
 	}
 }

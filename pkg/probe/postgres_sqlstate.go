@@ -16,8 +16,10 @@ type verdict struct {
 }
 
 const (
-	classAuth    = "28"
-	codeProtocol = "08P01"
+	classAuth       = "28"
+	codeProtocol    = "08P01"
+	codeCanceled    = "57014"
+	codeLockTimeout = "55P03"
 )
 
 const (
@@ -34,21 +36,22 @@ const (
 // for this statement can't serve, while the reason out_of_memory stands for a
 // Redis that can.
 var sqlstates = map[string]verdict{
-	"08":         {health.Reset, "the server gave up the connection"},
-	codeProtocol: {health.Protocol, "the server or the pooler refused the protocol: look at its log"},
-	"0A000":      {health.Protocol, "the server refused the protocol: is it PostgreSQL?"},
-	classAuth:    {health.Auth, checkHBA},
-	"28P01":      {health.Auth, checkLogin},
-	"3D000":      {health.DatabaseMissing, checkDatabase},
-	"42501":      {health.Forbidden, "the role lacks a right: grant it CONNECT on the database"},
-	"53100":      {health.DiskFull, "the database server's disk is full"},
-	"53300":      {health.TooManyConnections, checkSlots},
-	"57014":      {health.Timeout, "the server cancelled the statement, which took longer than statement_timeout: look at its load, disk and locks"},
-	"57P01":      {health.Reset, "the server closed the connection: it was shut down, or an administrator ended the session"},
-	"57P02":      {health.Reset, "the server reset all connections: one of its processes crashed"},
-	"57P03":      {health.StartingUp, checkStart},
-	"57P04":      {health.DatabaseMissing, "the database was dropped"},
-	"57P05":      {health.Reset, "the server closed the connection: idle_session_timeout"},
+	"08":            {health.Reset, "the server gave up the connection"},
+	codeProtocol:    {health.Protocol, "the server or the pooler refused the protocol: look at its log"},
+	"0A000":         {health.Protocol, "the server refused the protocol: is it PostgreSQL?"},
+	classAuth:       {health.Auth, checkHBA},
+	"28P01":         {health.Auth, checkLogin},
+	"3D000":         {health.DatabaseMissing, checkDatabase},
+	"42501":         {health.Forbidden, "the role lacks a right: grant it CONNECT on the database"},
+	"53100":         {health.DiskFull, "the database server's disk is full"},
+	"53300":         {health.TooManyConnections, checkSlots},
+	codeLockTimeout: {health.Timeout, "the server gave up waiting for a lock, after lock_timeout: look at what holds locks on its catalog"},
+	codeCanceled:    {health.Timeout, "the server cancelled the statement, which took longer than statement_timeout: look at its load, disk and locks"},
+	"57P01":         {health.Reset, "the server closed the connection: it was shut down, or an administrator ended the session"},
+	"57P02":         {health.Reset, "the server reset all connections: one of its processes crashed"},
+	"57P03":         {health.StartingUp, checkStart},
+	"57P04":         {health.DatabaseMissing, "the database was dropped"},
+	"57P05":         {health.Reset, "the server closed the connection: idle_session_timeout"},
 }
 
 // poolerTexts tells PgBouncer's errors apart. All of them are 08P01, those of the

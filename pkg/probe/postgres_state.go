@@ -1,65 +1,72 @@
 package probe
 
 import (
-	"context"
+	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// stateSelect needs no right but to connect. numbackends counts, unlike a count
-// over pg_stat_activity by type, without pg_read_all_stats; background workers
-// that are attached to a database are among them.
-const stateSelect = `
-SELECT split_part(current_setting('server_version'), ' ', 1),
-       current_setting('transaction_read_only') = 'on',
-       pg_is_in_recovery(),
-       (SELECT sum(numbackends) FROM pg_stat_database)::bigint,
-       current_setting('max_connections')::bigint`
-
-// postgresState is what the statement tells.
+// postgresState is what the server tells. The pointers are nil where it did not.
 type postgresState struct {
 	latency  time.Duration
 	version  string
 	readOnly bool // of whatever reason, being a standby included
-	standby  bool
-	used     int64
 	max      int64
-	schema   *schemaVersion // nil unless it was asked for
-	app      *appSample     // nil unless it was asked for
+	standby  *bool
+	used     *int64
+	schema   *schemaVersion
+	lock     *tableLock
+	app      *appSample
 }
 
-// queryState asks in one statement and one round trip: QueryExecModeExec sends
-// everything at once and prepares nothing, which is also what PgBouncer's
-// transaction mode needs.
-func queryState(ctx context.Context, conn *pgx.Conn, schema, sample bool) (*postgresState, error) {
-	sql, s := stateSelect, new(postgresState)
-	dest := []any{&s.version, &s.readOnly, &s.standby, &s.used, &s.max}
-	if schema {
-		s.schema = new(schemaVersion)
-		sql, dest = sql+schemaSelect, append(dest, s.schema.dest()...)
+// coreParts answer whether the server is up and accepts writes. SHOW needs no right
+// but to log in, reads no table and waits for no lock.
+func coreParts() []part {
+	return []part{
+		{sql: "SHOW transaction_read_only", scan: func(s *postgresState, a *answer) {
+			switch value := a.text(); value {
+			case "on", "off":
+				s.readOnly = value == "on"
+			default:
+				a.fail(value)
+			}
+		}},
+		{sql: "SHOW server_version", scan: func(s *postgresState, a *answer) {
+			s.version, _, _ = strings.Cut(a.text(), " ") // of "15.14 (Debian 15.14-0+deb12u1)"
+		}},
+		{sql: "SHOW max_connections", scan: func(s *postgresState, a *answer) { s.max = a.number() }},
 	}
-	if sample {
-		s.app = new(appSample)
-		sql, dest = sql+appSelect, append(dest, s.app.dest()...)
+}
+
+func standbyPart() part {
+	return part{
+		name: "whether it is a standby", advice: "GRANT EXECUTE ON FUNCTION pg_is_in_recovery() TO the role",
+		sql:  "SELECT pg_catalog.pg_is_in_recovery()",
+		scan: func(s *postgresState, a *answer) { standby := a.flag(); s.standby = &standby },
 	}
-	start := time.Now()
-	if err := conn.QueryRow(ctx, sql, pgx.QueryExecModeExec).Scan(dest...); err != nil {
-		return nil, err
+}
+
+// usedPart counts the connections. numbackends counts, unlike a count over
+// pg_stat_activity by type, without pg_read_all_stats; background workers that are
+// attached to a database are among them.
+func usedPart() part {
+	return part{
+		name: "connections_used", advice: "GRANT SELECT ON pg_stat_database TO the role",
+		sql:  "SELECT pg_catalog.sum(numbackends) FROM pg_catalog.pg_stat_database",
+		scan: func(s *postgresState, a *answer) { used := a.number(); s.used = &used },
 	}
-	s.latency = time.Since(start)
-	return s, nil
 }
 
 func (p *Postgres) stateMeasures(s *postgresState) []health.Measure {
 	measures := []health.Measure{
 		health.Text("database", p.opts.Database),
 		health.Text("version", "PostgreSQL "+s.version),
-		health.Number("connections_used", s.used),
-		health.Number("connections_max", s.max),
 	}
+	if s.used != nil {
+		measures = append(measures, health.Number("connections_used", *s.used))
+	}
+	measures = append(measures, health.Number("connections_max", s.max))
 	if s.schema != nil {
 		measures = append(measures, s.schema.measures(p.opts.RequiredSchema)...)
 	}
