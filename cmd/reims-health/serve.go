@@ -85,6 +85,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		return err
 	}
 
+	keeper := restoreState(cfg, services, log)
 	monitor := health.NewMonitor(services)
 	past := history.New(services)
 	monitor.Subscribe(past.Observe)
@@ -121,6 +122,9 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if path := cfg.Health.OverrideFile; path != "" {
 		override := &health.OverrideFile{Path: path, Set: monitor.Override, Log: log}
 		group.Go(func() error { return override.Start(running) })
+	}
+	if keeper != nil {
+		group.Go(func() error { return keeper.Start(running, monitor.Updates()) })
 	}
 	if reporter := newPodReporter(cfg, monitor, log); reporter != nil {
 		group.Go(func() error { return reporter.Start(running) })

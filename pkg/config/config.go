@@ -30,6 +30,7 @@ type Health struct {
 	Page           Switch   `env:"HEALTH_PAGE" help:"Serve the status page for people at / of HEALTH_ADDR. It shows what HEALTH_DETAILS gives to callers without the token."`
 	AllowedOrigins []string `env:"HEALTH_ALLOWED_ORIGINS" format:"origin" help:"Origins whose pages may read the answers in a browser (CORS), such as a dashboard's, or * for all. Off when empty."`
 	OverrideFile   string   `env:"HEALTH_OVERRIDE_FILE" format:"path" help:"Break-glass: while this file is there and says ready or not_ready, it decides readiness."`
+	StateFile      string   `env:"HEALTH_STATE_FILE" format:"path" help:"File in which the sidecar keeps which services were proven, and since when each fails, so that a restart of its container does not forget it. Its folder must be writable and be this Pod's own, such as an emptyDir; the file counts for the Pod of POD_UID only. Off when empty."`
 	LogLevel       string   `env:"LOG_LEVEL" oneof:"debug info warn error" help:"The least level that is logged."`
 	LogFormat      string   `env:"LOG_FORMAT" oneof:"auto json text" help:"auto is text on a terminal and JSON anywhere else."`
 	Environment    string   `env:"ENVIRONMENT" oneof:"development staging production" help:"production turns TLS to the database from prefer to require."`

@@ -31,7 +31,7 @@ func (c *Config) Settings() []Setting {
 // shown returns the value without what is secret in it.
 func (v Variable) shown() string {
 	if !v.Secret {
-		return scrubURLs(v.text())
+		return v.public()
 	}
 	switch text, err := v.field.Interface().(Secret).Read(); {
 	case err != nil:
@@ -41,6 +41,16 @@ func (v Variable) shown() string {
 	default:
 		return "[set]"
 	}
+}
+
+// public returns the text of a variable that is no [Secret] without the user and
+// password that an address may carry: OLLAMA_HOST has them without a scheme too.
+func (v Variable) public() string {
+	text := v.text()
+	if at := strings.LastIndex(text, "@"); at >= 0 && v.tag.Get("format") == "ollama" && !strings.Contains(text, "://") {
+		return mask + text[at:]
+	}
+	return scrubURLs(text)
 }
 
 // Print writes the effective configuration for people: a line a variable, with

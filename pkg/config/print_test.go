@@ -53,6 +53,21 @@ func TestPrint(t *testing.T) {
 	}
 }
 
+// Ollama takes an address with a password and no scheme.
+func TestPrintHidesUserinfoWithoutAScheme(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{"u:ollama-pw@h:1", "u:ollama-pw@h", "ollama-pw@h:1", "u:ollama-pw@[::1]:1", "u:p@ollama-pw@h"} {
+		c, _ := load(t, "OLLAMA_HOST="+host)
+		var out bytes.Buffer
+		if err := c.Print(&out); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(out.String(), "ollama-pw") {
+			t.Errorf("OLLAMA_HOST=%s is shown with its password", host)
+		}
+	}
+}
+
 func TestPrintJSON(t *testing.T) {
 	t.Parallel()
 	c, _ := load(t, "DATABASE_PASSWORD=given-value", "OLLAMA_HOST=http://u:ollama-pw@h:1")

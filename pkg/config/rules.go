@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/netip"
+	"path/filepath"
 	"slices"
 )
 
@@ -49,6 +50,14 @@ func healthRules() []rule {
 			text: "* allows every origin: leave out the others, or *",
 		},
 		{
+			variables: []string{"HEALTH_STATE_FILE", "HEALTH_OVERRIDE_FILE"},
+			broken: func(c *Config) bool {
+				return c.Health.StateFile != "" && c.Health.OverrideFile != "" &&
+					filepath.Clean(c.Health.StateFile) == filepath.Clean(c.Health.OverrideFile)
+			},
+			text: "same file as HEALTH_OVERRIDE_FILE: it would be overwritten",
+		},
+		{
 			variables: []string{"HEALTH_TOKEN", "HEALTH_DETAILS"},
 			broken:    func(c *Config) bool { return c.Health.Token.Given() && c.Health.Details != "safe" },
 			text:      "has no effect without HEALTH_DETAILS=safe",
@@ -70,6 +79,13 @@ func kubeRules() []rule {
 		lacking("POD_NAME", "metadata.name", func(k Kube) string { return k.PodName }),
 		lacking("POD_NAMESPACE", "metadata.namespace", func(k Kube) string { return k.PodNamespace }),
 		lacking("POD_UID", "metadata.uid", func(k Kube) string { return k.PodUID }),
+		{
+			variables: []string{"POD_UID", "HEALTH_STATE_FILE", "HEALTH_POD_REPORTING"},
+			broken: func(c *Config) bool {
+				return c.Health.StateFile != "" && c.Kube.PodUID == "" && !bool(c.Kube.PodReporting)
+			},
+			text: "missing, and HEALTH_STATE_FILE needs it: fill it in from metadata.uid (downward API)",
+		},
 	}
 }
 

@@ -80,7 +80,7 @@ func (s *Snapshot) Readiness() Readiness {
 func (r Result) readiness(now time.Time) (ok bool, cause *Cause) {
 	policy, grace := r.Service.Readiness, r.graceEnds()
 	switch {
-	case policy == Ignore, policy == Startup && r.Proven, r.Proven && r.Status != Unhealthy:
+	case policy == Ignore, policy == Startup && r.Proven, r.Proven && r.FailingSince().IsZero():
 		return true, nil
 	case !grace.IsZero() && !now.After(grace):
 		return true, &Cause{
@@ -95,9 +95,9 @@ func (r Result) readiness(now time.Time) (ok bool, cause *Cause) {
 // graceEnds is the moment past which an unhealthy service is no longer ready; the
 // zero time where it has no grace, as before it was proven.
 func (r Result) graceEnds() time.Time {
-	svc := r.Service
-	if !r.Proven || r.Status != Unhealthy || svc.Readiness != Strict || svc.ReadinessGrace == 0 {
+	svc, since := r.Service, r.FailingSince()
+	if !r.Proven || since.IsZero() || svc.Readiness != Strict || svc.ReadinessGrace == 0 {
 		return time.Time{}
 	}
-	return r.Since.Add(svc.ReadinessGrace)
+	return since.Add(svc.ReadinessGrace)
 }

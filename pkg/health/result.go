@@ -17,15 +17,18 @@ type Result struct {
 	LastSuccess time.Time
 	// ConsecutiveFailures counts the latest results in a row that were not healthy.
 	ConsecutiveFailures int
-	// Proven says that a check since start-up found the service usable. It never
-	// goes back.
+	// Proven says that a check since start-up found the service usable, or one of an
+	// earlier process of the same Pod. It never goes back.
 	Proven bool
 	// Checks counts the outcomes that counted, Discarded the ones thrown away
 	// because this process was starved of CPU.
 	Checks, Discarded uint64
 
 	began time.Time
-	level Status        // of the latest outcome
+	// failing is, until the first result, since when the service was unhealthy
+	// before this process began: the zero time where it was not.
+	failing time.Time
+	level   Status        // of the latest outcome
 	worse [4]int        // results in a row at least as bad as each status
 	good  [4]int        // results in a row at most as bad as each status
 	cause [4]*Fault     // the latest fault of each status
@@ -35,8 +38,15 @@ type Result struct {
 // NewResult is the state before the first check of a service that is watched from
 // the moment began.
 func NewResult(svc *Service, began time.Time) Result {
-	r := Result{Service: svc, Since: began, began: began, stale: svc.StaleAfter()}
+	r := Result{Service: svc, Since: began, Proven: svc.Restored.Proven, began: began, stale: svc.StaleAfter()}
 	r.cause[Unknown] = &Fault{Reason: NoResult}
+	if since := svc.Restored.FailingSince; !since.IsZero() {
+		if since.After(began) {
+			since = began
+		}
+		r.failing = since
+		r.cause[Unknown] = &Fault{Reason: NoResult, Message: "no result since the sidecar restarted; unhealthy before"}
+	}
 	return r
 }
 
@@ -55,8 +65,21 @@ func (r Result) Next(o Outcome) Result {
 	r.count(r.severity(o.Fault), o)
 	if next := r.verdict(); next != r.Status {
 		r.Status, r.Since = next, o.Finished
+		if next == Unhealthy && !r.failing.IsZero() {
+			r.Since = r.failing
+		}
 	}
+	r.failing = time.Time{}
 	return r
+}
+
+// FailingSince is the moment from which the service has been unhealthy, and the zero
+// time where it is not. Before the first result it is what was restored.
+func (r Result) FailingSince() time.Time {
+	if r.Status == Unhealthy {
+		return r.Since
+	}
+	return r.failing
 }
 
 // severity is the status that the outcome alone would give the service.
@@ -139,6 +162,9 @@ func (r Result) At(now time.Time) Result {
 	}
 	if r.Status != Unhealthy {
 		r.Status, r.Since = Unhealthy, r.Expires()
+		if !r.failing.IsZero() {
+			r.Since = r.failing
+		}
 	}
 	r.cause[Unhealthy] = &Fault{Reason: Stale}
 	r.Last.Observation = Observation{}

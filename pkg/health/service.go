@@ -56,6 +56,21 @@ type Service struct {
 
 	Readiness      Policy
 	ReadinessGrace time.Duration
+
+	// Restored is what an earlier process of the same Pod knew of the service; the
+	// zero value is nothing. It counts until the first result and, of what was proven,
+	// from then on.
+	Restored Restored
+}
+
+// Restored is the part of a service's history that readiness rests on.
+type Restored struct {
+	// Proven says that the service was proven.
+	Proven bool
+	// FailingSince is the moment from which the service was unhealthy; the zero time
+	// where it was not. One in the future, as after a clock was set back, counts as
+	// the moment at which watching begins.
+	FailingSince time.Time
 }
 
 // StaleAfter is the age past which a result no longer counts: the service is then

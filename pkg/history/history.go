@@ -75,6 +75,9 @@ func (h *History) observe(now time.Time, was, is health.Result) {
 		h.samples[name].add(sample(is))
 	}
 	since := is.Since
+	if since.Before(was.Since) { // restored: before this process began, it saw nothing
+		since = now
+	}
 	if is.Status == was.Status {
 		if is.Reason() == was.Reason() {
 			return

@@ -10,9 +10,10 @@
 {{- join "," $names }}
 {{- end }}
 
-{{/* The folders that secrets and the break-glass file are mounted in. */}}
+{{/* The folders that secrets, the break-glass file and the state are mounted in. */}}
 {{- define "reims-health.secretsDir" -}}/etc/reims-health/secrets{{- end }}
 {{- define "reims-health.breakGlassDir" -}}/etc/reims-health/break-glass{{- end }}
+{{- define "reims-health.stateDir" -}}/run/reims-health{{- end }}
 
 {{/* What every command of ours reads. Takes {root, resources}. */}}
 {{- define "reims-health.env.common" -}}
@@ -79,6 +80,11 @@
 {{- toYaml $env }}
 {{- end }}
 
+{{/* A field of the Pod, by the downward API. Takes its path. */}}
+{{- define "reims-health.env.field" -}}
+{{- dict "valueFrom" (dict "fieldRef" (dict "apiVersion" "v1" "fieldPath" .)) | toYaml }}
+{{- end }}
+
 {{/* What only the sidecar's own process is told. */}}
 {{- define "reims-health.env.serve" -}}
 {{- $v := .Values -}}
@@ -86,15 +92,16 @@
   "HEALTH_ADDR" (printf ":%d" (int $v.sidecar.ports.health))
   "METRICS_ADDR" (printf ":%d" (int $v.sidecar.ports.metrics))
   "HEALTH_SERVICES" (include "reims-health.services" .)
-  "HEALTH_DETAILS" (include "reims-health.details" .) -}}
+  "HEALTH_DETAILS" (include "reims-health.details" .)
+  "HEALTH_STATE_FILE" (printf "%s/state.json" (include "reims-health.stateDir" .))
+  "POD_UID" (include "reims-health.env.field" "metadata.uid" | fromYaml) -}}
 {{- if $v.sidecar.token.existingSecret }}{{- $_ := set $env "HEALTH_TOKEN_FILE" (printf "%s/health/token" (include "reims-health.secretsDir" .)) }}{{- end }}
 {{- with $v.sidecar.allowedOrigins }}{{- $_ := set $env "HEALTH_ALLOWED_ORIGINS" (join "," .) }}{{- end }}
 {{- if $v.breakGlass.enabled }}{{- $_ := set $env "HEALTH_OVERRIDE_FILE" (printf "%s/readiness" (include "reims-health.breakGlassDir" .)) }}{{- end }}
 {{- if include "reims-health.reports" . }}
 {{- $_ := set $env "HEALTH_POD_REPORTING" "on" }}
-{{- range $name, $path := dict "POD_NAME" "metadata.name" "POD_NAMESPACE" "metadata.namespace" "POD_UID" "metadata.uid" }}
-{{- $_ := set $env $name (dict "valueFrom" (dict "fieldRef" (dict "apiVersion" "v1" "fieldPath" $path))) }}
-{{- end }}
+{{- $_ := set $env "POD_NAME" (include "reims-health.env.field" "metadata.name" | fromYaml) }}
+{{- $_ := set $env "POD_NAMESPACE" (include "reims-health.env.field" "metadata.namespace" | fromYaml) }}
 {{- end }}
 {{- if $v.database.host }}
 {{- $_ := set $env "DATABASE_SCHEMA_CHECK" (ternary "on" "off" $v.database.schemaCheck) }}

@@ -81,6 +81,12 @@
      and never keeps the whole Pod from starting. */}}
 {{- define "reims-health.volumes" -}}
 {{- include "reims-health.volumes.secrets" (dict "sources" (include "reims-health.secrets.sidecar" . | fromYamlArray) "optional" true) }}
+{{- /* In memory, so that it neither waits for a disk nor keeps the cluster autoscaler from
+       removing the node. */}}
+- name: reims-health-state
+  emptyDir:
+    medium: Memory
+    sizeLimit: 1Mi
 {{- if .Values.breakGlass.enabled }}
 - name: reims-health-break-glass
   configMap:
@@ -119,6 +125,8 @@
 {{- if include "reims-health.secrets.sidecar" . | fromYamlArray }}
 {{ include "reims-health.volumeMounts.secrets" . }}
 {{- end }}
+- name: reims-health-state
+  mountPath: {{ include "reims-health.stateDir" . }}
 {{- if .Values.breakGlass.enabled }}
 - name: reims-health-break-glass
   mountPath: {{ include "reims-health.breakGlassDir" . }}

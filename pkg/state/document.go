@@ -1,0 +1,125 @@
+package state
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+const (
+	// format is the version of the file's content. A file of another one is ignored.
+	format = 1
+	// maxSize is far above what the most services take, in bytes.
+	maxSize = 16 << 10
+)
+
+// document is the content of the file.
+type document struct {
+	Format   int              `json:"format"`
+	Pod      string           `json:"pod"`
+	Services map[string]entry `json:"services"`
+}
+
+// entry is what is known of one service. Definition is the digest of what was checked.
+type entry struct {
+	Definition   string    `json:"definition"`
+	Proven       bool      `json:"proven"`
+	FailingSince time.Time `json:"failing_since,omitzero"`
+}
+
+var errDamaged = errors.New("damaged: it is not what this program writes")
+
+// decode reads a document of this format. Its errors do not repeat the content.
+func decode(content []byte) (document, error) {
+	var head struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(content, &head); err != nil {
+		return document{}, errDamaged
+	}
+	if head.Format != format {
+		return document{}, fmt.Errorf("it has format %d, and this program reads format %d", head.Format, format)
+	}
+	var d document
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&d); err != nil {
+		return document{}, errDamaged
+	}
+	return d, nil
+}
+
+// encode returns the document of a snapshot.
+func encode(pod string, definitions map[string]string, s *health.Snapshot) ([]byte, error) {
+	d := document{Format: format, Pod: pod, Services: make(map[string]entry)}
+	for _, r := range s.Results {
+		e := entry{Definition: definitions[r.Service.Name], Proven: r.Proven, FailingSince: r.FailingSince().UTC().Round(0)}
+		if e.Proven || !e.FailingSince.IsZero() {
+			d.Services[r.Service.Name] = e
+		}
+	}
+	return json.Marshal(d)
+}
+
+// restored returns what the document says of the services that are defined as then.
+func (d document) restored(definitions map[string]string) map[string]health.Restored {
+	known := make(map[string]health.Restored)
+	for name, e := range d.Services {
+		if e.Definition != "" && e.Definition == definitions[name] {
+			known[name] = health.Restored{Proven: e.Proven, FailingSince: e.FailingSince}
+		}
+	}
+	return known
+}
+
+// readFile returns the content of a regular file. Anything else could block, or lead
+// out of the folder.
+func readFile(path string) ([]byte, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err == nil && len(content) > maxSize {
+		return nil, fmt.Errorf("it is larger than %d KiB", maxSize>>10)
+	}
+	return content, err
+}
+
+// writeFile replaces the file whole: a reader sees the old content or the new one. The
+// name beside it that it uses meanwhile is always the same, so that a process that is
+// killed again and again leaves one file behind.
+func writeFile(path string, content []byte) error {
+	temp := path + ".new"
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(temp))
+	}
+	return nil
+}
