@@ -88,7 +88,7 @@ func (c Config) checkTLSFiles() error {
 func (d *dialer) offerStatementTimeout(cc *pgx.ConnConfig) {
 	closeOnFatal := cc.OnPgError
 	cc.OnPgError = func(conn *pgconn.PgConn, e *pgconn.PgError) bool {
-		if e.Code == codeProtocolViolation && strings.Contains(e.Message, statementTimeoutKey) {
+		if refusesParameter(e) {
 			d.refused.Store(true)
 		}
 		return closeOnFatal(conn, e)
@@ -106,6 +106,13 @@ func (d *dialer) offerStatementTimeout(cc *pgx.ConnConfig) {
 		}
 		cc.Fallbacks = append(cc.Fallbacks, last)
 	}
+}
+
+// refusesParameter reports whether a login was refused because of the parameter: by
+// PgBouncer ("unsupported startup parameter") or Amazon's RDS Proxy ("currently doesn't
+// support the option"). Both end the connection, which a statement's own error does not.
+func refusesParameter(e *pgconn.PgError) bool {
+	return e.SeverityUnlocalized == "FATAL" && strings.Contains(e.Message, statementTimeoutKey)
 }
 
 func (d *dialer) afterConnect(context.Context, *pgx.Conn) error {

@@ -51,7 +51,7 @@ func (p *Postgres) waitFault(err error) *health.Fault {
 // statementFault classifies the failure of the statement on an open connection.
 func statementFault(err error) *health.Fault {
 	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return serverFault(server, err)
+		return serverFault(server, err, "the server refused the check's statement; its log says more")
 	}
 	reason := orProtocol(networkReason(err), err)
 	if reason == health.Timeout {
@@ -75,9 +75,9 @@ func (p *Postgres) dialFault(err error) *health.Fault {
 	for _, attempt := range attempts(err) {
 		if server, ok := errors.AsType[*pgconn.PgError](attempt); ok {
 			if !refusesParameter(server) {
-				return serverFault(server, err)
+				return loginFault(server, err)
 			}
-			refusal = serverFault(server, err)
+			refusal = loginFault(server, err)
 			continue
 		}
 		r := dialReason(attempt)
@@ -97,7 +97,8 @@ func further(a, b health.Reason) int { return slices.Index(progress, a) - slices
 // refusesParameter reports whether a pooler refused a startup parameter, which
 // the attempt after it leaves out.
 func refusesParameter(server *pgconn.PgError) bool {
-	return server.Code == codeProtocol && strings.Contains(server.Message, "startup parameter")
+	return server.Code == codeProtocol && strings.Contains(server.Message, "startup parameter") ||
+		vague(server.Code) && strings.Contains(server.Message, "doesn't support the option") // RDS Proxy
 }
 
 var dialMessages = map[health.Reason]string{

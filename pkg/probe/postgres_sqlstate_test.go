@@ -1,9 +1,11 @@
 package probe_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/reims/reims-health/pkg/database"
@@ -75,13 +78,135 @@ func TestPostgresSQLSTATEs(t *testing.T) {
 		{"08P01", `server conn crashed?`, health.Reset},
 		{"08P01", `SSL required`, health.TLS},
 		{"08P01", `unsupported startup parameter: canary`, health.Protocol},
+		{"08P01", `client connections exceeded (max_db_client_connections)`, health.TooManyConnections},
+		{"08P01", `client connections exceeded (max_user_client_connections)`, health.TooManyConnections},
+		{"08P01", `login rejected`, health.Auth},
+		{"08P01", `unix socket login rejected`, health.Auth},
+		{"08P01", `"trust" authentication failed`, health.Auth},
+		{"08P01", `certificate authentication failed`, health.Auth},
+		{"08P01", `no authentication method is found`, health.Auth},
+		{"08P01", `database "canary" is disabled`, health.Error},
+		{"08P01", `server shutting down`, health.StartingUp},
+		{"08P01", `pooler is shutting down`, health.StartingUp},
+		{"08P01", `admin forced disconnect`, health.Reset},
+		{"08P01", `server login failed: wrong password type`, health.Unreachable},
+		{"08P01", `server login has been failing, cached error: connect failed (server_login_retry)`, health.Unreachable},
+		{"08P01", `server login has been failing, cached error: FATAL: sorry, too many clients already (server_login_retry)`, health.TooManyConnections},
+		{"08P01", `PQexec disallowed`, health.Protocol},
+		{"08P01", `bouncer resources exhaustion`, health.Error},
+		// Supavisor's.
+		{"XX000", `(EMAXCONN) max client connections reached, limit: 200`, health.TooManyConnections},
+		{"XX000", `(EMAXCONNSESSION) max clients reached in session mode - max clients are limited to pool_size: 15`, health.TooManyConnections},
+		{"XX000", `MaxClientsInSessionMode: max clients reached - in Session mode max clients are limited to pool_size`, health.TooManyConnections},
+		{"XX000", `Max client connections reached`, health.TooManyConnections},
+		{"XX000", `(EMAXPOOLSREACHED) max pools count reached`, health.TooManyConnections},
+		{"XX000", `(ENOTFOUND) tenant/user canary.canary not found`, health.Auth},
+		{"XX000", `Tenant or user not found`, health.Auth},
+		{"XX000", `(EAUTHQUERY) user not found in the database`, health.Auth},
+		{"XX000", `(EADDRNOTALLOWED) address not in tenant allow_list: canary`, health.Auth},
+		{"XX000", `(ESSLREQUIRED) SSL connection is required for user: canary`, health.TLS},
+		{"XX000", `(ECHECKOUTTIMEOUT) unable to check out connection from the pool after 60000ms in Transaction mode`, health.Timeout},
+		{"XX000", `(EAUTHQUERY) authentication query failed: connection to database not available`, health.Unreachable},
+		{"XX000", `(EDBHANDLEREXITED) DbHandler exited. Check logs for more information`, health.Reset},
+		{"08006", `(EAUTHTIMEOUT) timeout while waiting for message`, health.Timeout},
+		// pgcat's.
+		{"58000", `No pool configured for database: "canary", user: "canary"`, health.DatabaseMissing},
+		{"58000", `Pool down for database: "canary", user: "canary"`, health.Unreachable},
+		{"58000", `could not get connection from the pool - AllServersDown`, health.Unreachable},
+		{"58000", `pool statement timeout`, health.Timeout},
+		{"58000", `terminating connection due to administrator command`, health.Reset},
+		{"58000", `error receiving data from server: SocketError("canary")`, health.Reset},
+		// Odyssey's.
+		{"53300", `odyssey: c1: too many client tcp connections (global client_max)`, health.TooManyConnections},
+		{"3D000", `odyssey: c1: route for 'canary.canary' is not found`, health.DatabaseMissing},
+		{"28000", `odyssey: c1: TLS connection required`, health.TLS},
+		{"08P01", `odyssey: c1: SSL is required`, health.TLS},
+		{"08006", `odyssey: c1: failed to connect to remote server s1`, health.Unreachable},
+		{"28P01", `odyssey: c1: host based authentication rejected`, health.Auth},
+		// Those of Amazon's RDS Proxy, which documents no codes.
+		{"28000", `This RDS Proxy requires TLS connections`, health.TLS},
+		{"28000", `This RDS proxy has no credentials for the role canary. Check the credentials for this role and try again.`, health.Auth},
+		{"28P01", `The password that was provided for the role canary is wrong.`, health.Auth},
+		{"XX000", `Timed-out waiting to acquire database connection.`, health.Timeout},
+		{"58000", `The maximum number of client connections to the proxy exceeded 100.`, health.TooManyConnections},
+		{"XX000", `Rate of connection to proxy exceeded 100.`, health.TooManyConnections},
+		{"0A000", `Feature not supported: RDS Proxy currently doesn't support the option canary.`, health.Protocol},
+		// Not a pooler's.
+		{"55000", `database "canary" is not currently accepting connections`, health.Error},
+		{"22023", `database locale is incompatible: canary does not exist`, health.Error},
 	} {
 		t.Run(c.code+" "+c.text, func(t *testing.T) {
 			t.Parallel()
 			pool := pgPool(t, pgAnswering(t, "disable", refusing(c.code, c.text)))
 			_, err := pgCheck(t, probe.NewPostgres(pool, probe.PostgresOptions{}), pgPatience)
-			if message := pgFault(t, err, c.want, pool); message == "" {
+			switch message := pgFault(t, err, c.want, pool); {
+			case message == "":
 				t.Error("the message says nothing of what to look at")
+			case strings.Contains(message, "statement") && c.code != "57014":
+				t.Errorf("message = %q, though it is the login that was refused", message)
+			}
+		})
+	}
+}
+
+// What Debian's PgBouncer says, as it says it. Its clients are our own connections.
+func TestPostgresRefusedByPgBouncer(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{})
+	for name, c := range map[string]struct {
+		settings map[string]string
+		hba      string
+		admin    string // on its console
+		hold     string // a statement of another client's
+		want     health.Reason
+		message  string
+	}{
+		"no client slot":       {map[string]string{"max_client_conn": "1"}, "", "", "", health.TooManyConnections, "max_client_conn"},
+		"disabled":             {nil, "", "DISABLE reims", "", health.Error, "disabled"},
+		"rejected":             {nil, "host reims all 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 trust\n", "", "", health.Auth, "refused"},
+		"no server connection": {map[string]string{"default_pool_size": "1", "query_wait_timeout": "1"}, "", "", "BEGIN", health.Timeout, "pooler"},
+		"no simple queries":    {map[string]string{"disable_pqexec": "1"}, "", "", "", health.Protocol, "disable_pqexec"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			settings := maps.Clone(c.settings)
+			if c.hba != "" {
+				file := filepath.Join(t.TempDir(), "hba")
+				if err := os.WriteFile(file, []byte(c.hba), 0o644); err != nil { //nolint:gosec // PgBouncer runs as another user
+					t.Fatal(err)
+				}
+				for d := filepath.Dir(file); d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+					if err := os.Chmod(d, 0o755); err != nil { //nolint:gosec // see above
+						t.Fatal(err)
+					}
+				}
+				settings = map[string]string{"auth_type": "hba", "auth_hba_file": file}
+			}
+			bouncer := servers.RunPgBouncer(t, servers.PgBouncerOptions{Postgres: pg, Settings: settings})
+			db := pgOpen(t, bouncer.Addr(), func(c *database.Config) { c.Password = password(pg.Password) })
+			if c.admin != "" {
+				config, err := pgx.ParseConfig(strings.Replace(bouncer.URL(), "/reims?", "/pgbouncer?", 1))
+				if err != nil {
+					t.Fatal(err)
+				}
+				pgHealthy(t, probe.NewPostgres(db.Pool(), probe.PostgresOptions{})) // it learns of the database
+				config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+				conn, err := pgx.ConnectConfig(t.Context(), config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close(t.Context())
+				if _, err := conn.Exec(t.Context(), c.admin); err != nil {
+					t.Fatal(err)
+				}
+				db.Pool().Reset()
+			}
+			if c.hold != "" || c.settings["max_client_conn"] != "" {
+				pgConnect(t, bouncer.URL()).exec(cmp.Or(c.hold, "SELECT"))
+			}
+			_, err := pgCheck(t, probe.NewPostgres(db.Pool(), probe.PostgresOptions{}), pgPatience)
+			if message := pgFault(t, err, c.want, db.Pool()); !strings.Contains(message, c.message) {
+				t.Errorf("message = %q, want it to say %q", message, c.message)
 			}
 		})
 	}
