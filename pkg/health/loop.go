@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	retryDelay   = time.Second      // to the next check while the verdict is in doubt
+	retryDelay   = time.Second      // the longest to the next check while the verdict is in doubt
 	beatPeriod   = 10 * time.Second // the longest that a loop sleeps without a sign of life
 	exitPatience = time.Second      // for a check in flight, once the monitor is stopped
 )
@@ -53,16 +53,23 @@ func (l *loop) hung() bool {
 	return l.flight != nil
 }
 
-// delay is the time to the next turn. It is jittered by a tenth, so that Pods that
-// started together do not check together.
+// delay is the time to the next turn. It is random, so that Pods that started together
+// do not check together: within a tenth of the interval, and a retry between half of
+// retryDelay and all of it. A fixed retry would meet a fault that comes back with the
+// same period each time, and confirm an outage that is none.
 func (l *loop) delay() time.Duration {
 	switch {
 	case l.flight == nil && (l.result.InDoubt() || l.starved):
-		return min(retryDelay, l.svc.Interval)
+		return between(0.5, 1, min(retryDelay, l.svc.Interval))
 	case l.flight != nil && l.result.disputed(): // it hangs: for as long as another check would have had
-		return min(retryDelay+l.svc.Timeout, l.svc.Interval)
+		return min(between(0.5, 1, retryDelay)+l.svc.Timeout, l.svc.Interval)
 	}
-	return time.Duration((0.9 + 0.2*rand.Float64()) * float64(l.svc.Interval))
+	return between(0.9, 1.1, l.svc.Interval)
+}
+
+// between returns a random duration from low times d to high times d.
+func between(low, high float64, d time.Duration) time.Duration {
+	return time.Duration((low + (high-low)*rand.Float64()) * float64(d))
 }
 
 // launch starts a check. Its context ends a twentieth before the timeout, so that
