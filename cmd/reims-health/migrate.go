@@ -11,6 +11,7 @@ import (
 
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/database"
+	"github.com/reims/reims-health/pkg/logqueue"
 	"github.com/reims/reims-health/pkg/migrate"
 )
 
@@ -49,7 +50,11 @@ func runMigration(cmd *cobra.Command, envFile string, fn func(ctx context.Contex
 	if err != nil {
 		return scrubbed(cfg, err)
 	}
-	reporter := newReporter(cfg, log, cmd.OutOrStdout())
+	// A step that holds locks does not wait for who reads of it.
+	progress := logqueue.New(cmd.OutOrStdout())
+	progress.Start()
+	defer progress.Close(stepPatience)
+	reporter := newReporter(cfg, log, progress)
 	migrator, err := migrate.New(db.Pool(), migrate.Options{
 		ConnectTimeout:   cfg.Migrate.ConnectTimeout,
 		LockWait:         cfg.Migrate.LockWait,

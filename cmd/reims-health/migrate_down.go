@@ -22,8 +22,9 @@ type downOptions struct {
 func newMigrateDown(envFile *string) *cobra.Command {
 	var o downOptions
 	cmd := &cobra.Command{
-		Use:   "down",
-		Short: "Undo the newest migration, or all down to a version; rows can be lost",
+		Use:         "down",
+		Annotations: queued(stepPatience),
+		Short:       "Undo the newest migration, or all down to a version; rows can be lost",
 		Long: "Undo the newest migration, or with --to all those above a version. What a migration made\n" +
 			"goes, with the rows in it. It asks before, and refuses where ENVIRONMENT is production.",
 		Args: cobra.NoArgs,

@@ -15,8 +15,9 @@ import (
 func newMigrateUp(envFile *string) *cobra.Command {
 	var dryRun, strict bool
 	cmd := &cobra.Command{
-		Use:   "up",
-		Short: "Apply the migrations that are pending, one run at a time",
+		Use:         "up",
+		Annotations: queued(stepPatience),
+		Short:       "Apply the migrations that are pending, one run at a time",
 		Long: "Apply the migrations that are pending. Of several runs at once one works and the others\n" +
 			"wait, then find nothing to do. A table that was made without this program is adopted,\n" +
 			"with its rows kept. A database that is newer than this program is left as it is.",

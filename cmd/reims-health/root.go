@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/logqueue"
 )
 
 // Exit codes.
@@ -21,9 +24,16 @@ const (
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	understood := false
-	root := newRoot(&understood)
+	logs := logqueue.New(stderr)
+	root := newRoot(&understood, logs)
 	root.SetArgs(args)
 	root.SetOut(stdout)
+	if cmd, _, err := root.Find(args); err == nil && patienceOf(cmd) > 0 {
+		signal.Ignore(syscall.SIGPIPE) // a reader that has gone costs lines of the log, and nothing else
+		logs.Start()
+		defer logs.Close(patienceOf(cmd))
+		stderr = logs
+	}
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
@@ -47,7 +57,8 @@ func (e *usageError) Error() string { return e.text }
 
 // newRoot returns the command line. understood is set once flags and arguments
 // have been accepted: an error before that is bad usage.
-func newRoot(understood *bool) *cobra.Command {
+// Commands that show figures of the log take them from logs.
+func newRoot(understood *bool, logs *logqueue.Queue) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "reims-health",
 		Short:         "Health of what the REIMS API depends on",
@@ -61,6 +72,6 @@ func newRoot(understood *bool) *cobra.Command {
 	}
 	var envFile string
 	root.PersistentFlags().StringVar(&envFile, "env-file", "", "read variables from this file; the environment's own win over it")
-	root.AddCommand(newServe(&envFile), newConfig(&envFile), newCheck(&envFile), newMigrate(&envFile), newWait(&envFile), newVersion())
+	root.AddCommand(newServe(&envFile, logs), newConfig(&envFile), newCheck(&envFile), newMigrate(&envFile), newWait(&envFile), newVersion())
 	return root
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/history"
+	"github.com/reims/reims-health/pkg/logqueue"
 	"github.com/reims/reims-health/pkg/metrics"
 	"github.com/reims/reims-health/pkg/server"
 )
@@ -25,21 +26,22 @@ const (
 	exitTime = 4500 * time.Millisecond
 )
 
-func newServe(envFile *string) *cobra.Command {
+func newServe(envFile *string, logs *logqueue.Queue) *cobra.Command {
 	return &cobra.Command{
-		Use:   "serve",
-		Short: "Probe the services and answer from the latest snapshot",
+		Use:         "serve",
+		Annotations: queued(servePatience),
+		Short:       "Probe the services and answer from the latest snapshot",
 		Long: "Probe the services on a ticker and answer HTTP and Prometheus from the latest snapshot.\n" +
 			"The environment configures it: see reims-health config.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, log, err := load(*envFile, cmd.ErrOrStderr())
+			cfg, log, err := load(*envFile, logs)
 			if err != nil {
 				return err
 			}
 			// What libraries print through the standard logger is redacted as well.
 			slog.SetDefault(log)
-			return scrubbed(cfg, bounded(cmd.Context(), log, func(ctx context.Context) error { return serve(ctx, cfg, log) }))
+			return scrubbed(cfg, bounded(cmd.Context(), log, func(ctx context.Context) error { return serve(ctx, cfg, logs, log) }))
 		},
 	}
 }
@@ -78,7 +80,7 @@ func bounded(ctx context.Context, log *slog.Logger, f func(context.Context) erro
 }
 
 // serve wires everything together and runs it until ctx is done.
-func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+func serve(ctx context.Context, cfg *config.Config, logs *logqueue.Queue, log *slog.Logger) error {
 	services, closeClients, err := newServices(cfg, log)
 	defer closeClients()
 	if err != nil {
@@ -101,6 +103,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	})
 	monitor.Subscribe(handler.Publish) // after the history
 	prom := metrics.New(metrics.BuildInfo{Version: v, Revision: c}, monitor.Snapshot, log)
+	prom.WatchLog(logs.Dropped)
 	monitor.Subscribe(prom.Observe)
 
 	answers, err1 := server.Listen(ctx, cfg.Health.Addr, server.AllowOrigins(cfg.Health.AllowedOrigins, handler), log)
@@ -126,7 +129,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if keeper != nil {
 		group.Go(func() error { return keeper.Start(running, monitor.Updates()) })
 	}
-	if reporter := newPodReporter(cfg, monitor, log); reporter != nil {
+	if reporter := newPodReporter(cfg, monitor, prom, log); reporter != nil {
 		group.Go(func() error { return reporter.Start(running) })
 	}
 	group.Go(func() error {
@@ -135,8 +138,8 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 			return nil
 		case <-ctx.Done():
 		}
-		log.Info("shutting down")
 		monitor.Drain()
+		log.Info("shutting down")
 		pause(running, drainTime)
 		stop()
 		return nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/logqueue"
 )
 
 // waitInterval is the time between two checks, and waitSchema the target that is
@@ -30,8 +31,9 @@ func newWait(envFile *string) *cobra.Command {
 		timeout time.Duration
 	)
 	cmd := &cobra.Command{
-		Use:   "wait",
-		Short: "Wait until services answer and the schema is new enough",
+		Use:         "wait",
+		Annotations: queued(stepPatience),
+		Short:       "Wait until services answer and the schema is new enough",
 		Long: "Wait until each target is there, then exit with 0: for init containers.\n" +
 			"The targets are database, redis, minio, ollama (it answers and lets us in) and schema (the\n" +
 			"database's schema is not older than this release needs; with DATABASE_SCHEMA_CHECK=off only\n" +
@@ -54,7 +56,10 @@ func newWait(envFile *string) *cobra.Command {
 				ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("gave up after %s", timeout))
 				defer cancel()
 			}
-			return wait(ctx, cfg, targets, cmd.OutOrStdout(), log)
+			out := logqueue.New(cmd.OutOrStdout())
+			out.Start()
+			defer out.Close(stepPatience)
+			return wait(ctx, cfg, targets, out, log)
 		},
 	}
 	cmd.Flags().StringSliceVar(&targets, "for", []string{"database", waitSchema}, "what to wait for: database, schema, redis, minio, ollama")

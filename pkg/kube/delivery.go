@@ -51,6 +51,9 @@ func (d *delivery) plan(pending bool, now time.Time, jitter time.Duration) {
 
 func (d *delivery) isDue(now time.Time) bool { return !d.due.IsZero() && !now.Before(d.due) }
 
+// failing reports whether there is something to write that could not be written yet.
+func (d *delivery) failing() bool { return !d.due.IsZero() && d.failures > 0 }
+
 // attempted takes what became of an attempt. After a failure the next one comes
 // exponentially later, half of that at random.
 func (d *delivery) attempted(now time.Time, err error) {

@@ -21,7 +21,17 @@ const (
 	stopTimeout = 2 * time.Second
 )
 
-// Options are what a [Reporter] needs. All but Jitter are required.
+// Observer counts what becomes of the two writes, "condition" and "event". It must not
+// block.
+type Observer interface {
+	// Attempted is called after each attempt.
+	Attempted(write string, err error)
+	// Failing is called with whether there is something to write whose latest attempt
+	// failed.
+	Failing(write string, failing bool)
+}
+
+// Options are what a [Reporter] needs. All but Jitter and Observer are required.
 type Options struct {
 	// Client is from [NewClient].
 	Client *rest.RESTClient
@@ -34,6 +44,8 @@ type Options struct {
 	// that see the same outage do not all write at once. The default is 2 s; below
 	// zero is none.
 	Jitter time.Duration
+	// Observer, where there is one, is told how reporting goes.
+	Observer Observer
 	// Log gets each kind of trouble once. Errors are the API server's words: it must
 	// redact.
 	Log *slog.Logger
@@ -110,9 +122,18 @@ func (r *Reporter) step(ctx context.Context) time.Duration {
 	case r.events.isDue(now):
 		r.writeEvent(ctx, e)
 	default:
+		r.observe()
 		return r.wait(now)
 	}
 	return 0
+}
+
+// observe tells whether what is still to be written could not be.
+func (r *Reporter) observe() {
+	if o := r.options.Observer; o != nil {
+		o.Failing("condition", r.conditions.failing())
+		o.Failing("event", r.events.failing())
+	}
 }
 
 func (r *Reporter) jitter() time.Duration {
@@ -200,8 +221,12 @@ func (r *Reporter) writeEvent(ctx context.Context, e event) {
 
 // see leaves out what ending the reporter did to a request.
 func (r *Reporter) see(ctx context.Context, write string, err error) {
-	if err == nil || ctx.Err() == nil {
-		r.troubles.see(write, err)
+	if err != nil && ctx.Err() != nil {
+		return
+	}
+	r.troubles.see(write, err)
+	if o := r.options.Observer; o != nil {
+		o.Attempted(write, err)
 	}
 }
 

@@ -25,6 +25,7 @@ type BuildInfo struct {
 // Metrics holds a registry of its own; nothing is shared with the process's default.
 type Metrics struct {
 	gatherer prometheus.Gatherer
+	registry *prometheus.Registry
 	events   *events
 	log      *slog.Logger
 }
@@ -33,8 +34,8 @@ type Metrics struct {
 // gauges off what snapshot returns, which is never nil; [Metrics.Observe] feeds the
 // counters. The log is told of a scrape that goes wrong.
 func New(build BuildInfo, snapshot func() *health.Snapshot, log *slog.Logger) *Metrics {
-	m := &Metrics{events: newEvents(), log: log}
 	reg := prometheus.NewRegistry()
+	m := &Metrics{registry: reg, events: newEvents(), log: log}
 	reg.MustRegister(newCollector(snapshot), buildInfo(build))
 	m.events.register(reg)
 	m.gatherer = prometheus.Gatherers{reg, newProcess()}

@@ -1,6 +1,7 @@
 package metrics_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -280,4 +281,46 @@ func numbers(first int, names ...string) []health.Measure {
 		all = append(all, health.Number(name, first+i))
 	}
 	return all
+}
+
+// What the sidecar tells of itself is there from the start, at zero, and only where it is
+// on.
+func TestOwn(t *testing.T) {
+	t.Parallel()
+	p := newPod(time.Now(), "redis")
+	const failing = `reims_health_pod_reporting_failing{kind="condition"}`
+	if _, ok := p.scrape(t)[failing]; ok {
+		t.Error("figures on reporting where there is none")
+	}
+	dropped := uint64(0)
+	p.WatchLog(func() uint64 { return dropped })
+	reports := p.WatchPodReports()
+	for _, step := range []struct {
+		do   func()
+		want map[string]float64
+	}{
+		{func() {}, map[string]float64{
+			"reims_health_log_lines_dropped_total": 0, failing: 0,
+			`reims_health_pod_reports_total{kind="condition",result="success"}`: 0,
+			`reims_health_pod_reports_total{kind="event",result="failure"}`:     0,
+		}},
+		{func() { dropped = 7; reports.Attempted("condition", nil) }, map[string]float64{
+			"reims_health_log_lines_dropped_total":                              7,
+			`reims_health_pod_reports_total{kind="condition",result="success"}`: 1,
+		}},
+		{func() { reports.Attempted("event", errors.New("forbidden")); reports.Failing("condition", true) }, map[string]float64{
+			failing: 1, `reims_health_pod_reporting_failing{kind="event"}`: 0,
+			`reims_health_pod_reports_total{kind="event",result="failure"}`: 1,
+		}},
+		{func() { reports.Failing("condition", false) }, map[string]float64{failing: 0}},
+		{reports.Impossible, map[string]float64{failing: 1, `reims_health_pod_reporting_failing{kind="event"}`: 1}},
+	} {
+		step.do()
+		got := p.scrape(t)
+		for name, want := range step.want {
+			if value, ok := got[name]; !ok || value != want {
+				t.Errorf("%s: %v (there: %t), want %v", name, value, ok, want)
+			}
+		}
+	}
 }

@@ -17,15 +17,16 @@ func WriteReference(w io.Writer) error {
 	state, measured, legacy := gaugeFamilies()
 	state = append(state, buildFamily())
 	events := []family{probesFamily(), durationFamily(), transitionsFamily()}
+	own := append([]family{droppedFamily(), reportsFamily(), reportingFailingFamily()}, processFamilies...)
 	_, err := strings.NewReplacer(
 		"{{state}}", table(state),
 		"{{events}}", table(events),
 		"{{measures}}", table(measured),
 		"{{legacy}}", table(legacy),
-		"{{process}}", table(processFamilies),
+		"{{process}}", table(own),
 		"{{buckets}}", bucketList(),
 		"{{named}}", strconv.Itoa(namedPairs-2),
-		"{{total}}", strconv.Itoa(total(state, events, measured, legacy, processFamilies)),
+		"{{total}}", strconv.Itoa(total(state, events, measured, legacy, own)),
 		"{{fifth}}", strconv.Itoa(perServiceTotal(state, events, legacy)),
 	).WriteString(w, referenceTemplate)
 	return err

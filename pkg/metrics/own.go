@@ -1,0 +1,84 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// writes are the two that are made to report on the Pod.
+var writes = []string{"condition", "event"}
+
+func droppedFamily() family {
+	return family{
+		name: "reims_health_log_lines_dropped_total",
+		kind: "counter",
+		help: "Lines of the sidecar's log that were dropped, since whatever reads it did not keep up or could not be written to.",
+	}
+}
+
+func reportsFamily() family {
+	return family{
+		name:   "reims_health_pod_reports_total",
+		kind:   "counter",
+		help:   "Attempts to report on the Pod, by what was written (the Pod's condition or an Event) and by the result.",
+		labels: []label{{"kind", writes}, {"result", []string{success, failure}}},
+		absent: "with HEALTH_POD_REPORTING=off",
+	}
+}
+
+func reportingFailingFamily() family {
+	return family{
+		name:   "reims_health_pod_reporting_failing",
+		help:   "Whether there is something to report on the Pod and the latest attempt failed: 1 until it is written or out of date, else 0. Always 1 where the sidecar has no way to Kubernetes' API.",
+		labels: []label{{"kind", writes}},
+		absent: "with HEALTH_POD_REPORTING=off",
+	}
+}
+
+// WatchLog adds the counter of dropped log lines, which is read at each scrape.
+func (m *Metrics) WatchLog(dropped func() uint64) {
+	f := droppedFamily()
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: f.name, Help: f.help},
+		func() float64 { return float64(dropped()) }))
+}
+
+// PodReports counts the attempts to report on the Pod. Its methods may be used by several
+// goroutines at once.
+type PodReports struct {
+	attempts *prometheus.CounterVec
+	failing  *prometheus.GaugeVec
+}
+
+// WatchPodReports adds the metrics on reporting. It is called once, where reporting is on.
+func (m *Metrics) WatchPodReports() *PodReports {
+	f := reportingFailingFamily()
+	r := &PodReports{
+		attempts: reportsFamily().counter(),
+		failing:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: f.name, Help: f.help}, f.labelNames()),
+	}
+	for _, w := range writes { // at zero, so that the first increase is seen as one
+		r.attempts.WithLabelValues(w, success)
+		r.attempts.WithLabelValues(w, failure)
+		r.failing.WithLabelValues(w)
+	}
+	m.registry.MustRegister(r.attempts, r.failing)
+	return r
+}
+
+// Attempted counts one attempt to write the "condition" or an "event".
+func (r *PodReports) Attempted(write string, err error) {
+	result := success
+	if err != nil {
+		result = failure
+	}
+	r.attempts.WithLabelValues(write, result).Inc()
+}
+
+// Failing sets whether there is something to write and the latest attempt failed.
+func (r *PodReports) Failing(write string, failing bool) {
+	r.failing.WithLabelValues(write).Set(bit(failing))
+}
+
+// Impossible says that there is no way to report at all.
+func (r *PodReports) Impossible() {
+	for _, w := range writes {
+		r.Failing(w, true)
+	}
+}
