@@ -28,7 +28,7 @@ type limits struct {
 func usual() limits {
 	return limits{
 		connections: 256,
-		headerBytes: 8 << 10,
+		headerBytes: 32 << 10, // cookies, as many as a proxy in front lets through
 		readHeader:  5 * time.Second,
 		read:        5 * time.Second,
 		write:       10 * time.Second,

@@ -120,10 +120,40 @@ func TestHeaderLimit(t *testing.T) {
 	t.Parallel()
 	s, err := server.Listen(t.Context(), anyPort, healthy(), quiet)
 	r := start(t, s, err)
-	for size, want := range map[int]int{7 << 10: 200, 16 << 10: 431} {
+	for size, want := range map[int]int{7 << 10: 200, 16 << 10: 200, 31 << 10: 200, 40 << 10: 431} {
 		text := fmt.Sprintf("GET /health HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n", strings.Repeat("x", size))
 		if code := say(t, r.dial(t), text); code != want {
 			t.Errorf("a header of %d: code %d, want %d", size, code, want)
+		}
+	}
+}
+
+// What balancers and monitors send. An answer of 2xx to OPTIONS would tell HAProxy that a
+// Pod is well, whatever its state.
+func TestRequestsOfBalancers(t *testing.T) {
+	t.Parallel()
+	s, err := server.Listen(t.Context(), anyPort, healthy(), quiet)
+	r := start(t, s, err)
+	for name, test := range map[string]struct {
+		text string
+		want int
+	}{
+		"HAProxy's default check":       {"OPTIONS / HTTP/1.0\r\n\r\n", 405},
+		"HTTP/1.0 without Host":         {"GET /health/ready HTTP/1.0\r\n\r\n", 200},
+		"HTTP/1.1 without Host":         {"GET /health/ready HTTP/1.1\r\n\r\n", 400},
+		"HEAD":                          {"HEAD /health/ready HTTP/1.1\r\nHost: x\r\n\r\n", 200},
+		"through a forward proxy":       {"GET http://api:8008/health/ready HTTP/1.1\r\nHost: api:8008\r\n\r\n", 200},
+		"a trailing slash and a query":  {"GET /health/ready/?probe=1 HTTP/1.1\r\nHost: x\r\n\r\n", 200},
+		"curl with a body":              {"GET /health/ready HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n", 200},
+		"an offer of HTTP/2":            {"GET /health/ready HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", 200},
+		"HTTP/2 at once":                {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 405},
+		"HAProxy with send-proxy":       {"PROXY TCP4 10.0.0.1 10.0.0.2 4711 8008\r\nGET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n", 400},
+		"HTTP/0.9":                      {"GET /health/ready\r\n\r\n", 400},
+		"a path that is not ours":       {"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 404},
+		"POST, as some monitors prefer": {"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 405},
+	} {
+		if code := say(t, r.dial(t), test.text); code != test.want {
+			t.Errorf("%s: code %d, want %d", name, code, test.want)
 		}
 	}
 }
