@@ -112,7 +112,7 @@ func (d *dialer) offerStatementTimeout(cc *pgx.ConnConfig) {
 // PgBouncer ("unsupported startup parameter") or Amazon's RDS Proxy ("currently doesn't
 // support the option"). Both end the connection, which a statement's own error does not.
 func refusesParameter(e *pgconn.PgError) bool {
-	return e.SeverityUnlocalized == "FATAL" && strings.Contains(e.Message, statementTimeoutKey)
+	return e.Severity == "FATAL" && strings.Contains(e.Message, statementTimeoutKey)
 }
 
 func (d *dialer) afterConnect(context.Context, *pgx.Conn) error {

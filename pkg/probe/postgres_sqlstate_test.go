@@ -202,7 +202,15 @@ func TestPostgresRefusedByPgBouncer(t *testing.T) {
 				db.Pool().Reset()
 			}
 			if c.hold != "" || c.settings["max_client_conn"] != "" {
-				pgConnect(t, bouncer.URL()).exec(cmp.Or(c.hold, "SELECT"))
+				eventually(t, "another client", func() bool { // the launcher's own may just be leaving
+					conn, err := pgx.Connect(t.Context(), bouncer.URL())
+					if err != nil {
+						return false
+					}
+					t.Cleanup(func() { conn.Close(context.WithoutCancel(t.Context())) })
+					_, err = conn.Exec(t.Context(), cmp.Or(c.hold, "SELECT"))
+					return err == nil
+				})
 			}
 			_, err := pgCheck(t, probe.NewPostgres(db.Pool(), probe.PostgresOptions{}), pgPatience)
 			if message := pgFault(t, err, c.want, db.Pool()); !strings.Contains(message, c.message) {
