@@ -40,7 +40,7 @@ func (v Variable) checkSecret(text string) error {
 	if v.tag.Get("format") == "" {
 		return nil
 	}
-	_, err := formatOf(v.tag.Get("format")).check(text)
+	_, err := formatOf(v.tag.Get("format")).accept(text)
 	return err
 }
 
@@ -94,7 +94,7 @@ func (v Variable) checkItem(text string) (string, error) {
 		return oneOf(text, strings.Fields(words))
 	}
 	if format := v.tag.Get("format"); format != "" {
-		return formatOf(format).check(text)
+		return formatOf(format).accept(text)
 	}
 	if v.field.Type() == reflect.TypeFor[Switch]() {
 		return text, new(Switch).EnvDecode(text)

@@ -9,11 +9,14 @@ import (
 	"strings"
 )
 
-// format is a syntax that a tag names. Check returns the value in its canonical
-// form.
+// format is a syntax that a tag names.
 type format struct {
-	words string
-	check func(string) (string, error)
+	words   string // what it accepts, for the reference
+	is      string // follows "the value is not": what it should be, and how to get there
+	pattern string // all that it accepts matches, and the Helm chart refuses the rest
+	not     string // unless it matches this; empty for none
+	counts  string // of a text that matches, only the groups count; empty for none
+	check   func(text string) (canonical string, err error)
 }
 
 // formatOf returns the format of that name; an unknown one is a mistake in a tag,
@@ -21,32 +24,49 @@ type format struct {
 func formatOf(name string) format {
 	switch name {
 	case "listen":
-		return format{"address:port", checkListen}
+		return format{words: "address:port", is: "an address to listen on: give :port or address:port, such as :8008 or 127.0.0.1:8008", pattern: listenPattern, check: checkListen}
 	case "host":
-		return format{"host name or IP address", checkHost}
+		return format{words: "host name or IP address", is: hostHint, pattern: hostPattern, check: checkHost}
 	case "host or socket":
-		return format{"host name, IP address or /directory", checkHostOrSocket}
+		return format{words: "host name, IP address or /directory", is: hostHint, pattern: socketPattern, check: checkHostOrSocket}
 	case "endpoint":
-		return format{"host[:port]", checkEndpoint}
+		return format{words: "host[:port]", is: "host[:port]: leave out scheme and path (MINIO_SECURE turns TLS on)", pattern: endpointPattern, check: checkEndpoint}
 	case "ollama":
-		return format{"host, host:port or URL", checkOllama}
+		return format{words: "host, host:port or URL", is: "a host, host:port or URL with a port from 1 to 65535", pattern: ollamaPattern, check: checkOllama}
 	case "origin":
-		return format{"scheme://host[:port], or *", checkOrigin}
+		return format{words: "scheme://host[:port], or *", is: "an origin: give scheme://host[:port] with no path and no slash at its end, or *", pattern: originPattern, counts: originCounts, check: checkOrigin}
 	case "bucket":
-		return format{"bucket name", checkBucket}
+		return format{words: "bucket name", is: "a bucket name: 3 to 63 letters, digits, dots and hyphens", pattern: bucketName.String(), check: checkBucket}
 	case "model":
-		return format{"model name", checkModel}
+		return format{words: "model name", is: "the name of one model, such as llama3 or llama3:8b", pattern: modelName.String(), check: checkModel}
 	case "path":
-		return format{"path of a file", checkPath}
+		return format{words: "path of a file", is: "the path of a file: give /dir/name, or ./name for one in the working directory", pattern: "/", not: "-----BEGIN", check: checkPath}
 	case "postgres":
-		return format{"postgres://[user[:password]@]host[:port][/database][?sslmode=…]", checkPostgres}
+		return format{words: "postgres://[user[:password]@]host[:port][/database][?sslmode=…]", is: "such a URL: see docs/configuration.md", pattern: postgresPattern, check: checkPostgres}
 	case "object":
-		return format{"name of a Kubernetes object", checkObject}
+		return format{words: "name of a Kubernetes object", is: "the name or the UID of a Kubernetes object: lower-case letters, digits, hyphens and dots", pattern: objectName.String(), check: checkObject}
 	case "bearer":
-		return format{"printable ASCII with no space", checkBearer}
+		return format{words: "printable ASCII with no space", is: "printable ASCII with no space: it could not be sent in a header", pattern: "^[!-~]*$", check: checkBearer}
 	default:
-		return format{name, func(string) (string, error) { return "", invalid("unknown format %q", name) }}
+		return format{words: name, check: func(string) (string, error) { return "", invalid("unknown format %q", name) }}
 	}
+}
+
+// accept holds the text against the check, which says best what is wrong with it, and
+// then against the pattern, so that no program and no chart accepts more than it.
+func (f format) accept(text string) (string, error) {
+	canonical, err := f.check(text)
+	if err != nil {
+		return "", err
+	}
+	if matched, err := regexp.MatchString(f.pattern, canonical); err != nil || !matched {
+		return "", invalid("the value is not %s", f.is)
+	}
+	return canonical, nil
+}
+
+func isNot(text, format string) error {
+	return invalid("%s is not %s", quote(text), formatOf(format).is)
 }
 
 func checkListen(text string) (string, error) {
@@ -54,7 +74,7 @@ func checkListen(text string) (string, error) {
 	if err == nil && (host == "" || isHost(host)) && isPort(port, 0) {
 		return text, nil
 	}
-	return "", invalid("%s is not an address to listen on: give :port or address:port, such as :8008 or 127.0.0.1:8008", quote(text))
+	return "", isNot(text, "listen")
 }
 
 // checkHost refuses what belongs elsewhere with a hint, as it is the most common
@@ -63,7 +83,7 @@ func checkHost(text string) (string, error) {
 	if isHost(text) {
 		return text, nil
 	}
-	return "", invalid("%s is not a host name or an IP address: leave out scheme, port, path and credentials", quote(text))
+	return "", isNot(text, "host")
 }
 
 func checkHostOrSocket(text string) (string, error) {
@@ -78,7 +98,7 @@ func checkEndpoint(text string) (string, error) {
 	if isHost(text) && !strings.Contains(text, ":") || err == nil && isHost(host) && isPort(port, 1) {
 		return text, nil
 	}
-	return "", invalid("%s is not host[:port]: leave out scheme and path (MINIO_SECURE turns TLS on)", quote(text))
+	return "", isNot(text, "endpoint")
 }
 
 func checkOllama(text string) (string, error) {
@@ -105,7 +125,7 @@ func parseOllamaHost(text string) (*url.URL, error) {
 	case u.RawQuery != "" || u.Fragment != "":
 		return nil, invalid("the URL has a query or a fragment: leave it out")
 	case u.Hostname() != "" && !isHost(u.Hostname()), strings.HasSuffix(u.Host, ":"), u.Port() != "" && !isPort(u.Port(), 1):
-		return nil, invalid("%s is not a host, host:port or URL with a port from 1 to 65535", quote(text))
+		return nil, isNot(text, "ollama")
 	}
 	return u, nil
 }
@@ -119,7 +139,7 @@ func checkOrigin(text string) (string, error) {
 	u, err := url.Parse(strings.ToLower(text))
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || !isHost(u.Hostname()) ||
 		u.Scheme+"://"+u.Host != strings.ToLower(text) || u.Port() != "" && !isPort(u.Port(), 1) {
-		return "", invalid("%s is not an origin: give scheme://host[:port] with no path and no slash at its end, or *", quote(text))
+		return "", isNot(text, "origin")
 	}
 	if u.Scheme == "http" && u.Port() == "80" || u.Scheme == "https" && u.Port() == "443" {
 		return u.Scheme + "://" + joinHostPort(u.Hostname(), ""), nil
@@ -134,7 +154,7 @@ func checkBucket(text string) (string, error) {
 	if bucketName.MatchString(text) {
 		return text, nil
 	}
-	return "", invalid("%s is not a bucket name: 3 to 63 letters, digits, dots and hyphens", quote(text))
+	return "", isNot(text, "bucket")
 }
 
 var modelName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./:-]*$`)
@@ -143,7 +163,7 @@ func checkModel(text string) (string, error) {
 	if modelName.MatchString(text) {
 		return text, nil
 	}
-	return "", invalid("%s is not the name of one model, such as llama3 or llama3:8b", quote(text))
+	return "", isNot(text, "model")
 }
 
 // checkPath does not look for the file, which may be mounted later, and quotes
@@ -162,7 +182,7 @@ func checkObject(text string) (string, error) {
 	if objectName.MatchString(text) {
 		return text, nil
 	}
-	return "", invalid("%s is not the name or the UID of a Kubernetes object: lower-case letters, digits, hyphens and dots", quote(text))
+	return "", isNot(text, "object")
 }
 
 func checkBearer(text string) (string, error) {

@@ -4,25 +4,36 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"regexp"
 	"slices"
 )
 
 // A rule finds a contradiction between variables. It is skipped while one of them
 // is wrong by itself, as its field then holds the default.
+//
+// What it finds is data where data can say it, because the Helm chart refuses the
+// same before anything is installed: see [Export].
 type rule struct {
-	variables []string // the first is the one that is reported
-	broken    func(c *Config) bool
+	variables []string             // the first is the one that is reported
+	when      patterns             // broken when all match and, where it is given, notBelow holds
+	notBelow  string               // a duration, which the first variable is not below
+	broken    func(c *Config) bool // in the place of when, for what patterns cannot say
 	text      string
 	warning   bool
 }
 
+// patterns of effective values, by variable: Go's regexp. A default counts, and a
+// switch may be written in any of its words.
+type patterns map[string]string
+
 func (l *loader) checkRules() {
-	all := slices.Concat(l.config.rules(),
-		probeRules("DATABASE", l.config.Database.Probe), probeRules("REDIS", l.config.Redis.Probe),
-		probeRules("MINIO", l.config.MinIO.Probe), probeRules("OLLAMA", l.config.Ollama.Probe))
-	for _, r := range all {
+	values := make(map[string]Variable, len(l.variables))
+	for _, v := range l.variables {
+		values[v.Name] = v
+	}
+	for _, r := range l.config.rules() {
 		switch {
-		case slices.ContainsFunc(r.variables, l.wrong) || !r.broken(l.config):
+		case slices.ContainsFunc(r.variables, l.wrong) || !r.holds(l.config, values):
 		case r.warning:
 			l.warn(r.variables[0], r.text)
 		default:
@@ -31,8 +42,21 @@ func (l *loader) checkRules() {
 	}
 }
 
+func (r rule) holds(c *Config, values map[string]Variable) bool {
+	if r.broken != nil {
+		return r.broken(c)
+	}
+	for variable, pattern := range r.when {
+		if matched, err := regexp.MatchString(pattern, values[variable].text()); err != nil || !matched {
+			return false
+		}
+	}
+	return r.notBelow == "" || values[r.variables[0]].field.Int() >= values[r.notBelow].field.Int()
+}
+
 func (c *Config) rules() []rule {
-	return slices.Concat(healthRules(), kubeRules(), databaseRules(), serviceRules())
+	return slices.Concat(healthRules(), kubeRules(), databaseRules(), serviceRules(),
+		probeRules("DATABASE"), probeRules("REDIS"), probeRules("MINIO"), probeRules("OLLAMA"))
 }
 
 func healthRules() []rule {
@@ -44,10 +68,8 @@ func healthRules() []rule {
 		},
 		{
 			variables: []string{"HEALTH_ALLOWED_ORIGINS"},
-			broken: func(c *Config) bool {
-				return len(c.Health.AllowedOrigins) > 1 && slices.Contains(c.Health.AllowedOrigins, "*")
-			},
-			text: "* allows every origin: leave out the others, or *",
+			when:      patterns{"HEALTH_ALLOWED_ORIGINS": `,\*|\*,`},
+			text:      "* allows every origin: leave out the others, or *",
 		},
 		{
 			variables: []string{"HEALTH_STATE_FILE", "HEALTH_OVERRIDE_FILE"},
@@ -68,23 +90,21 @@ func healthRules() []rule {
 
 // kubeRules name each of the variables that reporting lacks.
 func kubeRules() []rule {
-	lacking := func(variable, field string, value func(Kube) string) rule {
+	lacking := func(variable, field string) rule {
 		return rule{
 			variables: []string{variable, "HEALTH_POD_REPORTING"},
-			broken:    func(c *Config) bool { return bool(c.Kube.PodReporting) && value(c.Kube) == "" },
+			when:      patterns{variable: "^$", "HEALTH_POD_REPORTING": "^(on|true)$"},
 			text:      "missing, and HEALTH_POD_REPORTING=on needs it: fill it in from " + field + " (downward API)",
 		}
 	}
 	return []rule{
-		lacking("POD_NAME", "metadata.name", func(k Kube) string { return k.PodName }),
-		lacking("POD_NAMESPACE", "metadata.namespace", func(k Kube) string { return k.PodNamespace }),
-		lacking("POD_UID", "metadata.uid", func(k Kube) string { return k.PodUID }),
+		lacking("POD_NAME", "metadata.name"),
+		lacking("POD_NAMESPACE", "metadata.namespace"),
+		lacking("POD_UID", "metadata.uid"),
 		{
 			variables: []string{"POD_UID", "HEALTH_STATE_FILE", "HEALTH_POD_REPORTING"},
-			broken: func(c *Config) bool {
-				return c.Health.StateFile != "" && c.Kube.PodUID == "" && !bool(c.Kube.PodReporting)
-			},
-			text: "missing, and HEALTH_STATE_FILE needs it: fill it in from metadata.uid (downward API)",
+			when:      patterns{"POD_UID": "^$", "HEALTH_STATE_FILE": ".", "HEALTH_POD_REPORTING": "^(off|false)$"},
+			text:      "missing, and HEALTH_STATE_FILE needs it: fill it in from metadata.uid (downward API)",
 		},
 	}
 }
@@ -94,48 +114,49 @@ func databaseRules() []rule {
 	return []rule{
 		{
 			variables: []string{"DATABASE_SSLMODE", "DATABASE_HOST"},
-			broken: func(c *Config) bool {
-				return c.Database.Socket() && slices.Contains([]string{"require", "verify-ca", "verify-full"}, c.Database.SSLMode)
-			},
-			text: "a Unix socket (DATABASE_HOST) has no TLS: leave the mode out",
+			when:      patterns{"DATABASE_HOST": "^/", "DATABASE_SSLMODE": "^(require|verify-ca|verify-full)$"},
+			text:      "a Unix socket (DATABASE_HOST) has no TLS: leave the mode out",
 		},
 		{
 			variables: []string{"DATABASE_SSLROOTCERT", "DATABASE_SSLMODE"},
-			broken: func(c *Config) bool {
-				return c.Database.SSLRootCert != "" && slices.Contains([]string{"disable", "allow", "prefer"}, c.Database.SSLMode)
-			},
-			text: "DATABASE_SSLMODE verifies no certificate: set it to verify-full or verify-ca, or leave it out (verify-full)",
+			when:      patterns{"DATABASE_SSLROOTCERT": ".", "DATABASE_SSLMODE": "^(disable|allow|prefer)$"},
+			text:      "DATABASE_SSLMODE verifies no certificate: set it to verify-full or verify-ca, or leave it out (verify-full)",
 		},
 		{
 			variables: []string{"DATABASE_SSLROOTCERT", "DATABASE_HOST"},
-			broken:    func(c *Config) bool { return c.Database.SSLRootCert != "" && c.Database.Socket() },
+			when:      patterns{"DATABASE_SSLROOTCERT": ".", "DATABASE_HOST": "^/"},
 			text:      "a Unix socket (DATABASE_HOST) has no TLS: leave the certificate out",
 		},
 		{
 			variables: []string{"DATABASE_SSLCERT", "DATABASE_SSLKEY"},
-			broken:    func(c *Config) bool { return c.Database.SSLCert != "" && c.Database.SSLKey == "" },
+			when:      patterns{"DATABASE_SSLCERT": ".", "DATABASE_SSLKEY": "^$"},
 			text:      "needs its key: set DATABASE_SSLKEY",
 		},
 		{
 			variables: []string{"DATABASE_SSLKEY", "DATABASE_SSLCERT"},
-			broken:    func(c *Config) bool { return c.Database.SSLKey != "" && c.Database.SSLCert == "" },
+			when:      patterns{"DATABASE_SSLKEY": ".", "DATABASE_SSLCERT": "^$"},
 			text:      "needs its certificate: set DATABASE_SSLCERT",
 		},
 		{
+			variables: []string{"DATABASE_SSLCERT", "DATABASE_SSLKEY", "DATABASE_SSLMODE"},
+			when:      patterns{"DATABASE_SSLCERT": ".", "DATABASE_SSLKEY": ".", "DATABASE_SSLMODE": "^disable$"},
+			text:      noTLS,
+		},
+		{
 			variables: []string{"DATABASE_SSLCERT", "DATABASE_SSLKEY", "DATABASE_SSLMODE", "DATABASE_HOST"},
-			broken: func(c *Config) bool {
-				return c.Database.SSLCert != "" && c.Database.SSLKey != "" && c.DatabaseSSLMode() == "disable"
-			},
-			text: "no TLS is used, by DATABASE_SSLMODE=disable or on a Unix socket: leave the certificate out",
+			when:      patterns{"DATABASE_SSLCERT": ".", "DATABASE_SSLKEY": ".", "DATABASE_SSLMODE": "^$", "DATABASE_HOST": "^/"},
+			text:      noTLS,
 		},
 	}
 }
+
+const noTLS = "no TLS is used, by DATABASE_SSLMODE=disable or on a Unix socket: leave the certificate out"
 
 func serviceRules() []rule {
 	return []rule{
 		{
 			variables: []string{"REDIS_CA_FILE", "REDIS_TLS"},
-			broken:    func(c *Config) bool { return c.Redis.CAFile != "" && !bool(c.Redis.TLS) },
+			when:      patterns{"REDIS_CA_FILE": ".", "REDIS_TLS": "^(off|false)$"},
 			text:      "needs REDIS_TLS=on",
 		},
 		{
@@ -146,7 +167,7 @@ func serviceRules() []rule {
 		},
 		{
 			variables: []string{"MINIO_CA_FILE", "MINIO_SECURE"},
-			broken:    func(c *Config) bool { return c.MinIO.CAFile != "" && !bool(c.MinIO.Secure) },
+			when:      patterns{"MINIO_CA_FILE": ".", "MINIO_SECURE": "^(off|false)$"},
 			text:      "needs MINIO_SECURE=on",
 		},
 		{
@@ -163,18 +184,19 @@ func serviceRules() []rule {
 
 // probeRules has none on the timeout against the interval: the interval counts
 // from the end of a check, so a longer timeout is slow but works.
-func probeRules(prefix string, p Probe) []rule {
-	latency, grace := prefix+"_PROBE_DEGRADED_LATENCY", prefix+"_READINESS_GRACE"
+func probeRules(prefix string) []rule {
+	latency, timeout := prefix+"_PROBE_DEGRADED_LATENCY", prefix+"_PROBE_TIMEOUT"
+	grace, readiness := prefix+"_READINESS_GRACE", prefix+"_READINESS"
 	return []rule{
 		{
-			variables: []string{latency, prefix + "_PROBE_TIMEOUT"},
-			broken:    func(*Config) bool { return p.DegradedLatency >= p.Timeout },
-			text:      "not below " + prefix + "_PROBE_TIMEOUT: no answer could ever be that slow",
+			variables: []string{latency, timeout},
+			notBelow:  timeout,
+			text:      "not below " + timeout + ": no answer could ever be that slow",
 		},
 		{
-			variables: []string{grace, prefix + "_READINESS"},
-			broken:    func(*Config) bool { return p.ReadinessGrace > 0 && p.Readiness != "strict" },
-			text:      "needs " + prefix + "_READINESS=strict",
+			variables: []string{grace, readiness},
+			when:      patterns{grace: "[1-9]", readiness: "^(startup|ignore)$"},
+			text:      "needs " + readiness + "=strict",
 		},
 	}
 }

@@ -5,6 +5,8 @@ import "strings"
 // Switch is on or off. In the environment it is written on, off, true or false.
 type Switch bool
 
+const switchWords = "on off true false"
+
 // EnvDecode sets the switch. An empty value leaves it alone: envconfig calls this
 // for every switch that is off, whether its variable is set or not.
 func (s *Switch) EnvDecode(text string) error {
