@@ -1,16 +1,21 @@
-// Values makes a chart's values.schema.json from its values.yaml:
+// Values makes a chart's values.schema.json from its values.yaml, and its
+// files/configuration.json from pkg/config: what the program refuses, for the templates.
 //
 //	go run ./hack/chart/values [-check] charts/reims-health
 //
-// -check writes nothing, and exits with 1 where the schema is out of date.
+// -check writes nothing, and exits with 1 where one of them is out of date.
 package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/reims/reims-health/pkg/config"
 )
 
 func main() {
@@ -26,23 +31,45 @@ func run(args []string, check bool) error {
 	if len(args) != 1 {
 		return fmt.Errorf("got %d arguments, want one: the folder of a chart", len(args))
 	}
-	values, path := filepath.Join(args[0], "values.yaml"), filepath.Join(args[0], "values.schema.json")
+	values := filepath.Join(args[0], "values.yaml")
 	text, err := os.ReadFile(values)
 	if err != nil {
 		return err
 	}
-	want, err := generate(text)
+	schema, err := generate(text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", values, err)
 	}
+	rules, err := encode(config.Export())
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		update(filepath.Join(args[0], "values.schema.json"), schema, check),
+		update(filepath.Join(args[0], "files", "configuration.json"), rules, check),
+	)
+}
+
+func update(path string, want []byte, check bool) error {
 	have, err := os.ReadFile(path)
 	switch {
 	case err == nil && bytes.Equal(have, want):
 		return nil
 	case check:
-		return fmt.Errorf("%s is not what values.yaml says: run make update-chart", path)
-	default:
-		fmt.Println(path)
-		return os.WriteFile(path, want, 0o644)
+		return fmt.Errorf("%s is out of date: run make update-chart", path)
 	}
+	fmt.Println(path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, want, 0o644)
+}
+
+func encode(value any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	err := encoder.Encode(value)
+	return out.Bytes(), err
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,9 +15,9 @@ import (
 type schema map[string]any
 
 // generate returns the schema of a values.yaml. What a default shows (type, keys of a
-// map) is taken from it, and no map takes other keys. Each key is required that may not be
-// null: Helm merges the defaults in before it validates, so one that is missing was
-// deleted, by a null. A comment above a value, in YAML, says the rest, and one with
+// map) is taken from it, and no map takes other keys. A default that is empty may be
+// null as well. Each other key is required that may not be null: Helm merges the defaults
+// in before it validates, so one that is missing was deleted, by a null. A comment above a value, in YAML, says the rest, and one with
 // # @schema.root adds to the schema as a whole:
 //
 //	# @schema {minimum: 1, maximum: 65535}
@@ -43,12 +41,7 @@ func generate(values []byte) ([]byte, error) {
 	if err := errors.Join(err, rootErr); err != nil {
 		return nil, err
 	}
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	err = encoder.Encode(root)
-	return out.Bytes(), err
+	return encode(root)
 }
 
 // object describes a map: its keys, and no others.
@@ -62,14 +55,38 @@ func object(node *yaml.Node) (schema, error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("line %d: %s: %w", key.Line, key.Value, err))
 		}
+		if empty(value) {
+			property = orNull(property)
+		}
 		properties[key.Value] = property
-		if !nullable(property) {
+		if !empty(value) && !nullable(property) {
 			required = append(required, key.Value)
 		}
 	}
 	return schema{
 		"type": "object", "additionalProperties": false, "properties": properties, "required": required,
 	}, errors.Join(errs...)
+}
+
+// empty reports whether a default is the same as none, so that null may stand for it.
+func empty(value *yaml.Node) bool {
+	return value.Tag == "!!str" && value.Value == "" || value.Kind != yaml.ScalarNode && len(value.Content) == 0
+}
+
+// orNull lets a property be null, too. One that refers to a definition is left as it is.
+func orNull(property schema) schema {
+	if property == nil {
+		return nil
+	}
+	if name, ok := property["type"].(string); ok {
+		property["type"] = []any{name, "null"}
+	} else if types, ok := property["type"].([]any); ok && !nullable(property) {
+		property["type"] = append(types, "null")
+	}
+	if words, ok := property["enum"].([]any); ok {
+		property["enum"] = append(words, nil)
+	}
+	return property
 }
 
 func nullable(property schema) bool {

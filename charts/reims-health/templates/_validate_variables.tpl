@@ -1,0 +1,165 @@
+{{/* What the program refuses, it refuses in the cluster: the sidecar ends with exit code 2, and
+     the API never starts. The rules are the program's own, from files/configuration.json, which
+     make update-chart writes from pkg/config. */}}
+
+{{- define "reims-health.problems.variables" -}}
+{{- $rules := .Files.Get "files/configuration.json" | fromJson -}}
+{{- $mode := include "reims-health.migrations.mode" . -}}
+{{- $p := list -}}
+{{- $containers := list (dict "env" "reims-health.env.sidecar" "extra" .Values.sidecar.extraEnv "from" "sidecar") -}}
+{{- if eq $mode "job" }}{{- $containers = append $containers (dict "env" "reims-health.env.wait" "extra" .Values.sidecar.extraEnv "from" "sidecar") }}{{- end }}
+{{- if ne $mode "off" }}{{- $containers = append $containers (dict "env" "reims-health.env.migrate" "extra" .Values.migrations.extraEnv "from" "migrations") }}{{- end }}
+{{- range $containers }}
+{{- $env := include .env $ | fromYaml }}
+{{- $source := dict }}
+{{- range $name, $_ := $env }}{{- $_ := set $source $name (include "reims-health.variables.value" $name) }}{{- end }}
+{{- if eq .from "migrations" }}
+{{- range $key, $name := dict "host" "DATABASE_HOST" "port" "DATABASE_PORT" "user" "DATABASE_USER" }}
+{{- if get $.Values.migrations.database $key }}{{- $_ := set $source $name (printf "migrations.database.%s" $key) }}{{- end }}
+{{- end }}
+{{- end }}
+{{- $from := .from }}
+{{- range .extra }}
+{{- if and .name (not (hasKey $env .name)) }}
+{{- $_ := set $env .name (ternary (dict "valueFrom" .valueFrom) (default "" .value) (hasKey . "valueFrom")) }}
+{{- $_ := set $source .name (printf "%s.extraEnv: %s" $from .name) }}
+{{- end }}
+{{- end }}
+{{- range include "reims-health.variables.check" (dict "rules" $rules "env" $env) | fromJsonArray }}
+{{- $p = append $p (printf "%s: %s." (get $source .variable | default .variable) .text) }}
+{{- end }}
+{{- end }}
+{{- toYaml (uniq $p) }}
+{{- end }}
+
+{{/* The value that sets a variable, for a sentence. */}}
+{{- define "reims-health.variables.value" -}}
+{{- $known := dict "ENVIRONMENT" "environment" "LOG_LEVEL" "sidecar.logLevel" "HEALTH_DETAILS" "sidecar.details"
+  "HEALTH_ADDR" "sidecar.ports.health" "METRICS_ADDR" "sidecar.ports.metrics" "HEALTH_ALLOWED_ORIGINS" "sidecar.allowedOrigins"
+  "DATABASE_SSLMODE" "database.sslMode" "DATABASE_SSLROOTCERT" "database.tls.caKey" "DATABASE_SSLCERT" "database.tls.certKey"
+  "DATABASE_SSLKEY" "database.tls.keyKey" "REDIS_TLS" "redis.tls.enabled" "REDIS_CA_FILE" "redis.tls.existingSecret"
+  "MINIO_SECURE" "minio.tls.enabled" "MINIO_CA_FILE" "minio.tls.existingSecret" -}}
+{{- if hasKey $known . }}
+{{- get $known . }}
+{{- else if regexMatch "^(DATABASE|REDIS|MINIO|OLLAMA)_" . }}
+{{- $service := regexFind "^[A-Z]+" . | lower }}
+{{- $rest := . | trimPrefix (printf "%s_" (upper $service)) }}
+{{- $group := "" }}
+{{- if hasPrefix "PROBE_" $rest }}{{- $group = "probe." }}{{- $rest = trimPrefix "PROBE_" $rest }}{{- end }}
+{{- printf "%s.%s%s" $service $group ($rest | lower | camelcase | untitle) }}
+{{- else }}
+{{- . }}
+{{- end }}
+{{- end }}
+
+{{/* A list of {variable, text}, as JSON. Takes {rules, env}: a text, or a map where the value
+     is not known here. */}}
+{{- define "reims-health.variables.check" -}}
+{{- $rules := .rules -}}
+{{- $p := list -}}
+{{- $values := dict -}}
+{{- $skipped := dict -}}
+{{- range $name, $rule := $rules.variables }}{{- $_ := set $values $name (default "" $rule.default) }}{{- end }}
+{{- range $name, $value := .env }}
+{{- $base := trimSuffix "_FILE" $name }}
+{{- $rule := get $rules.variables $name }}
+{{- if and (not $rule) (get (default dict (get $rules.variables $base)) "secret") (ne $name $base) }}
+{{- $rule = dict "format" "path" }}
+{{- end }}
+{{- if $rule }}
+{{- $result := dict "skip" true }}
+{{- if kindIs "string" $value }}
+{{- $result = include "reims-health.variables.judge" (dict "rules" $rules "rule" $rule "text" $value) | fromJson }}
+{{- end }}
+{{- if $result.skip }}
+{{- $_ := set $skipped $name true }}
+{{- else if $result.problem }}
+{{- $_ := set $skipped $name true }}
+{{- $p = append $p (dict "variable" $name "text" $result.problem) }}
+{{- else if $result.value }}
+{{- $_ := set $values $name $result.value }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $rules.contradictions }}
+{{- $holds := true }}
+{{- range .variables }}{{- if hasKey $skipped . }}{{- $holds = false }}{{- end }}{{- end }}
+{{- range $name, $pattern := .when }}{{- if not (regexMatch $pattern (get $values $name)) }}{{- $holds = false }}{{- end }}{{- end }}
+{{- if and $holds .notBelow }}
+{{- $one := include "reims-health.variables.nanoseconds" (get $values (first .variables)) | int64 }}
+{{- $other := include "reims-health.variables.nanoseconds" (get $values .notBelow) | int64 }}
+{{- if lt $one $other }}{{- $holds = false }}{{- end }}
+{{- end }}
+{{- if $holds }}{{- $p = append $p (dict "variable" (first .variables) "text" .refusal) }}{{- end }}
+{{- end }}
+{{- toJson $p }}
+{{- end }}
+
+{{/* {value} as it counts, or {problem}, as JSON. An empty text counts as not set. Takes {rules,
+     rule, text}. */}}
+{{- define "reims-health.variables.judge" -}}
+{{- $rule := .rule -}}
+{{- $text := .text -}}
+{{- if not $rule.secret }}{{- $text = trim $text }}{{- end -}}
+{{- $result := dict "value" $text -}}
+{{- $format := get .rules.formats (default "" $rule.format) -}}
+{{- if not $text }}
+{{- else if and (not $rule.secret) (regexMatch "\\p{Cc}" $text) }}
+{{- $result = dict "problem" "the value holds a line break or another control character" }}
+{{- else if $rule.number }}
+{{- $n := atoi $text }}
+{{- if or (not (regexMatch "^[+-]?[0-9]{1,18}$" $text)) (lt $n (int $rule.number.min)) (gt $n (int $rule.number.max)) }}
+{{- $result = dict "problem" (printf "%s is not a whole number from %d to %d" (include "reims-health.quoted" $text) (int $rule.number.min) (int $rule.number.max)) }}
+{{- end }}
+{{- else if $rule.duration }}
+{{- $ns := include "reims-health.variables.nanoseconds" $text }}
+{{- if not $ns }}
+{{- $result = dict "problem" (printf "%s is not a duration: give a number and its unit, such as 500ms, 5s or 1m" (include "reims-health.quoted" $text)) }}
+{{- else if or (lt (int64 $ns) 0) (and (eq (int64 $ns) 0) (not $rule.duration.zero)) }}
+{{- $result = dict "problem" (printf "%s is not a duration %s" (include "reims-health.quoted" $text) (ternary "of 0s or above" "above 0s" (default false $rule.duration.zero))) }}
+{{- else if gt (int64 $ns) (mul (int64 $rule.duration.max) 1000000000) }}
+{{- $result = dict "problem" (printf "%s is longer than 24h" (include "reims-health.quoted" $text)) }}
+{{- end }}
+{{- else if or $format $rule.list }}
+{{- $items := list $text }}
+{{- if $rule.list }}{{- $items = splitList "," $text }}{{- end }}
+{{- $seen := dict }}
+{{- range $item := $items }}
+{{- if $rule.list }}{{- $item = trim $item }}{{- end }}
+{{- if $rule.lower }}{{- $item = lower $item }}{{- end }}
+{{- if $result.problem }}
+{{- else if and $rule.list (not $item) }}
+{{- $result = dict "problem" (printf "%s has an empty item: separate items by one comma" (include "reims-health.quoted" $text)) }}
+{{- else if and $format (or (not (regexMatch $format.pattern $item)) (and $format.not (regexMatch $format.not $item))) }}
+{{- $result = dict "problem" (printf "%s %s" (ternary "the value" (include "reims-health.quoted" $item) (or (default false $rule.secret) (eq $rule.format "path"))) $format.refusal) }}
+{{- else }}
+{{- if and $format $format.counts }}{{- $item = regexReplaceAll $format.counts $item "${1}${2}" }}{{- end }}
+{{- if and $rule.list (hasKey $seen $item) }}{{- $result = dict "problem" (printf "%s is listed twice" (include "reims-health.quoted" $item)) }}{{- end }}
+{{- $_ := set $seen $item true }}
+{{- if and $rule.lower (not $rule.list) (not $result.problem) }}{{- $_ := set $result "value" $item }}{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toJson $result }}
+{{- end }}
+
+{{/* Nanoseconds of a duration as Go writes it; nothing where it is none. */}}
+{{- define "reims-health.variables.nanoseconds" -}}
+{{- if regexMatch "^[+-]?0$" . }}0
+{{- else if regexMatch "^[+-]?(?:(?:[0-9]{1,12}(?:\\.[0-9]*)?|\\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+$" . }}
+{{- $sum := 0 | int64 }}
+{{- $factors := dict "ns" 1 "us" 1000 "µs" 1000 "μs" 1000 "ms" 1000000 "s" 1000000000 "m" 60000000000 "h" 3600000000000 }}
+{{- range regexFindAll "[0-9.]+[a-zµμ]+" . -1 }}
+{{- $number := regexFind "^[0-9.]+" . }}
+{{- $factor := get $factors (trimPrefix $number .) | float64 }}
+{{- if gt (mulf (float64 $number) $factor) 1e17 }}{{- $sum = add $sum 100000000000000000 }}{{- else }}{{- $sum = add $sum (mulf (float64 $number) $factor | floor | int64) }}{{- end }}
+{{- end }}
+{{- if hasPrefix "-" . }}{{- $sum = sub 0 $sum }}{{- end }}
+{{- $sum }}
+{{- end }}
+{{- end }}
+
+{{/* A value within a sentence; not one that could carry credentials. */}}
+{{- define "reims-health.quoted" -}}
+{{- if regexMatch "[@=\r\n]" . }}the value{{ else if gt (len .) 60 }}{{ trunc 60 . | quote }}…{{ else }}{{ quote . }}{{ end }}
+{{- end }}

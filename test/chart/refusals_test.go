@@ -1,0 +1,205 @@
+package chart_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/reims/reims-health/pkg/config"
+)
+
+// hostile are texts that somebody has written in the place of a value.
+var hostile = []string{
+	"db", "10.0.0.1", "::1", "fe80::1%eth0", "[::1]:9000", "1:2:3:4:5:6:7:8:9", "db:5432", "db:0", "db:65536", ":8008", "db:",
+	"postgres://u:secret-word@db/reims", "redis://db", "http://db:9000", "https://a.example", "HTTPS://A.example:443", "https://a.example/", "http://u:p@a",
+	"/var/run/postgresql", "./file", "file", "-----BEGIN CERTIFICATE-----/", "a b", "a,b", "a,a", "a,,b", ",", "*", "*,https://a.example",
+	"https://a.example,https://A.example:443", "abc,abc", "abc , abd", "tiny", "tiny:latest,tiny", "-a", "é",
+	"0", "1", "010", "-1", "+5", "70000", "99999999999999999999", "5s", "0s", "-1s", "500ms", "1m30s", "24h", "26h", "24h0m1s", "1.5s", ".5s", "1.s", "5", "5 s", "9999999h",
+	"on", "OFF", "true", "yes", "strict", "Startup", "ignore", "disable", "verify-full", "PREFER", "production", "prod", "debug", "json", "full", "safe", "database,redis", "redis,Redis", "mongo",
+	" db ", "", "  ", "a\tb", "line\nbreak", "api-0", "Api 0",
+}
+
+// The chart's templates judge each variable as the program does: alone, and with others that
+// it must not contradict. Thousands of environments are judged in one rendering.
+func TestVariablesAreRefusedAsByTheProgram(t *testing.T) {
+	t.Parallel()
+	var cases []map[string]string
+	for _, v := range config.Variables() {
+		for _, text := range hostile {
+			cases = append(cases, map[string]string{v.Name: text})
+		}
+		if v.Secret {
+			cases = append(cases, map[string]string{v.Name + "_FILE": "/run/secret"}, map[string]string{v.Name + "_FILE": "secret"})
+		}
+	}
+	for _, c := range config.Export().Contradictions {
+		cases = append(cases, combinations(c.Variables)...)
+	}
+	if len(cases) < 4000 {
+		t.Fatalf("%d environments", len(cases))
+	}
+	dir := filepath.Join(t.TempDir(), "reims-health")
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(charts(t), "reims-health"))); err != nil {
+		t.Fatal(err)
+	}
+	const judge = `{{- $rules := .Files.Get "files/configuration.json" | fromJson }}
+{{- range $i, $env := .Values.global.cases }}
+{{- range include "reims-health.variables.check" (dict "rules" $rules "env" $env) | fromJsonArray }}
+{{ $i }} {{ .variable }}
+{{- end }}
+{{- end }}
+`
+	write(t, filepath.Join(dir, "templates", "judge.txt"), judge)
+	write(t, filepath.Join(dir, "templates", "NOTES.txt"), "")
+	values, err := yaml.Marshal(map[string]any{"global": map[string]any{"cases": cases}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	write(t, file, string(values))
+	for _, helm := range helms {
+		out := mustTool(t, nil, helm, "template", "rel", dir, "--kube-version", kubeVersions[1], "--values", file,
+			"--values", filepath.Join(dir, "ci/hook-values.yaml"), "--show-only", "templates/judge.txt")
+		refused := make(map[string]bool)
+		for line := range strings.Lines(out) {
+			refused[strings.TrimSpace(line)] = true
+		}
+		for i, env := range cases {
+			compare(t, helm, i, env, refused)
+		}
+	}
+}
+
+// compare holds what the templates refuse in one environment against what the program does.
+func compare(t *testing.T, helm string, i int, env map[string]string, refused map[string]bool) {
+	t.Helper()
+	byProgram := refusedByProgram(t, env)
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(env)), byProgram) {
+		byChart := refused[fmt.Sprintf("%d %s", i, name)]
+		if byChart != slices.Contains(byProgram, name) {
+			t.Errorf("%s: %q: %s is refused by the chart: %t, by the program: %t", helm, env, name, byChart, !byChart)
+		}
+	}
+}
+
+// refusedByProgram are the variables that it names. Two rules no value of the chart can break.
+func refusedByProgram(t *testing.T, env map[string]string) (names []string) {
+	t.Helper()
+	var environ []string
+	for name, value := range env {
+		environ = append(environ, name+"="+value)
+	}
+	_, _, err := config.Load(config.Options{Environ: environ})
+	if err == nil {
+		return nil
+	}
+	for line := range strings.Lines(err.Error()) {
+		name, text, ok := strings.Cut(strings.TrimSpace(line), ": ")
+		if ok && strings.ToUpper(name) == name && !strings.HasPrefix(text, "same address") && !strings.HasPrefix(text, "same file") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// combinations give each of the variables what breaks or keeps the rules in pkg/config.
+func combinations(variables []string) []map[string]string {
+	all := []map[string]string{{}}
+	for _, name := range variables {
+		var next []map[string]string
+		for _, text := range []string{"", "/a", "on", "false", "disable", "verify-full", "0s", "2s", "3s", "1h", "strict", "Ignore", "db"} {
+			for _, env := range all {
+				env := maps.Clone(env)
+				env[name] = text
+				next = append(next, env)
+			}
+		}
+		all = next
+		if len(all) > 2000 { // four variables in each of these words are enough, and too many
+			break
+		}
+	}
+	return all
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What the values of the chart say is refused exactly where a container that it would make
+// refuses its environment and ends with exit code 2.
+func TestValuesAreRefusedAsByTheProgram(t *testing.T) {
+	t.Parallel()
+	tests := []string{
+		"{}", "redis: {host: redis}", "redis: {host: 'redis://:secret-word@redis:6379'}", "redis: {host: redis, port: 1}", "redis: {host: 'redis:6379'}",
+		"database: {host: 'postgres://u:secret-word@pg/reims'}", "database: {host: /var/run/postgresql}", "database: {host: /run, sslMode: require}", "database: {host: 'a,b'}",
+		"minio: {endpoint: 'http://minio:9000', existingSecret: m}", "minio: {endpoint: 'minio:9000', existingSecret: m}", "minio: {endpoint: 'minio/bucket', existingSecret: m}",
+		"minio: {endpoint: minio, existingSecret: m, buckets: [docs, docs]}", "minio: {endpoint: minio, existingSecret: m, buckets: [a]}", "minio: {endpoint: minio, existingSecret: m, buckets: [docs, pics]}",
+		"ollama: {host: 'http://ollama:11434/x'}", "ollama: {host: 'ftp://ollama'}", "ollama: {host: ollama, requiredModels: [tiny, tiny]}", "ollama: {host: ollama, inferenceModel: 'a,b'}",
+		"database: {probe: {interval: 0s}}", "database: {probe: {timeout: 0s}}", "database: {probe: {degradedLatency: 3s}}", "database: {probe: {degradedLatency: 2s}}", "database: {probe: {degradedLatency: 1999ms}}",
+		"database: {probe: {degradedLatency: 3s, timeout: 4s}}", "database: {readinessGrace: 26h}", "database: {readinessGrace: 24h}", "database: {readinessGrace: 0s}", "database: {readiness: startup}",
+		"database: {sslMode: disable, tls: {existingSecret: c, caKey: ca.crt}}", "database: {sslMode: prefer, tls: {existingSecret: c, caKey: ca.crt}}", "database: {sslMode: verify-ca, tls: {existingSecret: c, caKey: ca.crt}}",
+		"database: {sslMode: disable, tls: {existingSecret: c, certKey: a, keyKey: b}}", "database: {host: /run, tls: {existingSecret: c, certKey: a, keyKey: b}}",
+		"sidecar: {allowedOrigins: [status.example.com]}", "sidecar: {allowedOrigins: ['https://a.example', '*']}", "sidecar: {allowedOrigins: ['https://a.example/']}", "sidecar: {allowedOrigins: ['https://a.example']}",
+		"sidecar: {extraEnv: [{name: DATABASE_READINESS_GRACE_X, value: x}]}", "sidecar: {extraEnv: [{name: REDIS_PORT, value: x}]}", "sidecar: {extraEnv: [{name: REDIS_CA_FILE, value: /ca}]}",
+		"sidecar: {extraEnv: [{name: HEALTH_TOKEN, value: two words}]}", "migrations: {database: {host: 'pg:5432'}}", "migrations: {extraEnv: [{name: MIGRATE_LOCK_WAIT, value: soon}]}", "migrations: {extraEnv: [{name: MIGRATE_LOCK_WAIT, value: 0s}]}",
+	}
+	dir := filepath.Join(t.TempDir(), "reims-health") // the same chart, which refuses nothing
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(charts(t), "reims-health"))); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "templates", "zz.tpl"), `{{- define "reims-health.validate" }}{{ end }}`)
+	if err := os.Remove(filepath.Join(dir, "templates", "_validate.tpl")); err != nil {
+		t.Fatal(err)
+	}
+	refusals := 0
+	for _, values := range tests {
+		i := installation{filepath.Join(charts(t), "reims-health"), filepath.Join(charts(t), "reims-health/ci/hook-values.yaml")}
+		file := filepath.Join(t.TempDir(), "values.yaml")
+		write(t, file, values)
+		args := []string{"template", "rel", i.chart, "--values", i.values, "--values", file, "--kube-version", kubeVersions[1]}
+		_, err := tool(t, nil, "helm4", args...)
+		if err != nil && !strings.Contains(err.Error(), sentences) {
+			t.Errorf("%s: refused without a sentence: %v", values, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret-word") {
+			t.Errorf("%s: shows the password: %v", values, err)
+		}
+		args[2] = dir
+		var byProgram []string
+		for _, o := range decode(t, mustTool(t, nil, "helm4", args...)) {
+			for _, c := range containers(o.pod()) {
+				if c.text("name") == "api" {
+					continue
+				}
+				env := make(map[string]string)
+				for _, e := range c.list("env") {
+					if e["value"] != nil {
+						env[e.text("name")] = e.text("value")
+					} else {
+						env[e.text("name")] = "from-the-pod"
+					}
+				}
+				byProgram = append(byProgram, refusedByProgram(t, env)...)
+			}
+		}
+		if (err != nil) != (len(byProgram) > 0) {
+			t.Errorf("%s: refused by the chart: %v; by the program: %v", values, err, byProgram)
+		}
+		if err != nil {
+			refusals++
+		}
+	}
+	if refusals < 15 || refusals == len(tests) {
+		t.Errorf("%d of %d are refused", refusals, len(tests))
+	}
+}
