@@ -100,6 +100,10 @@ test-image: ## The tests of what packs the image, a module of its own
 test-cluster: cluster-build ## The life of the test cluster: up, crash, up, down (as root; half a minute)
 	go test -tags e2e -count=1 -run Lifecycle ./hack/cluster
 
+.PHONY: test-apiserver
+test-apiserver: chart-build ## What the chart renders, held against a real Kubernetes API server (builds one: 10 minutes, once)
+	go test -tags e2e -count=1 -v -run APIServer ./test/chart
+
 .PHONY: cluster-build
 cluster-build: ## Install or build what the test cluster needs (once: a quarter of an hour)
 	@go run ./hack/cluster build

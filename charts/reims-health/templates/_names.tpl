@@ -2,7 +2,7 @@
      ".", from an application's chart it is (index .Subcharts "reims-health"). */}}
 
 {{- define "reims-health.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 55 | trimSuffix "-" }}
+{{- default .Chart.Name .Values.nameOverride | trunc 55 | trimAll "-" }}
 {{- end }}
 
 {{/* Short enough for every suffix, and without the dots that a release may have. */}}
@@ -14,7 +14,10 @@
 {{- else if contains (printf "-%s-" $name) (printf "-%s-" .Release.Name) }}
 {{- $full = .Release.Name }}
 {{- end }}
-{{- $full | replace "." "-" | trunc 52 | trimSuffix "-" }}
+{{- $full = $full | replace "." "-" }}
+{{- /* Two long names that begin alike stay two. */}}
+{{- if gt (len $full) 52 }}{{- $full = printf "%s-%s" (trunc 43 $full | trimAll "-") (sha256sum $full | trunc 8) }}{{- end }}
+{{- $full | trimAll "-" }}
 {{- end }}
 
 {{/* Whether this chart makes the Pods' ServiceAccount: where the Pods or their rights are its own. */}}
@@ -52,7 +55,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
   "app.kubernetes.io/version" ($root.Chart.AppVersion | replace "+" "_" | trunc 63)
   "app.kubernetes.io/managed-by" $root.Release.Service
   "app.kubernetes.io/part-of" "reims" -}}
-{{- toYaml (merge $own $root.Values.commonLabels) }}
+{{- toYaml (merge $own (default dict $root.Values.commonLabels)) }}
 {{- end }}
 
 {{- define "reims-health.labels" -}}
@@ -83,7 +86,7 @@ reims.io/sidecar: {{ include "reims-health.fullname" . | quote }}
 
 {{- define "reims-health.imagePullSecrets" -}}
 {{- $names := list -}}
-{{- range concat (default list (default dict .Values.global).imagePullSecrets) .Values.imagePullSecrets }}
+{{- range concat (default list (default dict .Values.global).imagePullSecrets) (default list .Values.imagePullSecrets) }}
 {{- if kindIs "map" . }}{{- $names = append $names .name }}{{- else }}{{- $names = append $names . }}{{- end }}
 {{- end }}
 {{- if $names -}}

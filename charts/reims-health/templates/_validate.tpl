@@ -8,11 +8,11 @@
 
 {{- define "reims-health.problems" -}}
 {{- $problems := list -}}
-{{- range list "services" "tls" "sidecar" "migrations" "env" "memory" "mounts" "monitoring" }}
+{{- range list "services" "tls" "sidecar" "migrations" "env" "variables" "memory" "mounts" "names" "containers" "silent" "monitoring" }}
 {{- $problems = concat $problems (include (printf "reims-health.problems.%s" .) $ | fromYamlArray) }}
 {{- end }}
 {{- if and .Values.enabled .Values.api.enabled }}
-{{- range list "api" "probes" "pod" "traffic" "egress" }}
+{{- range list "api" "probes" "pod" "objects" "traffic" "egress" }}
 {{- $problems = concat $problems (include (printf "reims-health.problems.%s" .) $ | fromYamlArray) }}
 {{- end }}
 {{- end }}

@@ -12,17 +12,10 @@
 {{- if has (int $v.api.port) (list (int $v.sidecar.ports.health) (int $v.sidecar.ports.metrics)) }}
 {{- $p = append $p (printf "api.port is %d, a port of the sidecar: the containers of a Pod share their ports. Change one of them." (int $v.api.port)) }}
 {{- end }}
-{{- if and (not $v.api.preStop) (ge (int $v.api.drainSeconds) (int $v.pod.terminationGracePeriodSeconds)) }}
+{{- if and (not $v.api.preStop) (not (kindIs "invalid" $v.pod.terminationGracePeriodSeconds)) (ge (int $v.api.drainSeconds) (int $v.pod.terminationGracePeriodSeconds)) }}
 {{- $p = append $p (printf "pod.terminationGracePeriodSeconds is %d and api.drainSeconds is %d: nothing would be left for the API's own shutdown. Raise the first." (int $v.pod.terminationGracePeriodSeconds) (int $v.api.drainSeconds)) }}
 {{- end }}
 {{- toYaml $p }}
-{{- end }}
-
-{{/* Whether a text names /health, or anything below it but /health/live, right after a host
-     or at the start: the API's former module told of dependencies there. */}}
-{{- define "reims-health.asksHealth" -}}
-{{- $live := regexReplaceAll "/health/live([^a-zA-Z0-9_-]|$)" . " " -}}
-{{- if regexMatch "(^|[\\s\"'])(https?://)?[^/\\s\"']*/health([^a-zA-Z0-9_-]|$)" $live }}true{{ end }}
 {{- end }}
 
 {{/* A probe that fails restarts the API (startup, liveness). Restarts help against
@@ -34,7 +27,7 @@
 {{- range $name := list "startupProbe" "livenessProbe" "readinessProbe" }}
 {{- $probe := dict }}
 {{- range $handler := list "httpGet" "tcpSocket" "exec" "grpc" }}
-{{- with get (get $v.api $name) $handler }}{{- $_ := set $probe $handler . }}{{- end }}
+{{- with get (get $v.api $name | default dict) $handler }}{{- $_ := set $probe $handler . }}{{- end }}
 {{- end }}
 {{- if not $probe }}
 {{- $p = append $p (printf "api.%s is missing: say how the API itself is asked, by httpGet, tcpSocket, exec or grpc." $name) }}
@@ -42,8 +35,8 @@
 {{- $port := toString (dig "httpGet" "port" (dig "tcpSocket" "port" (dig "grpc" "port" "" $probe) $probe) $probe) }}
 {{- $command := dig "exec" "command" list $probe | join " " }}
 {{- $asksSidecar := or (has $port $ports) (regexMatch (printf ":(%s|%s)([^0-9]|$)" (index $ports 0) (index $ports 1)) $command) }}
-{{- if or $asksSidecar (include "reims-health.asksHealth" (dig "httpGet" "path" "" $probe)) (include "reims-health.asksHealth" $command) }}
-{{- $p = append $p (printf "api.%s asks the sidecar or a path that tells of dependencies: when one is down, every API container would be restarted, which mends nothing. Let it ask the API alone." $name) }}
+{{- if $asksSidecar }}
+{{- $p = append $p (printf "api.%s asks the sidecar, which tells of dependencies: when one is down, every API container would be restarted, which mends nothing. Let it ask the API alone." $name) }}
 {{- end }}
 {{- end }}
 {{- end }}

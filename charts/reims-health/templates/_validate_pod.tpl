@@ -6,7 +6,7 @@
 {{- $v := .Values -}}
 {{- $p := list -}}
 {{- $seen := dict "api" true "reims-health" true "wait-for-schema" true -}}
-{{- range concat $v.pod.initContainers $v.pod.containers }}
+{{- range concat (default list $v.pod.initContainers) (default list $v.pod.containers) }}
 {{- if hasKey $seen .name }}
 {{- $p = append $p (printf "pod.containers or pod.initContainers has %s, the name of another container of the Pod: give it another." .name) }}
 {{- end }}
@@ -33,7 +33,7 @@
 {{- $secrets := list (dict "mountPath" (include "reims-health.secretsDir" .)) -}}
 {{- range $value, $mounts := dict
   "sidecar.extraVolumeMounts" (include "reims-health.volumeMounts" . | fromYamlArray)
-  "migrations.volumeMounts" (concat $secrets $v.migrations.volumeMounts)
+  "migrations.volumeMounts" (concat $secrets (default list $v.migrations.volumeMounts))
   "api.volumeMounts" $v.api.volumeMounts }}
 {{- $seen := dict }}
 {{- range $mounts }}
