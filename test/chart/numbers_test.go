@@ -41,7 +41,7 @@ func TestBigNumbers(t *testing.T) {
 	const big = `
 deployment: {replicas: 1000000, revisionHistoryLimit: 1000000, progressDeadlineSeconds: 1000000}
 pod: {terminationGracePeriodSeconds: 1000000}
-podDisruptionBudget: {maxUnavailable: 1000000}
+podDisruptionBudget: {maxUnavailable: 1000000, minAvailable: null}
 redis: {db: 1000000}
 migrations: {ttlSecondsAfterFinished: 1000000}
 `
