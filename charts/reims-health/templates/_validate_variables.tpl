@@ -82,9 +82,11 @@
 {{- end }}
 {{- end }}
 {{- range $rules.contradictions }}
-{{- $holds := true }}
+{{- /* Defaults contradict nothing: one of the variables is given. */}}
+{{- $holds := false }}
+{{- range .variables }}{{- if hasKey $.env . }}{{- $holds = true }}{{- end }}{{- end }}
 {{- range .variables }}{{- if hasKey $skipped . }}{{- $holds = false }}{{- end }}{{- end }}
-{{- range $name, $pattern := .when }}{{- if not (regexMatch $pattern (get $values $name)) }}{{- $holds = false }}{{- end }}{{- end }}
+{{- range $name, $pattern := .when }}{{- if and $holds (not (regexMatch $pattern (get $values $name))) }}{{- $holds = false }}{{- end }}{{- end }}
 {{- if and $holds .notBelow }}
 {{- $one := include "reims-health.variables.nanoseconds" (get $values (first .variables)) | int64 }}
 {{- $other := include "reims-health.variables.nanoseconds" (get $values .notBelow) | int64 }}
