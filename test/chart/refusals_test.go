@@ -58,14 +58,17 @@ func TestVariablesAreRefusedAsByTheProgram(t *testing.T) {
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(charts(t), "reims-health"))); err != nil {
 		t.Fatal(err)
 	}
-	const judge = `{{- $rules := .Files.Get "files/configuration.json" | fromJson }}
+	const judge = `kind: ConfigMap
+data:
+  refused: |
+{{- $rules := .Files.Get "files/configuration.json" | fromJson }}
 {{- range $i, $env := .Values.global.cases }}
 {{- range include "reims-health.variables.check" (dict "rules" $rules "env" $env) | fromJsonArray }}
-{{ $i }} {{ .variable }}
+    {{ $i }} {{ .variable }}
 {{- end }}
 {{- end }}
 `
-	write(t, filepath.Join(dir, "templates", "judge.txt"), judge)
+	write(t, filepath.Join(dir, "templates", "judge.yaml"), judge)
 	write(t, filepath.Join(dir, "templates", "NOTES.txt"), "")
 	values, err := yaml.Marshal(map[string]any{"global": map[string]any{"cases": cases}})
 	if err != nil {
@@ -75,7 +78,7 @@ func TestVariablesAreRefusedAsByTheProgram(t *testing.T) {
 	write(t, file, string(values))
 	for _, helm := range helms {
 		out := mustTool(t, nil, helm, "template", "rel", dir, "--kube-version", kubeVersions[1], "--values", file,
-			"--values", filepath.Join(dir, "ci/hook-values.yaml"), "--show-only", "templates/judge.txt")
+			"--values", filepath.Join(dir, "ci/hook-values.yaml"), "--show-only", "templates/judge.yaml")
 		refused := make(map[string]bool)
 		for line := range strings.Lines(out) {
 			refused[strings.TrimSpace(line)] = true
