@@ -66,7 +66,7 @@
 {{- if and (not $rule) (get (default dict (get $rules.variables $base)) "secret") (ne $name $base) }}
 {{- $rule = dict "format" "path" }}
 {{- end }}
-{{- if $rule }}
+{{- if kindIs "map" $rule }}
 {{- $result := dict "skip" true }}
 {{- if kindIs "string" $value }}
 {{- $result = include "reims-health.variables.judge" (dict "rules" $rules "rule" $rule "text" $value) | fromJson }}
