@@ -22,7 +22,9 @@ func (c *checking) direct(ctx context.Context, envFile string) error {
 	if err != nil {
 		return err
 	}
-	services, closeClients, err := newServices(cfg, newLogger(cfg, c.stderr))
+	log := newLogger(cfg, c.stderr)
+	cfg.OnSecretHint(logHint(log))
+	services, closeClients, err := newServices(cfg, log)
 	defer closeClients()
 	if err != nil {
 		return scrubbed(cfg, err)

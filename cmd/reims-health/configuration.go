@@ -23,6 +23,7 @@ func newConfig(envFile *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			cfg.OnSecretHint(func(p config.Problem) { printWarnings(cmd.ErrOrStderr(), []config.Problem{p}) })
 			if output == "json" {
 				return cfg.PrintJSON(cmd.OutOrStdout())
 			}

@@ -58,7 +58,14 @@ func load(envFile string, stderr io.Writer) (*config.Config, *slog.Logger, error
 	for _, w := range warnings {
 		log.Warn("configuration", "variable", w.Variable, "warning", w.Text)
 	}
+	cfg.OnSecretHint(logHint(log))
 	return cfg, log, nil
+}
+
+func logHint(log *slog.Logger) func(config.Problem) {
+	return func(p config.Problem) {
+		log.Warn("the file of a secret is suspicious", "variable", p.Variable, "warning", p.Text)
+	}
 }
 
 // bounded runs f, and gives up waiting for it a while after ctx is done.

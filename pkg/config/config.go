@@ -18,6 +18,7 @@ type Config struct {
 
 	sources  map[string]string // where a variable that is set comes from
 	redactor *Redactor
+	hinter   *hinter
 }
 
 // Health is about the sidecar itself: what it serves, to whom, and its log.

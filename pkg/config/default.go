@@ -40,6 +40,7 @@ func Default() *Config {
 			LockTimeout: 5 * time.Second, StatementTimeout: 10 * time.Minute,
 		},
 		redactor: new(Redactor),
+		hinter:   newHinter(),
 	}
 	for _, v := range variables(c) {
 		v.bindSecret(c)

@@ -158,7 +158,7 @@ func (l *loader) loadSecret(v Variable) {
 	case given && fileGiven:
 		l.problem(v.Name, "set together with "+v.Name+"_FILE: remove one of them")
 	case given:
-		l.warnOfSecret(v.Name, value.value)
+		l.warnOfSecret(v, value.value)
 		l.decode(v, value.value, value.source)
 	case fileGiven:
 		l.useFile(v, strings.TrimSpace(file.value))
@@ -176,12 +176,12 @@ func (l *loader) useFile(v Variable, path string) {
 	l.config.sources[v.Name] = v.Name + "_FILE " + path
 }
 
-func (l *loader) warnOfSecret(variable, value string) {
-	if strings.TrimSpace(value) != value {
-		l.warn(variable, "begins or ends with white space, which counts as part of it (a Secret made with echo ends with a line break)")
+func (l *loader) warnOfSecret(v Variable, value string) {
+	if hint := secretHint(value, v.tag.Get("format") == "postgres"); hint != "" {
+		l.warn(v.Name, hint)
 	}
 	if len(value) < minSecret {
-		l.warn(variable, "shorter than 4 bytes: too short to be kept out of log lines")
+		l.warn(v.Name, "shorter than 4 bytes: too short to be kept out of log lines")
 	}
 }
 

@@ -27,6 +27,8 @@ type secret struct {
 	value    string
 	file     string
 	redactor *Redactor
+	hinter   *hinter
+	trimmed  bool // white space around the value does not count
 }
 
 func newSecret(s secret) Secret {
@@ -54,6 +56,7 @@ func (s Secret) Read() (string, error) {
 		if value, err = readSecret(held.file); err != nil {
 			return "", fmt.Errorf("read %s_FILE: %w", held.variable, err)
 		}
+		held.hinter.judge(held, value)
 	}
 	held.redactor.Add(value)
 	return value, nil

@@ -108,3 +108,89 @@ func TestSecretIsNeverShown(t *testing.T) {
 		t.Errorf("the zero value is %q", got)
 	}
 }
+
+// A hint names the file, comes once for each content, and quotes nothing of it.
+func TestSecretFileHints(t *testing.T) {
+	t.Parallel()
+	const bytes16le, bytes16be = "p\x00a\x00s\x00s\x00", "\x00p\x00a\x00s\x00s"
+	tests := []struct{ content, want string }{ // want "" is no hint
+		{"", "is empty"},
+		{"\n", "is empty"},
+		{"\r\n", "is empty"},
+		{" \t\n", "nothing but white space"},
+		{"\n\n", "nothing but white space"},
+		{"\ufeffsecret-word\n", "byte order mark"},
+		{"\ufeff\n", "byte order mark"},
+		{"\xff\xfe" + bytes16le, "UTF-16"},
+		{"\xfe\xff" + bytes16be, "UTF-16"},
+		{"\xff\xfe" + bytes16le + "\r\x00\n\x00", "UTF-16"},
+		{bytes16le, "UTF-16"},
+		{bytes16be, "UTF-16"},
+		{bytes16le + "\n\x00", "UTF-16"},
+		{"secret\x00", "NUL"},
+		{"\x00", "NUL"},
+		{"secret-word\n\n", "white space"},
+		{"secret-word \n", "white space"},
+		{"secret-word\r", "white space"},
+		{"\u00a0secret-word", "white space"},
+		{`"secret-word"` + "\n", "in quotes"},
+		{"'secret-word'", "in quotes"},
+		{"c2VjcmV0LXdvcmQ=\n", "base64"},
+		{"c2VjcmV0LXdvcmQK", "base64"}, // with its line break
+		{"secret-word", ""},
+		{"secret-word\r\n", ""},
+		{"sécrèt-wörd", ""},
+		{"caf\xe9 au lait", ""}, // Latin-1
+		{`"secret-word`, ""},
+		{`"`, ""},
+		{"abcd", ""}, // short base64
+		{"correcthorsebattery1", ""},
+		{"hunter2hunter2hunter2hun", ""},
+		{"TtGIsuIWaGzQUhFfdhoBbFZ0C9pGvT2R", ""}, // openssl rand -base64 24
+		{"4f1d9c0a5b7e4d2f8a6c3e1b9d7f5a30", ""}, // openssl rand -hex 16
+	}
+	for _, tt := range tests {
+		file := writeFile(t, tt.content)
+		c, _ := load(t, "MINIO_SECRET_KEY_FILE="+file)
+		var hints []config.Problem
+		c.OnSecretHint(func(p config.Problem) { hints = append(hints, p) })
+		value := read(t, c.MinIO.SecretKey)
+		read(t, c.MinIO.SecretKey)
+		if tt.want == "" {
+			if len(hints) > 0 {
+				t.Errorf("%q: false alarm: %v", tt.content, hints)
+			}
+			continue
+		}
+		if len(hints) != 1 || hints[0].Variable != "MINIO_SECRET_KEY_FILE" ||
+			!strings.Contains(hints[0].Text, file) || !strings.Contains(hints[0].Text, tt.want) {
+			t.Errorf("%q: %v, want one hint: %s", tt.content, hints, tt.want)
+			continue
+		}
+		if bare := strings.Trim(value, " \t\r\n\x00"); bare != "" && strings.Contains(hints[0].Text, bare) {
+			t.Errorf("%q: %v shows the value", tt.content, hints)
+		}
+	}
+}
+
+func TestSecretFileHintsComeOncePerChange(t *testing.T) {
+	t.Parallel()
+	file := writeFile(t, "")
+	c, _ := load(t, "REDIS_PASSWORD_FILE="+file, "DATABASE_MIGRATION_URL_FILE="+writeFile(t, "postgres://db \n\n"))
+	read(t, c.Redis.Password) // before anybody wants to know
+	var hints []string
+	c.OnSecretHint(func(p config.Problem) { hints = append(hints, p.Text) })
+	for _, content := range []string{"", "", "\ufeffa", "\ufeffb", "good-password", "good-password", ""} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		read(t, c.Redis.Password)
+	}
+	if len(hints) != 4 {
+		t.Errorf("%d hints, want 4: empty, twice a byte order mark, empty:\n%s", len(hints), strings.Join(hints, "\n"))
+	}
+	hints = nil
+	if _, err := c.ForMigration(); err != nil || len(hints) > 0 {
+		t.Errorf("white space around a URL does not count: %v, %v", hints, err)
+	}
+}

@@ -121,11 +121,12 @@ func (v Variable) itemWords() string {
 	return "text"
 }
 
-// bindSecret ties a secret to its name and to the redactor of its Config.
+// bindSecret ties a secret to its name, and to the redactor and the hinter of its Config.
 func (v Variable) bindSecret(c *Config) {
 	if s, ok := reflect.TypeAssert[*Secret](v.field.Addr()); ok {
 		held := s.get()
-		held.variable, held.redactor = v.Name, c.redactor
+		held.variable, held.redactor, held.hinter = v.Name, c.redactor, c.hinter
+		held.trimmed = v.tag.Get("format") == "postgres"
 		*s = newSecret(held)
 	}
 }
