@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/reims/reims-health/pkg/dial"
 )
 
 // Config says which database to use and how. The zero value of a field stands
@@ -66,8 +68,12 @@ type Config struct {
 	SlowQuery time.Duration
 	// Logger takes one record a statement and a dial. The default discards them.
 	Logger *slog.Logger
-	// DialFunc opens the network connection. The default is a net.Dialer's.
+	// DialFunc opens the network connection to one address. The default is a
+	// net.Dialer's.
 	DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+	// Lookup resolves Host. Each of its addresses has a share of ConnectTimeout: to
+	// connect, and to begin to answer. The default is the system's resolver.
+	Lookup dial.LookupFunc
 }
 
 // SSLMode returns the libpq sslmode in effect: mode where it is set; else
@@ -110,9 +116,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.DialFunc == nil {
-		c.DialFunc = new(net.Dialer).DialContext
 	}
 	return c
 }

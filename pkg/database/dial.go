@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -33,17 +34,25 @@ type dialer struct {
 
 // beforeConnect is called with a copy of the pool's configuration before each dial.
 func (d *dialer) beforeConnect(ctx context.Context, cc *pgx.ConnConfig) error {
+	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, d.config.ConnectTimeout)
 	defer cancel()
 	password, err := d.config.Password(ctx)
 	if err != nil {
 		return &Error{Op: d.op() + ": read the password", Code: codeInvalidAuthorization, Err: err, kind: ErrConnection}
 	}
-	cc.Password = password
 	if err := d.readTLS(cc); err != nil {
 		return err
 	}
 	d.offerStatementTimeout(cc)
+	newRoutes(d.config).spread(ctx, cc)
+	cc.ConnectTimeout = max(d.config.ConnectTimeout-time.Since(start), time.Millisecond)
+	build := cc.BuildFrontend
+	cc.AfterNetConnect = func(_ context.Context, c *pgconn.Config, conn net.Conn) (net.Conn, error) {
+		d.withdrawStatementTimeout(c)
+		offerPassword(c, password, build)
+		return conn, nil
+	}
 	return nil
 }
 
@@ -93,18 +102,18 @@ func (d *dialer) offerStatementTimeout(cc *pgx.ConnConfig) {
 		}
 		return closeOnFatal(conn, e)
 	}
-	cc.AfterNetConnect = func(_ context.Context, c *pgconn.Config, conn net.Conn) (net.Conn, error) {
-		if d.refused.Load() {
-			delete(c.RuntimeParams, statementTimeoutKey)
-		}
-		return conn, nil
-	}
 	if !d.learned.Load() {
 		last := &pgconn.FallbackConfig{Host: cc.Host, Port: cc.Port, TLSConfig: cc.TLSConfig}
 		if n := len(cc.Fallbacks); n > 0 {
 			last = cc.Fallbacks[n-1]
 		}
 		cc.Fallbacks = append(cc.Fallbacks, last)
+	}
+}
+
+func (d *dialer) withdrawStatementTimeout(c *pgconn.Config) {
+	if d.refused.Load() {
+		delete(c.RuntimeParams, statementTimeoutKey)
 	}
 }
 

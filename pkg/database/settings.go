@@ -35,7 +35,7 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	// prepared or described in one and used in the next.
 	conn.DefaultQueryExecMode = pgx.QueryExecModeExec
 	conn.StatementCacheCapacity, conn.DescriptionCacheCapacity = 0, 0
-	conn.ConnectTimeout, conn.DialFunc = c.ConnectTimeout, c.DialFunc
+	conn.ConnectTimeout = c.ConnectTimeout
 	if c.MaxMessage > 0 {
 		conn.BuildFrontend = c.buildFrontend
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/reims/reims-health/pkg/health"
@@ -22,6 +23,19 @@ func networkFault(err error) *health.Fault {
 		return own
 	}
 	return &health.Fault{Reason: networkReason(err), Err: err}
+}
+
+// fromNetwork reports whether the fault came before the service said anything, so
+// that another address of its host may do better.
+func fromNetwork(fault *health.Fault) bool { return slices.Contains(progress, fault.Reason) }
+
+// moreTelling returns the fault of the attempt that got further: at another address
+// of the host, which counts where they got equally far. The earlier one may be nil.
+func moreTelling(earlier, later *health.Fault) *health.Fault {
+	if earlier != nil && fromNetwork(later) && further(earlier.Reason, later.Reason) > 0 {
+		return earlier
+	}
+	return later
 }
 
 func networkReason(err error) health.Reason {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dial"
 	"github.com/reims/reims-health/pkg/health"
 )
 
@@ -26,7 +27,8 @@ const maxHTTPReply = 4 << 20
 // one, by net/http, unless it is a POST.
 type webClient struct {
 	redialer
-	http *http.Client
+	http   *http.Client
+	dialer *dial.Dialer
 	// scheme is the variable that chooses between HTTP and HTTPS.
 	scheme  string
 	timeout time.Duration
@@ -43,11 +45,11 @@ type webReply struct {
 
 // newWebClient does not connect. The timeout bounds what a cancelled check leaves
 // behind: net/http finishes a dial that nobody waits for any more.
-func newWebClient(scheme string, config *tls.Config, timeout time.Duration) *webClient {
-	dialer := &net.Dialer{Timeout: timeout}
-	return &webClient{scheme: scheme, timeout: timeout, http: &http.Client{
+func newWebClient(scheme string, config *tls.Config, timeout time.Duration, lookup dial.LookupFunc) *webClient {
+	dialer := &dial.Dialer{Lookup: lookup, Timeout: timeout}
+	return &webClient{scheme: scheme, timeout: timeout, dialer: dialer, http: &http.Client{
 		Transport: &http.Transport{
-			DialContext:            dialer.DialContext,
+			DialContext:            dialRoute,
 			TLSClientConfig:        config,
 			TLSHandshakeTimeout:    timeout,
 			MaxIdleConnsPerHost:    1,
@@ -71,9 +73,40 @@ func (c *webClient) begin() {
 	}
 }
 
-// do sends the request and reads the whole answer, whatever its status. Its error
-// is a [health.Fault].
+// routeKey is that of the [dial.Route] of a request's context.
+type routeKey struct{}
+
+// dialRoute dials for a request of [webClient.do].
+func dialRoute(ctx context.Context, network, addr string) (net.Conn, error) {
+	route, ok := ctx.Value(routeKey{}).(*dial.Route)
+	if !ok {
+		return nil, errors.New("dial " + addr + ": the request has no route")
+	}
+	return route.DialContext(ctx, network, addr)
+}
+
+// do sends the request and reads the whole answer, whatever its status. After a
+// failure of the network on a fresh connection, a request without a body is sent to
+// the host's other addresses too. Its error is a [health.Fault].
 func (c *webClient) do(req *http.Request) (webReply, error) {
+	route := c.dialer.Route()
+	req = req.WithContext(context.WithValue(req.Context(), routeKey{}, route))
+	var told *health.Fault
+	for {
+		reply, err := c.send(req)
+		if err == nil {
+			return reply, nil
+		}
+		fault := networkFault(err)
+		told = moreTelling(told, fault)
+		if !fromNetwork(fault) || !route.Left() || req.Body != nil || req.Context().Err() != nil {
+			return webReply{}, told
+		}
+	}
+}
+
+// send sends the request once.
+func (c *webClient) send(req *http.Request) (webReply, error) {
 	var ready time.Time
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { ready = time.Now() }}
 	reply, err := c.exchange(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
@@ -136,7 +169,7 @@ func (c *webClient) fault(req *http.Request, err error, connected bool) *health.
 	case connected && fault.Reason == health.Error:
 		fault.Reason = health.Protocol
 	}
-	if errors.Is(err, errAsksForTLS) || !secure && wantsTLS(req.Context(), fault, "tcp", hostPort(req.URL), c.timeout/4) {
+	if errors.Is(err, errAsksForTLS) || !secure && wantsTLS(req.Context(), c.dialer, fault, "tcp", hostPort(req.URL), c.timeout/4) {
 		return &health.Fault{Reason: health.TLS, Message: "the server speaks HTTPS, and " + c.scheme + " says HTTP", Err: err}
 	}
 	return fault

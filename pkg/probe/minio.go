@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dial"
 	"github.com/reims/reims-health/pkg/health"
 )
 
@@ -27,6 +28,8 @@ type MinIOOptions struct {
 	Buckets []string
 	// Timeout bounds a check, dialling included.
 	Timeout time.Duration
+	// Lookup resolves the host of Endpoint. The default is the system's resolver.
+	Lookup dial.LookupFunc
 }
 
 // MinIO checks a MinIO server: a signed ListBuckets, and HEAD on each bucket that
@@ -48,7 +51,7 @@ var (
 // connect.
 func NewMinIO(options MinIOOptions) *MinIO {
 	return &MinIO{
-		webClient: newWebClient("MINIO_SECURE", TLSConfig(options.CAFile), options.Timeout),
+		webClient: newWebClient("MINIO_SECURE", TLSConfig(options.CAFile), options.Timeout, options.Lookup),
 		options:   options,
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dial"
 	"github.com/reims/reims-health/pkg/health"
 )
 
@@ -30,6 +31,8 @@ type OllamaOptions struct {
 	InferenceModel string
 	// Timeout bounds a check, dialling and inference included.
 	Timeout time.Duration
+	// Lookup resolves the host of BaseURL. The default is the system's resolver.
+	Lookup dial.LookupFunc
 }
 
 // Ollama checks an Ollama server: GET /api/tags, and the opt-in inference.
@@ -49,7 +52,7 @@ var (
 // connect.
 func NewOllama(options OllamaOptions) *Ollama {
 	o := &Ollama{
-		webClient: newWebClient("OLLAMA_HOST", TLSConfig(""), options.Timeout),
+		webClient: newWebClient("OLLAMA_HOST", TLSConfig(""), options.Timeout, options.Lookup),
 		options:   options,
 	}
 	if base, err := url.Parse(options.BaseURL); err == nil {

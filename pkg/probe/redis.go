@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"github.com/reims/reims-health/pkg/dial"
 	"github.com/reims/reims-health/pkg/health"
 )
 
@@ -33,6 +34,8 @@ type RedisOptions struct {
 	AllowReplica bool
 	// Timeout bounds a check, dialling included.
 	Timeout time.Duration
+	// Lookup resolves the host of Addr. The default is the system's resolver.
+	Lookup dial.LookupFunc
 }
 
 // Redis checks a Redis server: PING and INFO in one round trip, on one connection
@@ -40,6 +43,9 @@ type RedisOptions struct {
 type Redis struct {
 	redialer
 	options RedisOptions
+	dialer  *dial.Dialer
+	// route leads the client, or those of one check, through the host's addresses.
+	route *dial.Route
 
 	// client holds one connection and is thrown away with it. That keeps go-redis
 	// from its own ideas about a server that is down: a goroutine that goes on
@@ -63,7 +69,7 @@ func NewRedis(options RedisOptions) *Redis {
 	// go-redis writes raw dial errors to stderr and has no logger but this one, a
 	// variable of its package. All that it says is also in the errors it returns.
 	logging.Disable()
-	return &Redis{options: options}
+	return &Redis{options: options, dialer: &dial.Dialer{Lookup: options.Lookup, Timeout: options.Timeout}}
 }
 
 // Check implements [health.Checker].
@@ -74,21 +80,45 @@ func (r *Redis) Check(ctx context.Context) (health.Observation, error) {
 	if r.expired(time.Now()) {
 		r.drop()
 	}
-	fresh := r.client == nil
-	reply, err := r.ask(ctx)
-	if !fresh && hungUp(err) {
+	reply, fault := r.askAny(ctx)
+	if fault != nil {
 		r.drop()
-		reply, err = r.ask(ctx)
-	}
-	if err != nil {
-		fault := r.fault(err)
-		r.drop()
-		if r.options.TLS == nil && wantsTLS(ctx, fault, r.network(), r.options.Addr, r.options.Timeout/4) {
-			fault = &health.Fault{Reason: health.TLS, Message: "Redis speaks TLS at REDIS_PORT, and REDIS_TLS is off", Err: err}
+		if r.options.TLS == nil && wantsTLS(ctx, r.dialer, fault, r.network(), r.options.Addr, r.options.Timeout/4) {
+			fault = &health.Fault{Reason: health.TLS, Message: "Redis speaks TLS at REDIS_PORT, and REDIS_TLS is off", Err: fault.Err}
 		}
 		return health.Observation{}, fault
 	}
 	return r.judge(reply)
+}
+
+// askAny asks on the connection that is open. Where there is none, or it has died
+// since it was last used, it asks on a fresh one, and on one to another address of the
+// host after a failure of the network.
+func (r *Redis) askAny(ctx context.Context) (redisReply, *health.Fault) {
+	if r.client != nil {
+		reply, err := r.ask(ctx)
+		switch {
+		case err == nil:
+			return reply, nil
+		case !hungUp(err):
+			return redisReply{}, r.fault(err)
+		}
+		r.drop()
+	}
+	r.route = r.dialer.Route()
+	var told *health.Fault
+	for {
+		reply, err := r.ask(ctx)
+		if err == nil {
+			return reply, nil
+		}
+		fault := r.fault(err)
+		told = moreTelling(told, fault)
+		if !fromNetwork(fault) || !r.route.Left() || ctx.Err() != nil {
+			return redisReply{}, told
+		}
+		r.drop()
+	}
 }
 
 // Close gives up the connection. It must not run beside Check.
@@ -140,10 +170,13 @@ func (r *Redis) ask(ctx context.Context) (redisReply, error) {
 }
 
 func (r *Redis) connect() *redis.Client {
+	route := r.route // go-redis may still be dialling when the check is over
 	client := redis.NewClient(&redis.Options{
-		Network:                    r.network(),
-		Addr:                       r.options.Addr,
-		Dialer:                     r.dial,
+		Network: r.network(),
+		Addr:    r.options.Addr,
+		Dialer: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return r.dial(ctx, route, network, addr)
+		},
 		OnConnect:                  func(context.Context, *redis.Conn) error { r.ready = time.Now(); return nil },
 		Protocol:                   2, // nothing here needs RESP3 and its pushes
 		CredentialsProviderContext: r.credentials,

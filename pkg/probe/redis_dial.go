@@ -5,17 +5,19 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"os"
 	"strings"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dial"
 	"github.com/reims/reims-health/pkg/health"
 )
 
 // maxRedisReply is far above what PING and INFO answer together (some 6 kB).
 const maxRedisReply = 1 << 20
 
-func (r *Redis) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+func (r *Redis) dial(ctx context.Context, route *dial.Route, network, addr string) (net.Conn, error) {
+	conn, err := route.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +54,7 @@ func (r *Redis) handshake(ctx context.Context, conn *tls.Conn) error {
 	limited, cancel := context.WithTimeout(ctx, r.options.Timeout/2)
 	defer cancel()
 	err := conn.HandshakeContext(limited)
-	if errors.Is(err, context.DeadlineExceeded) && r.speaksPlain(ctx, conn.RemoteAddr()) {
+	if (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)) && r.speaksPlain(ctx, conn.RemoteAddr()) {
 		return &health.Fault{
 			Reason:  health.TLS,
 			Message: "Redis does not offer TLS at REDIS_PORT, and REDIS_TLS asks for it",

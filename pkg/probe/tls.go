@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dial"
 	"github.com/reims/reims-health/pkg/health"
 )
 
@@ -100,17 +101,17 @@ func readRegular(name string, limit int64) ([]byte, error) {
 // wantsTLS reports whether fault came from speaking plainly to a server that
 // speaks TLS: such a server hangs up, or sends an alert. Nothing but a handshake
 // is sent, so it does not matter whose certificate it is.
-func wantsTLS(ctx context.Context, fault *health.Fault, network, addr string, limit time.Duration) bool {
+func wantsTLS(ctx context.Context, d *dial.Dialer, fault *health.Fault, network, addr string, limit time.Duration) bool {
 	if fault.Reason != health.Reset && fault.Reason != health.Protocol {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // see above
-	conn, err := dialer.DialContext(ctx, network, addr)
+	conn, err := d.DialContext(ctx, network, addr)
 	if err != nil {
 		return false
 	}
-	_ = conn.Close()
-	return true
+	defer func() { _ = conn.Close() }()
+	secured := tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // see above
+	return secured.HandshakeContext(ctx) == nil
 }
