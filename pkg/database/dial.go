@@ -72,7 +72,7 @@ func (d *dialer) readTLS(cc *pgx.ConnConfig) error {
 		// socket of a server that is down.
 		return &Error{
 			Op:   d.op() + ": read the TLS files",
-			Err:  &tls.CertificateVerificationError{Err: errors.New(err.Error())},
+			Err:  &tls.CertificateVerificationError{Err: &tlsFileError{err.Error(), d.config.tlsProblem()}},
 			kind: ErrConnection,
 		}
 	}

@@ -19,6 +19,7 @@ func (p *Postgres) acquireFault(err error) *health.Fault {
 	var (
 		dial  *pgconn.ConnectError
 		coded interface{ SQLState() string }
+		files interface{ TLSProblem() string }
 	)
 	switch {
 	case errors.As(err, &dial):
@@ -27,11 +28,18 @@ func (p *Postgres) acquireFault(err error) *health.Fault {
 		// Nothing was dialled, so it is the pool's own: it asks for the password first.
 		return &health.Fault{Reason: health.Auth, Err: err, Message: "the password can't be read: " +
 			"check DATABASE_PASSWORD_FILE and the Secret that is mounted there"}
+	case errors.As(err, &files) && files.TLSProblem() != "":
+		return &health.Fault{Reason: health.TLS, Err: err, Message: tlsProblem(files.TLSProblem())}
 	case errors.Is(err, context.DeadlineExceeded):
 		return p.waitFault(err)
 	default:
 		return networkFault(err)
 	}
+}
+
+// tlsProblem names the variables instead of the pool's fields.
+func tlsProblem(problem string) string {
+	return strings.NewReplacer("SSLRootCert", "DATABASE_SSLROOTCERT", "SSLCert", "DATABASE_SSLCERT", "SSLKey", "DATABASE_SSLKEY").Replace(problem)
 }
 
 // waitFault tells why the deadline passed before there was a connection.

@@ -1,0 +1,75 @@
+package database
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// tlsFileError says in plain words which of the TLS files can't be used, and why. The
+// words hold neither paths nor what is in the files.
+type tlsFileError struct {
+	text    string
+	problem string
+}
+
+func (e *tlsFileError) Error() string { return e.text }
+
+// TLSProblem returns the words, for callers that may not show an error's text. They
+// begin with the name of the field of [Config].
+func (e *tlsFileError) TLSProblem() string { return e.problem }
+
+// tlsProblem looks for what is wrong with the files; empty where it finds nothing.
+func (c Config) tlsProblem() string {
+	content := map[string][]byte{}
+	for _, f := range [][2]string{{"SSLRootCert", c.SSLRootCert}, {"SSLCert", c.SSLCert}, {"SSLKey", c.SSLKey}} {
+		if f[1] == "" || f[1] == "system" && f[0] == "SSLRootCert" {
+			continue
+		}
+		info, err := os.Stat(f[1])
+		if err == nil && !info.Mode().IsRegular() {
+			return f[0] + ": the file is not a regular one"
+		}
+		if err == nil {
+			content[f[0]], err = os.ReadFile(f[1])
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return f[0] + ": the file is missing"
+		case errors.Is(err, fs.ErrPermission):
+			return f[0] + ": the sidecar's user may not read the file"
+		case err != nil:
+			return f[0] + ": the file can't be read"
+		}
+	}
+	if roots, ok := content["SSLRootCert"]; ok && !x509.NewCertPool().AppendCertsFromPEM(roots) {
+		return "SSLRootCert: the file holds no certificate in PEM form"
+	}
+	if c.SSLKey == "" {
+		return ""
+	}
+	return keyProblem(content["SSLCert"], content["SSLKey"])
+}
+
+func keyProblem(cert, key []byte) string {
+	block, _ := pem.Decode(key)
+	if block == nil {
+		return "SSLKey: the file holds no key in PEM form"
+	}
+	if strings.Contains(block.Type, "ENCRYPTED") || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
+		return "SSLKey: the key is encrypted, and there is no passphrase for it: store it without one"
+	}
+	_, err := tls.X509KeyPair(cert, key)
+	switch {
+	case err == nil:
+		return ""
+	case strings.Contains(err.Error(), "does not match"):
+		return "SSLKey: the key is not that of the certificate in SSLCert"
+	default:
+		return "SSLCert and SSLKey: the files hold no certificate and key that can be used together"
+	}
+}
