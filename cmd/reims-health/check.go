@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
@@ -160,6 +161,9 @@ func down(d *check.Details) error {
 		if s.Failed > 0 {
 			n++
 		}
+	}
+	if n == 0 {
+		return fmt.Errorf("a Pod with this configuration would not become ready: %s", strings.Join(d.NotReady, "; "))
 	}
 	return fmt.Errorf("%d of %d services failed", n, len(d.Services))
 }

@@ -20,7 +20,7 @@ func describe(ctx context.Context, all []probed) (*check.Details, error) {
 	now := time.Now()
 	s := &health.Snapshot{Time: now}
 	for _, p := range all {
-		s.Results = append(s.Results, p.last())
+		s.Results = append(s.Results, p.merged())
 	}
 	handler := server.NewHandler(still{s.At(now)}, server.Options{Details: server.Full})
 	client := check.NewClient(check.Options{
@@ -37,7 +37,27 @@ func describe(ctx context.Context, all []probed) (*check.Details, error) {
 		s.Failed, s.Problems = p.failures()
 		d.Success = d.Success && s.Failed == 0
 	}
+	d.Ready = "ready"
+	if r := s.At(now).Readiness(); !r.Ready {
+		d.Ready, d.Success = "not_ready", false
+		for _, c := range r.Causes {
+			d.NotReady = append(d.NotReady, fmt.Sprintf("%s: %s: %s", c.Source, c.Reason, c.Message))
+		}
+	}
 	return d, nil
+}
+
+// merged is the last result, proven by any of the probes as a sidecar's would be, and
+// with no grace: a run that ends now cannot wait for what comes after it.
+func (p probed) merged() health.Result {
+	r := p.last()
+	svc := *r.Service
+	svc.ReadinessGrace = 0
+	r.Service = &svc
+	for _, other := range p {
+		r.Proven = r.Proven || other.Proven
+	}
+	return r
 }
 
 // failures counts the probes that failed and, where there were several probes, tells

@@ -99,7 +99,8 @@ func (c *Client) Get(ctx context.Context, path string) (*Answer, error) {
 }
 
 func (c *Client) get(ctx context.Context, path string) (*Answer, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.options.URL.String()+path, nil)
+	var names lookup
+	req, err := http.NewRequestWithContext(names.trace(ctx), http.MethodGet, c.options.URL.String()+path, nil)
 	if err != nil {
 		return nil, bare(err)
 	}
@@ -110,7 +111,7 @@ func (c *Client) get(ctx context.Context, path string) (*Answer, error) {
 	began := time.Now()
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, bare(err)
+		return nil, names.blame(bare(err), c.options.URL.Hostname())
 	}
 	defer resp.Body.Close()
 	body, err := readBody(resp.Body)

@@ -11,9 +11,13 @@ import (
 type Details struct {
 	URL string `json:"url,omitempty"`
 	// Direct says that no sidecar was asked: the probes were run in place.
-	Direct   bool             `json:"direct,omitempty"`
-	Success  bool             `json:"success"`
-	Status   string           `json:"status"`
+	Direct  bool   `json:"direct,omitempty"`
+	Success bool   `json:"success"`
+	Status  string `json:"status"`
+	// Ready is, of probes that were run in place, what /health/ready of a new Pod would
+	// say: ready or not_ready. NotReady tells why not: "database: schema_behind: …".
+	Ready    string           `json:"ready,omitempty"`
+	NotReady []string         `json:"not_ready,omitempty"`
 	Services []ServiceDetails `json:"services"`
 }
 

@@ -9,8 +9,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -29,10 +31,10 @@ func explain(ctx context.Context, err error, o Options) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case errors.As(err, &dns):
+		return unresolved(dns, o)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return advise("connection refused: nothing listens there", role.refused)
-	case errors.As(err, &dns):
-		return advise(fmt.Sprintf("the host %q was not found", dns.Name), "is the name right, and does it resolve here? A cluster's names resolve in its Pods only")
 	case os.IsTimeout(err), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%w within %s\n  %s; --timeout waits longer", errTimeout, o.Timeout, role.silent)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
@@ -49,6 +51,40 @@ func explain(ctx context.Context, err error, o Options) error {
 		return advise("the connection was closed without an answer", "is that port "+role.whose+"?")
 	case strings.Contains(err.Error(), "malformed HTTP"):
 		return advise("the answer is no HTTP", "is that port "+role.whose+"? Another protocol is spoken there")
+	}
+	return err
+}
+
+// unresolved says why a name has no address: it does not exist, or the name server did
+// not answer, or it answered that it does not know. The sidecar was not asked.
+func unresolved(err *net.DNSError, o Options) error {
+	const server = "is the DNS up, and is port 53 (UDP and TCP) open from here to the servers of /etc/resolv.conf? The sidecar itself was not asked"
+	switch {
+	case err.IsNotFound:
+		return advise(fmt.Sprintf("the host %q was not found", err.Name), "is the name right, and does it resolve here? A cluster's names resolve in its Pods only")
+	case err.IsTimeout:
+		return advise(fmt.Sprintf("the name server did not answer within %s, so %q has no address", o.Timeout, err.Name), server+"; --timeout waits longer")
+	default:
+		return advise(fmt.Sprintf("the name server did not look up %q: it refused or failed (%s)", err.Name, Printable(err.Err)), server)
+	}
+}
+
+// lookup follows the name resolution of a request. The client gives up at its timeout
+// without telling what it was waiting for.
+type lookup struct{ pending atomic.Bool }
+
+func (l *lookup) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		DNSStart: func(httptrace.DNSStartInfo) { l.pending.Store(true) },
+		DNSDone:  func(httptrace.DNSDoneInfo) { l.pending.Store(false) },
+	})
+}
+
+// blame returns the error of a request for the host: one of the lookup, where that
+// was still going on when the time was over.
+func (l *lookup) blame(err error, host string) error {
+	if l.pending.Load() && (os.IsTimeout(err) || errors.Is(err, context.DeadlineExceeded)) {
+		return &net.DNSError{Err: "no answer in time", Name: host, IsTimeout: true}
 	}
 	return err
 }

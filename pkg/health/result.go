@@ -29,10 +29,10 @@ type Result struct {
 	// before this process began: the zero time where it was not.
 	failing time.Time
 	level   Status        // of the latest outcome
-	worse [4]int        // results in a row at least as bad as each status
-	good  [4]int        // results in a row at most as bad as each status
-	cause [4]*Fault     // the latest fault of each status
-	stale time.Duration // age past which the result no longer counts
+	worse   [4]int        // results in a row at least as bad as each status
+	good    [4]int        // results in a row at most as bad as each status
+	cause   [4]*Fault     // the latest fault of each status
+	stale   time.Duration // age past which the result no longer counts
 }
 
 // NewResult is the state before the first check of a service that is watched from

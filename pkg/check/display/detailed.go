@@ -35,7 +35,18 @@ func (p *Printer) DetailsSummary(d *check.Details) {
 		p.line()
 		from = plural(len(d.Services), "service") + ", probed from here; /health would say "
 	}
-	p.line(from, statusStyle(d.Status).Render(d.Status))
+	if d.Ready == "" {
+		p.line(from, statusStyle(d.Status).Render(d.Status))
+		return
+	}
+	style := green()
+	if len(d.NotReady) > 0 {
+		style = red()
+	}
+	p.line(from, statusStyle(d.Status).Render(d.Status), ", /health/ready ", style.Render(d.Ready))
+	for _, why := range d.NotReady {
+		p.line("  not ready: ", red().Render(why))
+	}
 }
 
 // Probe writes one service in a line, for a probe that was run in place. Longest is the
