@@ -31,6 +31,8 @@ LABEL org.opencontainers.image.title="reims-health" \
       org.opencontainers.image.revision="$COMMIT" \
       org.opencontainers.image.created="$CREATED"
 COPY --from=build /rootfs /
+# So that kubectl exec POD -c reims-health -- reims-health check works.
+ENV PATH=/
 USER 65532:65532
 EXPOSE 8008 9008
 ENTRYPOINT ["/reims-health"]

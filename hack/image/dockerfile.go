@@ -85,6 +85,10 @@ func (s *stageReader) read(command instructions.Command) error {
 		for _, l := range c.Labels {
 			s.config.Labels[l.Key] = l.Value
 		}
+	case *instructions.EnvCommand:
+		for _, e := range c.Env {
+			s.config.Env = append(s.config.Env, e.Key+"="+e.Value)
+		}
 	case *instructions.UserCommand:
 		s.config.User = c.User
 	case *instructions.ExposeCommand:

@@ -27,6 +27,7 @@ func TestDockerfile(t *testing.T) {
 	}
 	want := v1.Config{
 		User:         "65532:65532",
+		Env:          []string{"PATH=/"}, // where the program is
 		Entrypoint:   []string{"/reims-health"},
 		Cmd:          []string{"serve"},
 		ExposedPorts: map[string]struct{}{"8008/tcp": {}, "9008/tcp": {}},
@@ -125,7 +126,7 @@ func TestDockerfileRefused(t *testing.T) {
 		"other files":       {good + "COPY README.md /\n", "want COPY"},
 		"owned files":       {"FROM scratch\nCOPY --from=build --chown=1 /rootfs /\n", "want COPY"},
 		"a command":         {good + "RUN true\n", "does not know"},
-		"a variable":        {good + "ENV A=b\n", "does not know"},
+		"a volume":          {good + "VOLUME /a\n", "does not know"},
 		"a shell":           {good + "ENTRYPOINT /reims-health\n", "no shell"},
 		"a shell for CMD":   {good + "CMD serve\n", "no shell"},
 		"an unknown word":   {good + "SIDEWAYS\n", "SIDEWAYS"},
