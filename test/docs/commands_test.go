@@ -20,7 +20,7 @@ type flags []string
 // verbs are those that the pages use. A new one is added here after it was tried.
 var verbs = map[string]map[string]flags{
 	"kubectl": {
-		"apply": {"-f="}, "create": {"--from-file=", "--from-literal="}, "debug": {"-it", "--image=", "--target=", "--profile=", "--custom="},
+		"apply": {"-f="}, "auth": {"--as=", "--subresource="}, "create": {"--from-file=", "--from-literal="}, "debug": {"-it", "--image=", "--target=", "--profile=", "--custom="},
 		"delete": {"-l="}, "describe": {}, "drain": {"--delete-emptydir-data", "--ignore-daemonsets"}, "exec": {"-c=", "-it", "--"}, "get": {"-l=", "-o=", "-w"},
 		"logs": {"-c=", "--previous", "-f"}, "port-forward": {}, "rollout": {}, "scale": {"--replicas="}, "top": {}, "wait": {"--for=", "--timeout="}, "annotate": {}, "label": {},
 	},
