@@ -232,6 +232,7 @@ func (r *reference) inPod(positional []string, inside []word) error {
 
 func (r *reference) names(name string, positional []string) error {
 	for _, p := range positional {
+		p = strings.ReplaceAll(p, "FULLNAME", "reims-reims-health") // as the pages call it
 		target := ""
 		if m := object.FindStringSubmatch(p); m != nil {
 			target = m[2]
