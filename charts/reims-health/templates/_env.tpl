@@ -134,6 +134,11 @@
 {{- $dir := include "reims-health.secretsDir" . -}}
 {{- $env := include "reims-health.env.common" (dict "root" . "resources" .Values.migrations.resources) | fromYaml -}}
 {{- $env = merge $env (include "reims-health.env.database" . | fromYaml) -}}
+{{- /* The rest of the Job's time is for the image, and for the last words. */}}
+{{- $_ := set $env "MIGRATE_RETRY_FOR" (printf "%ds" (div (mul (int64 .Values.migrations.activeDeadlineSeconds) 9) 10)) }}
+{{- $secrets := list -}}
+{{- range include "reims-health.secrets.migrate" . | fromYamlArray }}{{- $secrets = append $secrets .secret }}{{- end }}
+{{- with $secrets }}{{- $_ := set $env "MIGRATE_SECRET" (uniq . | join " or ") }}{{- end }}
 {{- with $m.host }}{{- $_ := set $env "DATABASE_HOST" . }}{{- end }}
 {{- with $m.port }}{{- $_ := set $env "DATABASE_PORT" (int64 . | toString) }}{{- end }}
 {{- with $m.user }}{{- $_ := set $env "DATABASE_USER" . }}{{- end }}

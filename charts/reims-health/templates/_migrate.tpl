@@ -48,9 +48,11 @@ spec:
         {{- toYaml . | nindent 8 }}
         {{- end }}
       {{- end }}
+  {{- /* Optional: a Secret that is missing fails the program at once, with its name; the
+         kubelet would wait for it. */}}
   {{- if or $sources $v.migrations.volumes }}
   volumes:
-    {{- with include "reims-health.volumes.secrets" (dict "sources" $sources) | trim }}
+    {{- with include "reims-health.volumes.secrets" (dict "sources" $sources "optional" true) | trim }}
     {{- . | nindent 4 }}
     {{- end }}
     {{- with $v.migrations.volumes }}
