@@ -10,6 +10,9 @@ import "embed"
 // leave it as it is, so that the programs before and after them run side by side.
 const Required = 1
 
+// Table is the table that the first step makes.
+const Table = "properties"
+
 // FS holds the steps.
 //
 //go:embed *.sql

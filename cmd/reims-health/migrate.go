@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,17 +48,18 @@ func runMigration(cmd *cobra.Command, envFile string, fn func(ctx context.Contex
 	if err := overrideLimits(&cfg.Migrate, cmd.Flags()); err != nil {
 		return err
 	}
-	db, err := openMigration(cmd.Context(), cfg)
-	if err != nil {
-		return scrubbed(cfg, err)
-	}
 	// A step that holds locks does not wait for who reads of it.
 	progress := logqueue.New(cmd.OutOrStdout())
 	progress.Start()
 	defer progress.Close(stepPatience)
 	reporter := newReporter(cfg, log, progress)
+	db, err := openMigration(cmd.Context(), cfg)
+	if err != nil {
+		return reporter.failed(scrubbed(cfg, missingSecret(cfg, err)))
+	}
 	migrator, err := migrate.New(db.Pool(), migrate.Options{
 		ConnectTimeout:   cfg.Migrate.ConnectTimeout,
+		RetryFor:         cfg.Migrate.RetryFor,
 		LockWait:         cfg.Migrate.LockWait,
 		LockTimeout:      cfg.Migrate.LockTimeout,
 		StatementTimeout: cfg.Migrate.StatementTimeout,
@@ -65,7 +68,15 @@ func runMigration(cmd *cobra.Command, envFile string, fn func(ctx context.Contex
 	if err == nil {
 		err = fn(cmd.Context(), &migration{cfg, db, migrator, reporter})
 	}
-	return scrubbed(cfg, errors.Join(err, db.Close()))
+	return reporter.failed(scrubbed(cfg, missingSecret(cfg, errors.Join(err, db.Close()))))
+}
+
+// missingSecret says where the file of a secret should have come from.
+func missingSecret(cfg *config.Config, err error) error {
+	if err == nil || cfg.Migrate.Secret == "" || !errors.Is(err, fs.ErrNotExist) && !strings.Contains(err.Error(), "no such file or directory") {
+		return err
+	}
+	return fmt.Errorf("%w: the file is of the Secret %s: make that Secret in this namespace, with this key, or correct its name", err, cfg.Migrate.Secret)
 }
 
 // openMigration opens a pool as the migrator. Nothing is dialled yet.
@@ -106,6 +117,7 @@ type limit struct {
 func limits(c *config.Migrate) []limit {
 	return []limit{
 		{"connect-timeout", "MIGRATE_CONNECT_TIMEOUT", "how long to try to reach the server", &c.ConnectTimeout, false},
+		{"retry-for", "MIGRATE_RETRY_FOR", "how long up tries again after what may pass by itself, 0s for not at all", &c.RetryFor, true},
 		{"lock-wait", "MIGRATE_LOCK_WAIT", "how long to wait for another run", &c.LockWait, true},
 		{"lock-timeout", "MIGRATE_LOCK_TIMEOUT", "bound on the wait for a table's lock", &c.LockTimeout, false},
 		{"statement-timeout", "MIGRATE_STATEMENT_TIMEOUT", "bound on each statement, 0s for none", &c.StatementTimeout, true},

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/reims/reims-health/pkg/migrate"
 	"github.com/reims/reims-health/test/servers"
@@ -52,7 +54,12 @@ func TestMigrate(t *testing.T) {
 		{"", production, "migrate down --yes --force --to=0", exitGood, "from version 3 to version 0"},
 		{"CREATE TABLE properties (id int)", env, "migrate up", exitFailed, "column properties.id: type is integer, want uuid"},
 		{"", env, "migrate status", exitGood, "migrate up will adopt it"},
-		{"INSERT INTO goose_db_version (version_id, is_applied) VALUES (9, true)", env, "migrate up", exitGood, "version 9, newer than this program, which knows 3: left as it is"},
+		{"INSERT INTO goose_db_version (version_id, is_applied) VALUES (9, true)", env, "migrate up", exitFailed, "records version 9, and not 1, 2, 3.*another program's"},
+		{"", env, "migrate up --dry-run", exitFailed, "another program's"},
+		{"", env, "migrate down --yes", exitFailed, "another program's"},
+		{"", env, "migrate status", exitGood, "another program's"},
+		{"", asJSON, "migrate up", exitFailed, `^\{[^\n]*"level":"ERROR","msg":"migrate failed","error":"read the table public.goose_db_version: [^\n]*\n$`},
+		{"INSERT INTO goose_db_version (version_id, is_applied) VALUES (1, true), (2, true), (3, true)", env, "migrate up", exitGood, "version 9, newer than this program, which knows 3: left as it is"},
 		{"", env, "migrate up --strict", exitFailed, "newer than this program"},
 		{"", env, "migrate up --dry-run --strict", exitFailed, "newer than this program"},
 		{"", asJSON, "migrate up", exitGood, `"level":"WARN","msg":"database is newer`},
@@ -94,5 +101,46 @@ func TestCommandTimeout(t *testing.T) {
 	t.Parallel()
 	if got := commandTimeout(0); got.Milliseconds() > 1<<31-1 {
 		t.Errorf("%s is more than the server's setting takes", got)
+	}
+}
+
+// A Secret that is not there is said at once, with its name, and what may pass is tried
+// again; the last words are in the log's format.
+func TestMigrateInAJob(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{})
+	job := append(pg.Env(), servers.Var{Name: "MIGRATE_RETRY_FOR", Value: "1m"}, servers.Var{Name: "MIGRATE_SECRET", Value: "reims-database"},
+		servers.Var{Name: "LOG_FORMAT", Value: "json"})
+	for name, missing := range map[string]servers.Var{
+		"password":    {Name: "DATABASE_PASSWORD_FILE", Value: "/absent/password"},
+		"url":         {Name: "DATABASE_MIGRATION_URL_FILE", Value: "/absent/url"},
+		"certificate": {Name: "DATABASE_SSLROOTCERT", Value: "/absent/ca.crt"},
+	} {
+		start := time.Now()
+		code, out, errs := execute(t, replace(job, missing), "migrate", "up")
+		if code != exitFailed || !strings.Contains(out+errs, missing.Value) || !strings.Contains(out+errs, "the Secret reims-database") || time.Since(start) > 20*time.Second {
+			t.Errorf("%s: exit code %d after %s: %s%s", name, code, time.Since(start), out, errs)
+		}
+		if !strings.HasPrefix(errs, "{") || strings.Count(errs, "\n") != 1 {
+			t.Errorf("%s: not one record: %s", name, errs)
+		}
+	}
+	if err := pg.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	started := make(chan error, 1)
+	later := time.AfterFunc(2*time.Second, func() { started <- pg.Start(context.WithoutCancel(t.Context())) })
+	defer later.Stop()
+	code, out, errs := execute(t, replace(job, servers.Var{Name: "MIGRATE_CONNECT_TIMEOUT", Value: "500ms"}), "migrate", "up")
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	if code != exitGood || !strings.Contains(errs, `"msg":"trying again"`) || !strings.Contains(errs, "refused") {
+		t.Errorf("a server that comes later: exit code %d: %s%s", code, out, errs)
+	}
+	start := time.Now()
+	code, out, errs = execute(t, replace(job, servers.Var{Name: "DATABASE_NAME", Value: "elsewhere"}, servers.Var{Name: "MIGRATE_RETRY_FOR", Value: "2s"}), "migrate", "up")
+	if code != exitFailed || !strings.Contains(errs, "trying again") || time.Since(start) < time.Second {
+		t.Errorf("a database that does not come: exit code %d: %s%s", code, out, errs)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,25 +13,47 @@ import (
 
 // reporter tells what migrate does: a line an event, or a record with LOG_FORMAT=json.
 type reporter struct {
-	out io.Writer
-	log *slog.Logger // nil for lines
+	out   io.Writer
+	log   *slog.Logger // nil for lines
+	scrub func(string) string
 }
 
 func newReporter(cfg *config.Config, log *slog.Logger, out io.Writer) *reporter {
 	if cfg.Health.LogFormat == "json" {
-		return &reporter{out, log}
+		return &reporter{out, log, cfg.Redactor().Scrub}
 	}
-	return &reporter{out, nil}
+	return &reporter{out, nil, cfg.Redactor().Scrub}
+}
+
+// failed writes the error that ends the command as a record, where records are asked
+// for, and then keeps it from being printed as text as well. Bad configuration is
+// printed: it may be the format's own.
+func (r *reporter) failed(err error) error {
+	var (
+		usage *usageError
+		wrong *config.Error
+	)
+	if err == nil || r.log == nil || errors.As(err, &usage) || errors.As(err, &wrong) {
+		return err
+	}
+	r.log.Error("migrate failed", "error", err.Error())
+	return &loggedError{err}
 }
 
 func (r *reporter) report(e migrate.Event) {
 	took := e.Took.Round(time.Millisecond)
+	if r.log != nil && e.Kind == migrate.Retrying {
+		r.log.Warn("trying again", "error", r.scrub(e.Err.Error()))
+		return
+	}
 	if r.log != nil {
 		r.log.Info("migration", "event", string(e.Kind), "file", e.Step.File, "version", e.Step.Version,
 			"duration_seconds", e.Took.Seconds(), "holder", e.Holder, "changes", e.Changes)
 		return
 	}
 	switch e.Kind {
+	case migrate.Retrying:
+		r.say("trying again: %s", r.scrub(e.Err.Error()))
 	case migrate.Waiting:
 		r.say("waiting for another run: %s", e.Holder)
 	case migrate.Start:
@@ -73,3 +96,8 @@ func newerText(have, latest int64) string {
 }
 
 func (r *reporter) say(format string, args ...any) { fmt.Fprintf(r.out, format+"\n", args...) }
+
+// loggedError is an error that the log has already.
+type loggedError struct{ error }
+
+func (e *loggedError) Unwrap() error { return e.error }

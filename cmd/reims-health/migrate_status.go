@@ -54,6 +54,9 @@ func printStatus(w io.Writer, s *migrate.Status) error {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\nversion %d, pending %d; this program knows %d and needs %d\n", s.Current, s.Pending, s.Latest, s.Required)
+	if err == nil && s.Problem != "" {
+		_, err = fmt.Fprintln(w, s.Problem)
+	}
 	if err == nil && s.Adoptable {
 		_, err = fmt.Fprintln(w, "the table properties is there, made without this program: migrate up will adopt it")
 	}

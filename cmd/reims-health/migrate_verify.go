@@ -39,10 +39,10 @@ func newMigrateVerify(envFile *string) *cobra.Command {
 
 // verifyWithin bounds the reading: PostgreSQL describes no index of a table that
 // somebody has locked exclusively.
-func verifyWithin(ctx context.Context, bound time.Duration, q migrate.Querier) (*migrate.Report, error) {
+func verifyWithin(ctx context.Context, bound time.Duration, db migrate.TxStarter) (*migrate.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
-	report, err := migrate.Verify(ctx, q)
+	report, err := migrate.Verify(ctx, db)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil, fmt.Errorf("no answer within %s: most likely another session has the table locked exclusively, "+
 			"as a migration does: try again when it is through: %w", bound, err)

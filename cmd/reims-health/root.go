@@ -39,11 +39,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitGood
 	}
-	fmt.Fprintf(stderr, "reims-health: %v\n", err)
 	var (
-		usage *usageError
-		wrong *config.Error
+		usage  *usageError
+		wrong  *config.Error
+		logged *loggedError
 	)
+	if !errors.As(err, &logged) {
+		fmt.Fprintf(stderr, "reims-health: %v\n", err)
+	}
 	if !understood || errors.As(err, &usage) || errors.As(err, &wrong) {
 		return exitUsage
 	}

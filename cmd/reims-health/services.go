@@ -84,7 +84,7 @@ func newDatabase(cfg *config.Config, log *slog.Logger) (*health.Service, func() 
 		AppConnections: bool(c.AppConnections),
 	}
 	if c.SchemaCheck {
-		options.RequiredSchema = migrations.Required
+		options.RequiredSchema, options.SchemaTable = migrations.Required, migrations.Table
 	}
 	return newService(c.Probe, probe.NewPostgres(db.Pool(), options)), db.Close, nil
 }

@@ -18,10 +18,12 @@ import (
 	"github.com/reims/reims-health/pkg/logqueue"
 )
 
-// waitInterval is the time between two checks, and waitSchema the target that is
+// waitInterval is the time between two checks, waitRepeat that between two lines that
+// say the same, and waitSchema the target that is
 // not a service but the database's schema.
 const (
 	waitInterval = time.Second
+	waitRepeat   = 30 * time.Second
 	waitSchema   = "schema"
 )
 
@@ -37,7 +39,7 @@ func newWait(envFile *string) *cobra.Command {
 		Long: "Wait until each target is there, then exit with 0: for init containers.\n" +
 			"The targets are database, redis, minio, ollama (it answers and lets us in) and schema (the\n" +
 			"database's schema is not older than this release needs; with DATABASE_SCHEMA_CHECK=off only\n" +
-			"where it is asked for). One line is printed a change.",
+			"where it is asked for). A line is printed for each change of the reason, and every 30 s.",
 		Args: cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error {
 			return checkWait(targets, timeout)
@@ -93,7 +95,8 @@ func wait(ctx context.Context, cfg *config.Config, targets []string, out io.Writ
 	for _, s := range services {
 		s.Interval, s.SuccessThreshold, s.DegradedLatency = waitInterval, 1, 0
 	}
-	w := &waiter{targets: targets, out: out, began: time.Now(), said: make(map[string]string)}
+	w := &waiter{targets: targets, out: out, began: time.Now(), repeat: waitRepeat,
+		said: make(map[string]string), printed: make(map[string]time.Time)}
 	monitor := health.NewMonitor(services)
 	running, stop := context.WithCancel(ctx)
 	defer stop()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/reims/reims-health/test/servers"
@@ -129,7 +130,7 @@ func TestWaitThroughEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.says(t, "schema: the schema is at version 0 and this release needs 1")
-	if err := pg.SQL(t.Context(), "INSERT INTO goose_db_version VALUES (1, true)"); err != nil {
+	if err := pg.SQL(t.Context(), "CREATE TABLE properties (); INSERT INTO goose_db_version VALUES (1, true)"); err != nil {
 		t.Fatal(err)
 	}
 	w.exits(t, exitGood)
@@ -151,11 +152,21 @@ func TestWaitForTheSchema(t *testing.T) {
 	t.Parallel()
 	pg := servers.RunPostgres(t, servers.PostgresOptions{})
 	const setUp = `CREATE TABLE goose_db_version (version_id bigint, is_applied boolean);
-		INSERT INTO goose_db_version VALUES (0, true), (99, true);
+		INSERT INTO goose_db_version VALUES (0, true), (1, true), (99, true); CREATE TABLE properties ();
 		CREATE ROLE reader LOGIN PASSWORD 'reader-password'`
 	if err := pg.SQL(t.Context(), setUp); err != nil {
 		t.Fatal(err)
 	}
+	if err := pg.SQL(t.Context(), "CREATE DATABASE foreign_versions"); err != nil {
+		t.Fatal(err)
+	}
+	foreign := replace(pg.Env(), servers.Var{Name: "DATABASE_NAME", Value: "foreign_versions"})
+	pg.Database = "foreign_versions"
+	if err := pg.SQL(t.Context(), "CREATE TABLE goose_db_version (version_id bigint, is_applied boolean); INSERT INTO goose_db_version VALUES (0, true), (20240312100000, true)"); err != nil {
+		t.Fatal(err)
+	}
+	pg.Database = "reims"
+	nobody := replace(pg.Env(), servers.Var{Name: "DATABASE_PORT", Value: "1"})
 	reader := replace(pg.Env(), servers.Var{Name: "DATABASE_USER", Value: "reader"}, servers.Var{Name: "DATABASE_PASSWORD", Value: "reader-password"})
 	off := append([]servers.Var{{Name: "DATABASE_SCHEMA_CHECK", Value: "off"}}, reader...)
 	for _, c := range []struct {
@@ -166,6 +177,8 @@ func TestWaitForTheSchema(t *testing.T) {
 		code int
 	}{
 		{"a newer schema will do", pg.Env(), nil, "schema: ready", exitGood},
+		{"another program's versions", foreign, []string{"--for=schema", "--timeout=3s"}, "schema: the table goose_db_version records version 20240312100000, and DATABASE_USER can see no table of this program", exitFailed},
+		{"no server, and the schema alone", nobody, []string{"--for=schema", "--timeout=3s"}, "schema: waiting for the database: refused: ", exitFailed},
 		{"the database alone", reader, []string{"--for=database"}, "database: ready", exitGood},
 		{"a missing grant is named", reader, []string{"--for=schema", "--timeout=1s"}, "GRANT SELECT ON goose_db_version", exitFailed},
 		{"the schema check is off", off, nil, "database: ready", exitGood},
@@ -215,4 +228,24 @@ func TestWaitUsage(t *testing.T) {
 		w := startWait(t.Context(), t, nil, args...)
 		w.exits(t, exitUsage)
 	}
+}
+
+// What is waited for is said again from time to time.
+func TestWaitReminds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		w := &waiter{targets: []string{"database", waitSchema}, out: &out, began: time.Now(), repeat: 30 * time.Second,
+			said: map[string]string{waitSchema: "waiting for the database"}, printed: map[string]time.Time{waitSchema: time.Now()}}
+		ctx, cancel := context.WithTimeout(t.Context(), 70*time.Second)
+		defer cancel()
+		if err := w.watch(ctx, nil); err == nil {
+			t.Error("returned without an error")
+		}
+		const want = "database: still waiting: no answer yet (30s)\nschema: still waiting: waiting for the database (30s)\n" +
+			"database: still waiting: no answer yet (1m0s)\nschema: still waiting: waiting for the database (1m0s)\n"
+		if out.String() != want {
+			t.Errorf("got:\n%s", out.String())
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,16 +18,22 @@ type waiter struct {
 	targets []string
 	out     io.Writer
 	began   time.Time
+	repeat  time.Duration     // from one line to the next that says the same
 	said    map[string]string // by target
-	met     bool              // every target is there
+	printed map[string]time.Time
+	met     bool // every target is there
 }
 
 // watch returns when every target is there, or with the context's error.
 func (w *waiter) watch(ctx context.Context, updates <-chan *health.Snapshot) error {
+	tick := time.NewTicker(w.repeat)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-tick.C:
+			w.remind()
 		case s := <-updates:
 			if w.met = w.see(s); w.met {
 				return nil
@@ -39,15 +46,26 @@ func (w *waiter) watch(ctx context.Context, updates <-chan *health.Snapshot) err
 func (w *waiter) see(s *health.Snapshot) bool {
 	all := true
 	for _, target := range w.targets {
-		state := targetState(s, target)
+		state := w.targetState(s, target)
 		all = all && state == waitReady
 		if state == "" || state == w.said[target] {
 			continue
 		}
-		w.said[target] = state
+		w.said[target], w.printed[target] = state, time.Now()
 		fmt.Fprintf(w.out, "%s: %s (%s)\n", target, state, time.Since(w.began).Round(100*time.Millisecond))
 	}
 	return all
+}
+
+// remind says of each target that is not there that it is still waited for, unless that
+// was said a moment ago.
+func (w *waiter) remind() {
+	for _, target := range w.targets {
+		if state := w.said[target]; state != waitReady && time.Since(w.printed[target]) >= w.repeat/2 {
+			w.printed[target] = time.Now()
+			fmt.Fprintf(w.out, "%s: still waiting: %s (%s)\n", target, orNoAnswer(state), time.Since(w.began).Round(100*time.Millisecond))
+		}
+	}
 }
 
 // missing lists the targets that are not there, with the reason.
@@ -70,9 +88,9 @@ func orNoAnswer(state string) string {
 
 // targetState is waitReady, or what the target is waiting for; empty where nothing
 // is known yet.
-func targetState(s *health.Snapshot, target string) string {
+func (w *waiter) targetState(s *health.Snapshot, target string) string {
 	if target == waitSchema {
-		return schemaState(s)
+		return schemaState(s, !slices.Contains(w.targets, "database"))
 	}
 	r, ok := s.Service(target)
 	switch {
@@ -85,8 +103,9 @@ func targetState(s *health.Snapshot, target string) string {
 	}
 }
 
-// schemaState judges the schema alone: on a standby it is as good as on a primary.
-func schemaState(s *health.Snapshot) string {
+// schemaState judges the schema alone: on a standby it is as good as on a primary. With
+// reason, it says why the database does not answer; else the target database does.
+func schemaState(s *health.Snapshot, reason bool) string {
 	r, ok := s.Service("database")
 	if !ok || r.Status == health.Unknown {
 		return ""
@@ -98,6 +117,8 @@ func schemaState(s *health.Snapshot) string {
 		return waitReady
 	case r.Reason() == health.SchemaBehind:
 		return r.Message()
+	case reason && r.Reason() != "":
+		return "waiting for the database: " + string(r.Reason()) + ": " + r.Message()
 	default:
 		return "waiting for the database"
 	}

@@ -101,6 +101,8 @@ type Ollama struct {
 // Migrate is how reims-health migrate goes about it.
 type Migrate struct {
 	ConnectTimeout   time.Duration `env:"CONNECT_TIMEOUT" help:"For how long a server that cannot be reached, or is starting up, is tried again."`
+	RetryFor         time.Duration `env:"RETRY_FOR" min:"0s" help:"For how long migrate up tries again after what may pass by itself: a server that cannot be reached, a lost connection, another run, a locked table. 0s fails at once, after MIGRATE_CONNECT_TIMEOUT."`
+	Secret           string        `env:"SECRET" help:"Name of the Kubernetes Secret that the files of the database's secrets come from, for the message where one is missing."`
 	LockWait         time.Duration `env:"LOCK_WAIT" min:"0s" help:"For how long another run of migrate is waited for. 0s tries once."`
 	LockTimeout      time.Duration `env:"LOCK_TIMEOUT" help:"Bound on the wait for a lock on a table. Everybody else who wants that table queues behind it meanwhile."`
 	StatementTimeout time.Duration `env:"STATEMENT_TIMEOUT" min:"0s" help:"Bound on each statement of a migration. 0s is none."`

@@ -7,16 +7,19 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/reims/reims-health/migrations"
 )
 
 // table is the one that may be there before its first migration.
-const table = "properties"
+const table = migrations.Table
 
 // adoption is what turns a table that was made without this program into what the
 // first step makes.
 type adoption struct {
 	want   *Catalog
 	schema string
+	others *surroundings
 	// What takes long is done first, while others still read the table; the rest keeps
 	// everybody away.
 	shared, exclusive []string
@@ -51,6 +54,9 @@ func (m *Migrator) planAdoption(ctx context.Context, s *session) (*adoption, err
 		return nil, err
 	}
 	a := &adoption{want: want, schema: have.Schema}
+	if a.others, err = s.surroundings(ctx, a); err != nil {
+		return nil, err
+	}
 	a.rename(&have.Catalog)
 	differences := slices.DeleteFunc(want.Compare(&have.Catalog, a.schema), func(d Difference) bool { return d.Extra })
 	problems, err := s.obstacles(ctx, a, &have.Catalog)
@@ -65,7 +71,7 @@ func (m *Migrator) planAdoption(ctx context.Context, s *session) (*adoption, err
 	}
 	a.mend(&have.Catalog)
 	comments, err := m.comments()
-	a.exclusive = append(a.exclusive, comments...)
+	a.exclusive = append(append(a.exclusive, a.others.kept(a, &have.Catalog)...), a.others.uncommented(comments)...)
 	return a, err
 }
 
@@ -89,7 +95,7 @@ func firstCatalog() (*Catalog, error) {
 // it is in one.
 func (s *session) catalog(ctx context.Context, want *Catalog) (*Database, error) {
 	tables, functions := want.names()
-	return ReadDatabase(ctx, s.connector.conn.Conn.Conn(), tables, functions)
+	return ReadDatabase(ctx, s.conn(), tables, functions)
 }
 
 // comments are the statements of the first step that comment.

@@ -65,28 +65,28 @@ func mends[T object[T]](want, have []T, in string) []string {
 	return all
 }
 
-// fill gives the rows their defaults. No trigger sees it: their updated_at stays.
+// unfilled are the columns whose NULLs become the default.
+func (a *adoption) unfilled(have *Catalog) []Column {
+	return slices.DeleteFunc(slices.Clone(a.want.Columns), func(want Column) bool {
+		h, ok := find(have.Columns, want.id())
+		return !ok || !want.NotNull || h.NotNull || want.Default == ""
+	})
+}
+
+// fill gives the rows their defaults. No trigger sees it: their updated_at stays. Each
+// trigger then has the mode that it had, such as ENABLE ALWAYS.
 func (a *adoption) fill(have *Catalog) []string {
 	var set, where []string
-	for _, want := range a.want.Columns {
-		h, ok := find(have.Columns, want.id())
-		if ok && want.NotNull && !h.NotNull && want.Default != "" {
-			set = append(set, want.Name+" = coalesce("+want.Name+", "+want.Default+")")
-			where = append(where, want.Name+" IS NULL")
-		}
+	for _, want := range a.unfilled(have) {
+		set = append(set, want.Name+" = coalesce("+want.Name+", "+want.Default+")")
+		where = append(where, want.Name+" IS NULL")
 	}
 	if len(set) == 0 {
 		return nil
 	}
 	update := "UPDATE " + a.schema + "." + table + "\n    SET " + strings.Join(set, ",\n        ") +
 		"\n    WHERE " + strings.Join(where, " OR ") + ";"
-	var before, after []string
-	for _, t := range have.Triggers {
-		if t.Enabled {
-			before = append(before, alter(a.schema, t.Table, "DISABLE TRIGGER "+t.Name))
-			after = append(after, alter(a.schema, t.Table, "ENABLE TRIGGER "+t.Name))
-		}
-	}
+	before, after := a.others.quiet(a.schema)
 	return append(append(before, update), after...)
 }
 

@@ -15,13 +15,8 @@ type rule struct {
 // obstacles lists what makes adoption impossible: another kind of table, and rows that
 // would have to be changed in a way that only a person can decide.
 func (s *session) obstacles(ctx context.Context, a *adoption, have *Catalog) ([]string, error) {
-	var kind string
-	err := s.QueryRowContext(ctx, "SELECT relkind::text FROM pg_class WHERE oid = to_regclass($1)", a.schema+"."+table).Scan(&kind)
-	if err != nil {
-		return nil, fmt.Errorf("read the catalog: %w", err)
-	}
-	if kind != "r" {
-		return []string{"it is no ordinary table, but a view or something else"}, nil
+	if problems := a.others.obstacles(a, have); len(problems) > 0 {
+		return problems, nil
 	}
 	problems, rules := obstacles(a.want, have)
 	if len(problems) > 0 || len(rules) == 0 {

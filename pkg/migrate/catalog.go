@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -25,16 +26,25 @@ type Catalog struct {
 type Database struct {
 	Server string `json:"server"` // such as PostgreSQL 15.2
 	Schema string `json:"schema"` // that the tables are in; empty where there are none
-	// Versioned says that goose's table is there. Version is what it holds, nil where
-	// it is not there or the role may not read it.
-	Versioned bool   `json:"versioned"`
-	Version   *int64 `json:"version"`
+	// Versioned says that goose's table is there. Versions are those that it records as
+	// applied, nil where it is not there or the role may not read it.
+	Versioned bool    `json:"versioned"`
+	Versions  []int64 `json:"versions"`
 	Catalog
 }
 
 // Querier runs one query: a pool, a connection or a transaction of pgx.
 type Querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// Version is the newest of the versions; nil where they cannot be read.
+func (d *Database) Version() *int64 {
+	if d.Versions == nil {
+		return nil
+	}
+	version := newest(slices.Values(d.Versions))
+	return &version
 }
 
 // ReadDatabase reads what there is of the tables and functions of those names,

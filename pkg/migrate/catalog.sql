@@ -20,11 +20,14 @@ WITH tables AS (
       LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 ), indexes AS ( -- the index of a constraint is the constraint's
     SELECT t.name AS "table", quote_ident(c.relname) AS name,
-           replace(pg_get_indexdef(c.oid), t.qualified, t.bare) AS definition,
+           -- Storage parameters are the owner's.
+           CASE WHEN c.reloptions IS NULL THEN d.definition
+                ELSE regexp_replace(d.definition, ' WITH [(][^()]*[)]', '') END AS definition,
            i.indisvalid AND i.indisready AND i.indislive AS valid
       FROM tables t
       JOIN pg_index i ON i.indrelid = t.oid
       JOIN pg_class c ON c.oid = i.indexrelid
+      CROSS JOIN LATERAL (SELECT replace(pg_get_indexdef(c.oid), t.qualified, t.bare) AS definition) d
      WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid AND k.conrelid = t.oid)
 ), constraints AS ( -- without those that PostgreSQL 18 adds for NOT NULL
     SELECT t.name AS "table", quote_ident(k.conname) AS name, k.contype = 'p' AS "primary",
@@ -35,7 +38,7 @@ WITH tables AS (
 ), triggers AS (
     SELECT t.name AS "table", quote_ident(g.tgname) AS name,
            replace(pg_get_triggerdef(g.oid), t.qualified, t.bare) AS definition,
-           g.tgenabled IN ('O', 'A') AS enabled
+           g.tgenabled IN ('O', 'A') AS enabled, g.tgenabled = 'A' AS always
       FROM tables t
       JOIN pg_trigger g ON g.tgrelid = t.oid AND NOT g.tgisinternal
 ), functions AS (
@@ -51,8 +54,13 @@ SELECT json_build_object(
     'versioned', to_regclass('goose_db_version') IS NOT NULL,
     -- A table that is missing or forbidden fails a statement that names it, even
     -- where CASE would not get there.
-    'version', CASE WHEN has_table_privilege(to_regclass('goose_db_version'), 'select')
-                    THEN (xpath('//max/text()', query_to_xml('SELECT coalesce(max(version_id), 0) AS max FROM goose_db_version WHERE is_applied', true, false, '')))[1]::text::bigint END,
+    'versions', CASE WHEN has_table_privilege(to_regclass('goose_db_version'), 'select')
+                     THEN to_json(xpath('//v/text()', query_to_xml($q$
+                          SELECT version_id::bigint AS v
+                            FROM (SELECT DISTINCT ON (version_id) version_id, is_applied FROM goose_db_version g
+                                   -- The newest row counts; what is not of goose itself may have no id.
+                                   ORDER BY version_id, (to_jsonb(g) ->> 'id')::bigint DESC NULLS LAST, is_applied DESC) latest
+                           WHERE is_applied AND version_id > 0$q$, true, false, ''))::text[]::bigint[]) END,
     'columns', (SELECT coalesce(json_agg(to_jsonb(o) - 'position' ORDER BY "table", position), '[]') FROM columns o),
     'indexes', (SELECT coalesce(json_agg(o ORDER BY "table", name), '[]') FROM indexes o),
     'constraints', (SELECT coalesce(json_agg(o ORDER BY "table", name), '[]') FROM constraints o),

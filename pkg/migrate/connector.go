@@ -23,7 +23,7 @@ var errLost = errors.New("the connection to the database was lost, and the lock 
 // not hold the lock.
 type connector struct {
 	driver.Connector
-	timeout time.Duration
+	options Options
 	conn    *recorder
 }
 
@@ -32,8 +32,6 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if c.conn != nil {
 		return nil, errLost
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
 	conn, err := c.dial(ctx)
 	if err != nil {
 		return nil, err
@@ -46,24 +44,45 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return c.conn, nil
 }
 
-// dial tries until ctx is done, unless trying again is of no use.
+// dial tries until the time is over, unless trying again is of no use.
 func (c *connector) dial(ctx context.Context) (driver.Conn, error) {
+	patience := max(c.options.ConnectTimeout, c.options.RetryFor)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	n := newNotice(c.options)
 	var last error
+	var refused time.Time // when the first of the refusals in a row was, that may pass
 	for {
-		conn, err := c.Connector.Connect(ctx)
+		conn, err := c.try(ctx)
 		if err == nil {
 			return conn, nil
 		}
-		if !mayPass(err) {
-			return nil, dialError("", err)
+		switch hope := hopeOf(err); {
+		case hope == hopeful:
+			refused = time.Time{}
+		case refused.IsZero():
+			refused = time.Now()
+			fallthrough
+		default:
+			if hope == hopeless || time.Since(refused) > min(c.options.RetryFor, refusalPatience) || c.options.RetryFor == 0 {
+				return nil, dialError("", err)
+			}
 		}
 		if last == nil || ctx.Err() == nil { // not that the time ran out
 			last = err
 		}
+		n.failed(dialError("", last))
 		if !pause(ctx, dialPause) {
-			return nil, dialError(fmt.Sprintf("gave up after %s: ", c.timeout), last)
+			return nil, dialError(fmt.Sprintf("gave up after %s: ", patience), last)
 		}
 	}
+}
+
+// try dials once.
+func (c *connector) try(ctx context.Context) (driver.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.ConnectTimeout)
+	defer cancel()
+	return c.Connector.Connect(ctx)
 }
 
 // dialError puts on one line what pgx says of each attempt on several.
@@ -78,14 +97,41 @@ func dialError(prefix string, err error) error {
 	return &explained{text + strings.Join(slices.Compact(attempts), "; "), err}
 }
 
-// mayPass reports whether a dial may fare better later: the server is not there yet,
-// or busy. What it answers otherwise stays.
-func mayPass(err error) bool {
-	if code := sqlState(err); code != "" {
-		return code == codeCannotConnectNow || code == codeTooManyConnections
+// hope is whether the next attempt to connect may fare better.
+type hope int
+
+const (
+	hopeless hope = iota
+	// doubtful is a refusal that may pass: whoever sets up a server makes the role and
+	// the database after the server accepts connections.
+	doubtful
+	hopeful // the server is not there yet, or busy
+)
+
+// refusalPatience is how long a refused login, or a database that is not there, is
+// tried again where trying again was asked for at all.
+const refusalPatience = 30 * time.Second
+
+func hopeOf(err error) hope {
+	var (
+		server      *pgconn.PgError
+		certificate *tls.CertificateVerificationError
+	)
+	switch code := sqlState(err); {
+	case code == "":
+		if errors.As(err, &certificate) {
+			return hopeless
+		}
+		return hopeful
+	case !errors.As(err, &server): // ours, of a password that could not be read
+		return hopeless
+	case mayPass(code):
+		return hopeful
+	case strings.HasPrefix(code, classAuth), code == codeNoDatabase:
+		return doubtful
+	default:
+		return hopeless
 	}
-	var certificate *tls.CertificateVerificationError
-	return !errors.As(err, &certificate)
 }
 
 // pause waits, and reports false when ctx is done before.
@@ -111,4 +157,12 @@ type recorder struct {
 func (r *recorder) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	r.statements = append(r.statements, query)
 	return r.Conn.ExecContext(ctx, query, args)
+}
+
+// ResetSession keeps the transaction that a session which only reads is in.
+func (r *recorder) ResetSession(context.Context) error {
+	if r.Conn.Conn().IsClosed() {
+		return driver.ErrBadConn
+	}
+	return nil
 }

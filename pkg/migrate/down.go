@@ -25,6 +25,9 @@ func (m *Migrator) Down(ctx context.Context, to int64) (_ Result, err error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if err := h.check(m.steps, m.adopts); err != nil {
+		return Result{}, err
+	}
 	result := Result{From: h.current(), To: h.current()}
 	if err := m.knows(result.From); err != nil {
 		return result, err

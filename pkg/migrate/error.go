@@ -13,12 +13,21 @@ import (
 
 // SQLSTATE codes that are treated apart.
 const (
+	classAuth              = "28"
+	codeNoDatabase         = "3D000"
+	codeSerialization      = "40001"
+	codeOutOfMemory        = "53200"
 	codeTooManyConnections = "53300"
+	codeAdminShutdown      = "57P01"
+	codeCrashShutdown      = "57P02"
+	codeIdleSession        = "57P05"
 	codeCannotConnectNow   = "57P03"
 	codeQueryCanceled      = "57014"
 	codeLockNotAvailable   = "55P03"
 	codeNoPrivilege        = "42501"
 	codeDeadlock           = "40P01"
+	codeUndefinedColumn    = "42703"
+	codeNoSchema           = "3F000"
 )
 
 // ErrPooler is returned where a pooler stands between.
@@ -155,7 +164,7 @@ func (e *explained) Unwrap() error { return e.err }
 // advice says what to do about the errors that come from outside a step.
 func (s *session) advice(ctx context.Context, code string) string {
 	switch {
-	case s.connector.conn.Conn.Conn().IsClosed():
+	case s.conn().IsClosed():
 		return "The connection was lost. The server undoes a transaction that was not committed: run this again."
 	case code == codeLockNotAvailable:
 		return strings.TrimSpace(fmt.Sprintf("A lock on the table was not to be had within %s (MIGRATE_LOCK_TIMEOUT). "+
@@ -167,6 +176,8 @@ func (s *session) advice(ctx context.Context, code string) string {
 		return "The statement was cancelled: by MIGRATE_STATEMENT_TIMEOUT, which can be raised, or by somebody."
 	case code == codeNoPrivilege:
 		return "The role lacks a right: run this as the owner of the tables, or grant it (docs/roles.md)."
+	case code == codeNoSchema:
+		return "search_path leads to no schema that is there: ALTER ROLE … SET search_path, or make the schema."
 	}
 	return ""
 }

@@ -99,6 +99,22 @@ func (s *scratch) exec(t *testing.T, statements ...string) {
 	}
 }
 
+// withPath returns a pool whose sessions have that search_path.
+func (s *scratch) withPath(t *testing.T, path string) *pgxpool.Pool {
+	t.Helper()
+	config, err := pgxpool.ParseConfig(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.ConnConfig.RuntimeParams["search_path"] = path
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
 // value returns the only value of a query, as text; "null" for none.
 func (s *scratch) value(t *testing.T, sql string) string {
 	t.Helper()

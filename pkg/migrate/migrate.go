@@ -21,6 +21,10 @@ type Options struct {
 	// ConnectTimeout is how long a server that cannot be reached, or is starting up, is
 	// tried again. Default 30 s.
 	ConnectTimeout time.Duration
+	// RetryFor is how long Up tries again after a failure that may pass by itself; a
+	// server that cannot be reached is then tried for that long too. It bounds no run
+	// that is at work. The zero value does not try again.
+	RetryFor time.Duration
 	// LockWait is how long another runner is waited for. The zero value tries once.
 	LockWait time.Duration
 	// LockTimeout bounds the wait for a lock on a table, during which everybody else
@@ -58,7 +62,7 @@ type Migrator struct {
 // a bound on its statements must be above StatementTimeout.
 func New(pool *pgxpool.Pool, o Options) (*Migrator, error) {
 	o = o.withDefaults()
-	if min(o.ConnectTimeout, o.LockWait, o.LockTimeout, o.StatementTimeout) < 0 {
+	if min(o.ConnectTimeout, o.RetryFor, o.LockWait, o.LockTimeout, o.StatementTimeout) < 0 {
 		return nil, errors.New("set up migrations: a duration is negative")
 	}
 	steps, err := readSteps(o.FS)
@@ -83,10 +87,13 @@ type Kind string
 // What is reported. Done follows Start; Adopted and Undone follow it as well.
 const (
 	Waiting Kind = "waiting" // for the lock that another runner holds; once
-	Start   Kind = "start"   // of a step, up or down
-	Adopted Kind = "adopted" // the first step was there already, and was completed
-	Applied Kind = "applied"
-	Undone  Kind = "undone"
+	// Retrying says that something failed and is tried again, once for each reason and
+	// from time to time.
+	Retrying Kind = "retrying"
+	Start    Kind = "start"   // of a step, up or down
+	Adopted  Kind = "adopted" // the first step was there already, and was completed
+	Applied  Kind = "applied"
+	Undone   Kind = "undone"
 )
 
 // Event is something that happened while migrating.
@@ -95,6 +102,7 @@ type Event struct {
 	Step   Step
 	Took   time.Duration // of a step that is done
 	Holder string        // of Waiting: who holds the lock, in words; may be empty
+	Err    error         // of Retrying
 	// Changes, of Adopted, are what was different from the first step, in words.
 	Changes []string
 }

@@ -43,6 +43,8 @@ type (
 		Name  string `json:"name"`
 		Definition
 		Enabled bool `json:"enabled"`
+		// Always says that it fires for replicated rows as well.
+		Always bool `json:"always,omitempty"`
 		Added
 	}
 	// Function is a function; its name has the types of its arguments.

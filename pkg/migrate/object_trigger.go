@@ -8,7 +8,11 @@ func (t Trigger) kind() kind { return triggers }
 func (t Trigger) changes(have Trigger, in string) []change {
 	var changes []change
 	if !t.matches(have.Definition) {
-		changes = append(changes, t.redefined(have.Definition, t.create(in)))
+		mend := t.create(in)
+		if have.Always { // which CREATE OR REPLACE would take back
+			mend = append(mend, alter(in, t.Table, "ENABLE ALWAYS TRIGGER "+t.Name))
+		}
+		changes = append(changes, t.redefined(have.Definition, mend))
 	}
 	if t.Enabled && !have.Enabled {
 		enable := alter(in, t.Table, "ENABLE TRIGGER "+t.Name)

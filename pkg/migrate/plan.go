@@ -17,15 +17,18 @@ type Planned struct {
 // PlanUp returns what [Migrator.Up] would do now. It only reads, takes no lock, and
 // works through a pooler. The result says whether the database is newer.
 //
-// Errors: [*AdoptError], or a connection's.
+// Errors: [*AdoptError], [*HistoryError], or a connection's.
 func (m *Migrator) PlanUp(ctx context.Context) (plan []Planned, result Result, err error) {
-	s, err := open(ctx, m.pool, m.options)
+	s, err := openReading(ctx, m.pool, m.options, true)
 	if err != nil {
 		return nil, Result{}, err
 	}
 	defer func() { err = errors.Join(err, s.close(ctx)) }()
 	h, err := readHistory(ctx, s)
 	if err != nil {
+		return nil, Result{}, err
+	}
+	if err := h.check(m.steps, m.adopts); err != nil {
 		return nil, Result{}, err
 	}
 	result = Result{From: h.current(), To: max(h.current(), m.Latest()), Newer: h.current() > m.Latest()}
@@ -52,6 +55,9 @@ func (m *Migrator) PlanDown(ctx context.Context, to int64) (plan []Planned, resu
 	status, err := m.Status(ctx)
 	if err != nil {
 		return nil, Result{}, err
+	}
+	if status.Problem != "" {
+		return nil, Result{}, fmt.Errorf("undo migrations: %s", status.Problem)
 	}
 	result = Result{From: status.Current, To: min(to, status.Current)}
 	if err := m.knows(result.From); err != nil {

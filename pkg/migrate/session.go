@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3/lock"
@@ -28,11 +29,29 @@ type session struct {
 	*sql.DB
 	connector *connector
 	options   Options
+	locked    bool
 }
 
-// open returns a session with no lock, for reading.
+// openReading returns a session with no lock, in one transaction that only reads. With
+// all, rows that a policy hides from the role are an error.
+func openReading(ctx context.Context, pool *pgxpool.Pool, o Options, all bool) (*session, error) {
+	s, err := open(ctx, pool, o)
+	if err != nil {
+		return nil, err
+	}
+	err = s.prompt(ctx, func(ctx context.Context) error {
+		_, err := s.conn().Exec(ctx, beginReading(o, all))
+		return err
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("begin to read: %w", err), s.close(ctx))
+	}
+	return s, nil
+}
+
+// open returns a session with the settings that it was given.
 func open(ctx context.Context, pool *pgxpool.Pool, o Options) (*session, error) {
-	c := &connector{Connector: stdlib.GetPoolConnector(pool), timeout: o.ConnectTimeout}
+	c := &connector{Connector: stdlib.GetPoolConnector(pool), options: o}
 	s := &session{DB: sql.OpenDB(c), connector: c, options: o}
 	s.SetMaxOpenConns(1)
 	s.SetMaxIdleConns(1)
@@ -41,6 +60,9 @@ func open(ctx context.Context, pool *pgxpool.Pool, o Options) (*session, error) 
 	}
 	return s, nil
 }
+
+// conn is the connection itself.
+func (s *session) conn() *pgx.Conn { return s.connector.conn.Conn.Conn() }
 
 // openLocked returns a session that holds the lock.
 func openLocked(ctx context.Context, pool *pgxpool.Pool, o Options) (*session, error) {
@@ -75,7 +97,7 @@ func (s *session) refusePooler(ctx context.Context) error {
 	if err := s.QueryRowContext(ctx, "SELECT pg_backend_pid()").Scan(&backend); err != nil {
 		return fmt.Errorf("ask for the server's process: %w", err)
 	}
-	if backend == s.connector.conn.Conn.Conn().PgConn().PID() {
+	if backend == s.conn().PgConn().PID() {
 		return nil
 	}
 	return ErrPooler
@@ -83,12 +105,7 @@ func (s *session) refusePooler(ctx context.Context) error {
 
 // configure sets what belongs to this session alone.
 func (s *session) configure(ctx context.Context) error {
-	_, err := s.ExecContext(ctx, `SELECT set_config('TimeZone', 'UTC', false),
-		set_config('lock_timeout', $1, false), set_config('statement_timeout', $2, false),
-		-- A runner that hangs does not hold its locks for ever.
-		set_config('idle_in_transaction_session_timeout', '60s', false)`,
-		milliseconds(s.options.LockTimeout), milliseconds(s.options.StatementTimeout))
-	if err != nil {
+	if _, err := s.ExecContext(ctx, pinSQL(pins(s.options, true), false)); err != nil {
 		return fmt.Errorf("configure the session: %w", err)
 	}
 	// With a runner that was killed its statement ends, and its locks. Not every
@@ -116,7 +133,7 @@ func (s *session) lock(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("lock the migrations: %w", err)
 		}
-		if got {
+		if s.locked = got; got {
 			return nil
 		}
 		left := time.Until(deadline)
@@ -151,14 +168,26 @@ func (s *session) who(ctx context.Context, condition string, arg any) string {
 	return text.String
 }
 
-// close ends the session, and with it the lock and all settings.
+// ended closes the session, and says whether it was lost.
+func (s *session) ended(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() == nil && s.conn().IsClosed() {
+		err = &lostError{err}
+	}
+	return errors.Join(err, s.close(ctx))
+}
+
+// close ends the session, and with it the lock, a transaction and all settings.
 func (s *session) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
-	conn := s.connector.conn.Conn.Conn()
-	if !conn.IsClosed() {
+	conn := s.conn()
+	switch {
+	case conn.IsClosed():
+	case s.locked:
 		// Not left to the end of the server's process, which comes a little later.
 		_, _ = conn.Exec(ctx, "SELECT pg_advisory_unlock_all()")
+	default:
+		_, _ = conn.Exec(ctx, "ROLLBACK") // a pooler would drop its connection otherwise
 	}
 	_ = conn.Close(ctx)
 	return s.DB.Close()

@@ -35,14 +35,17 @@ type Status struct {
 	Required int64 `json:"required"` // that it needs
 	Pending  int   `json:"pending"`
 	// Adoptable says that the table is there though no version is: Up will adopt it.
-	Adoptable bool         `json:"adoptable"`
-	Steps     []StepStatus `json:"migrations"`
+	Adoptable bool `json:"adoptable"`
+	// Problem says why the version table cannot be this program's as it stands, or cannot
+	// be seen; empty where it is well.
+	Problem string       `json:"problem,omitempty"`
+	Steps   []StepStatus `json:"migrations"`
 }
 
 // Status reads the version table. It creates nothing, takes no lock, and works
 // through a pooler.
 func (m *Migrator) Status(ctx context.Context) (_ *Status, err error) {
-	s, err := open(ctx, m.pool, m.options)
+	s, err := openReading(ctx, m.pool, m.options, false)
 	if err != nil {
 		return nil, err
 	}
@@ -52,10 +55,13 @@ func (m *Migrator) Status(ctx context.Context) (_ *Status, err error) {
 		return nil, err
 	}
 	status := m.status(h)
-	if h.current() == 0 && m.adopts {
-		err = s.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", table).Scan(&status.Adoptable)
+	status.Adoptable = h.current() == 0 && m.adopts && h.table != ""
+	if err := h.check(m.steps, m.adopts); err != nil {
+		status.Problem = err.Error()
+	} else if h.filtered {
+		status.Problem = "row security of the table " + versionTable + " decides which versions this role sees: there may be others"
 	}
-	return status, err
+	return status, nil
 }
 
 func (m *Migrator) status(h history) *Status {

@@ -14,16 +14,25 @@ import (
 // says not. A table that was made without this program is adopted: it becomes what the
 // first step makes, with its rows kept.
 //
-// Errors: [ErrPooler], [*LockedError], [*StepError], [*AdoptError], or a connection's.
+// Errors: [ErrPooler], [*LockedError], [*HistoryError], [*StepError], [*AdoptError], or a
+// connection's.
 // The steps that came before the one that failed stay.
-func (m *Migrator) Up(ctx context.Context) (_ Result, err error) {
-	s, err := openLocked(ctx, m.pool, m.options)
+//
+// With RetryFor, what may pass by itself is tried again: a server that cannot be
+// reached, a connection that was lost, another runner, a lock on a table.
+func (m *Migrator) Up(ctx context.Context) (Result, error) { return m.repeat(ctx, m.up) }
+
+func (m *Migrator) up(ctx context.Context, o Options) (_ Result, err error) {
+	s, err := openLocked(ctx, m.pool, o)
 	if err != nil {
 		return Result{}, err
 	}
-	defer func() { err = errors.Join(err, s.close(ctx)) }()
+	defer func() { err = s.ended(ctx, err) }()
 	h, err := readHistory(ctx, s)
 	if err != nil {
+		return Result{}, err
+	}
+	if err := h.check(m.steps, m.adopts); err != nil {
 		return Result{}, err
 	}
 	result := Result{From: h.current(), To: h.current()}
@@ -37,24 +46,22 @@ func (m *Migrator) Up(ctx context.Context) (_ Result, err error) {
 	return result, m.climb(ctx, s, &result)
 }
 
-// begin makes the version table and adopts, in one transaction. It returns the version
+// begin makes the version table ready and adopts, in one transaction. It returns the version
 // that the database has then.
 func (m *Migrator) begin(ctx context.Context, s *session, h history) (int64, error) {
-	if h.current() > 0 {
+	var adoption *adoption
+	if h.current() == 0 {
+		var err error
+		if adoption, err = m.planAdoption(ctx, s); err != nil {
+			return 0, err
+		}
+	}
+	if h.schema != "" && !h.empty && len(h.undone) == 0 && adoption == nil {
 		return h.current(), nil
 	}
-	adoption, err := m.planAdoption(ctx, s)
-	if err != nil {
-		return 0, err
-	}
-	if h.exists && adoption == nil {
-		return 0, nil
-	}
-	err = inTx(ctx, s, func(tx *sql.Tx) error {
-		if !h.exists {
-			if err := createVersionTable(ctx, tx); err != nil {
-				return s.wrap(ctx, "create the table "+versionTable, err)
-			}
+	err := inTx(ctx, s, func(tx *sql.Tx) error {
+		if err := h.prepare(ctx, tx, m.Latest()); err != nil {
+			return s.wrap(ctx, "prepare the table "+versionTable, err)
 		}
 		if adoption != nil {
 			return m.adopt(ctx, s, tx, adoption)
@@ -62,7 +69,7 @@ func (m *Migrator) begin(ctx context.Context, s *session, h history) (int64, err
 		return nil
 	})
 	if err != nil || adoption == nil {
-		return 0, err
+		return h.current(), err
 	}
 	return m.steps[0].Version, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // ErrNotMigrated says that a database holds nothing of the schema.
@@ -17,30 +19,49 @@ type Report struct {
 	Version *int64 `json:"version"`
 	Latest  int64  `json:"latest"`
 	// Managed says that there is a table of versions at all.
-	Managed     bool         `json:"managed"`
+	Managed bool `json:"managed"`
+	// History is what is wrong with the versions as those of this program; empty where
+	// they are well or cannot be read.
+	History     string       `json:"history,omitempty"`
 	Counts      []Count      `json:"counts"`
 	Differences []Difference `json:"differences"`
 }
 
+// TxStarter begins a transaction: a pool or a connection of pgx.
+type TxStarter interface {
+	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
+}
+
 // Verify holds a database against the snapshot of the embedded migrations. It reads
-// the catalog in one statement, and writes nothing. The error matches
-// [ErrNotMigrated] where there is nothing to compare.
-func Verify(ctx context.Context, q Querier) (*Report, error) {
+// the catalog in one transaction, whatever the settings of role and database, and
+// writes nothing. The error matches [ErrNotMigrated] where there is nothing to compare,
+// and is a [*HistoryError] where search_path does not lead to the tables.
+func Verify(ctx context.Context, db TxStarter) (_ *Report, err error) {
+	tx, err := db.BeginTx(ctx, pgx.TxOptions{BeginQuery: beginReading(Options{}, false)})
+	if err != nil {
+		return nil, fmt.Errorf("begin to read the catalog: %w", err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // there is nothing to keep
 	want, err := EmbeddedSnapshot()
 	if err != nil {
 		return nil, err
 	}
 	tables, functions := want.names()
-	have, err := ReadDatabase(ctx, q, tables, functions)
+	have, err := ReadDatabase(ctx, tx, tables, functions)
+	if err != nil {
+		return nil, err
+	}
+	where, err := readPlace(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
 	if have.Schema == "" {
-		return nil, ErrNotMigrated
+		return nil, nothingThere(have, where)
 	}
 	r := &Report{
 		Server:      have.Server,
-		Version:     have.Version,
+		Version:     have.Version(),
+		History:     wrongHistory(have.Versions, nil, want.Version),
 		Latest:      want.Version,
 		Managed:     have.Versioned,
 		Counts:      want.counts(&have.Catalog, have.Schema),
@@ -48,6 +69,19 @@ func Verify(ctx context.Context, q Querier) (*Report, error) {
 	}
 	r.leaveToMigrations()
 	return r, nil
+}
+
+// nothingThere says why there is no table to compare.
+func nothingThere(have *Database, where place) error {
+	switch {
+	case len(where.elsewhere) > 0:
+		return &HistoryError{Problem: where.hidden()}
+	case len(have.Versions) > 0:
+		return fmt.Errorf("%w; the table %s.%s records version %d all the same. %s", ErrNotMigrated,
+			where.schema, versionTable, *have.Version(), foreign)
+	default:
+		return ErrNotMigrated
+	}
 }
 
 // leaveToMigrations takes out the SQL that would be in the way of a migration that
@@ -93,6 +127,8 @@ func (r *Report) Err(strict bool) error {
 	case !r.Managed:
 		return errors.New("the tables are there and the table goose_db_version is not: " +
 			"reims-health migrate up takes them under management")
+	case r.History != "":
+		return fmt.Errorf("%s: %s. %s", versionTable, r.History, foreign)
 	case r.Pending() > 0:
 		return plural(r.Pending(), "migration is", "migrations are", " pending: run reims-health migrate up")
 	case drift > 0:

@@ -4,6 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -13,60 +18,146 @@ import (
 // versionTable is goose's; it does not collide with the predecessor's.
 const versionTable = goose.DefaultTablename
 
-// history is what the version table says.
+// history is what the version table says, and where the tables are.
 type history struct {
-	exists  bool
+	place
+	empty   bool // the table has no row at all
 	applied map[int64]time.Time
+	undone  []int64 // versions that have rows, of which the newest says that they were undone
 }
 
 // readHistory creates nothing, unlike goose's Status.
-func readHistory(ctx context.Context, q database.DBTxConn) (history, error) {
+func readHistory(ctx context.Context, s *session) (history, error) {
 	h := history{applied: make(map[int64]time.Time)}
-	err := q.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", versionTable).Scan(&h.exists)
-	if err != nil || !h.exists {
-		return h, wrapRead(err)
+	var err error
+	if h.place, err = readPlace(ctx, s.conn()); err != nil || h.schema == "" {
+		return h, err
 	}
-	rows, err := q.QueryContext(ctx, "SELECT version_id, tstamp FROM "+versionTable+" WHERE is_applied AND version_id > 0")
+	// Other programs that use goose, and its older releases, add a row for each step up
+	// and each step down: the newest one counts.
+	rows, err := s.QueryContext(ctx, "SELECT DISTINCT ON (version_id) version_id, is_applied, tstamp, "+
+		"(SELECT count(*) FROM "+versionTable+") FROM "+versionTable+" ORDER BY version_id, id DESC")
+	if code := sqlState(err); code == codeUndefinedColumn {
+		return h, &HistoryError{Table: h.schema + "." + versionTable, Problem: "it is not goose's: " + err.Error() + ". " + foreign}
+	}
 	if err != nil {
-		return h, wrapRead(err)
+		return h, s.wrap(ctx, "read "+versionTable, err)
 	}
 	defer func() { _ = rows.Close() }()
+	h.empty = true
 	for rows.Next() {
-		var version int64
-		var at time.Time
-		if err := rows.Scan(&version, &at); err != nil {
-			return h, wrapRead(err)
+		var (
+			version, count int64
+			applied        bool
+			at             time.Time
+		)
+		if err := rows.Scan(&version, &applied, &at, &count); err != nil {
+			return h, s.wrap(ctx, "read "+versionTable, err)
 		}
-		h.applied[version] = at
+		h.empty = false
+		switch {
+		case version == 0:
+		case applied:
+			h.applied[version] = at
+		default:
+			h.undone = append(h.undone, version)
+		}
 	}
-	return h, wrapRead(rows.Err())
-}
-
-func wrapRead(err error) error {
-	if err != nil {
-		return fmt.Errorf("read %s: %w", versionTable, err)
+	if err := rows.Err(); err != nil {
+		return h, s.wrap(ctx, "read "+versionTable, err)
 	}
-	return nil
+	return h, nil
 }
 
 // current is the newest version that was applied; 0 for none.
-func (h history) current() int64 {
+func (h history) current() int64 { return newest(maps.Keys(h.applied)) }
+
+func newest(versions iter.Seq[int64]) int64 {
 	var newest int64
-	for version := range h.applied {
+	for version := range versions {
 		newest = max(newest, version)
 	}
 	return newest
 }
 
-// createVersionTable makes the table as goose would, which would do it outside of the
-// lock and try three times.
-func createVersionTable(ctx context.Context, tx *sql.Tx) error {
+// HistoryError says why the version table cannot be this program's as it stands.
+// Nothing was changed.
+type HistoryError struct {
+	Table   string // with its schema; empty where it cannot be seen
+	Problem string
+}
+
+// Error says what is wrong and what to do.
+func (e *HistoryError) Error() string {
+	if e.Table == "" {
+		return "find the table " + versionTable + ": " + e.Problem
+	}
+	return "read the table " + e.Table + ": " + e.Problem
+}
+
+const foreign = "The table may be another program's; nothing was changed. Give REIMS a database, or a schema that search_path " +
+	"names first, of its own; where rows were removed from the table, or put into it, compare with reims-health migrate verify " +
+	"and correct them (docs/migrations.md)"
+
+// check refuses a history that cannot be this program's: one that a rollback of this
+// program meets is that of its steps, with later ones after them.
+func (h history) check(steps []Step, adopts bool) error {
+	if h.schema == "" {
+		if adopts && h.table == "" && len(h.elsewhere) > 0 {
+			return &HistoryError{Problem: h.hidden()}
+		}
+		return nil
+	}
+	problem := wrongHistory(slices.Collect(maps.Keys(h.applied)), h.undone, int64(len(steps)))
+	if problem == "" && adopts && h.current() > 0 && h.table == "" {
+		problem = fmt.Sprintf("it records version %d, and there is no table %s", h.current(), table)
+	}
+	if problem == "" {
+		return nil
+	}
+	if len(h.elsewhere) > 0 {
+		problem += fmt.Sprintf("; %s holds tables of these names too", list(h.elsewhere))
+	}
+	return &HistoryError{Table: h.schema + "." + versionTable, Problem: problem + ". " + foreign}
+}
+
+// wrongHistory returns what is wrong with these versions as those of this program, or
+// "". A version comes after all that are before it. One that was undone is no evidence,
+// unless this program does not know it.
+func wrongHistory(applied, undone []int64, latest int64) string {
+	current := newest(slices.Values(applied))
+	if later := newest(slices.Values(undone)); later > latest {
+		current = max(current, later)
+	}
+	var missing []string
+	for version := int64(1); version <= min(current, latest); version++ {
+		if !slices.Contains(applied, version) {
+			missing = append(missing, strconv.FormatInt(version, 10))
+		}
+	}
+	if len(missing) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("it records version %d, and not %s", current, list(missing))
+}
+
+func list(names []string) string { return strings.Join(names, ", ") }
+
+// prepare makes the table as goose would, which would do it outside of the lock and try
+// three times. Rows of our steps that were undone go, as goose itself removes them
+// today: it takes any row for one of a step that was applied.
+func (h history) prepare(ctx context.Context, tx *sql.Tx, latest int64) error {
 	store, err := database.NewStore(goose.DialectPostgres, versionTable)
-	if err == nil {
+	if err == nil && h.schema == "" {
 		err = store.CreateVersionTable(ctx, tx)
 	}
-	if err == nil {
+	if err == nil && (h.schema == "" || h.empty) {
 		err = store.Insert(ctx, tx, database.InsertRequest{Version: 0})
+	}
+	for _, version := range h.undone {
+		if err == nil && version <= latest {
+			err = store.Delete(ctx, tx, version)
+		}
 	}
 	return err
 }

@@ -28,6 +28,9 @@ type PostgresOptions struct {
 	// RequiredSchema is the version of the schema, in goose's table, below which the
 	// database is schema_behind. The default, zero, does not look.
 	RequiredSchema int64
+	// SchemaTable is a table that the first step of the schema makes: without it, the
+	// versions are another program's. The default, empty, does not look.
+	SchemaTable string
 	// AppInterval is the time between two counts. The default, zero, is 30 s.
 	AppInterval time.Duration
 	// Logger is told once of what the server refuses to tell. The default discards it.

@@ -51,7 +51,7 @@ func TestPostgresMissingRights(t *testing.T) {
 			}
 			in := func(u *url.URL) { u.Path = name }
 			super := pgConnect(t, pgAddress(t, pg, in))
-			super.exec(gooseTable + "; UPDATE goose_db_version SET version_id = 2; GRANT SELECT ON goose_db_version TO reader")
+			super.exec(gooseTable + "; INSERT INTO goose_db_version (version_id, is_applied) VALUES (1, true), (2, true); GRANT SELECT ON goose_db_version TO reader")
 			super.exec("REVOKE " + strings.ReplaceAll(c.revoke, "{}", name) + " FROM PUBLIC")
 			u, err := url.Parse(reader)
 			if err != nil {

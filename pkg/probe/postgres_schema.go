@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -11,18 +12,47 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// schemaPart reads the version of the schema. The table may be missing or unreadable,
-// where a plain SELECT on it would fail, even in a branch that is never taken;
-// query_to_xml is planned only when it runs.
-func schemaPart() part {
+// schemaName is the name of schemaPart.
+const schemaName = "schema_current"
+
+// schemaPart reads the version of the schema: the newest that the table records, or, if
+// one of those up to required is missing, the one before that. The newest row of each
+// version counts, since older releases of goose add one for each step down as well. The
+// table may be missing or unreadable, where a plain SELECT on it would fail, even in a
+// branch that is never taken; query_to_xml is planned only when it runs.
+func schemaPart(o PostgresOptions) part {
+	const applied = `WITH applied AS (
+    SELECT version_id FROM (
+        SELECT DISTINCT ON (version_id) version_id::pg_catalog.int8, is_applied::pg_catalog.bool FROM goose_db_version AS g
+         ORDER BY version_id, (pg_catalog.to_jsonb(g) OPERATOR(pg_catalog.->>) ''id'')::pg_catalog.int8 DESC NULLS LAST, is_applied DESC) AS latest
+     WHERE is_applied)
+SELECT coalesce(pg_catalog.max(version_id), 0) AS newest,
+       coalesce((SELECT pg_catalog.min(r) OPERATOR(pg_catalog.-) 1 FROM pg_catalog.generate_series(1::pg_catalog.int8, %d) AS r
+                  WHERE NOT EXISTS (SELECT FROM applied WHERE version_id OPERATOR(pg_catalog.=) r)),
+                pg_catalog.max(version_id), 0) AS version
+  FROM applied`
+	const sql = `SELECT pg_catalog.to_regclass('goose_db_version') IS NOT NULL,
+       coalesce(pg_catalog.substring(x, '<version>([0-9]+)</version>')::pg_catalog.int8, -1),
+       coalesce(pg_catalog.substring(x, '<newest>([0-9]+)</newest>')::pg_catalog.int8, -1),
+       %s,
+       EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+                WHERE c.relname OPERATOR(pg_catalog.=) 'goose_db_version' AND c.relkind OPERATOR(pg_catalog.=) 'r'
+                  AND c.oid IS DISTINCT FROM pg_catalog.to_regclass('goose_db_version')::pg_catalog.oid)
+  FROM (SELECT CASE WHEN pg_catalog.has_table_privilege(pg_catalog.to_regclass('goose_db_version'), 'SELECT')
+                    THEN pg_catalog.query_to_xml('%s', false, false, '')::pg_catalog.text END AS x) AS answer`
+	there := "true"
+	if o.SchemaTable != "" {
+		there = "pg_catalog.to_regclass('" + strings.ReplaceAll(o.SchemaTable, "'", "''") + "') IS NOT NULL"
+	}
 	return part{
-		name: "schema_current",
-		sql: `SELECT pg_catalog.to_regclass('goose_db_version') IS NOT NULL,
-       coalesce(CASE WHEN pg_catalog.has_table_privilege(pg_catalog.to_regclass('goose_db_version'), 'SELECT')
-                     THEN pg_catalog.substring(pg_catalog.query_to_xml('SELECT coalesce(pg_catalog.max(version_id), 0) AS version FROM goose_db_version WHERE is_applied',
-                                                 false, false, '')::pg_catalog.text, '<version>([0-9]+)</version>')::pg_catalog.int8
-                END, -1)`,
-		scan: func(s *postgresState, a *answer) { s.schema = &schemaVersion{managed: a.flag(), current: a.number()} },
+		name: schemaName,
+		sql:  fmt.Sprintf(sql, there, fmt.Sprintf(applied, o.RequiredSchema)),
+		scan: func(s *postgresState, a *answer) {
+			s.schema = &schemaVersion{managed: a.flag(), current: a.number(), newest: a.number(), there: a.flag(), elsewhere: a.flag()}
+			if !s.schema.there { // versions without the table are another program's
+				s.schema.current = min(s.schema.current, 0)
+			}
+		},
 	}
 }
 
@@ -64,6 +94,10 @@ type tableLock struct {
 type schemaVersion struct {
 	managed bool  // the table of versions is there
 	current int64 // -1 when it can't be read
+	newest  int64 // the newest version that is recorded, whatever is missing before it
+	there   bool  // the table that the first step makes is there, or was not asked for
+	// elsewhere says that there is a table of versions that search_path does not lead to.
+	elsewhere bool
 
 	lock    *tableLock // who locks it, where it is locked and that is known
 	locked  error      // the server's refusal, because the table is locked
@@ -82,7 +116,7 @@ type schemaWatch struct {
 func (w *schemaWatch) refused(s *postgresState, part part, err error) bool {
 	server, _ := errors.AsType[*pgconn.PgError](err)
 	switch part.name {
-	case schemaPart().name:
+	case schemaName:
 		s.schema = &schemaVersion{managed: true, current: -1, refused: err}
 		if server != nil && server.Code == codeLockTimeout {
 			s.schema.locked, s.schema.refused = err, nil
@@ -110,7 +144,7 @@ func (p *Postgres) askSchema(ctx context.Context, conn *pgx.Conn, s *postgresSta
 		}
 		parts = nil
 	}
-	if err := p.answer(ctx, conn, s, append(parts, schemaPart())); err != nil {
+	if err := p.answer(ctx, conn, s, append(parts, schemaPart(p.opts))); err != nil {
 		return err
 	}
 	w.locked = s.schema.locked
@@ -146,12 +180,23 @@ func (s *schemaVersion) judge(required int64, last *int64) error {
 	case s.refused != nil:
 		return &health.Fault{Reason: health.SchemaBehind, Err: s.refused, Message: "the schema's version can't be read: " +
 			refusalOf(s.refused) + "; the sidecar's log has the server's own words" + turnOff}
+	case !s.managed && s.elsewhere:
+		return &health.Fault{Reason: health.SchemaBehind, Message: "there is a table goose_db_version in another schema, and search_path of DATABASE_USER does not lead there: " +
+			"ALTER ROLE … SET search_path, or run reims-health migrate up where that table is not this program's" + turnOff}
 	case !s.managed:
 		return &health.Fault{Reason: health.SchemaBehind, Message: "the database has no table goose_db_version that DATABASE_USER can see: " +
 			"run reims-health migrate up" + turnOff}
 	case s.current < 0:
 		return &health.Fault{Reason: health.SchemaBehind, Message: "DATABASE_USER may not read the schema's version: " +
 			"GRANT SELECT ON goose_db_version TO it" + turnOff}
+	case s.newest > 0 && !s.there:
+		return &health.Fault{Reason: health.SchemaBehind, Message: fmt.Sprintf(
+			"the table goose_db_version records version %d, and DATABASE_USER can see no table of this program: the versions may be another program's: "+
+				"run reims-health migrate status", s.newest) + turnOff}
+	case s.newest > s.current:
+		return &health.Fault{Reason: health.SchemaBehind, Message: fmt.Sprintf(
+			"the table goose_db_version records version %d, and not version %d, which this release needs: it may be another program's: "+
+				"run reims-health migrate status", s.newest, s.current+1) + turnOff}
 	default:
 		return &health.Fault{Reason: health.SchemaBehind, Message: fmt.Sprintf(
 			"the schema is at version %d and this release needs %d: run reims-health migrate up", s.current, required)}

@@ -59,3 +59,46 @@ func TestPostgresSchema(t *testing.T) {
 		}
 	}
 }
+
+// A table of versions that is another program's, or lacks some of ours, does not do.
+func TestPostgresForeignSchema(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{})
+	pool := pgPool(t, pgRole(t, pg, "reader", ""))
+	p := probe.NewPostgres(pool, probe.PostgresOptions{Database: "reims", RequiredSchema: 2, SchemaTable: "properties"})
+	const rows = "TRUNCATE goose_db_version; INSERT INTO goose_db_version (version_id, is_applied) VALUES "
+	for _, step := range []struct {
+		name    string
+		sql     string
+		current float64
+		message string // part of it; "" where the schema is fine
+	}{
+		{"another schema's", "CREATE SCHEMA other; CREATE TABLE other.goose_db_version (); CREATE TABLE other.properties ()", -1, "search_path of DATABASE_USER"},
+		{"dates", gooseTable + "; GRANT SELECT ON goose_db_version TO reader; " + rows + "(0, true), (20240312100000, true)", 0, "may be another program's"},
+		{"the same numbers", rows + "(0, true), (1, true), (2, true)", 0, "can see no table of this program"},
+		{"dates, and our table", "CREATE TABLE properties (); " + rows + "(0, true), (20240312100000, true)", 0, "not version 1"},
+		{"the third alone", rows + "(0, true), (3, true)", 0, "not version 1"},
+		{"the second missing", rows + "(0, true), (1, true), (3, true)", 1, "not version 2"},
+		{"all", rows + "(0, true), (1, true), (2, true)", 2, ""},
+		{"a rollback", rows + "(1, true), (2, true), (9, true)", 9, ""},
+		{"each row twice", rows + "(0, true), (0, true), (1, true), (1, true), (2, true), (2, true)", 2, ""},
+		{"down and up with older goose", rows + "(1, true), (2, true), (2, false), (2, true)", 2, ""},
+		{"down with older goose", rows + "(1, true), (2, true), (2, false)", 1, "needs 2"},
+		{"not goose's", "DROP TABLE goose_db_version; CREATE TABLE goose_db_version (name text); GRANT SELECT ON goose_db_version TO reader", -1, "may be another program's"},
+	} {
+		if err := pg.SQL(t.Context(), step.sql); err != nil {
+			t.Fatal(err)
+		}
+		o, err := pgCheck(t, p, pgPatience)
+		if step.message == "" {
+			if err != nil {
+				t.Errorf("%s: %v", step.name, err)
+			}
+		} else if message := pgFault(t, err, health.SchemaBehind, pool); !strings.Contains(message, step.message) {
+			t.Errorf("%s: the message %q does not say %q", step.name, message, step.message)
+		}
+		if got, ok := o.Find("schema_current"); ok != (step.current >= 0) || ok && got != step.current {
+			t.Errorf("%s: schema_current = %v (there: %t), want %v", step.name, got, ok, step.current)
+		}
+	}
+}
