@@ -172,11 +172,11 @@ func TestPostgresRefusedByPgBouncer(t *testing.T) {
 			settings := maps.Clone(c.settings)
 			if c.hba != "" {
 				file := filepath.Join(t.TempDir(), "hba")
-				if err := os.WriteFile(file, []byte(c.hba), 0o644); err != nil { //nolint:gosec // PgBouncer runs as another user
+				if err := os.WriteFile(file, []byte(c.hba), 0o644); err != nil {
 					t.Fatal(err)
 				}
 				for d := filepath.Dir(file); d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
-					if err := os.Chmod(d, 0o755); err != nil { //nolint:gosec // see above
+					if err := os.Chmod(d, 0o755); err != nil { // PgBouncer runs as another user
 						t.Fatal(err)
 					}
 				}

@@ -44,15 +44,17 @@ func TestPostgresUnusableTLSFiles(t *testing.T) {
 	t.Parallel()
 	cert, key := pgKeyPair(t)
 	_, otherKey := pgKeyPair(t)
+	encrypted := pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("canary")}
+	encryptedOfOld := pem.Block{Type: "EC PRIVATE KEY", Bytes: []byte("canary"), Headers: map[string]string{
+		"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00000000000000000000000000000000",
+	}}
 	for name, c := range map[string]struct {
 		cert, key, root []byte
 		want            string
 	}{
 		"another's key": {cert, otherKey, nil, "DATABASE_SSLKEY: the key is not that"},
-		"encrypted": {cert, pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("canary")}), nil,
-			"DATABASE_SSLKEY: the key is encrypted"},
-		"encrypted, of old": {cert, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: []byte("canary"), Headers: map[string]string{
-			"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00000000000000000000000000000000"}}), nil, "DATABASE_SSLKEY: the key is encrypted"},
+		"encrypted":         {cert, pem.EncodeToMemory(&encrypted), nil, "DATABASE_SSLKEY: the key is encrypted"},
+		"encrypted, of old": {cert, pem.EncodeToMemory(&encryptedOfOld), nil, "DATABASE_SSLKEY: the key is encrypted"},
 		"no key":         {cert, []byte("canary"), nil, "DATABASE_SSLKEY: the file holds no key"},
 		"exchanged":      {key, cert, nil, "DATABASE_SSLCERT and DATABASE_SSLKEY"},
 		"missing":        {cert, nil, nil, "DATABASE_SSLKEY: the file is missing"},
