@@ -52,13 +52,13 @@ func TestPostgresUnusableTLSFiles(t *testing.T) {
 		cert, key, root []byte
 		want            string
 	}{
-		"another's key": {cert, otherKey, nil, "DATABASE_SSLKEY: the key is not that"},
+		"another's key":     {cert, otherKey, nil, "DATABASE_SSLKEY: the key is not that"},
 		"encrypted":         {cert, pem.EncodeToMemory(&encrypted), nil, "DATABASE_SSLKEY: the key is encrypted"},
 		"encrypted, of old": {cert, pem.EncodeToMemory(&encryptedOfOld), nil, "DATABASE_SSLKEY: the key is encrypted"},
-		"no key":         {cert, []byte("canary"), nil, "DATABASE_SSLKEY: the file holds no key"},
-		"exchanged":      {key, cert, nil, "DATABASE_SSLCERT and DATABASE_SSLKEY"},
-		"missing":        {cert, nil, nil, "DATABASE_SSLKEY: the file is missing"},
-		"no certificate": {cert, key, []byte("canary"), "DATABASE_SSLROOTCERT: the file holds no certificate"},
+		"no key":            {cert, []byte("canary"), nil, "DATABASE_SSLKEY: the file holds no key"},
+		"exchanged":         {key, cert, nil, "DATABASE_SSLCERT and DATABASE_SSLKEY"},
+		"missing":           {cert, nil, nil, "DATABASE_SSLKEY: the file is missing"},
+		"no certificate":    {cert, key, []byte("canary"), "DATABASE_SSLROOTCERT: the file holds no certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
