@@ -44,8 +44,9 @@
 {{- end }}
 {{- range $name, $list := $hosts }}
 {{- range $list }}
-{{- if or (gt (len .) 253) (not (regexMatch $subdomain (trimPrefix "*." .))) (regexMatch "^[0-9.]+$" .) }}
-{{- $p = append $p (printf "%s has %s, which is no name of a host: lower-case letters, digits, - and . (or *. before them), with no scheme, port or path, and no IP address." $name (include "reims-health.quoted" .)) }}
+{{- $host := toString . }}
+{{- if or (gt (len $host) 253) (not (regexMatch $subdomain (trimPrefix "*." $host))) (regexMatch "^[0-9.]+$" $host) }}
+{{- $p = append $p (printf "%s has %s, which is no name of a host: lower-case letters, digits, - and . (or *. before them), with no scheme, port or path, and no IP address." $name (include "reims-health.quoted" $host)) }}
 {{- end }}
 {{- end }}
 {{- end }}
