@@ -3,17 +3,20 @@ package health
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 )
 
 // ChangeLog logs what changes from one snapshot to the next: verdicts, readiness
-// and the override at info or warn, every check at debug. The errors it logs are
-// the drivers' own: Log must redact.
+// and the override at info or warn, every check at debug. It logs each note of an
+// observation once per service. The errors it logs are the drivers' own: Log must
+// redact.
 type ChangeLog struct {
 	Updates <-chan *Snapshot
 	Log     *slog.Logger
 
-	last *Snapshot
+	last  *Snapshot
+	noted map[string][]string // by service
 }
 
 // Start logs until ctx is done, and then what is already there.
@@ -61,6 +64,7 @@ func (c *ChangeLog) service(was, is Result) {
 	}
 	if is.Checks != was.Checks {
 		probed(log, is.Last)
+		c.note(log, is)
 	}
 	switch {
 	case is.Status == was.Status && is.Reason() == was.Reason():
@@ -70,6 +74,20 @@ func (c *ChangeLog) service(was, is Result) {
 		log.Info("status changed", "from", was.Status, "to", is.Status, "after_ms", millis(is.Since.Sub(was.Since)))
 	default:
 		log.Warn("status changed", "from", was.Status, "to", is.Status, "reason", is.Reason(), "error", is.Fault())
+	}
+}
+
+func (c *ChangeLog) note(log *slog.Logger, r Result) {
+	name := r.Service.Name
+	for _, note := range r.Last.Observation.Notes {
+		if slices.Contains(c.noted[name], note) {
+			continue
+		}
+		if c.noted == nil {
+			c.noted = make(map[string][]string)
+		}
+		c.noted[name] = append(c.noted[name], note)
+		log.Warn("the check could not look at everything", "note", note)
 	}
 }
 

@@ -84,6 +84,26 @@ func TestChangeLogTellsStarvation(t *testing.T) {
 	})
 }
 
+// A note is logged once per service, also after a check that could not look at all.
+func TestChangeLogTellsANoteOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		notes := [][]string{{"no INFO"}, {"no INFO"}, nil, {"no INFO", "no figures"}}
+		noting := &fake{answer: func(_ context.Context, n int) (health.Observation, error) {
+			return health.Observation{Notes: notes[n%len(notes)]}, nil
+		}}
+		m := health.NewMonitor([]*health.Service{service("redis", checkedBy(noting)), service("kv", checkedBy(noting))})
+		j := follow(t, m.Updates())
+		run(t, m)
+		pass(time.Minute)
+		for _, name := range []string{"redis", "kv"} {
+			j.logs(t, "service="+name+" note=",
+				`level=WARN msg="the check could not look at everything" service=`+name+` note="no INFO"`,
+				`level=WARN msg="the check could not look at everything" service=`+name+` note="no figures"`)
+		}
+	})
+}
+
 func TestChangeLogSumsUpTheFirstVerdictsOnce(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -13,6 +13,10 @@ type Observation struct {
 	Latency time.Duration
 	// Measures are the facts, in the order in which readers show them.
 	Measures []Measure
+	// Notes say in plain words what the check could not look at, such as a figure
+	// that the server withholds. They change no verdict; each is logged once. They
+	// must hold nothing secret, and come from a small set.
+	Notes []string
 }
 
 // Kind is the kind of value that a [Measure] holds.

@@ -19,6 +19,7 @@ const (
 	DatabaseMissing Reason = "database_missing" // the server has no database of that name
 	ReadOnly        Reason = "read_only"        // a standby, a replica, or set read-only
 	Stale           Reason = "stale"            // no result for too long
+	Quorum          Reason = "quorum"           // too few of the server's drives are there
 
 	Auth               Reason = "auth"                 // the login was refused
 	Forbidden          Reason = "forbidden"            // the login lacks a right
@@ -79,6 +80,7 @@ var reasons = []reasonInfo{
 	{DatabaseMissing, Down, "the server has no database of that name"},
 	{ReadOnly, Down, "the server accepts no writes: a standby, a replica, or set read-only"},
 	{Stale, Down, "no result for too long: this sidecar's scheduler is late"},
+	{Quorum, Down, "the server has lost too many of its drives"},
 	{Auth, Suspect, "the login was refused"},
 	{Forbidden, Suspect, "the login lacks a right that the check needs"},
 	{TooManyConnections, Suspect, "the server has no free connection slot"},
