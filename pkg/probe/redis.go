@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -39,7 +40,8 @@ type RedisOptions struct {
 }
 
 // Redis checks a Redis server: PING and INFO in one round trip, on one connection
-// that is dialled afresh once a minute, after every failure, and on Redial.
+// that is dialled afresh once per minute, after every failure, and on Redial. PING
+// decides; where INFO is refused or not known, its figures are absent.
 type Redis struct {
 	redialer
 	options RedisOptions
@@ -57,6 +59,13 @@ type Redis struct {
 	// greeting is how the server refused the connection's first command. go-redis
 	// swallows that, goes on, and reports that the connection was closed.
 	greeting error
+	// dialled says that the latest connection was made, TLS included.
+	dialled bool
+	// minReplicas is Redis's min-replicas-to-write, asked for once per connection;
+	// -1 before that.
+	minReplicas int64
+	// plain is used instead of client while a server hangs up on HELLO or INFO.
+	plain *plainRedis
 }
 
 var (
@@ -95,7 +104,7 @@ func (r *Redis) Check(ctx context.Context) (health.Observation, error) {
 // since it was last used, it asks on a fresh one, and on one to another address of the
 // host after a failure of the network.
 func (r *Redis) askAny(ctx context.Context) (redisReply, *health.Fault) {
-	if r.client != nil {
+	if r.client != nil || r.plain != nil {
 		reply, err := r.ask(ctx)
 		switch {
 		case err == nil:
@@ -109,6 +118,12 @@ func (r *Redis) askAny(ctx context.Context) (redisReply, *health.Fault) {
 	var told *health.Fault
 	for {
 		reply, err := r.ask(ctx)
+		if hungUp(err) && r.dialled && repliedFault(r.greeting) == nil {
+			r.drop()
+			if plain, why := r.askPlainly(ctx); why == nil || hasReply(why) {
+				reply, err = plain, why
+			}
+		}
 		if err == nil {
 			return reply, nil
 		}
@@ -133,6 +148,10 @@ func (r *Redis) drop() {
 		_ = r.client.Close()
 		r.client = nil
 	}
+	if r.plain != nil {
+		_ = r.plain.conn.Close()
+		r.plain = nil
+	}
 }
 
 // hungUp reports whether err may only mean that the connection had died since it
@@ -143,30 +162,70 @@ func hungUp(err error) bool {
 }
 
 type redisReply struct {
-	info    redisInfo
-	latency time.Duration
+	info        *redisInfo // nil if INFO was not answered
+	minReplicas int64
+	latency     time.Duration
+	notes       []string
 }
+
+const (
+	noteNoInfo        = "Redis, or a proxy before it, does not answer INFO: its figures and its role are unknown"
+	noteNoMinReplicas = "Redis does not answer CONFIG GET: whether it has as many replicas as min-replicas-to-write asks for is unknown"
+)
 
 // ask sends PING and INFO at once. INFO alone would do for the figures, but it is
 // answered where PING is refused: while loading, and when writes are refused.
 func (r *Redis) ask(ctx context.Context) (redisReply, error) {
+	if r.plain != nil {
+		return r.askPlainly(ctx)
+	}
 	if r.client == nil {
-		r.client = r.connect()
+		r.client, r.minReplicas, r.dialled = r.connect(), -1, false
 	}
 	r.ready, r.greeting = time.Now(), nil
 
 	pipe := r.client.Pipeline()
 	ping, info := pipe.Ping(ctx), pipe.Info(ctx)
 	_, err := pipe.Exec(ctx)
-	latency := time.Since(r.ready)
-	if err != nil {
-		return redisReply{}, err
+	reply := redisReply{latency: time.Since(r.ready)}
+	switch {
+	case ping.Err() != nil:
+		return reply, ping.Err()
+	case ping.Val() != "PONG":
+		return reply, errNotRedis
+	case hasReply(info.Err()):
+		reply.notes = []string{noteNoInfo}
+		return reply, nil
+	case err != nil:
+		return reply, err
 	}
-	if ping.Val() != "PONG" {
-		return redisReply{}, errNotRedis
+	if reply.info, err = parseRedisInfo(info.Val()); err != nil {
+		return reply, err
 	}
-	parsed, err := parseRedisInfo(info.Val())
-	return redisReply{parsed, latency}, err
+	return reply, r.askMinReplicas(ctx, &reply)
+}
+
+// askMinReplicas asks how many replicas Redis wants before it accepts writes, once
+// per connection, where INFO tells that it has some and counts them.
+func (r *Redis) askMinReplicas(ctx context.Context, reply *redisReply) error {
+	if good, counted := reply.info.goodReplicas(); !counted || good == 0 {
+		return nil
+	}
+	if r.minReplicas < 0 {
+		settings, err := r.client.ConfigGet(ctx, "min-*-to-write").Result() // once min-slaves-to-write
+		if err != nil && !hasReply(err) {
+			return err
+		}
+		r.minReplicas = 0
+		for _, value := range settings {
+			n, _ := strconv.ParseInt(value, 10, 64)
+			r.minReplicas = max(r.minReplicas, n)
+		}
+	}
+	if reply.minReplicas = r.minReplicas; r.minReplicas == 0 {
+		reply.notes = []string{noteNoMinReplicas}
+	}
+	return nil
 }
 
 func (r *Redis) connect() *redis.Client {

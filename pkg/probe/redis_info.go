@@ -8,69 +8,160 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// redisInfo holds the lines of INFO that the probe reads.
+// redisInfo holds what INFO said; nil if it was not answered. A proxy or a managed
+// Redis may leave out any line.
 type redisInfo struct {
-	version, role, policy       string
-	used, peak, limit           int64 // bytes; no limit is 0
-	connectedClients, processed int64
+	lines map[string]string
+	// keys and expiring count the keys of all databases and those that have an
+	// expiry; they count only where keyspace is true.
+	keys, expiring int64
+	keyspace       bool
 }
 
 var errNotRedis = errors.New("the answer is not one of Redis")
 
-// parseRedisInfo fails on a text that lacks what every INFO has. Figures that a
-// managed Redis may hide are zero.
-func parseRedisInfo(text string) (redisInfo, error) {
-	lines := make(map[string]string)
+// parseRedisInfo fails on a text with no line of INFO's form.
+func parseRedisInfo(text string) (*redisInfo, error) {
+	i := &redisInfo{lines: make(map[string]string)}
 	for line := range strings.Lines(text) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			lines[name] = value
+		line = strings.TrimSpace(line)
+		if strings.EqualFold(line, "# Keyspace") {
+			i.keyspace = true
+		}
+		name, value, ok := strings.Cut(line, ":")
+		if !ok {
+			continue
+		}
+		i.lines[name] = value
+		if database, ok := strings.CutPrefix(name, "db"); ok && isNumber(database) {
+			i.count(value)
 		}
 	}
-	number := func(name string) int64 {
-		n, _ := strconv.ParseInt(lines[name], 10, 64)
-		return n
+	if len(i.lines) == 0 {
+		return nil, errNotRedis
 	}
-	if lines["redis_version"] == "" || lines["role"] == "" {
-		return redisInfo{}, errNotRedis
+	return i, nil
+}
+
+func isNumber(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 32)
+	return err == nil
+}
+
+// count adds one database, such as "keys=3,expires=1,avg_ttl=0".
+func (i *redisInfo) count(database string) {
+	for field := range strings.SplitSeq(database, ",") {
+		name, value, _ := strings.Cut(field, "=")
+		n, _ := strconv.ParseInt(value, 10, 64)
+		switch name {
+		case "keys":
+			i.keys += n
+		case "expires":
+			i.expiring += n
+		}
 	}
-	return redisInfo{
-		version:          lines["redis_version"],
-		role:             lines["role"],
-		policy:           lines["maxmemory_policy"],
-		used:             number("used_memory"),
-		peak:             number("used_memory_peak"),
-		limit:            number("maxmemory"),
-		connectedClients: number("connected_clients"),
-		processed:        number("total_commands_processed"),
-	}, nil
+}
+
+// number returns a line's number, and whether there is one.
+func (i *redisInfo) number(name string) (int64, bool) {
+	n, err := strconv.ParseInt(i.lines[name], 10, 64)
+	return n, err == nil
+}
+
+// measures leaves out what INFO did not say.
+func (i *redisInfo) measures() []health.Measure {
+	var seen []health.Measure
+	for _, m := range []struct {
+		line, name string
+		measure    func(name string, n int64) health.Measure
+	}{
+		{"used_memory", "memory_usage", health.Bytes},
+		{"used_memory_peak", "memory_peak", health.Bytes},
+		{"connected_clients", "connected_clients", health.Number[int64]},
+		{"total_commands_processed", "total_commands", health.Number[int64]},
+		{"redis_version", "version", nil},
+		{"maxmemory", "memory_max", health.Bytes},
+		{"role", "role", nil},
+	} {
+		text, number := i.lines[m.line], m.measure != nil
+		n, err := strconv.ParseInt(text, 10, 64)
+		switch {
+		case number && err == nil:
+			seen = append(seen, m.measure(m.name, n))
+		case !number && text != "":
+			seen = append(seen, health.Text(m.name, text))
+		}
+	}
+	return seen
+}
+
+// isReadOnlyReplica reports whether this is a replica that accepts no writes. The
+// active replicas of KeyDB, and others with replica-read-only off, accept them.
+func (i *redisInfo) isReadOnlyReplica() bool {
+	role := i.lines["role"]
+	return role != "" && role != "master" && i.lines["slave_read_only"] != "0"
+}
+
+// goodReplicas returns how many replicas count for min-replicas-to-write. It is
+// false where that is not set, and on a replica, for which it has no meaning.
+func (i *redisInfo) goodReplicas() (int64, bool) {
+	n, ok := i.number("min_slaves_good_slaves")
+	return n, ok && i.lines["role"] == "master"
+}
+
+// isFull reports whether maxmemory is reached and nothing may be evicted, so that
+// writes fail.
+func (i *redisInfo) isFull() bool {
+	used, known := i.number("used_memory")
+	limit, _ := i.number("maxmemory")
+	buffers, _ := i.number("mem_not_counted_for_evict")
+	if !known || limit == 0 || used-buffers < limit {
+		return false
+	}
+	policy := i.lines["maxmemory_policy"]
+	switch {
+	case policy == "noeviction":
+		return true
+	case strings.HasPrefix(policy, "volatile-"):
+		return i.keyspace && i.expiring == 0
+	case strings.HasPrefix(policy, "allkeys-"):
+		return i.keyspace && i.keys == 0
+	default:
+		return false
+	}
 }
 
 // judge turns a good answer into measures, and into a fault where it tells of one.
 func (r *Redis) judge(reply redisReply) (health.Observation, error) {
+	seen := health.Observation{Latency: reply.latency, Notes: reply.notes}
 	i := reply.info
-	seen := health.Observation{
-		Latency: reply.latency,
-		Measures: []health.Measure{
-			health.Bytes("memory_usage", i.used),
-			health.Bytes("memory_peak", i.peak),
-			health.Number("connected_clients", i.connectedClients),
-			health.Number("total_commands", i.processed),
-			health.Text("version", i.version),
-			health.Bytes("memory_max", i.limit),
-			health.Text("role", i.role),
-		},
+	if i == nil {
+		return seen, nil
 	}
+	seen.Measures = i.measures()
+	good, counted := i.goodReplicas()
 	switch {
-	case i.role != "master" && !r.options.AllowReplica:
+	case i.lines["redis_mode"] == "sentinel":
+		return seen, &health.Fault{
+			Reason:  health.Protocol,
+			Message: "what listens at REDIS_HOST and REDIS_PORT is a Redis Sentinel, which holds no data: name the Redis that it watches",
+		}
+	case i.isReadOnlyReplica() && !r.options.AllowReplica:
 		return seen, &health.Fault{
 			Reason:   health.ReadOnly,
 			Severity: health.Unproven,
 			Message:  "this Redis is a replica and accepts no writes (REDIS_ALLOW_REPLICA allows it)",
 		}
-	case i.limit > 0 && i.policy == "noeviction" && i.used >= i.limit:
+	case counted && good < max(1, reply.minReplicas):
+		return seen, &health.Fault{
+			Reason:   health.ReadOnly,
+			Severity: health.Unproven,
+			Message:  "Redis refuses writes because it has fewer good replicas than min-replicas-to-write: see its replicas",
+		}
+	case i.isFull():
 		return seen, &health.Fault{
 			Reason:  health.OutOfMemory,
-			Message: "Redis has reached its maxmemory, and its policy noeviction refuses writes",
+			Message: "Redis has reached its maxmemory, and its maxmemory-policy finds no key to evict: writes fail",
 		}
 	default:
 		return seen, nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"time"
 
@@ -114,4 +115,22 @@ func wantsTLS(ctx context.Context, d *dial.Dialer, fault *health.Fault, network,
 	defer func() { _ = conn.Close() }()
 	secured := tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // see above
 	return secured.HandshakeContext(ctx) == nil
+}
+
+// certificateMessage returns words for a handshake that the server refused for
+// want of a certificate of ours, which the probes do not have, or else "". In TLS
+// 1.2 there is no alert for just that.
+func certificateMessage(err error, server, advice string) string {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "remote error" {
+		return ""
+	}
+	switch op.Err.Error() {
+	case "tls: certificate required":
+		return server + " asks for a client certificate, which the sidecar does not have: " + advice
+	case "tls: bad certificate", "tls: handshake failure":
+		return server + " refused the TLS handshake: it may ask for a client certificate, which the sidecar does not have (" + advice + ")"
+	default:
+		return ""
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -244,4 +245,17 @@ func oneRoundTrip(t *testing.T, w *wire, p interface {
 	}
 	w.hangUp()
 	healthy(t, p) // a connection that died while idle is no failure
+}
+
+// runCommand starts a program that is killed at the end of the test.
+func runCommand(t *testing.T, name string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
 }

@@ -24,6 +24,9 @@ var (
 	redisPackage     = Package{"redis-server", []string{"/usr/bin/redis-server", "/usr/local/bin/redis-server"}, []string{"redis-server.service"}}
 	etcdPackage      = Package{"etcd-server", []string{"/usr/bin/etcd"}, []string{"etcd.service"}}
 	pgbouncerPackage = Package{"pgbouncer", []string{"/usr/sbin/pgbouncer"}, []string{"pgbouncer.service"}}
+	nginxPackage     = Package{"nginx-light", []string{"/usr/sbin/nginx"}, []string{"nginx.service"}}
+	haproxyPackage   = Package{"haproxy", []string{"/usr/sbin/haproxy"}, []string{"haproxy.service"}}
+	twemproxyPackage = Package{"nutcracker", []string{"/usr/sbin/nutcracker"}, []string{"nutcracker.service"}}
 	compilerPackage  = Package{"g++", []string{"/usr/bin/g++"}, nil}
 	jsonPackage      = Package{"nlohmann-json3-dev", []string{"/usr/include/nlohmann/json.hpp"}, nil}
 	stbPackage       = Package{"libstb-dev", []string{"/usr/include/stb/stb_image.h"}, nil}

@@ -42,6 +42,12 @@ func RunOllama(tb testing.TB, o OllamaOptions) *Ollama {
 	return run(tb, &o.Options, func() (*Ollama, error) { return NewOllama(o) })
 }
 
+// RunProxy starts a proxy for the test and removes it at its end.
+func RunProxy(tb testing.TB, o ProxyOptions) *Proxy {
+	tb.Helper()
+	return run(tb, &o.Options, func() (*Proxy, error) { return NewProxy(o) })
+}
+
 // RunKubernetes starts an API server for the test and removes it at its end.
 func RunKubernetes(tb testing.TB) *Kubernetes {
 	tb.Helper()
