@@ -1,9 +1,11 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -19,6 +21,9 @@ import (
 // maxHTTPReply is the size of the largest body that is read: thousands of
 // buckets or models.
 const maxHTTPReply = 4 << 20
+
+// maxHTTPStart is how much is kept of a larger one, to see whose it is.
+const maxHTTPStart = 4 << 10
 
 // webClient speaks HTTP with one server on at most one connection at a time,
 // which is dialled afresh once a minute and on Redial. It takes no proxy from the
@@ -66,11 +71,14 @@ func (c *webClient) Close() error {
 	return nil
 }
 
-// begin is called once at the start of a check.
-func (c *webClient) begin() {
-	if c.expired(time.Now()) {
+// begin is called once at the start of a check. It reports whether the connection
+// is a new one.
+func (c *webClient) begin() bool {
+	expired := c.expired(time.Now())
+	if expired {
 		c.http.CloseIdleConnections()
 	}
+	return expired
 }
 
 // routeKey is that of the [dial.Route] of a request's context.
@@ -87,7 +95,8 @@ func dialRoute(ctx context.Context, network, addr string) (net.Conn, error) {
 
 // do sends the request and reads the whole answer, whatever its status. After a
 // failure of the network on a fresh connection, a request without a body is sent to
-// the host's other addresses too. Its error is a [health.Fault].
+// the host's other addresses too. Its error is a [health.Fault]; of an answer that is
+// too large there is the beginning as well.
 func (c *webClient) do(req *http.Request) (webReply, error) {
 	route := c.dialer.Route()
 	req = req.WithContext(context.WithValue(req.Context(), routeKey{}, route))
@@ -100,7 +109,7 @@ func (c *webClient) do(req *http.Request) (webReply, error) {
 		fault := networkFault(err)
 		told = moreTelling(told, fault)
 		if !fromNetwork(fault) || !route.Left() || req.Body != nil || req.Context().Err() != nil {
-			return webReply{}, told
+			return reply, told
 		}
 	}
 }
@@ -114,7 +123,7 @@ func (c *webClient) send(req *http.Request) (webReply, error) {
 		err = errAsksForTLS
 	}
 	if err != nil {
-		return webReply{}, c.fault(req, err, !ready.IsZero())
+		return reply, c.fault(req, err, !ready.IsZero())
 	}
 	reply.latency = time.Since(ready)
 	return reply, nil
@@ -129,12 +138,17 @@ func (c *webClient) exchange(req *http.Request) (webReply, error) {
 	// connection.
 	defer func() { _ = resp.Body.Close() }()
 	body, err := readAtMost(resp, maxHTTPReply)
+	if errors.Is(err, errReplyTooLarge) {
+		body = body[:min(len(body), maxHTTPStart)]
+	}
 	return webReply{status: resp.StatusCode, header: resp.Header, body: body}, err
 }
 
+// readAtMost returns the beginning of a body that is too large.
 func readAtMost(resp *http.Response, limit int64) ([]byte, error) {
 	if resp.ContentLength > limit {
-		return nil, errReplyTooLarge
+		body, err := io.ReadAll(io.LimitReader(resp.Body, maxHTTPStart))
+		return body, cmp.Or(err, errReplyTooLarge)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err == nil && int64(len(body)) > limit {
@@ -168,6 +182,8 @@ func (c *webClient) fault(req *http.Request, err error, connected bool) *health.
 		fault.Reason = health.Reset
 	case connected && fault.Reason == health.Error:
 		fault.Reason = health.Protocol
+	case fault.Reason == health.TLS && fault.Message == "":
+		fault.Message = certificateMessage(err, "the server, or a proxy before it,", "let it accept clients without one")
 	}
 	if errors.Is(err, errAsksForTLS) || !secure && wantsTLS(req.Context(), c.dialer, fault, "tcp", hostPort(req.URL), c.timeout/4) {
 		return &health.Fault{Reason: health.TLS, Message: "the server speaks HTTPS, and " + c.scheme + " says HTTP", Err: err}
@@ -192,19 +208,37 @@ func (c *webClient) get(ctx context.Context, url string) (webReply, error) {
 	return c.do(req)
 }
 
-// statusReason classifies an answer for which there is no better word than its
-// status.
-func statusReason(status int) health.Reason {
-	switch {
-	case status == http.StatusUnauthorized:
-		return health.Auth
-	case status == http.StatusForbidden:
-		return health.Forbidden
-	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
-		return health.Overloaded
-	case status >= http.StatusInternalServerError:
-		return health.Error
-	default:
-		return health.Protocol
+// isPage reports whether the answer is a web page.
+func (r webReply) isPage() bool {
+	start := strings.ToLower(strings.TrimSpace(string(r.body[:min(len(r.body), 256)])))
+	return strings.HasPrefix(r.header.Get("Content-Type"), "text/html") ||
+		strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html")
+}
+
+// strangerFault returns the fault of an answer that is not in the form of the
+// service itself. Something in between gave it, such as a proxy or a balancer, or a
+// wrong server: it says nothing about the service, so it is neither degraded nor a
+// proof. Address names the variables that led there, scheme the one that chooses
+// HTTPS.
+func (r webReply) strangerFault(server, address, scheme string) *health.Fault {
+	fault := &health.Fault{
+		Reason:  health.Protocol,
+		Message: "what answers at " + address + " is not " + server,
+		Err:     fmt.Errorf("answer %d, not in the form of %s", r.status, server),
 	}
+	location, _ := url.Parse(r.header.Get("Location"))
+	switch {
+	case r.status == http.StatusTooManyRequests || r.status >= http.StatusInternalServerError:
+		fault.Message = fmt.Sprintf("something between the sidecar and %s answered in its place, with status %d: "+
+			"look at the proxy or load balancer at %s, and at whether it reaches %s", server, r.status, address, server)
+	case r.status >= 300 && r.status < 400 && location != nil && location.Scheme == "https":
+		fault.Message = fmt.Sprintf("something at %s redirects to HTTPS, and is not followed: see %s", address, scheme)
+	case r.status >= 300 && r.status < 400:
+		fault.Message = fmt.Sprintf("something between the sidecar and %s redirects, as a proxy does to its login page: "+
+			"let the sidecar pass without a login", server)
+	case r.isPage():
+		fault.Message = fmt.Sprintf("a web page with status %d came instead of an answer of %s: "+
+			"something in between answered, such as a proxy with its login page, or %s is another server's", r.status, server, address)
+	}
+	return fault
 }

@@ -33,13 +33,18 @@ type MinIOOptions struct {
 }
 
 // MinIO checks a MinIO server: a signed ListBuckets, and HEAD on each bucket that
-// must exist and is not in the list.
+// must exist and is not in the list. Once per connection, and at each check while
+// it is lost, it also asks whether MinIO has the drives that it needs to write.
 //
 // Requests are signed by minio-go's signer and sent without its client, which
 // retries, waits before it reports a failure, and replaces errors by their text.
 type MinIO struct {
 	*webClient
 	options MinIOOptions
+
+	region   string // the server's, once it has named it
+	unlisted bool   // the list of buckets is too long: it is not asked for on this connection
+	quorum   bool   // MinIO is known to have the drives that it needs to write
 }
 
 var (
@@ -53,6 +58,7 @@ func NewMinIO(options MinIOOptions) *MinIO {
 	return &MinIO{
 		webClient: newWebClient("MINIO_SECURE", TLSConfig(options.CAFile), options.Timeout, options.Lookup),
 		options:   options,
+		region:    "us-east-1",
 	}
 }
 
@@ -60,25 +66,51 @@ func NewMinIO(options MinIOOptions) *MinIO {
 func (m *MinIO) Check(ctx context.Context) (health.Observation, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.options.Timeout)
 	defer cancel()
-	m.begin()
-
-	where := []health.Measure{health.Text("endpoint", m.options.Endpoint), health.Flag("secure", m.options.Secure)}
+	if m.begin() {
+		m.unlisted, m.quorum = false, false
+	}
+	seen := health.Observation{Measures: []health.Measure{
+		health.Text("endpoint", m.options.Endpoint), health.Flag("secure", m.options.Secure),
+	}}
 	session, err := m.login(ctx)
 	if err != nil {
-		return health.Observation{Measures: where}, err
+		return seen, err
 	}
-	reply, names, err := session.listBuckets(ctx, len(m.options.Buckets) > 0)
+	defer func() { m.region = session.region }()
+	list := bucketList{partial: true}
+	if !m.unlisted {
+		list, err = session.listBuckets(ctx, len(m.options.Buckets) > 0)
+	}
 	if err != nil {
-		return health.Observation{Measures: where}, err
+		return seen, err
 	}
-	names, err = session.require(ctx, m.options.Buckets, names)
-	return health.Observation{
-		Latency: reply.latency,
-		Measures: append([]health.Measure{
+	m.unlisted = list.partial
+	names, err := session.require(ctx, m.options.Buckets, list.names)
+	seen.Latency = session.latency
+	if list.partial {
+		seen.Notes = []string{"the list of buckets is longer than 4 MB: only those of MINIO_BUCKETS are looked at"}
+	} else {
+		seen.Measures = append([]health.Measure{
 			health.Number("buckets_count", len(names)),
 			health.List("buckets", names[:min(5, len(names))]),
-		}, where...),
-	}, err
+		}, seen.Measures...)
+	}
+	if list.minio && !m.quorum {
+		m.quorum = !m.lostWrites(ctx, session.root)
+		if !m.quorum {
+			return seen, &health.Fault{Reason: health.Quorum, Severity: health.Unproven, Message: messageNoWrites}
+		}
+	}
+	return seen, err
+}
+
+// lostWrites reports whether MinIO says that it has lost its write quorum. It is an
+// extra: any other answer, or none, is no fault.
+func (m *MinIO) lostWrites(ctx context.Context, root url.URL) bool {
+	ctx, cancel := context.WithTimeout(ctx, m.options.Timeout/4)
+	defer cancel()
+	reply, err := m.get(ctx, root.JoinPath("minio/health/cluster").String())
+	return err == nil && reply.status == http.StatusServiceUnavailable && reply.header.Get("X-Minio-Write-Quorum") != ""
 }
 
 func (m *MinIO) login(ctx context.Context) (*s3Session, error) {
@@ -97,7 +129,7 @@ func (m *MinIO) login(ctx context.Context) (*s3Session, error) {
 	if m.options.Secure {
 		root.Scheme = "https"
 	}
-	return &s3Session{web: m.webClient, root: root, access: access, secret: secret, region: "us-east-1"}, nil
+	return &s3Session{web: m.webClient, root: root, access: access, secret: secret, region: m.region}, nil
 }
 
 // require looks for the buckets that are not among listed, one by one, and

@@ -50,7 +50,7 @@ func TestMinIOMayNotListBuckets(t *testing.T) {
 	}
 	fails(t, open(), health.Forbidden)
 	fails(t, open("mine", "gone"), health.BucketMissing)
-	fails(t, open("mine", "busy"), health.Overloaded)
+	fails(t, open("mine", "busy"), health.Protocol) // no S3 server's answer
 }
 
 // What a real MinIO cannot be brought to say in a test.
@@ -72,9 +72,17 @@ func TestMinIOAnswers(t *testing.T) {
 		"storage full":    {refusal(507, "XMinioStorageFull"), health.DiskFull},
 		"expired token":   {refusal(400, "ExpiredToken"), health.Auth},
 		"internal error":  {refusal(500, "InternalError"), health.Error},
+		"server busy":     {refusal(503, "ServerBusy"), health.Overloaded},
+		"unavailable":     {refusal(503, "ServiceUnavailable"), health.Error},
+		"another's 503":   {refusal(503, "OutOfCoffee"), health.Error},
+		"another's 429":   {refusal(429, "Throttling"), health.Overloaded},
+		"cut 503":         {reply(503, "<Error><Code>SlowDown</Code>"), health.Protocol},
+		"read quorum":     {refusal(503, "SlowDownRead"), health.Quorum},
+		"write quorum":    {refusal(503, "SlowDownWrite"), health.Quorum},
 		"another region":  {refusal(400, "AuthorizationHeaderMalformed"), health.Error},
-		"proxy, 503":      {reply(503, "upstream gone"), health.Overloaded},
-		"proxy, 502":      {reply(502, "bad gateway"), health.Error},
+		"moved":           {refusal(301, "PermanentRedirect"), health.Error},
+		"proxy, 503":      {reply(503, "upstream gone"), health.Protocol},
+		"proxy, 502":      {reply(502, "bad gateway"), health.Protocol},
 		"redirect":        {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, health.Protocol},
 		"a web page":      {reply(200, "<html><body>Welcome</body></html>"), health.Protocol},
 		"nothing":         {reply(200, ""), health.Protocol},

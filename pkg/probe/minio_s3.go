@@ -1,11 +1,16 @@
 package probe
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
+	"time"
 
 	"github.com/minio/minio-go/v7/pkg/signer"
 
@@ -18,14 +23,31 @@ type s3Session struct {
 	root           url.URL
 	access, secret string
 	// region is the one that requests are signed for. MinIO accepts any to list its
-	// buckets, and then tells its own.
+	// buckets, and then tells its own; others refuse a wrong one, and name theirs.
 	region string
+	// latency is that of the first answer.
+	latency time.Duration
 }
 
 // emptySHA256 is the hash of no body.
 const emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
+// send asks once more where the answer names the region to sign for.
 func (s *s3Session) send(ctx context.Context, method, bucket string) (webReply, error) {
+	reply, err := s.sendSigned(ctx, method, bucket)
+	if region := reply.region(); err == nil && region != "" && region != s.region {
+		s.region = region
+		if reply.wantsRegion() {
+			reply, err = s.sendSigned(ctx, method, bucket)
+		}
+	}
+	if err == nil && s.latency == 0 {
+		s.latency = reply.latency
+	}
+	return reply, err
+}
+
+func (s *s3Session) sendSigned(ctx context.Context, method, bucket string) (webReply, error) {
 	target := s.root
 	target.Path += bucket
 	req, err := http.NewRequestWithContext(ctx, method, target.String(), nil)
@@ -40,35 +62,57 @@ func (s *s3Session) send(ctx context.Context, method, bucket string) (webReply, 
 	return s.web.do(signer.SignV4(*req, s.access, s.secret, "", s.region))
 }
 
-// listBuckets returns the names of the buckets. With mayBeDenied, credentials
-// that may not list them see none.
-func (s *s3Session) listBuckets(ctx context.Context, mayBeDenied bool) (webReply, []string, error) {
+// bucketList is the answer to ListBuckets.
+type bucketList struct {
+	names []string
+	// partial says that there may be others: they are too many to be read.
+	partial bool
+	// minio says that the server is a MinIO, and not another S3 server.
+	minio bool
+}
+
+// listBuckets returns the names of the buckets. With named, the credentials need
+// not be allowed to list them, and the list may be longer than what is read.
+func (s *s3Session) listBuckets(ctx context.Context, named bool) (bucketList, error) {
 	reply, err := s.send(ctx, http.MethodGet, "")
+	if named && errors.Is(err, errReplyTooLarge) && reply.status == http.StatusOK && isBucketList(reply.body) {
+		return bucketList{partial: true}, nil
+	}
 	if err != nil {
-		return reply, nil, err
+		return bucketList{}, err
 	}
-	if region := reply.header.Get("X-Amz-Bucket-Region"); region != "" {
-		s.region = region
-	}
+	minio := reply.header.Get("Server") == "MinIO"
 	if reply.status != http.StatusOK {
 		fault := s3Fault(reply)
-		if mayBeDenied && fault.Reason == health.Forbidden {
-			return reply, nil, nil
+		if named && fault.Reason == health.Forbidden {
+			return bucketList{minio: minio}, nil
 		}
-		return reply, nil, fault
+		return bucketList{}, fault
 	}
 	var list struct {
 		XMLName xml.Name `xml:"ListAllMyBucketsResult"`
+		Owner   string   `xml:"Owner>DisplayName"`
 		Names   []string `xml:"Buckets>Bucket>Name"`
 	}
 	if err := xml.Unmarshal(reply.body, &list); err != nil {
-		return reply, nil, &health.Fault{
-			Reason:  health.Protocol,
-			Message: "what answers at MINIO_ENDPOINT is not MinIO, nor another S3 server",
-			Err:     fmt.Errorf("read list of buckets: %w", err),
+		fault := reply.notS3()
+		fault.Err = fmt.Errorf("read list of buckets: %w", err)
+		return bucketList{}, fault
+	}
+	return bucketList{names: list.Names, minio: minio || list.Owner == "minio"}, nil
+}
+
+// isBucketList reports whether this is the beginning of a list of buckets.
+func isBucketList(start []byte) bool {
+	for decoder := xml.NewDecoder(bytes.NewReader(start)); ; {
+		token, err := decoder.Token()
+		if err != nil {
+			return false
+		}
+		if element, ok := token.(xml.StartElement); ok {
+			return element.Name.Local == "ListAllMyBucketsResult"
 		}
 	}
-	return reply, list.Names, nil
 }
 
 // headBucket returns 200, 403, 404, or an error.
@@ -77,13 +121,15 @@ func (s *s3Session) headBucket(ctx context.Context, bucket string) (status int, 
 	if err != nil {
 		return 0, err
 	}
-	fault := s3Fault(reply)
+	code, _ := reply.s3Error()
 	switch {
+	case code == "InvalidBucketName": // so there cannot be one
+		return http.StatusNotFound, nil
 	case reply.status == http.StatusOK, reply.status == http.StatusNotFound,
-		reply.status == http.StatusForbidden && fault.Reason == health.Forbidden:
+		reply.status == http.StatusForbidden && (code == "" || minioReasons[code] == health.Forbidden):
 		return reply.status, nil
 	default:
-		return 0, fault
+		return 0, s3Fault(reply)
 	}
 }
 
@@ -98,10 +144,10 @@ var minioReasons = map[string]health.Reason{
 	"AccessDenied":               health.Forbidden,
 	"RequestTimeTooSkewed":       health.ClockSkew,
 	"SlowDown":                   health.Overloaded,
-	"SlowDownRead":               health.Overloaded,
-	"SlowDownWrite":              health.Overloaded,
+	"SlowDownRead":               health.Quorum,
+	"SlowDownWrite":              health.Quorum,
 	"TooManyRequests":            health.Overloaded,
-	"ServiceUnavailable":         health.Overloaded,
+	"ServerBusy":                 health.Overloaded,
 	"XMinioServerNotInitialized": health.StartingUp,
 	"XMinioStorageFull":          health.DiskFull,
 }
@@ -111,31 +157,94 @@ var minioMessages = map[health.Reason]string{
 	health.Forbidden:  "the MinIO credentials may not list buckets: grant s3:ListAllMyBuckets, or name in MINIO_BUCKETS what they may reach",
 	health.ClockSkew:  "MinIO's clock and this machine's differ too much",
 	health.StartingUp: "MinIO is starting up",
-	health.Protocol:   "what answers at MINIO_ENDPOINT is not MinIO, nor another S3 server",
+	health.Overloaded: "MinIO asks for fewer requests",
+	health.Quorum:     "MinIO has lost too many of its drives or nodes to read: bring them back",
 	health.Error:      "MinIO answers with an error of its own; see its log",
 }
 
-// s3Fault classifies an answer that is no success: by the code in its body, or in
-// MinIO's header where there is no body, else by its status.
-func s3Fault(reply webReply) *health.Fault {
+// messageNoWrites is on a MinIO that still reads.
+const messageNoWrites = "MinIO has lost too many of its drives or nodes to write, and still reads: bring them back"
+
+// s3CodeMessages has words for codes whose reason says too little.
+var s3CodeMessages = map[string]string{
+	"AuthorizationHeaderMalformed": "the S3 server refuses the region that the request is signed for, and does not name its own",
+	"PermanentRedirect":            "the bucket is in another region: MINIO_ENDPOINT has to be that region's own endpoint",
+	"TemporaryRedirect":            "the S3 server sends the sidecar to another endpoint: see MINIO_ENDPOINT",
+	"ServiceUnavailable":           "the S3 server says that it is unavailable; see its log",
+}
+
+// s3Error returns the code of an S3 error: the one in the body, or in MinIO's header
+// where there is no body. Region is the one that the server names, if any.
+func (r webReply) s3Error() (code, region string) {
 	var answer struct {
 		XMLName xml.Name `xml:"Error"`
 		Code    string
+		Message string
+		Region  string
 	}
-	code := reply.header.Get("X-Minio-Error-Code")
-	if xml.Unmarshal(reply.body, &answer) == nil && answer.Code != "" {
-		code = answer.Code
+	if xml.Unmarshal(r.body, &answer) != nil || answer.Code == "" {
+		return r.header.Get("X-Minio-Error-Code"), ""
 	}
-	reason, known := minioReasons[code]
-	if !known {
-		reason = statusReason(reply.status)
+	if expected := expectedRegion.FindStringSubmatch(answer.Message); expected != nil && answer.Region == "" {
+		answer.Region = expected[1]
 	}
-	if reason == health.Protocol && code != "" {
-		reason = health.Error // an S3 server, but not an answer to be expected
+	return answer.Code, answer.Region
+}
+
+var (
+	expectedRegion = regexp.MustCompile(`expecting '([^']+)'`)
+	regionName     = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
+)
+
+// region returns the region that an answer names, or "".
+func (r webReply) region() string {
+	region := r.header.Get("X-Amz-Bucket-Region")
+	if _, named := r.s3Error(); region == "" {
+		region = named
 	}
-	return &health.Fault{
-		Reason:  reason,
-		Message: minioMessages[reason],
-		Err:     fmt.Errorf("answer %d with S3 code %q", reply.status, code),
+	if !regionName.MatchString(region) {
+		return ""
 	}
+	return region
+}
+
+// wantsRegion reports whether the request was signed for a region that is not the
+// server's.
+func (r webReply) wantsRegion() bool {
+	code, _ := r.s3Error()
+	return r.status == http.StatusBadRequest && (code == "AuthorizationHeaderMalformed" || code == "")
+}
+
+// notS3 returns the fault of an answer that is not S3's.
+func (r webReply) notS3() *health.Fault {
+	return r.strangerFault("MinIO, nor another S3 server", "MINIO_ENDPOINT", "MINIO_SECURE")
+}
+
+// s3Fault classifies an answer that is no success by its S3 error code. An answer
+// without one is another's, unless its header is S3's, as on HEAD.
+func s3Fault(reply webReply) *health.Fault {
+	code, _ := reply.s3Error()
+	if code == "" && reply.header.Get("X-Amz-Bucket-Region") != "" && reply.status/100 == 3 {
+		code = "PermanentRedirect"
+	}
+	if code == "" && reply.header.Get("X-Amz-Request-Id") == "" {
+		return reply.notS3()
+	}
+	fault := &health.Fault{Reason: minioReasons[code], Err: fmt.Errorf("answer %d with S3 code %q", reply.status, code)}
+	switch {
+	case fault.Reason != "":
+	case reply.status == http.StatusUnauthorized:
+		fault.Reason = health.Auth
+	case reply.status == http.StatusForbidden:
+		fault.Reason = health.Forbidden
+	case reply.status == http.StatusTooManyRequests && code != "":
+		fault.Reason = health.Overloaded
+	default:
+		fault.Reason = health.Error // an S3 server, but not an answer to be expected
+	}
+	fault.Message = cmp.Or(s3CodeMessages[code], minioMessages[fault.Reason])
+	if code == "SlowDownWrite" {
+		fault.Severity, fault.Message = health.Unproven, messageNoWrites
+	}
+	return fault
 }

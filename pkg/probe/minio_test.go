@@ -81,6 +81,10 @@ func TestMinIOOneRoundTrip(t *testing.T) {
 	makeBuckets(t, m, "reims")
 	w := newWire(t, m.Addr())
 	p := newMinIO(t, m, func(o *probe.MinIOOptions) { o.Endpoint, o.Buckets = w.addr(), []string{"reims"} })
+	healthy(t, p)
+	if got := w.trips.Load(); got != 2 {
+		t.Errorf("the first check made %d round trips, want 2: ListBuckets, and the state of the drives", got)
+	}
 	oneRoundTrip(t, w, p)
 }
 
@@ -155,6 +159,7 @@ func TestMinIOBuckets(t *testing.T) {
 		count   float64
 	}{
 		"all there":            {root, []string{"theirs", "mine"}, "", "", 2},
+		"no such name":         {root, []string{"mine", "Mine"}, health.BucketMissing, ": Mine", 2},
 		"missing":              {root, []string{"mine", "gone", "lost"}, health.BucketMissing, ": gone, lost", 2},
 		"limited, its own":     {limited, []string{"mine"}, "", "", 1},
 		"limited, another's":   {limited, []string{"mine", "theirs"}, health.Forbidden, ": theirs", 1},

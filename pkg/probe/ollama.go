@@ -19,7 +19,8 @@ import (
 type OllamaOptions struct {
 	// BaseURL is the server's, such as http://localhost:11434.
 	BaseURL string
-	// RequiredModels must be present. A name without a tag means its latest.
+	// RequiredModels must be present. Names are compared as Ollama does: case does
+	// not matter, and a name without a tag means its latest.
 	RequiredModels []string
 	// InferenceModel is asked for one token at most once a minute, while it is
 	// loaded and stays for two minutes more. Empty means never.
@@ -75,6 +76,9 @@ func (o *Ollama) Check(ctx context.Context) (health.Observation, error) {
 		return health.Observation{Measures: where}, err
 	}
 	where = append(where, health.Number("status_code", reply.status))
+	if reply.isWithheld() && o.answersVersion(ctx) {
+		return o.checkUnlisted(ctx, health.Observation{Latency: reply.latency, Measures: where})
+	}
 	models, err := readModels(reply)
 	if err != nil {
 		return health.Observation{Measures: where}, err
@@ -93,7 +97,29 @@ func (o *Ollama) Check(ctx context.Context) (health.Observation, error) {
 	if err := o.requireModels(names); err != nil {
 		return seen, err
 	}
-	return seen, o.infer(ctx)
+	seen.Notes, err = o.infer(ctx)
+	return seen, err
+}
+
+// answersVersion reports whether Ollama answers where its list of models is
+// withheld.
+func (o *Ollama) answersVersion(ctx context.Context) bool {
+	reply, err := o.get(ctx, o.options.BaseURL+"/api/version")
+	var answer struct{ Version string }
+	return err == nil && reply.status == http.StatusOK && json.Unmarshal(reply.body, &answer) == nil && answer.Version != ""
+}
+
+// checkUnlisted goes on with an Ollama that does not list its models.
+func (o *Ollama) checkUnlisted(ctx context.Context, seen health.Observation) (health.Observation, error) {
+	if len(o.options.RequiredModels) > 0 {
+		return seen, &health.Fault{
+			Reason:  health.Forbidden,
+			Message: "Ollama, or a proxy before it, does not answer /api/tags, which OLLAMA_REQUIRED_MODELS needs",
+		}
+	}
+	notes, err := o.infer(ctx)
+	seen.Notes = append(notes, "Ollama, or a proxy before it, does not answer /api/tags: its models are unknown")
+	return seen, err
 }
 
 func (o *Ollama) requireModels(present []string) error {
@@ -112,15 +138,37 @@ func (o *Ollama) requireModels(present []string) error {
 	}
 }
 
-// sameModel reports whether two names mean one model. The tag, by default latest,
-// comes after the last slash: before it, a colon belongs to a registry's port.
-func sameModel(a, b string) bool { return withTag(a) == withTag(b) }
+// sameModel reports whether Ollama takes two names for one model.
+func sameModel(a, b string) bool {
+	return slices.EqualFunc(modelParts(a), modelParts(b), strings.EqualFold)
+}
 
-func withTag(name string) string {
-	if strings.Contains(name[strings.LastIndex(name, "/")+1:], ":") {
-		return name
+// modelParts returns host, namespace, model and tag of a model's name as Ollama
+// reads them: [scheme://][host/][namespace/]model[:tag]. Letter case does not
+// matter. A part that its separator promises and that is missing matches no other.
+func modelParts(name string) []string {
+	parts := []string{"registry.ollama.ai", "library", "", "latest"}
+	rest := name
+	if strings.LastIndex(rest, ":") > strings.LastIndex(rest, "/") { // else it belongs to a port
+		rest, parts[3] = cutLast(rest, ":")
 	}
-	return name + ":latest"
+	for i := 2; i > 0; i-- {
+		if !strings.Contains(rest, "/") {
+			parts[i] = rest
+			return parts
+		}
+		rest, parts[i] = cutLast(rest, "/")
+	}
+	if _, host, ok := strings.Cut(rest, "://"); ok {
+		rest = host
+	}
+	parts[0] = rest
+	return parts
+}
+
+func cutLast(text, separator string) (before, after string) {
+	i := strings.LastIndex(text, separator)
+	return text[:i], text[i+len(separator):]
 }
 
 // ollamaModel is an entry of /api/tags, or of /api/ps, which alone has the last
@@ -131,30 +179,80 @@ type ollamaModel struct {
 	ContextLength int       `json:"context_length"`
 }
 
-// readModels reads a list of models, which may be empty but not absent. Its error
-// is a [health.Fault].
+// readModels reads a list of models, which may be empty or null but not absent. Its
+// error is a [health.Fault].
 func readModels(reply webReply) ([]ollamaModel, error) {
 	if reply.status != http.StatusOK {
-		reason := statusReason(reply.status)
-		return nil, &health.Fault{Reason: reason, Message: ollamaMessages[reason], Err: fmt.Errorf("answer %d", reply.status)}
+		return nil, ollamaFault(reply)
 	}
-	var list struct{ Models *[]ollamaModel }
-	err := json.Unmarshal(reply.body, &list)
-	if err == nil && list.Models == nil {
+	var (
+		answer struct{ Models json.RawMessage }
+		models []ollamaModel
+	)
+	err := json.Unmarshal(reply.body, &answer)
+	if err == nil && answer.Models == nil {
 		err = errors.New("no list of models")
 	}
-	if err == nil && slices.ContainsFunc(*list.Models, func(m ollamaModel) bool { return m.Name == "" }) {
+	if err == nil {
+		err = json.Unmarshal(answer.Models, &models)
+	}
+	if err == nil && slices.ContainsFunc(models, func(m ollamaModel) bool { return m.Name == "" }) {
 		err = errors.New("a model without a name")
 	}
 	if err != nil {
-		return nil, &health.Fault{Reason: health.Protocol, Message: ollamaMessages[health.Protocol], Err: err}
+		fault := reply.strangerFault("Ollama", ollamaAddress, "OLLAMA_HOST")
+		fault.Err = err
+		return nil, fault
 	}
-	return *list.Models, nil
+	return models, nil
 }
 
-var ollamaMessages = map[health.Reason]string{
-	health.Auth:      "the server asks for a login: OLLAMA_HOST may be a URL that holds one",
-	health.Forbidden: "the server refuses this client: see the proxy in front of Ollama",
-	health.Error:     "Ollama answers with an error of its own; see its log",
-	health.Protocol:  "what answers at OLLAMA_HOST and OLLAMA_PORT is not Ollama",
+const ollamaAddress = "OLLAMA_HOST and OLLAMA_PORT"
+
+// isOllamas reports whether an answer that is no success is in Ollama's own form:
+// {"error": "…"}.
+func (r webReply) isOllamas() bool {
+	var answer struct{ Error *string }
+	return json.Unmarshal(r.body, &answer) == nil && answer.Error != nil
+}
+
+// isWithheld reports whether a path is not there, or not for this client, rather
+// than failing.
+func (r webReply) isWithheld() bool {
+	switch r.status {
+	case http.StatusForbidden, http.StatusMethodNotAllowed:
+		return true
+	case http.StatusNotFound:
+		return !r.isOllamas() // that is about a model
+	default:
+		return false
+	}
+}
+
+// ollamaFault classifies an answer that is no success. Ollama has no login: one is
+// asked for by a proxy, for which OLLAMA_HOST may hold user and password.
+func ollamaFault(reply webReply) *health.Fault {
+	fault := &health.Fault{Err: fmt.Errorf("answer %d", reply.status)}
+	own, status := reply.isOllamas(), reply.status
+	switch {
+	case status == http.StatusUnauthorized && (!reply.isPage() || reply.header.Get("WWW-Authenticate") != ""):
+		fault.Reason = health.Auth
+		fault.Message = "a proxy before Ollama asks for a login: OLLAMA_HOST may be a URL that holds one"
+	case status == http.StatusForbidden && len(reply.body) == 0:
+		fault.Reason = health.Forbidden
+		fault.Message = "Ollama refuses the host name by which it is asked, as it does while it listens on a loopback address: " +
+			"start Ollama with OLLAMA_HOST=0.0.0.0, or let a proxy before it send Host: localhost"
+	case status == http.StatusForbidden && !reply.isPage():
+		fault.Reason = health.Forbidden
+		fault.Message = "the server refuses this client: see the proxy in front of Ollama"
+	case own && (status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable):
+		fault.Reason = health.Overloaded
+		fault.Message = "Ollama says that it is busy"
+	case own && status >= http.StatusInternalServerError:
+		fault.Reason = health.Error
+		fault.Message = "Ollama answers with an error of its own; see its log"
+	default:
+		return reply.strangerFault("Ollama", ollamaAddress, "OLLAMA_HOST")
+	}
+	return fault
 }

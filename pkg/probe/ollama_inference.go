@@ -20,20 +20,24 @@ type inference struct {
 	stay    modelStay
 	next    time.Time     // no try before
 	failure *health.Fault // of the last try, while the model stays loaded
+	notes   []string      // on what the last try needed and was not given
 }
 
 // infer asks the inference model for one token, if that is wanted and due, and
-// returns the fault of the last try.
-func (o *Ollama) infer(ctx context.Context) error {
+// returns the fault of the last try, and notes on what stood in its way.
+func (o *Ollama) infer(ctx context.Context) (notes []string, err error) {
 	if o.options.InferenceModel == "" {
-		return nil
+		return nil, nil
 	}
 	ctx, cancel := o.withMargin(ctx)
 	defer cancel()
 	model, now, err := o.loaded(ctx)
+	withheld, isWithheld := errors.AsType[withheldError](err)
 	switch {
+	case isWithheld:
+		return []string{withheld.Error()}, nil
 	case err != nil:
-		return inferenceFault("Ollama does not tell which models are loaded", err)
+		return nil, inferenceFault("Ollama does not tell which models are loaded", err)
 	case model == nil:
 		// Whatever loads it is a use that will have been seen.
 		o.inference = inference{next: o.inference.next, stay: modelStay{known: true}}
@@ -41,9 +45,17 @@ func (o *Ollama) infer(ctx context.Context) error {
 		o.try(ctx, model, now)
 	}
 	if o.inference.failure != nil {
-		return o.inference.failure
+		return nil, o.inference.failure
 	}
-	return nil
+	return o.inference.notes, nil
+}
+
+// withheldError names a path that inference needs and that is not there, or not for
+// this client, such as behind a proxy that lets only some paths pass.
+type withheldError string
+
+func (path withheldError) Error() string {
+	return "Ollama, or a proxy before it, does not answer " + string(path) + ": OLLAMA_INFERENCE_MODEL is not tried"
 }
 
 // withMargin leaves a tenth of the timeout to report that inference took too
@@ -60,6 +72,9 @@ func (o *Ollama) loaded(ctx context.Context) (*ollamaModel, time.Time, error) {
 	if err != nil {
 		return nil, time.Time{}, err
 	}
+	if reply.isWithheld() {
+		return nil, time.Time{}, withheldError("/api/ps")
+	}
 	models, err := readModels(reply)
 	for i := range models {
 		if sameModel(models[i].Name, o.options.InferenceModel) {
@@ -72,10 +87,13 @@ func (o *Ollama) loaded(ctx context.Context) (*ollamaModel, time.Time, error) {
 // try asks for one token and remembers how that went.
 func (o *Ollama) try(ctx context.Context, model *ollamaModel, now time.Time) {
 	i := &o.inference
-	i.next, i.failure = time.Now().Add(inferenceInterval), nil
+	i.next, i.failure, i.notes = time.Now().Add(inferenceInterval), nil, nil
 	session := i.stay.remaining(now).Truncate(time.Second)
 	expires := model.ExpiresAt
-	if err := o.generate(ctx, model, session); err != nil {
+	err := o.generate(ctx, model, session)
+	if withheld, ok := errors.AsType[withheldError](err); ok {
+		i.notes = []string{withheld.Error()}
+	} else if err != nil {
 		i.failure = inferenceFault("the model that OLLAMA_INFERENCE_MODEL names is loaded and does not answer", err)
 	} else if after, _, err := o.loaded(ctx); err == nil && after != nil {
 		expires = after.ExpiresAt
@@ -132,6 +150,9 @@ func (o *Ollama) post(ctx context.Context, path string, body, answer any) error 
 	reply, err := o.do(req)
 	if err != nil {
 		return err
+	}
+	if reply.isWithheld() {
+		return withheldError(path)
 	}
 	if reply.status != http.StatusOK {
 		return fmt.Errorf("post %s: answer %d", path, reply.status)

@@ -274,7 +274,6 @@ func TestOllamaInferenceFailureEndsWithTheModel(t *testing.T) {
 func TestOllamaInferenceWithoutPS(t *testing.T) {
 	t.Parallel()
 	for name, ps := range map[string]http.HandlerFunc{
-		"not there":     reply(404, ""),
 		"garbage":       reply(200, "canary"),
 		"never answers": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 	} {

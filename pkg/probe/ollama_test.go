@@ -76,18 +76,25 @@ func TestOllamaOneRoundTrip(t *testing.T) {
 func TestOllamaRequiredModels(t *testing.T) {
 	t.Parallel()
 	o := servers.RunOllama(t, servers.OllamaOptions{})
-	if err := o.CreateModel(t.Context(), "other:small"); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"other:small", "MyNS/tiny:V1"} {
+		if err := o.CreateModel(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for name, test := range map[string]struct {
 		required []string
 		missing  string
 	}{
-		"tag left out":  {[]string{"tiny"}, ""},
-		"tag named":     {[]string{"tiny:latest", "other:small"}, ""},
-		"another tag":   {[]string{"tiny:small", "tiny"}, ": tiny:small"},
-		"no latest":     {[]string{"other", "llama3"}, ": other, llama3"},
-		"in a registry": {[]string{"localhost:5000/library/tiny"}, ": localhost:5000/library/tiny"},
+		"tag left out":       {[]string{"tiny"}, ""},
+		"tag named":          {[]string{"tiny:latest", "other:small"}, ""},
+		"another tag":        {[]string{"tiny:small", "tiny"}, ": tiny:small"},
+		"no latest":          {[]string{"other", "llama3"}, ": other, llama3"},
+		"as Ollama takes it": {[]string{"TINY", "library/tiny", "registry.ollama.ai/library/tiny:latest", "https://Registry.ollama.ai/library/Tiny:LATEST", "Other:SMALL"}, ""},
+		"its namespace":      {[]string{"MyNS/Tiny:V1", "myns/tiny:v1"}, ""},
+		"another namespace":  {[]string{"ns/tiny"}, ": ns/tiny"},
+		"with a digest":      {[]string{"tiny@sha256:abc"}, ": tiny@sha256:abc"},
+		"an empty tag":       {[]string{"tiny:"}, ": tiny:"},
+		"in a registry":      {[]string{"localhost:5000/library/tiny"}, ": localhost:5000/library/tiny"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -100,8 +107,8 @@ func TestOllamaRequiredModels(t *testing.T) {
 			if f := wantFault(t, err, health.ModelMissing); !strings.HasSuffix(f.Message, test.missing) {
 				t.Errorf("message %q does not end in %q", f.Message, test.missing)
 			}
-			if n, _ := seen.Find("models_count"); n != 2 {
-				t.Errorf("models_count = %v, want 2", n)
+			if n, _ := seen.Find("models_count"); n != 3 {
+				t.Errorf("models_count = %v, want 3", n)
 			}
 		})
 	}
@@ -139,8 +146,14 @@ func TestOllamaAnswers(t *testing.T) {
 	}{
 		"a login":       {reply(401, ""), health.Auth, 401},
 		"forbidden":     {reply(403, "canary"), health.Forbidden, 403},
-		"too many":      {reply(429, ""), health.Overloaded, 429},
-		"unavailable":   {reply(503, ""), health.Overloaded, 503},
+		"too many":      {reply(429, ""), health.Protocol, 429},
+		"unavailable":   {reply(503, ""), health.Protocol, 503},
+		"busy":          {reply(503, `{"error":"server busy, please try again. canary"}`), health.Overloaded, 503},
+		"cut":           {reply(503, `{"error":"server busy, pl`), health.Protocol, 503},
+		"another's 503": {reply(503, `{"message":"no Route matched, canary"}`), health.Protocol, 503},
+		"another's 500": {reply(500, "Internal Server Error canary"), health.Protocol, 500},
+		"null":          {reply(200, `{"models":null}`), "", 200},
+		"no list":       {reply(200, `{"models":{"name":"x"}}`), health.Protocol, 200},
 		"its own error": {reply(500, `{"error":"canary"}`), health.Error, 500},
 		"no such path":  {reply(404, "canary"), health.Protocol, 404},
 		"redirect":      {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, health.Protocol, 302},

@@ -191,6 +191,8 @@ func (r *Redis) ask(ctx context.Context) (redisReply, error) {
 	switch {
 	case ping.Err() != nil:
 		return reply, ping.Err()
+	case ping.Val() == "" && err != nil: // before PING was sent
+		return reply, err
 	case ping.Val() != "PONG":
 		return reply, errNotRedis
 	case hasReply(info.Err()):

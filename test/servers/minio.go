@@ -20,6 +20,9 @@ type MinIOOptions struct {
 	// Env holds further variables for the server, such as
 	// "MINIO_API_REQUESTS_MAX=1".
 	Env []string
+	// Drives is the number of folders that stand for drives, by default one. With
+	// four, objects survive the loss of two. See [MinIO.Drive].
+	Drives int
 }
 
 // MinIO is a MinIO with no buckets.
@@ -52,14 +55,26 @@ func NewMinIO(o MinIOOptions) (*MinIO, error) {
 	m.prepare, m.ready = m.build, m.live
 	m.args = []string{
 		"server", "--address", m.Addr(), "--config-dir", filepath.Join(m.dir, "config"),
-		"--certs-dir", certs, filepath.Join(m.dir, "data"),
+		"--certs-dir", certs,
+	}
+	if o.Drives <= 1 {
+		m.args = append(m.args, filepath.Join(m.dir, "data"))
+	}
+	for i := 0; o.Drives > 1 && i < o.Drives; i++ {
+		m.args = append(m.args, m.Drive(i))
 	}
 	m.env = append([]string{
 		"HOME=" + m.dir, "MINIO_ROOT_USER=" + m.AccessKey, "MINIO_ROOT_PASSWORD=" + m.SecretKey,
 		"MINIO_BROWSER=off", "MINIO_UPDATE=off",
 	}, o.Env...)
+	if o.Drives > 1 {
+		m.env = append(m.env, "MINIO_CI_CD=on") // or it refuses several drives on the root file system
+	}
 	return m, nil
 }
+
+// Drive returns the folder of a drive, counted from zero, of a MinIO with several.
+func (m *MinIO) Drive(i int) string { return filepath.Join(m.dir, fmt.Sprintf("drive%d", i+1)) }
 
 func (m *MinIO) build(ctx context.Context) (err error) {
 	m.path, err = BuildMinIO(ctx, m.common)

@@ -2,8 +2,11 @@ package servers
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
+	"strconv"
 )
 
 // ProxyProgram is a proxy that Debian has.
@@ -31,6 +34,9 @@ type ProxyOptions struct {
 type Proxy struct {
 	*Process
 	options ProxyOptions
+	// stats is the port that Twemproxy insists on, beside the one that it serves.
+	stats            int
+	statsReservation io.Closer
 }
 
 // NewProxy prepares a proxy.
@@ -40,6 +46,9 @@ func NewProxy(o ProxyOptions) (*Proxy, error) {
 		return nil, err
 	}
 	x := &Proxy{Process: p, options: o}
+	if x.stats, x.statsReservation, err = reservePort(loopback); err != nil {
+		return nil, errors.Join(fmt.Errorf("set up %s: %w", o.Program, err), p.Close())
+	}
 	x.path = "/usr/sbin/" + string(o.Program)
 	x.prepare = x.configure
 	x.ready = func(ctx context.Context) error { return dial(ctx, x.Addr()) }
@@ -61,8 +70,7 @@ func (x *Proxy) configure(ctx context.Context) error {
 		x.args = []string{"-db", "-f", conf}
 	case Twemproxy:
 		needed, text = twemproxyPackage, x.twemproxy()
-		// It has a port for its statistics, which is one that the kernel chooses.
-		x.args = []string{"-c", conf, "-a", loopback, "-s", "0"}
+		x.args = []string{"-c", conf, "-a", loopback, "-s", strconv.Itoa(x.stats)}
 	default:
 		return fmt.Errorf("no proxy is called %q", x.options.Program)
 	}
@@ -108,8 +116,16 @@ func (x *Proxy) twemproxy() string {
 	return fmt.Sprintf("proxy:\n  listen: %s\n  hash: fnv1a_64\n  redis: true\n  servers:\n   - %s:1\n", x.Addr(), x.options.Target)
 }
 
-// Endpoint returns the proxy's address.
-func (x *Proxy) Endpoint() string { return x.Addr() }
+// Endpoint returns the proxy's URL.
+func (x *Proxy) Endpoint() string {
+	if x.options.Program == Twemproxy {
+		return "redis://" + x.Addr()
+	}
+	return "http://" + x.Addr()
+}
 
 // Env returns nothing: the variables are those of the server behind it.
 func (x *Proxy) Env() []Var { return nil }
+
+// Close stops the proxy for good and gives its ports back.
+func (x *Proxy) Close() error { return errors.Join(x.Process.Close(), x.statsReservation.Close()) }
