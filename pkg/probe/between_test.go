@@ -1,6 +1,7 @@
 package probe_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -121,10 +122,16 @@ func TestMinIOQuorum(t *testing.T) {
 	lost(health.Unproven, "to write")
 	lose(2)
 	lost(health.Inherit, "to read")
+	if err := m.Stop(); err != nil { // running, it makes the folders anew
+		t.Fatal(err)
+	}
 	for i := range 3 {
-		if err := os.Rename(m.Drive(i)+".away", m.Drive(i)); err != nil {
+		if err := errors.Join(os.RemoveAll(m.Drive(i)), os.Rename(m.Drive(i)+".away", m.Drive(i))); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := m.Start(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	eventually(t, "the drives are back", func() bool { _, err := p.Check(t.Context()); return err == nil })
 }

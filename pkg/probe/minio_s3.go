@@ -123,7 +123,7 @@ func (s *s3Session) headBucket(ctx context.Context, bucket string) (status int, 
 	}
 	code, _ := reply.s3Error()
 	switch {
-	case code == "InvalidBucketName": // so there cannot be one
+	case reply.status == http.StatusBadRequest && !bucketName.MatchString(bucket): // there cannot be one
 		return http.StatusNotFound, nil
 	case reply.status == http.StatusOK, reply.status == http.StatusNotFound,
 		reply.status == http.StatusForbidden && (code == "" || minioReasons[code] == health.Forbidden):
@@ -192,6 +192,7 @@ func (r webReply) s3Error() (code, region string) {
 }
 
 var (
+	bucketName     = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 	expectedRegion = regexp.MustCompile(`expecting '([^']+)'`)
 	regionName     = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
 )
