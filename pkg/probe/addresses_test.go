@@ -148,7 +148,8 @@ func TestOllamaWithSeveralAddresses(t *testing.T) {
 	addressesOf(t, 24, o.Port(), func(t *testing.T, lookup dial.LookupFunc) health.Checker {
 		t.Helper()
 		return openOllama(t, probe.OllamaOptions{
-			BaseURL: "http://" + net.JoinHostPort("several.example", strconv.Itoa(o.Port())),
+			// Ollama on a loopback address refuses other host names.
+			BaseURL: "http://" + net.JoinHostPort("several.internal", strconv.Itoa(o.Port())),
 			Timeout: addressTimeout, Lookup: lookup,
 		})
 	})
