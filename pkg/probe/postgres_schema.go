@@ -35,9 +35,10 @@ SELECT coalesce(pg_catalog.max(version_id), 0) AS newest,
        coalesce(pg_catalog.substring(x, '<version>([0-9]+)</version>')::pg_catalog.int8, -1),
        coalesce(pg_catalog.substring(x, '<newest>([0-9]+)</newest>')::pg_catalog.int8, -1),
        %s,
-       EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-                WHERE c.relname OPERATOR(pg_catalog.=) 'goose_db_version' AND c.relkind OPERATOR(pg_catalog.=) 'r'
-                  AND c.oid IS DISTINCT FROM pg_catalog.to_regclass('goose_db_version')::pg_catalog.oid)
+       CASE WHEN pg_catalog.to_regclass('goose_db_version') IS NULL AND pg_catalog.has_table_privilege('pg_catalog.pg_class', 'SELECT')
+            THEN pg_catalog.substring(pg_catalog.query_to_xml('SELECT relkind AS found FROM pg_catalog.pg_class WHERE relname OPERATOR(pg_catalog.=) ''goose_db_version''',
+                                                              false, false, '')::pg_catalog.text, '<found>(r)</found>') IS NOT NULL
+            ELSE false END
   FROM (SELECT CASE WHEN pg_catalog.has_table_privilege(pg_catalog.to_regclass('goose_db_version'), 'SELECT')
                     THEN pg_catalog.query_to_xml('%s', false, false, '')::pg_catalog.text END AS x) AS answer`
 	there := "true"
