@@ -38,7 +38,7 @@ func severalAddresses(t *testing.T, pg *servers.Postgres, network string, places
 		addresses = append(addresses, ip)
 	}
 	config := serverConfig(pg)
-	config.Host, config.ConnectTimeout = "several.example", 4*time.Second
+	config.Host, config.ConnectTimeout = "several.example", 20*time.Second
 	config.Lookup = func(context.Context, string) ([]netip.Addr, error) { return addresses, nil }
 	return config
 }
@@ -64,7 +64,9 @@ func TestHostWithSeveralAddresses(t *testing.T) {
 				t.Parallel()
 				config := severalAddresses(t, pg, network, places...)
 				config.SSLMode = mode
-				db, err := database.Connect(t.Context(), config)
+				ctx, cancel := context.WithTimeout(t.Context(), config.ConnectTimeout)
+				defer cancel()
+				db, err := database.Connect(ctx, config)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -123,6 +125,9 @@ func TestCancelReachesTheAddress(t *testing.T) {
 	config := severalAddresses(t, server, "127.7.1", "dead", "alive")
 	config.ApplicationName = "cancelled statement"
 	db := open(t, config)
+	if _, err := db.Health(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if _, err := database.Exec(ctx, db, "select pg_sleep(60)"); err == nil {

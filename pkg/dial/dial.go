@@ -54,11 +54,8 @@ func (d *Dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 
 // resolve returns what to dial for address, in the order of the attempts.
 func (d *Dialer) resolve(ctx context.Context, network, address string) ([]string, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil || host == "" || strings.HasPrefix(network, "unix") {
-		return []string{address}, nil // for the dial to make something of
-	}
-	if _, err := netip.ParseAddr(host); err == nil {
+	host, port, isName := splitName(network, address)
+	if !isName {
 		return []string{address}, nil
 	}
 	ips, err := d.lookup(ctx, host)
@@ -73,6 +70,17 @@ func (d *Dialer) resolve(ctx context.Context, network, address string) ([]string
 		addresses = append(addresses, net.JoinHostPort(ip.String(), port))
 	}
 	return addresses, nil
+}
+
+// splitName takes host:port apart, unless the host is an address already or there is
+// none.
+func splitName(network, address string) (host, port string, ok bool) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || host == "" || strings.HasPrefix(network, "unix") {
+		return "", "", false
+	}
+	_, err = netip.ParseAddr(host)
+	return host, port, err != nil
 }
 
 // interleave alternates between the families, beginning with that of the first

@@ -16,9 +16,11 @@ import (
 )
 
 const (
-	// addressTimeout is the one that services have by default.
-	addressTimeout = 2 * time.Second
-	minioSubnet    = 23
+	// long is the time of a check that succeeds: its shares are far above what a
+	// machine full of tests needs. A check of nothing but dead addresses uses up short.
+	long, short = 20 * time.Second, 2 * time.Second
+
+	minioSubnet = 23
 )
 
 // severalAddresses returns a lookup that finds, for any name: "alive", the address of
@@ -50,7 +52,7 @@ func severalAddresses(t *testing.T, network string, port int, places ...string) 
 	return func(context.Context, string) ([]netip.Addr, error) { return addresses, nil }
 }
 
-func addressesOf(t *testing.T, subnet int, port int, newChecker func(*testing.T, dial.LookupFunc) health.Checker) {
+func addressesOf(t *testing.T, subnet int, port int, newChecker func(*testing.T, time.Duration, dial.LookupFunc) health.Checker) {
 	t.Helper()
 	for i, tt := range []struct {
 		name   string
@@ -75,8 +77,12 @@ func addressesOf(t *testing.T, subnet int, port int, newChecker func(*testing.T,
 		}
 		t.Run(tt.name, func(t *testing.T) { // not parallel: ::1 is there once
 			lookup := severalAddresses(t, "127."+strconv.Itoa(subnet)+"."+strconv.Itoa(i), port, tt.places...)
-			checker := newChecker(t, lookup)
-			ctx, cancel := context.WithTimeout(t.Context(), addressTimeout)
+			timeout := long
+			if tt.want != "" {
+				timeout = short
+			}
+			checker := newChecker(t, timeout, lookup)
+			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
 			_, err := checker.Check(ctx)
 			if tt.want == "" {
@@ -103,12 +109,12 @@ func asFault(err error, fault **health.Fault) bool {
 func TestPostgresWithSeveralAddresses(t *testing.T) {
 	t.Parallel()
 	pg := servers.RunPostgres(t, servers.PostgresOptions{})
-	addressesOf(t, 21, pg.Port(), func(t *testing.T, lookup dial.LookupFunc) health.Checker {
+	addressesOf(t, 21, pg.Port(), func(t *testing.T, timeout time.Duration, lookup dial.LookupFunc) health.Checker {
 		t.Helper()
 		db, err := database.Open(t.Context(), database.Config{
 			Host: "several.example", Port: uint16(pg.Port()), Name: pg.Database, User: pg.User, Password: password(pg.Password),
 			MinConns: -1, MaxConns: 2, SkipPing: true,
-			ConnectTimeout: addressTimeout, CommandTimeout: addressTimeout, Lookup: lookup,
+			ConnectTimeout: timeout, CommandTimeout: timeout, Lookup: lookup,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -121,11 +127,11 @@ func TestPostgresWithSeveralAddresses(t *testing.T) {
 func TestRedisWithSeveralAddresses(t *testing.T) {
 	t.Parallel()
 	r := servers.RunRedis(t, servers.RedisOptions{})
-	addressesOf(t, 22, r.Port(), func(t *testing.T, lookup dial.LookupFunc) health.Checker {
+	addressesOf(t, 22, r.Port(), func(t *testing.T, timeout time.Duration, lookup dial.LookupFunc) health.Checker {
 		t.Helper()
 		return openRedis(t, probe.RedisOptions{
 			Addr: net.JoinHostPort("several.example", strconv.Itoa(r.Port())), Password: password(r.Password),
-			Timeout: addressTimeout, Lookup: lookup,
+			Timeout: timeout, Lookup: lookup,
 		})
 	})
 }
@@ -133,11 +139,11 @@ func TestRedisWithSeveralAddresses(t *testing.T) {
 func TestMinIOWithSeveralAddresses(t *testing.T) {
 	t.Parallel()
 	m := servers.RunMinIO(t, servers.MinIOOptions{})
-	addressesOf(t, minioSubnet, m.Port(), func(t *testing.T, lookup dial.LookupFunc) health.Checker {
+	addressesOf(t, minioSubnet, m.Port(), func(t *testing.T, timeout time.Duration, lookup dial.LookupFunc) health.Checker {
 		t.Helper()
 		return openMinIO(t, probe.MinIOOptions{
 			Endpoint: net.JoinHostPort("several.example", strconv.Itoa(m.Port())), Keys: keys(m.AccessKey, m.SecretKey),
-			Timeout: addressTimeout, Lookup: lookup,
+			Timeout: timeout, Lookup: lookup,
 		})
 	})
 }
@@ -145,12 +151,12 @@ func TestMinIOWithSeveralAddresses(t *testing.T) {
 func TestOllamaWithSeveralAddresses(t *testing.T) {
 	t.Parallel()
 	o := servers.RunOllama(t, servers.OllamaOptions{Empty: true})
-	addressesOf(t, 24, o.Port(), func(t *testing.T, lookup dial.LookupFunc) health.Checker {
+	addressesOf(t, 24, o.Port(), func(t *testing.T, timeout time.Duration, lookup dial.LookupFunc) health.Checker {
 		t.Helper()
 		return openOllama(t, probe.OllamaOptions{
 			// Ollama on a loopback address refuses other host names.
 			BaseURL: "http://" + net.JoinHostPort("several.internal", strconv.Itoa(o.Port())),
-			Timeout: addressTimeout, Lookup: lookup,
+			Timeout: timeout, Lookup: lookup,
 		})
 	})
 }
