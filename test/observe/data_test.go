@@ -111,8 +111,8 @@ func (l *live) seriesAreFew(t *testing.T) {
 	for _, s := range series {
 		most := slices.Max(s.Values)
 		t.Logf("%s: at most %.0f series", s.Labels["pod"], most)
-		if most > 150 || most < 100 {
-			t.Errorf("%s: %v series, want 100 to 150", s.Labels["pod"], most)
+		if most > 4*56+45 || most < 100 {
+			t.Errorf("%s: %v series, want 100 to 56 per service and 45 for the sidecar", s.Labels["pod"], most)
 		}
 	}
 }
