@@ -95,8 +95,10 @@ func wait(ctx context.Context, cfg *config.Config, targets []string, out io.Writ
 	for _, s := range services {
 		s.Interval, s.SuccessThreshold, s.DegradedLatency = waitInterval, 1, 0
 	}
-	w := &waiter{targets: targets, out: out, began: time.Now(), repeat: waitRepeat,
-		said: make(map[string]string), printed: make(map[string]time.Time)}
+	w := &waiter{
+		targets: targets, out: out, began: time.Now(), repeat: waitRepeat,
+		said: make(map[string]string), printed: make(map[string]time.Time),
+	}
 	monitor := health.NewMonitor(services)
 	running, stop := context.WithCancel(ctx)
 	defer stop()

@@ -235,8 +235,10 @@ func TestWaitReminds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		w := &waiter{targets: []string{"database", waitSchema}, out: &out, began: time.Now(), repeat: 30 * time.Second,
-			said: map[string]string{waitSchema: "waiting for the database"}, printed: map[string]time.Time{waitSchema: time.Now()}}
+		w := &waiter{
+			targets: []string{"database", waitSchema}, out: &out, began: time.Now(), repeat: 30 * time.Second,
+			said: map[string]string{waitSchema: "waiting for the database"}, printed: map[string]time.Time{waitSchema: time.Now()},
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), 70*time.Second)
 		defer cancel()
 		if err := w.watch(ctx, nil); err == nil {

@@ -109,7 +109,7 @@ func (o *surroundings) kept(a *adoption, have *Catalog) []string {
 	for _, remark := range o.remarks {
 		object, statement, _ := strings.Cut(remark, "\n")
 		kind, name, _ := strings.Cut(object, " ")
-		anew := false
+		var anew bool
 		if kind == string(indexes) {
 			want, ours := find(a.want.Indexes, name)
 			h, there := find(have.Indexes, name)

@@ -110,8 +110,12 @@ func TestSettings(t *testing.T) {
 			}
 			for _, other := range []string{"database", "role"} {
 				s.underSettings(t, conn, "broken_"+other, other, "what broke", [][2]string{
-					{"DateStyle", "German"}, {"quote_all_identifiers", "on"}, {"default_transaction_isolation", "serializable"},
-					{"default_transaction_read_only", "on"}, {"client_encoding", "LATIN1"}, {"standard_conforming_strings", "off"},
+					{"DateStyle", "German"},
+					{"quote_all_identifiers", "on"},
+					{"default_transaction_isolation", "serializable"},
+					{"default_transaction_read_only", "on"},
+					{"client_encoding", "LATIN1"},
+					{"standard_conforming_strings", "off"},
 				})
 			}
 		})

@@ -78,7 +78,7 @@ func (r *reference) check(script string) (problems []string) {
 	}
 	for i, c := range commands {
 		if c.background && i+1 < len(commands) {
-			problems = append(problems, fmt.Sprintf("%s: goes to the background, and what follows may come before it is ready", c.words[0].text))
+			problems = append(problems, c.words[0].text+": goes to the background, and what follows may come before it is ready")
 		}
 		if err := r.command(c.words); err != nil {
 			problems = append(problems, err.Error())
@@ -133,7 +133,7 @@ func (r *reference) own(args []word) error {
 	out, err := cmd.CombinedOutput()
 	text := strings.Join(list, " ")
 	if err != nil {
-		return fmt.Errorf("reims-health %s: %v: %s", text, err, out)
+		return fmt.Errorf("reims-health %s: %w: %s", text, err, out)
 	}
 	for _, a := range list { // a subcommand that does not exist is taken for an argument
 		if strings.HasPrefix(a, "-") || a == "" {

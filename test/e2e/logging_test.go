@@ -73,16 +73,19 @@ func TestBadLogs(t *testing.T) {
 	vars := with(with(redis.Env(), "HEALTH_SERVICES", "redis"), "REDIS_PROBE_INTERVAL", quick)
 	for name, open := range map[string]func(t *testing.T) *os.File{
 		"a pipe that is full": func(t *testing.T) *os.File {
+			t.Helper()
 			_, w := pipe(t)
 			fill(t, w)
 			return w
 		},
 		"a pipe whose reader has gone": func(t *testing.T) *os.File {
+			t.Helper()
 			r, w := pipe(t)
 			r.Close()
 			return w
 		},
 		"a pipe whose reader goes": func(t *testing.T) *os.File {
+			t.Helper()
 			var reading sync.WaitGroup
 			t.Cleanup(reading.Wait)
 			r, w := pipe(t)
