@@ -165,8 +165,8 @@ var minioMessages = map[health.Reason]string{
 // messageNoWrites is on a MinIO that still reads.
 const messageNoWrites = "MinIO has lost too many of its drives or nodes to write, and still reads: bring them back"
 
-// s3CodeMessages has words for codes whose reason says too little.
-var s3CodeMessages = map[string]string{
+// codeMessages has words for codes whose reason says too little.
+var codeMessages = map[string]string{
 	"AuthorizationHeaderMalformed": "the S3 server refuses the region that the request is signed for, and does not name its own",
 	"PermanentRedirect":            "the bucket is in another region: MINIO_ENDPOINT has to be that region's own endpoint",
 	"TemporaryRedirect":            "the S3 server sends the sidecar to another endpoint: see MINIO_ENDPOINT",
@@ -243,7 +243,7 @@ func s3Fault(reply webReply) *health.Fault {
 	default:
 		fault.Reason = health.Error // an S3 server, but not an answer to be expected
 	}
-	fault.Message = cmp.Or(s3CodeMessages[code], minioMessages[fault.Reason])
+	fault.Message = cmp.Or(codeMessages[code], minioMessages[fault.Reason])
 	if code == "SlowDownWrite" {
 		fault.Severity, fault.Message = health.Unproven, messageNoWrites
 	}

@@ -118,7 +118,7 @@ func (o *Ollama) checkUnlisted(ctx context.Context, seen health.Observation) (he
 		}
 	}
 	notes, err := o.infer(ctx)
-	seen.Notes = append(notes, "Ollama, or a proxy before it, does not answer /api/tags: its models are unknown")
+	seen.Notes = append([]string{"Ollama, or a proxy before it, does not answer /api/tags: its models are unknown"}, notes...)
 	return seen, err
 }
 

@@ -77,7 +77,7 @@ func replyingInfo(info string) func(net.Conn) {
 			if err != nil {
 				return
 			}
-			for _, word := range strings.Fields(strings.ToLower(string(buf[:n]))) {
+			for word := range strings.FieldsSeq(strings.ToLower(string(buf[:n]))) {
 				answer := ""
 				switch word {
 				case "hello":
@@ -104,7 +104,7 @@ func envoyRedis(c net.Conn) {
 		if err != nil {
 			return
 		}
-		for _, word := range strings.Fields(string(buf[:n])) {
+		for word := range strings.FieldsSeq(string(buf[:n])) {
 			answer := ""
 			switch strings.ToLower(word) {
 			case "hello", "info":
