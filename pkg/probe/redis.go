@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -59,8 +60,9 @@ type Redis struct {
 	// greeting is how the server refused the connection's first command. go-redis
 	// swallows that, goes on, and reports that the connection was closed.
 	greeting error
-	// dialled says that the latest connection was made, TLS included.
-	dialled bool
+	// dialled says that client has made a connection, TLS included. It belongs to the
+	// client, which may still be dialling when the check is over.
+	dialled *atomic.Bool
 	// minReplicas is Redis's min-replicas-to-write, asked for once per connection;
 	// -1 before that.
 	minReplicas int64
@@ -118,7 +120,7 @@ func (r *Redis) askAny(ctx context.Context) (redisReply, *health.Fault) {
 	var told *health.Fault
 	for {
 		reply, err := r.ask(ctx)
-		if hungUp(err) && r.dialled && repliedFault(r.greeting) == nil {
+		if hungUp(err) && r.dialled.Load() && repliedFault(r.greeting) == nil {
 			r.drop()
 			if plain, why := r.askPlainly(ctx); why == nil || hasReply(why) {
 				reply, err = plain, why
@@ -180,7 +182,7 @@ func (r *Redis) ask(ctx context.Context) (redisReply, error) {
 		return r.askPlainly(ctx)
 	}
 	if r.client == nil {
-		r.client, r.minReplicas, r.dialled = r.connect(), -1, false
+		r.client, r.minReplicas = r.connect(), -1
 	}
 	r.ready, r.greeting = time.Now(), nil
 
@@ -232,11 +234,17 @@ func (r *Redis) askMinReplicas(ctx context.Context, reply *redisReply) error {
 
 func (r *Redis) connect() *redis.Client {
 	route := r.route // go-redis may still be dialling when the check is over
+	dialled := new(atomic.Bool)
+	r.dialled = dialled
 	client := redis.NewClient(&redis.Options{
 		Network: r.network(),
 		Addr:    r.options.Addr,
 		Dialer: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			return r.dial(ctx, route, network, addr)
+			conn, err := r.dial(ctx, route, network, addr)
+			if err == nil {
+				dialled.Store(true)
+			}
+			return conn, err
 		},
 		OnConnect:                  func(context.Context, *redis.Conn) error { r.ready = time.Now(); return nil },
 		Protocol:                   2, // nothing here needs RESP3 and its pushes

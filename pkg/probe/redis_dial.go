@@ -29,7 +29,6 @@ func (r *Redis) dial(ctx context.Context, route *dial.Route, network, addr strin
 		}
 		conn = secured
 	}
-	r.dialled = true
 	return &boundedConn{Conn: conn}, nil
 }
 
