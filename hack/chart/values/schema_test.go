@@ -48,12 +48,12 @@ func TestGenerate(t *testing.T) {
 	want := m{
 		"$schema": "http://json-schema.org/draft-07/schema#", "title": "Values", "type": "object", "additionalProperties": false,
 		"definitions": m{"size": m{"minimum": 1.0}},
-		"required":    []any{"on", "name", "port", "map"},
+		"required":    []any{"on", "port", "map"}, // an empty default may be dropped by null
 		"properties": m{
 			"on":   m{"type": "boolean", "description": "Whether at all."},
-			"name": m{"type": "string"},
+			"name": m{"type": []any{"string", "null"}},
 			"port": m{"type": "integer", "minimum": 1.0, "maximum": 9.0},
-			"map": m{"type": "object", "additionalProperties": false, "required": []any{"mode", "open", "size"}, "properties": m{
+			"map": m{"type": "object", "additionalProperties": false, "required": []any{"mode", "open"}, "properties": m{
 				"mode":  m{"enum": []any{"a", "off", false}},
 				"open":  m{"type": "object", "additionalProperties": true},
 				"size":  m{"$ref": "#/definitions/size"},
