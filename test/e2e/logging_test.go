@@ -96,12 +96,14 @@ func TestBadLogs(t *testing.T) {
 			return w
 		},
 		"a full disk": func(t *testing.T) *os.File {
+			t.Helper()
 			full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 			must(t, err)
 			t.Cleanup(func() { full.Close() })
 			return full
 		},
 		"a file that is open for reading": func(t *testing.T) *os.File {
+			t.Helper()
 			f, err := os.Open(os.DevNull)
 			must(t, err)
 			t.Cleanup(func() { f.Close() })
@@ -109,6 +111,7 @@ func TestBadLogs(t *testing.T) {
 		},
 		"closed": func(*testing.T) *os.File { return nil },
 		"a terminal that is stopped with Ctrl-S": func(t *testing.T) *os.File {
+			t.Helper()
 			keyboard, terminal, err := pty.Open()
 			must(t, err)
 			t.Cleanup(func() { keyboard.Close(); terminal.Close() })
