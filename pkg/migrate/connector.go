@@ -151,6 +151,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 type recorder struct {
 	*stdlib.Conn
 	statements []string
+	reading    bool // the session is one transaction that only reads
 }
 
 // ExecContext records the statement and runs it.
@@ -159,8 +160,13 @@ func (r *recorder) ExecContext(ctx context.Context, query string, args []driver.
 	return r.Conn.ExecContext(ctx, query, args)
 }
 
-// ResetSession keeps the transaction that a session which only reads is in.
-func (r *recorder) ResetSession(context.Context) error {
+// ResetSession looks whether the connection still stands, as the driver does. The driver
+// would also give up a connection in a transaction, which is what a session that only
+// reads is in.
+func (r *recorder) ResetSession(ctx context.Context) error {
+	if !r.reading {
+		return r.Conn.ResetSession(ctx)
+	}
 	if r.Conn.Conn().IsClosed() {
 		return driver.ErrBadConn
 	}

@@ -46,6 +46,7 @@ func openReading(ctx context.Context, pool *pgxpool.Pool, o Options, all bool) (
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("begin to read: %w", err), s.close(ctx))
 	}
+	s.connector.conn.reading = true
 	return s, nil
 }
 
