@@ -19,6 +19,8 @@ const (
 	booted      = "default service account there: Pods can be made" // the last line of progress
 )
 
+var errNotFound = errors.New("not found")
+
 // boot starts what needs the API server, and closes progress when Pods can be made.
 func (c *components) boot(progress io.WriteCloser) error {
 	api, err := newAPI()
@@ -32,6 +34,7 @@ func (c *components) boot(progress io.WriteCloser) error {
 	}{
 		{"API server ready", api.ready, func() error { return c.start(late()...) }},
 		{"node ready", api.nodeReady, nil},
+		{"DNS server answers", dnsAnswers, nil},
 		{booted, api.defaultServiceAccount, nil},
 	}
 	for _, s := range steps {
@@ -110,7 +113,7 @@ func (a api) defaultServiceAccount() error {
 	return a.get("/api/v1/namespaces/default/serviceaccounts/default", nil)
 }
 
-// get wants a 200, and decodes it if to is set.
+// get wants a 200, and decodes it if to is set. For a 404 the error is errNotFound.
 func (a api) get(path string, to any) error {
 	response, err := a.client.Get(apiServer + path)
 	if err != nil {
@@ -120,6 +123,9 @@ func (a api) get(path string, to any) error {
 	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	if err != nil {
 		return err
+	}
+	if response.StatusCode == http.StatusNotFound {
+		return fmt.Errorf("GET %s: %w", path, errNotFound)
 	}
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("GET %s: %s", path, response.Status)

@@ -1,9 +1,19 @@
 package main
 
+import "os/exec"
+
 // component is a program of the node that runs as long as it.
 type component struct {
 	name string // of the program, and of its log
 	args []string
+	self bool // the program is this one, run again under that name
+}
+
+func (c component) command() *exec.Cmd {
+	if c.self {
+		return &exec.Cmd{Path: "/proc/self/exe", Args: append([]string{c.name}, c.args...)}
+	}
+	return exec.Command(c.name, c.args...)
 }
 
 // early are those that need nobody; all others need the API server.
@@ -12,11 +22,11 @@ func early() []component {
 }
 
 func late() []component {
-	return []component{controllerManager(), scheduler(), kubelet(), proxy()}
+	return []component{controllerManager(), scheduler(), kubelet(), proxy(), dns()}
 }
 
 func etcd() component {
-	return component{"etcd", []string{
+	return component{name: "etcd", args: []string{
 		"--name=" + nodeName,
 		"--data-dir=" + dataDir + "/etcd",
 		"--listen-client-urls=" + etcdURL,
@@ -28,12 +38,12 @@ func etcd() component {
 }
 
 func containerd() component {
-	return component{"containerd", []string{"--config=" + inRunDir("containerd.toml")}}
+	return component{name: "containerd", args: []string{"--config=" + inRunDir("containerd.toml")}}
 }
 
 func apiserver() component {
 	pki := func(file string) string { return inRunDir("pki", file) }
-	return component{"kube-apiserver", []string{
+	return component{name: "kube-apiserver", args: []string{
 		"--etcd-servers=" + etcdURL,
 		"--bind-address=0.0.0.0",
 		"--advertise-address=" + nodeIP,
@@ -45,7 +55,7 @@ func apiserver() component {
 		"--kubelet-client-key=" + pki("admin.key"),
 		// The node has no name that resolves; logs and exec go to its address.
 		"--kubelet-preferred-address-types=InternalIP",
-		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+		"--service-account-issuer=https://kubernetes.default.svc." + clusterDomain,
 		"--service-account-key-file=" + serviceAccountKeyFile(),
 		"--service-account-signing-key-file=" + serviceAccountKeyFile(),
 		"--authorization-mode=Node,RBAC",
@@ -57,7 +67,7 @@ func apiserver() component {
 }
 
 func controllerManager() component {
-	return component{"kube-controller-manager", []string{
+	return component{name: "kube-controller-manager", args: []string{
 		"--kubeconfig=" + componentKubeconfig("controller-manager"),
 		"--bind-address=127.0.0.1",
 		"--leader-elect=false",
@@ -73,7 +83,7 @@ func controllerManager() component {
 }
 
 func scheduler() component {
-	return component{"kube-scheduler", []string{
+	return component{name: "kube-scheduler", args: []string{
 		"--kubeconfig=" + componentKubeconfig("scheduler"),
 		"--bind-address=127.0.0.1",
 		"--leader-elect=false",
@@ -81,7 +91,7 @@ func scheduler() component {
 }
 
 func kubelet() component {
-	return component{"kubelet", []string{
+	return component{name: "kubelet", args: []string{
 		"--kubeconfig=" + componentKubeconfig("kubelet"),
 		"--config=" + inRunDir("kubelet.yaml"),
 		"--hostname-override=" + nodeName,
@@ -91,7 +101,7 @@ func kubelet() component {
 
 // The limits of the connection table are the machine's: 0 leaves them alone.
 func proxy() component {
-	return component{"kube-proxy", []string{
+	return component{name: "kube-proxy", args: []string{
 		"--kubeconfig=" + componentKubeconfig("proxy"),
 		"--hostname-override=" + nodeName,
 		"--proxy-mode=iptables",
@@ -102,3 +112,5 @@ func proxy() component {
 		"--conntrack-tcp-timeout-close-wait=0s",
 	}}
 }
+
+func dns() component { return component{name: runDNS, self: true} }

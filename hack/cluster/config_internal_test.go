@@ -13,7 +13,7 @@ func TestConfigAgreesWithTheCode(t *testing.T) {
 	t.Parallel()
 	for file, repeated := range map[string][]string{
 		"containerd.toml": {`address = "` + containerSocket + `"`, `sandbox_image = "` + pauseImage + `"`, `root = "` + dataDir + "/", `"` + inRunDir("cni") + `"`},
-		"kubelet.yaml":    {"unix://" + containerSocket, inRunDir("pki", "ca.crt"), inRunDir("resolv.conf")},
+		"kubelet.yaml":    {"unix://" + containerSocket, inRunDir("pki", "ca.crt"), inRunDir("resolv.conf"), "clusterDNS: [" + nodeIP + "]", "clusterDomain: " + clusterDomain + "\n"},
 		"network.batch":   {"addr add " + nodeIP + "/24", "addr add " + nodeLoopbackIP + "/32"},
 		"pods.conflist":   {`"subnet": "` + podNetwork + `"`},
 	} {
@@ -25,6 +25,26 @@ func TestConfigAgreesWithTheCode(t *testing.T) {
 			if !strings.Contains(string(content), text) {
 				t.Errorf("%s does not say %s", file, text)
 			}
+		}
+	}
+}
+
+func TestSplitServiceName(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"api.shop.svc.cluster.local.":      "shop/api",
+		"API.Shop.svc.Cluster.Local.":      "shop/api",
+		"api.shop.svc.cluster.local":       "",
+		"api.svc.cluster.local.":           "",
+		".shop.svc.cluster.local.":         "",
+		"pod.api.shop.svc.cluster.local.":  "",
+		"_http._tcp.api.svc.example.com.":  "",
+		"svc.cluster.local.":               "",
+		"api.shop.svc.cluster.local.test.": "",
+	} {
+		namespace, service, ok := splitServiceName(name)
+		if got := strings.TrimSuffix(namespace+"/"+service, "/"); ok != (want != "") || ok && got != want {
+			t.Errorf("%s: %q, %t, want %q", name, got, ok, want)
 		}
 	}
 }

@@ -14,8 +14,9 @@
 // One machine holds one cluster, in /run/reims-health-cluster, whose file kubeconfig is
 // root's on the cluster. The network has no way in or out: run what talks to the
 // cluster through exec. In it the node is 10.245.0.2; a Pod reaches what listens on
-// the node's loopback, port by port, at 10.245.0.3. There is no DNS, no storage
-// class and no registry: images are imported, and imagePullPolicy says Never.
+// the node's loopback, port by port, at 10.245.0.3. The cluster's DNS server answers
+// for the names of Services and for nothing else. There is no storage class and no
+// registry: images are imported, and imagePullPolicy says Never.
 //
 // Everything that the node writes, images and etcd's data too, is in memory and ends
 // with it, except its logs, among which is what Pods wrote to the API server. It needs

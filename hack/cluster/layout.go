@@ -7,6 +7,8 @@ const (
 	clusterName = "reims-health-cluster"
 	runDir      = "/run/" + clusterName
 	nodeName    = "node"
+
+	clusterDomain = "cluster.local"
 )
 
 // The addresses of the network that the cluster has for itself. The files in config

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
 )
 
 // The cluster's whole life, as users have it: `make test-cluster`.
@@ -32,6 +35,7 @@ func TestLifecycle(t *testing.T) {
 	if nodes := cluster.must("exec", "--", "kubectl", "get", "nodes", "--no-headers"); !strings.Contains(nodes, " Ready ") {
 		t.Errorf("nodes: %s", nodes)
 	}
+	cluster.resolvesServices()
 	cluster.answersOnlyInside()
 	cluster.hidesItsMounts()
 
@@ -106,6 +110,82 @@ func (b built) refused(want string, args ...string) {
 	if err == nil || !strings.Contains(string(out), want) {
 		b.Errorf("cluster %s: %v: %s, want %q", strings.Join(args, " "), err, out, want)
 	}
+}
+
+// resolvesServices asks the cluster's DNS server, from within the node's network, for
+// Services that the API server has and for names that it has not.
+func (b built) resolvesServices() {
+	b.Helper()
+	manifest := filepath.Join(b.TempDir(), "headless.yaml")
+	if err := os.WriteFile(manifest, []byte(headless), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	b.must("exec", "--", "kubectl", "apply", "--filename", manifest)
+	for _, test := range []struct {
+		name string
+		kind dnsmessage.Type
+		want string
+	}{
+		{"kubernetes.default.svc.cluster.local.", dnsmessage.TypeA, "RCodeSuccess [10 96 0 1]"},
+		{"Kubernetes.Default.SVC.Cluster.Local.", dnsmessage.TypeA, "RCodeSuccess [10 96 0 1]"},
+		{"kubernetes.default.svc.cluster.local.", dnsmessage.TypeAAAA, "RCodeSuccess"},
+		{"headless.default.svc.cluster.local.", dnsmessage.TypeA, "RCodeSuccess [10 244 0 201] [10 244 0 202]"},
+		{"outside.default.svc.cluster.local.", dnsmessage.TypeA, "RCodeNameError"},
+		{"nothing.default.svc.cluster.local.", dnsmessage.TypeA, "RCodeNameError"},
+		{"kubernetes.default.svc.cluster.local.svc.cluster.local.", dnsmessage.TypeA, "RCodeNameError"},
+		{"example.com.", dnsmessage.TypeA, "RCodeNameError"},
+	} {
+		if got := b.resolve(test.name, test.kind); got != test.want {
+			b.Errorf("DNS, %s %s: %s, want %s", test.kind, test.name, got, test.want)
+		}
+	}
+}
+
+// headless holds a Service without a cluster IP, one of whose three endpoints is not
+// ready, and one that is only an alias of a name outside.
+const headless = `
+{apiVersion: v1, kind: Service, metadata: {name: headless}, spec: {clusterIP: None, ports: [{port: 80}]}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: headless, labels: {kubernetes.io/service-name: headless}}
+addressType: IPv4
+ports: [{port: 80}]
+endpoints:
+  - {addresses: [10.244.0.201]}
+  - {addresses: [10.244.0.202], conditions: {ready: true}}
+  - {addresses: [10.244.0.203], conditions: {ready: false}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: outside}, spec: {type: ExternalName, externalName: example.com}}
+`
+
+// resolve returns the code and the addresses of the answer.
+func (b built) resolve(name string, kind dnsmessage.Type) string {
+	b.Helper()
+	question := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: 7, RecursionDesired: true},
+		Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName(name), Type: kind, Class: dnsmessage.ClassINET}},
+	}
+	packet, err := question.Pack()
+	if err != nil {
+		b.Fatal(err)
+	}
+	const ask = "exec 3<>/dev/udp/10.245.0.2/53 && cat >&3 && timeout 50 dd bs=512 count=1 status=none <&3"
+	cmd := exec.Command(b.path, "exec", "--", "bash", "-c", ask)
+	cmd.Stdin = bytes.NewReader(packet)
+	packet, err = cmd.Output()
+	if err != nil {
+		b.Fatalf("ask the DNS server for %s: %v", name, err)
+	}
+	var answer dnsmessage.Message
+	if err := answer.Unpack(packet); err != nil || answer.ID != question.ID || !answer.Response {
+		b.Fatalf("the DNS server's answer for %s: %v: %+v", name, err, answer.Header)
+	}
+	words := []string{answer.RCode.String()}
+	for _, r := range answer.Answers {
+		words = append(words, fmt.Sprint(r.Body.(*dnsmessage.AResource).A))
+	}
+	return strings.Join(words, " ")
 }
 
 // crash ends the node as a machine out of memory would.

@@ -5,16 +5,16 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"runtime"
 	"sync"
 	"syscall"
 )
 
-// The node's first process is this program once more, with one of these as its name.
+// The node runs this program again, under these names.
 const (
 	enterNode = "reims-health-cluster-enter" // still in the cgroup namespace of the machine
 	runNode   = "reims-health-cluster-node"  // in all namespaces of its own
+	runDNS    = "reims-health-cluster-dns"   // a component of the node
 )
 
 // What up hands to it.
@@ -24,14 +24,17 @@ const (
 )
 
 func isNode(args []string) bool {
-	return len(args) == 1 && (args[0] == enterNode || args[0] == runNode)
+	return len(args) == 1 && (args[0] == enterNode || args[0] == runNode || args[0] == runDNS)
 }
 
-// node is the first process in the node's namespaces. It returns only when the node
-// can't go on; with it end all others.
+// node is the first process in the node's namespaces, or a component of the node. It
+// returns only on failure; when the first process ends, all others end with it.
 func node(stage string) error {
-	if stage == enterNode {
+	switch stage {
+	case enterNode:
 		return enter()
+	case runDNS:
+		return serveDNS()
 	}
 	ready := os.NewFile(readyFile, "ready")
 	syscall.CloseOnExec(readyFile)
@@ -90,7 +93,7 @@ func (c *components) start(all ...component) error {
 }
 
 func (c *components) startOne(one component) error {
-	cmd := exec.Command(one.name, one.args...)
+	cmd := one.command()
 	c.mu.Lock() // so that reap knows each process that it sees
 	defer c.mu.Unlock()
 	if err := startLogged(cmd, one.name); err != nil {

@@ -19,7 +19,6 @@ type sharedServers struct {
 	dir    string
 	minio  *servers.MinIO
 	ollama *servers.Ollama
-	dns    *dns // of our own node
 }
 
 func (s *sharedServers) start() (err error) {
@@ -34,11 +33,6 @@ func (s *sharedServers) start() (err error) {
 	}
 	if s.ollama, err = servers.NewOllama(servers.OllamaOptions{Options: s.options("ollama")}); err != nil {
 		return err
-	}
-	if env.own {
-		if s.dns, err = startDNS(); err != nil {
-			return err
-		}
 	}
 	ctx := context.Background()
 	return errors.Join(s.minio.Start(ctx), s.ollama.Start(ctx))
@@ -57,9 +51,6 @@ func (s *sharedServers) close() error {
 	}
 	if s.ollama != nil {
 		errs = append(errs, s.ollama.Close())
-	}
-	if s.dns != nil {
-		errs = append(errs, s.dns.close())
 	}
 	return errors.Join(append(errs, os.RemoveAll(s.dir))...)
 }
