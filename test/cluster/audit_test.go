@@ -38,7 +38,7 @@ func (i *installation) wrote(since time.Time, change string) {
 		i.t.Fatal(err)
 	}
 	whole := log[:bytes.LastIndexByte(log, '\n')+1]
-	for _, p := range app(i.pods.now()) {
+	for n, p := range app(i.pods.now()) {
 		var writes []string
 		for line := range bytes.Lines(whole) {
 			if e := decode[auditEvent](i.t, line); e.by(p) && !e.At.Before(since) {
@@ -46,7 +46,7 @@ func (i *installation) wrote(since time.Time, change string) {
 			}
 		}
 		i.t.Logf("%s wrote %q", p.Name, writes)
-		steps.compare(i.t, change+": writes of a Pod to the API server", float64(len(writes)), 2, "requests")
+		steps.compare(i.t, fmt.Sprintf("%s: writes of Pod %d to the API server", change, n+1), float64(len(writes)), 2, "requests")
 		if len(writes) == 0 {
 			i.t.Errorf("the audit log has no write of %s, and its condition changed", p.Name)
 		}

@@ -4,6 +4,7 @@ package cluster_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -73,6 +74,19 @@ func (r *release) writeValues() string {
 		r.t.Fatal(err)
 	}
 	return path
+}
+
+// exits finds which exit code a program had.
+func exits(err error, want int) finding {
+	code := 0
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		code = exit.ExitCode()
+	case err != nil:
+		return finding{err.Error(), false} // it did not run
+	}
+	return finding{fmt.Sprintf("exit code %d", code), code == want}
 }
 
 // timed runs a step and returns how long it took.

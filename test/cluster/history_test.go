@@ -5,6 +5,7 @@ package cluster_test
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -136,17 +137,18 @@ func (h *history[T]) await(from time.Time, limit time.Duration, what string, met
 	}
 }
 
-// always tells whether no state since that time breaks the rule, and logs what does.
-func (h *history[T]) always(from time.Time, rule string, keeps func([]T) bool) bool {
+// always finds whether every state since that time keeps the rule; what names the
+// objects in the table.
+func (h *history[T]) always(from time.Time, what string, keeps func([]T) bool) finding {
 	h.t.Helper()
 	states, _ := h.since(from)
-	for _, s := range states {
+	for n, s := range states {
 		if !keeps(s.sorted()) {
-			h.t.Logf("%s: broken %s after the start of the step", rule, later(s.at, from).Sub(from))
-			return false
+			after := later(s.at, from).Sub(from).Seconds()
+			return finding{fmt.Sprintf("%s: state %d of %d, after %.1f s, breaks the rule", what, n+1, len(states), after), false}
 		}
 	}
-	return true
+	return finding{fmt.Sprintf("%s: %d of %d states in %.1f s", what, len(states), len(states), time.Since(from).Seconds()), true}
 }
 
 func later(a, b time.Time) time.Time {

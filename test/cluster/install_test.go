@@ -3,6 +3,7 @@
 package cluster_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -175,8 +176,8 @@ func (i *installation) says(service, status string) (each map[types.UID]time.Tim
 	return each, last
 }
 
-// undisturbed tells whether no Pod was replaced since then, and no container restarted.
-func (i *installation) undisturbed(from time.Time) bool {
+// undisturbed finds whether no Pod was replaced since then, and no container restarted.
+func (i *installation) undisturbed(from time.Time) finding {
 	i.t.Helper()
 	states, _ := i.pods.since(from)
 	before, now := tally(states[0].sorted()), tally(i.pods.now())
@@ -184,7 +185,22 @@ func (i *installation) undisturbed(from time.Time) bool {
 	if diff != "" {
 		i.t.Logf("Pods and restarts (-before +now):\n%s", diff)
 	}
-	return diff == ""
+	kept, restarts := 0, int32(0)
+	for name, count := range now {
+		if was, ok := before[name]; ok {
+			kept++
+			restarts += count - was
+		}
+	}
+	return finding{fmt.Sprintf("%d of %d containers kept, %d restarts", kept, len(before), restarts), diff == ""}
+}
+
+// restarted finds how often the sidecar and the API of the one Pod were restarted.
+func (i *installation) restarted(pod *corev1.Pod, sidecar, api int32) finding {
+	i.t.Helper()
+	now := tally(i.pods.now())
+	want := map[string]int32{pod.Name + " " + sidecarName: sidecar, pod.Name + " " + apiName: api}
+	return finding{fmt.Sprintf("restarts: %v", now), cmp.Equal(now, want)}
 }
 
 // tally counts the restarts of each container of ours, by Pod.

@@ -25,8 +25,7 @@ func (i *installation) installAfterMigration() {
 	steps.took(i.t, "helm install --wait, migrations included", took, installed)
 	ready := i.pods.await(began, settle+installed, "all Pods are ready", readyPods(2))
 	i.endpoints.await(ready, settle+installed, "the Service has all Pods", serving(releaseName, 2))
-	const first = "no Pod before the migrations are done"
-	steps.holds(i.t, first, i.pods.always(began, first, func(pods []*corev1.Pod) bool {
+	steps.holds(i.t, "no Pod before the migrations are done", i.pods.always(began, "Pods", func(pods []*corev1.Pod) bool {
 		return len(app(pods)) == 0 || slices.ContainsFunc(pods, migrated)
 	}))
 	steps.says(i.t, "schema after the install", fmt.Sprintf("version %d", i.database.version(i.t)))
@@ -39,7 +38,7 @@ func (i *installation) helmTest() {
 	if err != nil {
 		i.t.Logf("%v\n%s", err, out)
 	}
-	steps.holds(i.t, "helm test passes", err == nil)
+	steps.holds(i.t, "helm test", exits(err, 0))
 }
 
 func migrated(p *corev1.Pod) bool {
@@ -66,5 +65,6 @@ func (i *installation) uninstall() {
 	if diff != "" {
 		i.t.Logf("what helm uninstall left (-want +got):\n%s", diff)
 	}
-	steps.holds(i.t, "helm uninstall leaves the hook's Job and the Pod of helm test alone", diff == "")
+	const step = "helm uninstall leaves the hook's Job and the Pod of helm test alone"
+	steps.holds(i.t, step, finding{fmt.Sprintf("%d objects left, %d expected", len(left), len(want)), diff == ""})
 }

@@ -22,8 +22,7 @@ func TestJobMode(t *testing.T) {
 	i.run("install")
 	i.pods.await(began, settle, "the Pod waits for the schema", waiting)
 	i.says("database", "unhealthy")
-	const waits = "no database yet: the Pod waits for the schema, its sidecar answers"
-	steps.holds(t, waits, i.pods.always(began, waits, func(pods []*corev1.Pod) bool {
+	steps.holds(t, "no database yet: the Pod waits for the schema, its sidecar answers", i.pods.always(began, "Pods", func(pods []*corev1.Pod) bool {
 		return !slices.ContainsFunc(app(pods), apiStarted)
 	}))
 	i.start(i.database)

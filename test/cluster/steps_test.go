@@ -5,8 +5,11 @@ package cluster_test
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"text/tabwriter"
@@ -15,11 +18,29 @@ import (
 
 var steps = &record{began: time.Now()}
 
-// record is the table of what was measured. Its methods may be called concurrently.
+// record is the table of what was measured. Each step has a name that no other has, so
+// that a row can be found and compared with other runs. Its methods may be called concurrently.
 type record struct {
 	began time.Time
 	mu    sync.Mutex
 	rows  []string
+	names map[string]string // of the steps, with the scenario of each
+}
+
+// finding is a fact that was looked at, in words for the table, and whether it is as
+// it must be.
+type finding struct {
+	measured string
+	ok       bool
+}
+
+// count is a finding about a number that must be exactly want.
+func count(got, want int, of string) finding {
+	f := finding{fmt.Sprintf("%d %s", got, of), got == want}
+	if !f.ok {
+		f.measured += fmt.Sprintf(", want %d", want)
+	}
+	return f
 }
 
 // took notes a step's duration, and fails the test when it is above the bound.
@@ -34,20 +55,29 @@ func (r *record) compare(t testing.TB, step string, measured, bound float64, uni
 	verdict := "ok"
 	if measured > bound {
 		verdict = "FAILED"
-		t.Errorf("%s: %.1f %s, bound %.1f %s", step, measured, unit, bound, unit)
+		t.Errorf("%s: %s %s, bound %s %s", step, rounded(measured), unit, rounded(bound), unit)
 	}
-	r.note(t, step, fmt.Sprintf("%.1f %s", measured, unit), fmt.Sprintf("<= %.1f %s", bound, unit), verdict)
+	r.note(t, step, rounded(measured)+" "+unit, "<= "+rounded(bound)+" "+unit, verdict)
 }
 
-// holds notes what must be so, and fails the test when it is not.
-func (r *record) holds(t testing.TB, step string, so bool) {
+// rounded shows one digit after the point, and none of a count.
+func rounded(figure float64) string {
+	return strconv.FormatFloat(math.Round(figure*10)/10, 'f', -1, 64)
+}
+
+// holds notes what was found, and fails the test when any of it is not as it must be.
+func (r *record) holds(t testing.TB, step string, findings ...finding) {
 	t.Helper()
-	if !so {
-		t.Errorf("%s: not so", step)
-		r.note(t, step, "not so", "", "FAILED")
-		return
+	verdict := "ok"
+	var words []string
+	for _, f := range findings {
+		words = append(words, f.measured)
+		if !f.ok {
+			verdict = "FAILED"
+			t.Errorf("%s: %s", step, f.measured)
+		}
 	}
-	r.note(t, step, "so", "", "ok")
+	r.note(t, step, strings.Join(words, "; "), "", verdict)
 }
 
 // says notes a figure that has no bound.
@@ -66,6 +96,13 @@ func (r *record) note(t testing.TB, step, measured, bound, verdict string) {
 	t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if scenario, taken := r.names[step]; taken {
+		t.Errorf("two steps are called %q: one of %s and one of %s", step, scenario, t.Name())
+	}
+	if r.names == nil {
+		r.names = map[string]string{}
+	}
+	r.names[step] = t.Name()
 	at := time.Since(r.began)
 	t.Logf("%6.1fs %-7s %s: %s %s", at.Seconds(), verdict, step, measured, bound)
 	r.rows = append(r.rows, fmt.Sprintf("%6.1fs\t%s\t%s\t%s\t%s\t%s", at.Seconds(), t.Name(), step, measured, bound, verdict))
