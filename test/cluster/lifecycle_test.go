@@ -41,6 +41,16 @@ func (i *installation) helmTest() {
 	steps.holds(i.t, "helm test", exits(err, 0))
 }
 
+// execCheck runs the documented check in a container whose image holds one program.
+func (i *installation) execCheck() {
+	i.t.Helper()
+	out, err := kubectl("--namespace", i.namespace, "exec", "deploy/"+releaseName, "--container", sidecarName, "--", "reims-health", "check")
+	if err != nil {
+		i.t.Logf("%v\n%s", err, out)
+	}
+	steps.holds(i.t, "kubectl exec: reims-health check", exits(err, 0))
+}
+
 func migrated(p *corev1.Pod) bool {
 	return p.Labels[batchv1.JobNameLabel] == jobName && p.Status.Phase == corev1.PodSucceeded
 }

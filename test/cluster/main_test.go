@@ -12,8 +12,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The tests here wait far more than they compute. The command line wins.
-	_ = flag.Set("test.parallel", "8")
+	// The tests here wait far more than they compute, so that all run at the same time. The
+	// command line wins.
+	_ = flag.Set("test.parallel", "12")
 	flag.Parse()
 	if flag.Lookup("test.list").Value.String() != "" { // takes no cluster
 		os.Exit(m.Run())

@@ -43,6 +43,7 @@ func TestOutage(t *testing.T) {
 	i.set("reporting", map[string]any{"enabled": true})
 	i.installAfterMigration()
 	i.helmTest()
+	i.execCheck()
 	i.idle()
 	before := i.used(time.Time{})
 	i.redisOutage()

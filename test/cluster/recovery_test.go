@@ -3,7 +3,6 @@
 package cluster_test
 
 import (
-	"syscall"
 	"testing"
 	"time"
 
@@ -37,7 +36,11 @@ func TestRecovery(t *testing.T) {
 	steps.says(t, "DATABASE_READINESS_GRACE of this scenario", shortGrace.String())
 	i.rotation()
 	i.breakGlass()
-	i.killed()
+	if !env.own {
+		steps.notRun(t, "sidecar killed", "needs the node's processes")
+		return
+	}
+	i.killed("sidecar killed")
 }
 
 // rotation changes the sidecar's password on the server, then in the Secret.
@@ -79,28 +82,6 @@ func (i *installation) breakGlass() {
 	i.start(i.database)
 	i.pods.await(time.Now(), settle, "the Pod is ready again", readyPods(1))
 	steps.holds(i.t, "break-glass: no rollout and no restart", i.undisturbed(began))
-}
-
-// killed ends the sidecar's process as the kernel would when memory is short.
-func (i *installation) killed() {
-	i.t.Helper()
-	if !env.own {
-		steps.notRun(i.t, "sidecar killed", "needs the node's processes")
-		return
-	}
-	pod := app(i.pods.now())[0]
-	pid, err := process(container(pod, sidecarName))
-	if err != nil {
-		i.t.Fatal(err)
-	}
-	began := time.Now()
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		i.t.Fatal(err)
-	}
-	gone := i.pods.await(began, settle, "the kill is noticed", notReady)
-	back := i.pods.await(gone, settle, "the Pod is ready again", readyPods(1))
-	steps.took(i.t, "sidecar killed: NotReady for", back.Sub(gone), 15*time.Second)
-	steps.holds(i.t, "sidecar killed: one restart of it, none of the API", i.restarted(pod, 1, 0))
 }
 
 // notReady tells that the one Pod of the API is not.

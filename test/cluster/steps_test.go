@@ -60,6 +60,11 @@ func (r *record) compare(t testing.TB, step string, measured, bound float64, uni
 	r.note(t, step, rounded(measured)+" "+unit, "<= "+rounded(bound)+" "+unit, verdict)
 }
 
+// atLeast finds whether something lasted long enough.
+func atLeast(lasted, least time.Duration) finding {
+	return finding{fmt.Sprintf("%s s, at least %s s", rounded(lasted.Seconds()), rounded(least.Seconds())), lasted >= least}
+}
+
 // rounded shows one digit after the point, and none of a count.
 func rounded(figure float64) string {
 	return strconv.FormatFloat(math.Round(figure*10)/10, 'f', -1, 64)

@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // TestUpgrade changes the release under load, and holds what clients of the API lose
@@ -61,7 +63,26 @@ func (i *installation) failingUpgrade(l *load) {
 	})
 	i.t.Logf("failing upgrade: %s", got)
 	steps.compare(i.t, "failing migration: requests lost", float64(got.Lost), 0, "of "+strconv.Itoa(got.Sent))
+	i.failedOnce(began)
 	i.neverEjected(began, "failing migration: the old Pods keep serving", 2)
+}
+
+// failedOnce shows that SQL that fails is tried once, and that kubectl describe says
+// what failed.
+func (i *installation) failedOnce(since time.Time) {
+	i.t.Helper()
+	tries := map[types.UID]bool{}
+	states, _ := i.pods.since(since)
+	for _, s := range states {
+		for _, p := range s.sorted() {
+			if p.Labels[batchv1.JobNameLabel] == jobName && !p.CreationTimestamp.Time.Before(since.Truncate(time.Second)) {
+				tries[p.UID] = true
+			}
+		}
+	}
+	steps.holds(i.t, "failing migration: tried once", count(len(tries), 1, "Pods of the Job"))
+	described := i.kubectl("describe", "pods", "--selector", "job-name="+jobName)
+	steps.holds(i.t, "failing migration: kubectl describe says why", found(terminationMessage(described), "no_such_table"))
 }
 
 func (i *installation) hasSchema(after string, version int) {
