@@ -92,15 +92,15 @@ func (s *sidecar) stopDuringCheck(r *relay) {
 // does not run; the timeouts are long enough for them on a machine full of tests.
 func TestStarvedByQuota(t *testing.T) {
 	t.Parallel()
-	relays, vars := detours(t, 500*time.Millisecond)
+	relays, vars := detours(t, time.Second)
 	s := startSidecar(t, vars...)
 	s.await("/health", confirmed, allHealthy)
 	for _, r := range relays {
 		r.delay.Store(int64(20 * time.Millisecond))
 	}
 	stop := s.watch(true, onlyStale)
-	resume := s.throttle(5*time.Millisecond, 700*time.Millisecond)
-	hold(t.Context(), 15*interval)
+	resume := s.throttle(5*time.Millisecond, 1400*time.Millisecond)
+	hold(t.Context(), 30*interval)
 	resume()
 	s.await("/health", confirmed, allHealthy)
 	stop()
