@@ -29,9 +29,9 @@ func TestTable(t *testing.T) {
 		note func(testing.TB)
 		want string
 	}{
-		{"a good step", func(f testing.TB) { r.took(f, "stop", time.Second, time.Second) }, ""},
-		{"a slow one", func(f testing.TB) { r.took(f, "start", 1500*time.Millisecond, time.Second) }, "start: 1.5 s, bound 1 s"},
-		{"a name that is taken", func(f testing.TB) { r.says(f, "stop", "again") }, `two steps are called "stop"`},
+		{"a good step", func(f testing.TB) { f.Helper(); r.took(f, "stop", time.Second, time.Second) }, ""},
+		{"a slow one", func(f testing.TB) { f.Helper(); r.took(f, "start", 1500*time.Millisecond, time.Second) }, "start: 1.5 s, bound 1 s"},
+		{"a name that is taken", func(f testing.TB) { f.Helper(); r.says(f, "stop", "again") }, `two steps are called "stop"`},
 		{"taken by a step that is not run", func(f testing.TB) { r.notRun(f, "start", "why") }, `two steps are called "start"`},
 		{"a finding of two that is wrong", func(f testing.TB) { r.holds(f, "Pods", count(2, 2, "Pods"), count(1, 0, "restarts")) }, "Pods: 1 restarts, want 0"},
 	} {
