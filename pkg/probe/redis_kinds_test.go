@@ -68,8 +68,9 @@ func TestRedisWithoutInfo(t *testing.T) {
 	figureless(t, unknown)
 }
 
-// replyingInfo answers PING with PONG and INFO with this text.
-func replyingInfo(info string) func(net.Conn) {
+// answeringCommands answers each word that it receives with what answer returns for it,
+// in lower case.
+func answeringCommands(answer func(word string) string) func(net.Conn) {
 	return func(c net.Conn) {
 		buf := make([]byte, 4<<10)
 		for {
@@ -78,16 +79,7 @@ func replyingInfo(info string) func(net.Conn) {
 				return
 			}
 			for word := range strings.FieldsSeq(strings.ToLower(string(buf[:n]))) {
-				answer := ""
-				switch word {
-				case "hello":
-					answer = "-ERR unknown command\r\n"
-				case "ping":
-					answer = "+PONG\r\n"
-				case "info":
-					answer = fmt.Sprintf("$%d\r\n%s\r\n", len(info), info)
-				}
-				if _, err := io.WriteString(c, answer); err != nil {
+				if _, err := io.WriteString(c, answer(word)); err != nil {
 					return
 				}
 			}
@@ -95,28 +87,33 @@ func replyingInfo(info string) func(net.Conn) {
 	}
 }
 
+// replyingInfo answers PING with PONG and INFO with this text.
+func replyingInfo(info string) func(net.Conn) {
+	return answeringCommands(func(word string) string {
+		switch word {
+		case "hello":
+			return "-ERR unknown command\r\n"
+		case "ping":
+			return "+PONG\r\n"
+		case "info":
+			return fmt.Sprintf("$%d\r\n%s\r\n", len(info), info)
+		}
+		return ""
+	})
+}
+
 // envoyRedis answers as Envoy's proxy for Redis does, which knows neither HELLO nor
 // INFO.
 func envoyRedis(c net.Conn) {
-	buf := make([]byte, 4<<10)
-	for {
-		n, err := c.Read(buf)
-		if err != nil {
-			return
+	answeringCommands(func(word string) string {
+		switch word {
+		case "hello", "info":
+			return "-ERR unknown command '" + word + "', with args beginning with: \r\n"
+		case "ping":
+			return "+PONG\r\n"
 		}
-		for word := range strings.FieldsSeq(string(buf[:n])) {
-			answer := ""
-			switch strings.ToLower(word) {
-			case "hello", "info":
-				answer = "-ERR unknown command '" + word + "', with args beginning with: \r\n"
-			case "ping":
-				answer = "+PONG\r\n"
-			}
-			if _, err := io.WriteString(c, answer); err != nil {
-				return
-			}
-		}
-	}
+		return ""
+	})(c)
 }
 
 // Twemproxy hangs up on HELLO and on INFO.
