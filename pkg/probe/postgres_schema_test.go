@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/probe"
 	"github.com/reims/reims-health/test/servers"
@@ -42,14 +44,7 @@ func TestPostgresSchema(t *testing.T) {
 		if err := pg.SQL(t.Context(), step.sql); err != nil {
 			t.Fatal(err)
 		}
-		o, err := pgCheck(t, p, pgPatience)
-		if step.message == "" {
-			if err != nil {
-				t.Errorf("%s: %v", step.name, err)
-			}
-		} else if message := pgFault(t, err, health.SchemaBehind, pool); !strings.Contains(message, step.message) {
-			t.Errorf("%s: the message %q does not say %q", step.name, message, step.message)
-		}
+		o := pgSchemaSays(t, step.name, p, pool, step.message)
 		if got, ok := o.Find("schema_current"); ok != (step.current != unknown) || ok && got != step.current {
 			t.Errorf("%s: schema_current = %v (there: %t), want %v", step.name, got, ok, step.current)
 		}
@@ -89,16 +84,24 @@ func TestPostgresForeignSchema(t *testing.T) {
 		if err := pg.SQL(t.Context(), step.sql); err != nil {
 			t.Fatal(err)
 		}
-		o, err := pgCheck(t, p, pgPatience)
-		if step.message == "" {
-			if err != nil {
-				t.Errorf("%s: %v", step.name, err)
-			}
-		} else if message := pgFault(t, err, health.SchemaBehind, pool); !strings.Contains(message, step.message) {
-			t.Errorf("%s: the message %q does not say %q", step.name, message, step.message)
-		}
+		o := pgSchemaSays(t, step.name, p, pool, step.message)
 		if got, ok := o.Find("schema_current"); ok != (step.current >= 0) || ok && got != step.current {
 			t.Errorf("%s: schema_current = %v (there: %t), want %v", step.name, got, ok, step.current)
 		}
 	}
+}
+
+// pgSchemaSays wants a check that calls the schema behind with that message, or a
+// healthy one where message is empty.
+func pgSchemaSays(t *testing.T, name string, p *probe.Postgres, pool *pgxpool.Pool, message string) health.Observation {
+	t.Helper()
+	o, err := pgCheck(t, p, pgPatience)
+	if message == "" {
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	} else if got := pgFault(t, err, health.SchemaBehind, pool); !strings.Contains(got, message) {
+		t.Errorf("%s: the message %q does not say %q", name, got, message)
+	}
+	return o
 }
