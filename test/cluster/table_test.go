@@ -32,8 +32,8 @@ func TestTable(t *testing.T) {
 		{"a good step", func(f testing.TB) { f.Helper(); r.took(f, "stop", time.Second, time.Second) }, ""},
 		{"a slow one", func(f testing.TB) { f.Helper(); r.took(f, "start", 1500*time.Millisecond, time.Second) }, "start: 1.5 s, bound 1 s"},
 		{"a name that is taken", func(f testing.TB) { f.Helper(); r.says(f, "stop", "again") }, `two steps are called "stop"`},
-		{"taken by a step that is not run", func(f testing.TB) { r.notRun(f, "start", "why") }, `two steps are called "start"`},
-		{"a finding of two that is wrong", func(f testing.TB) { r.holds(f, "Pods", count(2, 2, "Pods"), count(1, 0, "restarts")) }, "Pods: 1 restarts, want 0"},
+		{"taken by a step that is not run", func(f testing.TB) { f.Helper(); r.notRun(f, "start", "why") }, `two steps are called "start"`},
+		{"a finding of two that is wrong", func(f testing.TB) { f.Helper(); r.holds(f, "Pods", count(2, 2, "Pods"), count(1, 0, "restarts")) }, "Pods: 1 restarts, want 0"},
 	} {
 		f := &failures{TB: t}
 		test.note(f)
