@@ -89,10 +89,12 @@ func TestChangeLogTellsANoteOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		notes := [][]string{{"no INFO"}, {"no INFO"}, nil, {"no INFO", "no figures"}}
-		noting := &fake{answer: func(_ context.Context, n int) (health.Observation, error) {
-			return health.Observation{Notes: notes[n%len(notes)]}, nil
-		}}
-		m := health.NewMonitor([]*health.Service{service("redis", checkedBy(noting)), service("kv", checkedBy(noting))})
+		noting := func() *fake { // one per service: a fake counts its own checks
+			return &fake{answer: func(_ context.Context, n int) (health.Observation, error) {
+				return health.Observation{Notes: notes[n%len(notes)]}, nil
+			}}
+		}
+		m := health.NewMonitor([]*health.Service{service("redis", checkedBy(noting())), service("kv", checkedBy(noting()))})
 		j := follow(t, m.Updates())
 		run(t, m)
 		pass(time.Minute)
