@@ -17,12 +17,12 @@ import (
 // describe puts results into the words of /health: they go through the sidecar's own
 // handler, in memory, and are read as a client reads them.
 func describe(ctx context.Context, all []probed) (*check.Details, error) {
-	now := time.Now()
-	s := &health.Snapshot{Time: now}
+	var results []health.Result
 	for _, p := range all {
-		s.Results = append(s.Results, p.merged())
+		results = append(results, p.merged())
 	}
-	handler := server.NewHandler(still{s.At(now)}, server.Options{Details: server.Full})
+	v := health.NewView(time.Now(), results, health.NoOverride, false)
+	handler := server.NewHandler(still{v}, server.Options{Details: server.Full})
 	client := check.NewClient(check.Options{
 		URL: &url.URL{Scheme: "http", Host: "in-process"}, Timeout: time.Minute, Transport: inProcess{handler},
 	})
@@ -38,7 +38,7 @@ func describe(ctx context.Context, all []probed) (*check.Details, error) {
 		d.Success = d.Success && s.Failed == 0
 	}
 	d.Ready = "ready"
-	if r := s.At(now).Readiness(); !r.Ready {
+	if r := v.Readiness(); !r.Ready {
 		d.Ready, d.Success = "not_ready", false
 		for _, c := range r.Causes {
 			d.NotReady = append(d.NotReady, fmt.Sprintf("%s: %s: %s", c.Source, c.Reason, c.Message))
@@ -98,10 +98,10 @@ func (p probed) times() (took, answered *check.Distribution) {
 }
 
 // still is a source that never changes.
-type still struct{ snapshot *health.Snapshot }
+type still struct{ view *health.View }
 
-func (s still) Snapshot() *health.Snapshot { return s.snapshot }
-func (still) Idle() time.Duration          { return 0 }
+func (s still) View() *health.View { return s.view }
+func (still) Idle() time.Duration  { return 0 }
 
 // inProcess carries requests to a handler with no network between.
 type inProcess struct{ handler http.Handler }

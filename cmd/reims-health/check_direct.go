@@ -123,11 +123,11 @@ func probeOnce(ctx context.Context, svc *health.Service) (health.Result, error) 
 		select {
 		case <-ctx.Done():
 			return health.Result{}, errors.Join(errors.New("interrupted"), group.Wait())
-		case s := <-updates:
-			if s.Results[0].Checks > 0 {
+		case v := <-updates:
+			if r := v.Results()[0]; r.Checks > 0 {
 				stop()
 				_ = group.Wait() // a check that hangs has been judged
-				return s.Results[0], nil
+				return r, nil
 			}
 		}
 	}

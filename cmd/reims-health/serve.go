@@ -97,7 +97,6 @@ func serve(ctx context.Context, cfg *config.Config, logs *logqueue.Queue, log *s
 	keeper := restoreState(cfg, services, log)
 	monitor := health.NewMonitor(services)
 	past := history.New(services)
-	monitor.Subscribe(past.Observe)
 	token := &token{secret: cfg.Health.Token, log: log}
 	v, c := buildVersion()
 	handler := server.NewHandler(monitor, server.Options{
@@ -108,10 +107,9 @@ func serve(ctx context.Context, cfg *config.Config, logs *logqueue.Queue, log *s
 		Version:  v,
 		Token:    token.value,
 	})
-	monitor.Subscribe(handler.Publish) // after the history
-	prom := metrics.New(metrics.BuildInfo{Version: v, Revision: c}, monitor.Snapshot, log)
+	prom := metrics.New(metrics.BuildInfo{Version: v, Revision: c}, monitor.View, log)
 	prom.WatchLog(logs.Dropped)
-	monitor.Subscribe(prom.Observe)
+	monitor.Subscribe(handler.Publish, prom.Observe)
 
 	answers, err1 := server.Listen(ctx, cfg.Health.Addr, server.AllowOrigins(cfg.Health.AllowedOrigins, handler), log)
 	scrapes, err2 := server.Listen(ctx, cfg.Health.MetricsAddr, prom.Handler(), log)

@@ -25,7 +25,7 @@ type waiter struct {
 }
 
 // watch returns when every target is there, or with the context's error.
-func (w *waiter) watch(ctx context.Context, updates <-chan *health.Snapshot) error {
+func (w *waiter) watch(ctx context.Context, updates <-chan *health.View) error {
 	tick := time.NewTicker(w.repeat)
 	defer tick.Stop()
 	for {
@@ -34,8 +34,8 @@ func (w *waiter) watch(ctx context.Context, updates <-chan *health.Snapshot) err
 			return ctx.Err()
 		case <-tick.C:
 			w.remind()
-		case s := <-updates:
-			if w.met = w.see(s); w.met {
+		case v := <-updates:
+			if w.met = w.see(v); w.met {
 				return nil
 			}
 		}
@@ -43,10 +43,10 @@ func (w *waiter) watch(ctx context.Context, updates <-chan *health.Snapshot) err
 }
 
 // see reports whether every target is there.
-func (w *waiter) see(s *health.Snapshot) bool {
+func (w *waiter) see(v *health.View) bool {
 	all := true
 	for _, target := range w.targets {
-		state := w.targetState(s, target)
+		state := w.targetState(v, target)
 		all = all && state == waitReady
 		if state == "" || state == w.said[target] {
 			continue
@@ -88,11 +88,11 @@ func orNoAnswer(state string) string {
 
 // targetState is waitReady, or what the target is waiting for; empty where nothing
 // is known yet.
-func (w *waiter) targetState(s *health.Snapshot, target string) string {
+func (w *waiter) targetState(v *health.View, target string) string {
 	if target == waitSchema {
-		return schemaState(s, !slices.Contains(w.targets, "database"))
+		return schemaState(v, !slices.Contains(w.targets, "database"))
 	}
-	r, ok := s.Service(target)
+	r, ok := v.Service(target)
 	switch {
 	case !ok || r.Status == health.Unknown:
 		return ""
@@ -105,8 +105,8 @@ func (w *waiter) targetState(s *health.Snapshot, target string) string {
 
 // schemaState judges the schema alone: on a standby it is as good as on a primary. With
 // reason, it says why the database does not answer; else the target database does.
-func schemaState(s *health.Snapshot, reason bool) string {
-	r, ok := s.Service("database")
+func schemaState(v *health.View, reason bool) string {
+	r, ok := v.Service("database")
 	if !ok || r.Status == health.Unknown {
 		return ""
 	}

@@ -26,10 +26,11 @@ func BenchmarkNext(b *testing.B) {
 }
 
 func BenchmarkAt(b *testing.B) {
-	s := &health.Snapshot{}
+	var results []health.Result
 	for _, svc := range four() {
-		s.Results = append(s.Results, final(svc, "HU"))
+		results = append(results, final(svc, "HU"))
 	}
+	v := health.NewView(at(2), results, health.NoOverride, false)
 	for _, bm := range []struct {
 		name string
 		now  time.Time
@@ -37,9 +38,9 @@ func BenchmarkAt(b *testing.B) {
 	}{{"fresh", at(3), health.Healthy}, {"stale", at(1000), health.Unhealthy}} {
 		b.Run(bm.name, func(b *testing.B) {
 			b.ReportAllocs()
-			var read *health.Snapshot
+			var read *health.View
 			for b.Loop() {
-				read = s.At(bm.now)
+				read = v.At(bm.now)
 			}
 			if read.Status() != bm.want {
 				b.Fatal(read.Status())
@@ -50,12 +51,13 @@ func BenchmarkAt(b *testing.B) {
 
 func BenchmarkReadiness(b *testing.B) {
 	b.ReportAllocs()
-	s := &health.Snapshot{}
+	var results []health.Result
 	for _, svc := range four() {
-		s.Results = append(s.Results, final(svc, "H"))
+		results = append(results, final(svc, "H"))
 	}
+	v := health.NewView(at(1), results, health.NoOverride, false)
 	for b.Loop() {
-		if !s.Readiness().Ready {
+		if !v.Readiness().Ready {
 			b.Fatal("not ready")
 		}
 	}
@@ -64,7 +66,7 @@ func BenchmarkReadiness(b *testing.B) {
 func BenchmarkPublish(b *testing.B) {
 	b.ReportAllocs()
 	m, published := health.NewMonitor(four()), 0
-	m.Subscribe(func(*health.Snapshot) { published++ })
+	m.Subscribe(func(*health.View) { published++ })
 	for b.Loop() {
 		m.Override(health.OverrideReady)
 	}

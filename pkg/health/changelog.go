@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// ChangeLog logs what changes from one snapshot to the next: verdicts, readiness
+// ChangeLog logs what changes from one view to the next: verdicts, readiness
 // and the override at info or warn, every check at debug. It logs each note of an
 // observation once per service. The errors it logs are the drivers' own: Log must
 // redact.
 type ChangeLog struct {
-	Updates <-chan *Snapshot
+	Updates <-chan *View
 	Log     *slog.Logger
 
-	last  *Snapshot
+	last  *View
 	noted map[string][]string // by service
 }
 
@@ -23,8 +23,8 @@ type ChangeLog struct {
 func (c *ChangeLog) Start(ctx context.Context) error {
 	for {
 		select {
-		case s := <-c.Updates:
-			c.see(s)
+		case v := <-c.Updates:
+			c.see(v)
 		case <-ctx.Done():
 			for len(c.Updates) > 0 {
 				c.see(<-c.Updates)
@@ -34,25 +34,25 @@ func (c *ChangeLog) Start(ctx context.Context) error {
 	}
 }
 
-func (c *ChangeLog) see(s *Snapshot) {
+func (c *ChangeLog) see(v *View) {
 	last := c.last
-	c.last = s
+	c.last = v
 	if last != nil {
-		c.changes(last, s)
+		c.changes(last, v)
 	}
-	if s.judged() && (last == nil || !last.judged()) {
-		c.summary(s)
+	if judged(v) && (last == nil || !judged(last)) {
+		c.summary(v)
 	}
 }
 
-func (c *ChangeLog) changes(last, s *Snapshot) {
-	for i := range s.Results {
-		c.service(last.Results[i], s.Results[i])
+func (c *ChangeLog) changes(last, v *View) {
+	for i, r := range v.Results() {
+		c.service(last.Results()[i], r)
 	}
-	if s.Override != last.Override {
-		c.Log.Warn("readiness override", "from", last.Override, "to", s.Override)
+	if v.Override() != last.Override() {
+		c.Log.Warn("readiness override", "from", last.Override(), "to", v.Override())
 	}
-	if was, is := last.Readiness(), s.Readiness(); was.Ready != is.Ready {
+	if was, is := last.Readiness(), v.Readiness(); was.Ready != is.Ready {
 		c.Log.Info("readiness changed", "ready", is.Ready, "because", is.String())
 	}
 }
@@ -102,9 +102,9 @@ func probed(log *slog.Logger, o Outcome) {
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // summary logs the first verdicts, once every service has one.
-func (c *ChangeLog) summary(s *Snapshot) {
-	args := []any{"status", s.Status(), "ready", s.Readiness().Ready}
-	for _, r := range s.Results {
+func (c *ChangeLog) summary(v *View) {
+	args := []any{"status", v.Status(), "ready", v.Readiness().Ready}
+	for _, r := range v.Results() {
 		args = append(args, slog.String(r.Service.Name, verdict(r)))
 	}
 	c.Log.Info("first verdicts", args...)
@@ -118,8 +118,8 @@ func verdict(r Result) string {
 }
 
 // judged reports whether every service has a verdict.
-func (s *Snapshot) judged() bool {
-	for _, r := range s.Results {
+func judged(v *View) bool {
+	for _, r := range v.Results() {
 		if r.Status == Unknown {
 			return false
 		}

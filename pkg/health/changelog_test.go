@@ -13,7 +13,7 @@ import (
 )
 
 // follow logs a monitor's changes in a synctest bubble.
-func follow(t *testing.T, updates <-chan *health.Snapshot) *journal {
+func follow(t *testing.T, updates <-chan *health.View) *journal {
 	t.Helper()
 	j := &journal{}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -35,14 +35,14 @@ func (j *journal) logs(t *testing.T, pattern string, want ...string) {
 	}
 }
 
-// feed sends an endless channel the snapshots of a history, a letter each.
+// feed sends an endless channel the views of a history, a letter each.
 func feed(t *testing.T, history string) *journal {
 	t.Helper()
 	svc := service("db")
-	updates := make(chan *health.Snapshot, len(history)+1)
-	updates <- &health.Snapshot{Results: []health.Result{health.NewResult(svc, epoch)}}
-	for _, r := range replay(svc, history) {
-		updates <- &health.Snapshot{Results: []health.Result{r}}
+	updates := make(chan *health.View, len(history)+1)
+	updates <- reading(epoch, health.NewResult(svc, epoch))
+	for i, r := range replay(svc, history) {
+		updates <- reading(at(float64(i+1)), r)
 	}
 	j := follow(t, updates)
 	synctest.Wait()
@@ -111,7 +111,7 @@ func TestChangeLogSumsUpTheFirstVerdictsOnce(t *testing.T) {
 	tests := []struct {
 		name      string
 		late      bool // the log starts when the verdicts are in
-		overtaken int  // snapshots published before it starts
+		overtaken int  // views published before it starts
 	}{
 		{"from the start", false, 0},
 		{"started late", true, 0},

@@ -124,24 +124,24 @@ func run(t interface{ Cleanup(func()) }, m *health.Monitor) (stop func() error) 
 
 // recorder is a subscriber that keeps what it is given.
 type recorder struct {
-	mu        sync.Mutex
-	snapshots []*health.Snapshot
+	mu    sync.Mutex
+	views []*health.View
 }
 
 func record(m *health.Monitor) *recorder {
 	r := &recorder{}
-	m.Subscribe(func(s *health.Snapshot) {
+	m.Subscribe(func(v *health.View) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.snapshots = append(r.snapshots, s)
+		r.views = append(r.views, v)
 	})
 	return r
 }
 
-func (r *recorder) all() []*health.Snapshot {
+func (r *recorder) all() []*health.View {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.snapshots)
+	return slices.Clone(r.views)
 }
 
 // pass lets time go by in a synctest bubble.
@@ -152,7 +152,7 @@ func pass(d time.Duration) {
 
 // verdict is a service's status and reason, as read now.
 func verdict(m *health.Monitor, name string) string {
-	r, _ := m.Snapshot().At(time.Now()).Service(name)
+	r, _ := m.View().Service(name)
 	if r.Reason() == "" {
 		return r.Status.String()
 	}

@@ -74,6 +74,11 @@ func replay(svc *health.Service, history string) []health.Result {
 	return results
 }
 
+// reading is a view of results, taken at a moment, with no override and no shutdown.
+func reading(now time.Time, results ...health.Result) *health.View {
+	return health.NewView(now, results, health.NoOverride, false)
+}
+
 // final is the result after a history.
 func final(svc *health.Service, history string) health.Result {
 	if history == "" {

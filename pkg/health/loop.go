@@ -109,7 +109,7 @@ func (l *loop) await(ctx context.Context) {
 	l.record(Outcome{Fault: &Fault{Reason: Timeout}})
 }
 
-// record judges an outcome, moves the state machine and publishes the snapshot.
+// record judges an outcome, moves the state machine and publishes the result.
 func (l *loop) record(o Outcome) {
 	l.beatNow()
 	o.Started, o.Finished = l.started, l.alarm.noticed()
@@ -117,7 +117,7 @@ func (l *loop) record(o Outcome) {
 	l.starved = o.Starved
 	l.alarm.restart()
 	l.result = l.result.Next(o)
-	l.monitor.publish(func(s *Snapshot) { s.Results[l.index] = l.result })
+	l.monitor.publish(func(s *snapshot) { s.results[l.index] = l.result })
 }
 
 // sleep waits, and reports false when ctx is done first. A check that comes back

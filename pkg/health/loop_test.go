@@ -123,9 +123,9 @@ func TestRetryDoesNotResonate(t *testing.T) {
 					return health.Observation{}, nil
 				}}
 				m, stop := watch(t, service("db", checkedBy(db), timing(5*time.Second, 2*time.Second)))
-				failed, confirmed, last := 0, 0, m.Snapshot().Results[0]
-				m.Subscribe(func(s *health.Snapshot) {
-					r := s.Results[0]
+				failed, confirmed, last := 0, 0, m.View().Results()[0]
+				m.Subscribe(func(v *health.View) {
+					r := v.Results()[0]
 					if r.Checks > last.Checks && last.Status == health.Healthy && r.ConsecutiveFailures == 1 {
 						failed++
 					}
@@ -217,11 +217,11 @@ func TestHungCheckIsOneTimeoutAnInterval(t *testing.T) {
 
 // checkHanging checks a minute of the first service's check hanging: a timeout at
 // two seconds, and one for each interval from then on.
-func checkHanging(t *testing.T, snapshots []*health.Snapshot, c calls) {
+func checkHanging(t *testing.T, views []*health.View, c calls) {
 	t.Helper()
 	last := health.Result{Checks: 0}
-	for _, s := range snapshots {
-		r := s.Results[0]
+	for _, v := range views {
+		r := v.Results()[0]
 		if r.Checks == last.Checks {
 			continue
 		}
@@ -288,11 +288,11 @@ func TestPanicIsOneServicesFailure(t *testing.T) {
 		}}
 		m, stop := watch(t, service("db", checkedBy(db)), service("redis", checkedBy(&fake{})))
 		same(t, "before it was proven", verdict(m, "db"), "unhealthy panic")
-		fault := m.Snapshot().Results[0].Fault()
+		fault := m.View().Results()[0].Fault()
 		if text := fault.Error(); !strings.Contains(text, "secret of check") || !strings.Contains(text, "loop_test.go") {
 			t.Errorf("the log gets no value or no stack: %s", text)
 		}
-		same(t, "message", m.Snapshot().Results[0].Message(), health.Panic.Message())
+		same(t, "message", m.View().Results()[0].Message(), health.Panic.Message())
 		pass(time.Minute)
 		same(t, "once proven", verdict(m, "db"), "degraded panic")
 		same(t, "redis", verdict(m, "redis"), "healthy")
@@ -331,7 +331,7 @@ func TestLatency(t *testing.T) {
 				m, _ := watch(t, service("db", checkedBy(db), func(s *health.Service) { s.DegradedLatency = tt.degraded }))
 				pass(1500 * time.Millisecond)
 				same(t, "verdict", verdict(m, "db"), tt.want)
-				last := m.Snapshot().Results[0].Last
+				last := m.View().Results()[0].Last
 				same(t, "latency", last.Observation.Latency, tt.shown)
 				same(t, "duration", last.Duration(), tt.took)
 				same(t, "answered", last.Answered(), tt.shown > 0)

@@ -10,14 +10,14 @@ import (
 )
 
 // Monitor watches services. It owns every goroutine that checks them, and is the
-// only writer of the snapshot.
+// only writer of what they are known to be.
 type Monitor struct {
-	began    time.Time
-	loops    []*loop
-	snapshot atomic.Pointer[Snapshot]
+	began  time.Time
+	loops  []*loop
+	latest atomic.Pointer[View] // as it was published
 
-	mu          sync.Mutex // serialises publications
-	subscribers []func(*Snapshot)
+	mu        sync.Mutex // serialises publications
+	observers []func(*View)
 }
 
 // NewMonitor returns a monitor of the services, in the order in which readers show
@@ -25,13 +25,13 @@ type Monitor struct {
 func NewMonitor(services []*Service) *Monitor {
 	now := time.Now()
 	m := &Monitor{began: now}
-	s := &Snapshot{Time: now, asOf: now}
+	s := snapshot{time: now}
 	for i, svc := range services {
 		r := NewResult(svc, now)
-		s.Results = append(s.Results, r)
+		s.results = append(s.results, r)
 		m.loops = append(m.loops, &loop{monitor: m, index: i, svc: svc, result: r})
 	}
-	m.snapshot.Store(s)
+	m.latest.Store(s.at(now))
 	return m
 }
 
@@ -48,28 +48,36 @@ func (m *Monitor) Start(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Snapshot returns the latest snapshot. It costs one atomic load.
-func (m *Monitor) Snapshot() *Snapshot { return m.snapshot.Load() }
+// View returns what is known now. Where nothing has expired since it was published, it
+// costs one atomic load and no allocation.
+func (m *Monitor) View() *View { return m.latest.Load().At(time.Now()) }
 
-// Subscribe has f called with the present snapshot, and then with every new one, in
-// order. Publishing waits for f, so f must not block: a subscriber that does I/O
-// reads from [Monitor.Updates] instead.
-func (m *Monitor) Subscribe(f func(*Snapshot)) {
+// Subscribe gives each observer the present view, and then every new one. Observers are
+// called one after the other: for each view in the order in which they are given here,
+// after those of an earlier call. Publishing waits for them, so they must not block: one
+// that does I/O reads from [Monitor.Updates] instead.
+func (m *Monitor) Subscribe(observers ...func(*View)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.subscribers = append(m.subscribers, f)
-	f(m.Snapshot())
+	m.observers = append(m.observers, observers...)
+	tell(observers, m.View())
 }
 
-// Updates returns a channel that receives the present snapshot and then every new
-// one, in order. A reader that falls more than 64 behind misses the oldest ones,
-// never the latest.
-func (m *Monitor) Updates() <-chan *Snapshot {
-	updates := make(chan *Snapshot, 64)
-	m.Subscribe(func(s *Snapshot) {
+func tell(observers []func(*View), v *View) {
+	for _, observe := range observers {
+		observe(v)
+	}
+}
+
+// Updates returns a channel that receives the present view and then every new one, in
+// order. A reader that falls more than 64 behind misses the oldest ones, never the
+// latest.
+func (m *Monitor) Updates() <-chan *View {
+	updates := make(chan *View, 64)
+	m.Subscribe(func(v *View) {
 		for {
 			select {
-			case updates <- s:
+			case updates <- v:
 				return
 			default:
 			}
@@ -84,12 +92,12 @@ func (m *Monitor) Updates() <-chan *Snapshot {
 
 // Override sets or, with NoOverride, lifts the break-glass.
 func (m *Monitor) Override(o Override) {
-	m.publish(func(s *Snapshot) { s.Override = o })
+	m.publish(func(s *snapshot) { s.override = o })
 }
 
 // Drain makes the Pod not ready for good, because the process is about to exit.
 func (m *Monitor) Drain() {
-	m.publish(func(s *Snapshot) { s.Draining = true })
+	m.publish(func(s *snapshot) { s.draining = true })
 }
 
 // Idle is how long the scheduler has not run: the longest over its services. It
@@ -103,18 +111,16 @@ func (m *Monitor) Idle() time.Duration {
 	return idle
 }
 
-// publish makes the next snapshot, as it is to be read now: a result that expired
-// meanwhile is in it as stale.
-func (m *Monitor) publish(change func(*Snapshot)) {
+// publish changes what is known and tells everyone, as it is to be read now: a result
+// that expired meanwhile is stale.
+func (m *Monitor) publish(change func(*snapshot)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	next := *m.Snapshot()
-	next.Results = slices.Clone(next.Results)
-	next.Time = time.Now()
-	change(&next)
-	next.readAt(next.Time)
-	m.snapshot.Store(&next)
-	for _, f := range m.subscribers {
-		f(&next)
-	}
+	now := time.Now()
+	s := m.latest.Load().snapshot
+	s.time, s.results = now, slices.Clone(s.results)
+	change(&s)
+	v := s.at(now)
+	m.latest.Store(v)
+	tell(m.observers, v)
 }

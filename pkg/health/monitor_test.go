@@ -15,9 +15,10 @@ func TestNothingIsCheckedBeforeStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := &fake{}
 		m := health.NewMonitor([]*health.Service{service("db", checkedBy(db))})
+		first := m.View()
 		pass(time.Minute)
 		same(t, "checks", len(db.seen().starts), 0)
-		same(t, "first snapshot", m.Snapshot().Results[0].Status, health.Unknown)
+		same(t, "first view", first.Results()[0].Status, health.Unknown)
 		same(t, "a minute later", verdict(m, "db"), "unhealthy stale")
 	})
 }
@@ -33,30 +34,30 @@ func TestFirstCheckComesAtOnce(t *testing.T) {
 	})
 }
 
-func TestSubscribersSeeEverySnapshotInOrder(t *testing.T) {
+func TestSubscribersSeeEveryViewInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, stop := watch(t, service("a", checkedBy(&fake{})), service("b", checkedBy(following("HUUHU"))))
 		subscriber := record(m)
 		same(t, "at once", len(subscriber.all()), 1)
-		same(t, "the present one", subscriber.all()[0], m.Snapshot())
+		same(t, "the present one", subscriber.all()[0], m.View())
 		pass(5 * time.Minute)
 		_ = stop()
 		seen := subscriber.all()
-		for i, s := range seen[1:] {
-			same(t, "outcomes since the last snapshot", counted(s)-counted(seen[i]), 1)
-			same(t, "goes back in time", s.Time.Before(seen[i].Time), false)
+		for i, v := range seen[1:] {
+			same(t, "outcomes since the last view", counted(v)-counted(seen[i]), 1)
+			same(t, "goes back in time", v.Time().Before(seen[i].Time()), false)
 		}
 		if len(seen) < 50 {
-			t.Errorf("%d snapshots in five minutes", len(seen))
+			t.Errorf("%d views in five minutes", len(seen))
 		}
-		same(t, "the last one", seen[len(seen)-1], m.Snapshot())
+		same(t, "the last one", seen[len(seen)-1], m.View())
 	})
 }
 
-// counted is how many outcomes a snapshot rests on.
-func counted(s *health.Snapshot) (n uint64) {
-	for _, r := range s.Results {
+// counted is how many outcomes a view rests on.
+func counted(v *health.View) (n uint64) {
+	for _, r := range v.Results() {
 		n += r.Checks + r.Discarded
 	}
 	return n
@@ -81,13 +82,13 @@ func TestUpdatesNeverLoseTheLatest(t *testing.T) {
 			for range tt.published {
 				m.Override(health.OverrideReady)
 			}
-			var got []*health.Snapshot
+			var got []*health.View
 			for len(updates) > 0 {
 				got = append(got, <-updates)
 			}
 			all := subscriber.all()
 			want := all[len(all)-tt.want:]
-			if !cmp.Equal(got, want, cmp.Comparer(func(a, b *health.Snapshot) bool { return a == b })) {
+			if !cmp.Equal(got, want, cmp.Comparer(func(a, b *health.View) bool { return a == b })) {
 				t.Errorf("got %d updates that are not the latest %d", len(got), tt.want)
 			}
 		})
@@ -98,7 +99,7 @@ func TestOverrideAndDrainOutliveChecks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, _ := watch(t, service("db", checkedBy(&fake{})))
-		ready := func() string { return causes(m.Snapshot().At(time.Now()).Readiness()) }
+		ready := func() string { return causes(m.View().Readiness()) }
 		same(t, "at first", ready(), "ready")
 		m.Override(health.OverrideNotReady)
 		pass(time.Minute)
@@ -114,16 +115,16 @@ func TestOverrideAndDrainOutliveChecks(t *testing.T) {
 	})
 }
 
-// A snapshot that one service or an override caused must not carry another's
+// A view that one service or an override caused must not carry another's
 // expired result as fresh: readers render it as it is published.
-func TestPublishedSnapshotsHoldNoExpiredResult(t *testing.T) {
+func TestPublishedViewsHoldNoExpiredResult(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, stop := watch(t, service("db", checkedBy(&fake{})))
 		_ = stop()
 		pass(22*time.Second + 1)
 		m.Override(health.OverrideReady)
-		r := m.Snapshot().Results[0]
+		r := m.View().Results()[0]
 		same(t, "status", r.Status, health.Unhealthy)
 		same(t, "reason", r.Reason(), health.Stale)
 		same(t, "since", r.Since, r.Expires())
@@ -146,12 +147,13 @@ func TestStartReturnsWhenEveryCheckIsBack(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m, stop := watch(t, service("db", checkedBy(tt.check)))
 				pass(tt.after)
-				canceled, before := time.Now(), m.Snapshot()
+				canceled, before, published := time.Now(), m.View(), record(m)
 				same(t, "error", stop(), nil)
 				same(t, "time to return", time.Since(canceled), 0)
 				same(t, "checks that came back", len(tt.check.seen().ends), len(tt.check.seen().starts))
 				pass(time.Minute)
-				same(t, "the last snapshot, with no fault for the check cut short", m.Snapshot(), before)
+				same(t, "views from the cancellation on", len(published.all()), 1)
+				same(t, "the last view, with no fault for the check cut short", published.all()[0], before)
 			})
 		})
 	}
@@ -173,7 +175,7 @@ func TestStartAbandonsAStuckCheck(t *testing.T) {
 			}
 			close(release)
 			pass(time.Minute)
-			same(t, "snapshots from the cancellation on", len(subscriber.all()), 1)
+			same(t, "views from the cancellation on", len(subscriber.all()), 1)
 		})
 	}
 }

@@ -53,22 +53,22 @@ type Cause struct {
 func (c Cause) Ours() bool { return c.Source == sourceOverride || c.Source == sourceShutdown }
 
 // Readiness applies every service's policy, then the override, then the shutdown.
-func (s *Snapshot) Readiness() Readiness {
+func (v *View) Readiness() Readiness {
 	ready := Readiness{Ready: true}
-	for _, r := range s.Results {
-		ok, cause := r.readiness(s.asOf)
+	for _, r := range v.results {
+		ok, cause := r.readiness(v.asOf)
 		ready.Ready = ready.Ready && ok
 		if cause != nil {
 			ready.Causes = append(ready.Causes, *cause)
 		}
 	}
-	if s.Override != NoOverride {
-		ready.Ready = s.Override == OverrideReady
+	if v.override != NoOverride {
+		ready.Ready = v.override == OverrideReady
 		ready.Causes = append(ready.Causes, Cause{
-			Source: sourceOverride, Reason: sourceOverride, Message: fmt.Sprintf("HEALTH_OVERRIDE_FILE says %s", s.Override),
+			Source: sourceOverride, Reason: sourceOverride, Message: fmt.Sprintf("HEALTH_OVERRIDE_FILE says %s", v.override),
 		})
 	}
-	if s.Draining {
+	if v.draining {
 		ready.Ready = false
 		ready.Causes = append(ready.Causes, Cause{
 			Source: sourceShutdown, Reason: sourceShutdown, Message: "the sidecar is shutting down",

@@ -73,9 +73,8 @@ func TestReadiness(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			r := final(service("db", policy(tt.policy, tt.grace)), tt.history)
-			s := &health.Snapshot{Results: []health.Result{r}}
 			now := at(float64(len(tt.history))).Add(tt.later)
-			same(t, "readiness", causes(s.At(now).Readiness()), tt.want)
+			same(t, "readiness", causes(reading(now, r).Readiness()), tt.want)
 		})
 	}
 }
@@ -100,25 +99,19 @@ func TestOverrideAndShutdown(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := &health.Snapshot{
-				Results:  []health.Result{final(service("db"), tt.history)},
-				Override: tt.override, Draining: tt.draining,
-			}
-			same(t, "readiness", causes(s.Readiness()), tt.want)
+			v := health.NewView(at(1), []health.Result{final(service("db"), tt.history)}, tt.override, tt.draining)
+			same(t, "readiness", causes(v.Readiness()), tt.want)
 		})
 	}
 }
 
 func TestCausesSayWhy(t *testing.T) {
 	t.Parallel()
-	s := &health.Snapshot{
-		Results: []health.Result{
-			final(service("database", policy(health.Strict, time.Minute)), "HUU"),
-			final(service("redis"), "HDD"),
-			final(service("minio", policy(health.Startup, 0)), ""),
-		},
-		Override: health.OverrideReady, Draining: true,
-	}
+	v := health.NewView(at(3), []health.Result{
+		final(service("database", policy(health.Strict, time.Minute)), "HUU"),
+		final(service("redis"), "HDD"),
+		final(service("minio", policy(health.Startup, 0)), ""),
+	}, health.OverrideReady, true)
 	want := []health.Cause{
 		{
 			Source: "database", Reason: "refused", Grace: true,
@@ -128,7 +121,7 @@ func TestCausesSayWhy(t *testing.T) {
 		{Source: "override", Reason: "override", Message: "HEALTH_OVERRIDE_FILE says ready"},
 		{Source: "shutdown", Reason: "shutdown", Message: "the sidecar is shutting down"},
 	}
-	got := s.At(at(3)).Readiness()
+	got := v.Readiness()
 	if diff := cmp.Diff(want, got.Causes); diff != "" {
 		t.Errorf("causes (-want +got):\n%s", diff)
 	}

@@ -105,7 +105,7 @@ func TestErrorsBecomeFaults(t *testing.T) {
 					return health.Observation{Measures: []health.Measure{health.Number("n", 1)}}, tt.err
 				}}
 				m, _ := watch(t, service("db", checkedBy(db)))
-				r := m.Snapshot().Results[0]
+				r := m.View().Results()[0]
 				same(t, "reason", r.Reason(), tt.reason)
 				same(t, "measures kept", len(r.Last.Observation.Measures), 1)
 				if tt.err == nil {

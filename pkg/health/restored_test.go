@@ -59,9 +59,8 @@ func TestReadinessAfterARestart(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			r := final(service("db", policy(tt.policy, tt.grace), restored(tt.proven, tt.since)), tt.history)
-			s := &health.Snapshot{Results: []health.Result{r}}
 			now := at(float64(len(tt.history))).Add(tt.later)
-			same(t, "readiness", causes(s.At(now).Readiness()), tt.want)
+			same(t, "readiness", causes(reading(now, r).Readiness()), tt.want)
 		})
 	}
 }
@@ -73,7 +72,7 @@ func TestRestoredIsNoStatus(t *testing.T) {
 		r := health.NewResult(service("db", restored(true, since)), epoch)
 		same(t, "status", r.Status, health.Unknown)
 		same(t, "reason", r.Reason(), health.NoResult)
-		same(t, "overall", (&health.Snapshot{Results: []health.Result{r}}).Status(), health.Unhealthy)
+		same(t, "overall", reading(epoch, r).Status(), health.Unhealthy)
 		same(t, "in doubt", r.InDoubt(), false)
 	}
 }
@@ -126,7 +125,7 @@ func TestARestartChangesNoReadiness(t *testing.T) {
 }
 
 func readyAt(r health.Result, now time.Time) bool {
-	return (&health.Snapshot{Results: []health.Result{r}}).At(now).Readiness().Ready
+	return reading(now, r).Readiness().Ready
 }
 
 // A monitor publishes what was restored before its first check has ended, and its
@@ -137,13 +136,13 @@ func TestMonitorBeginsWithWhatWasRestored(t *testing.T) {
 		const grace = time.Minute
 		svc := service("db", checkedBy(following("U")), policy(health.Strict, grace), restored(true, time.Now().Add(-grace/2)))
 		m := health.NewMonitor([]*health.Service{svc})
-		same(t, "before Start", causes(m.Snapshot().At(time.Now()).Readiness()), "ready db=unknown(grace)")
+		same(t, "before Start", causes(m.View().Readiness()), "ready db=unknown(grace)")
 		begin := time.Now()
 		run(t, m)
-		same(t, "first result", causes(m.Snapshot().Readiness()), "ready db=refused(grace)")
+		same(t, "first result", causes(m.View().Readiness()), "ready db=refused(grace)")
 		pass(grace/2 - time.Since(begin))
-		same(t, "at its end", causes(m.Snapshot().At(time.Now()).Readiness()), "ready db=refused(grace)")
+		same(t, "at its end", causes(m.View().Readiness()), "ready db=refused(grace)")
 		pass(1)
-		same(t, "past its end", causes(m.Snapshot().At(time.Now()).Readiness()), "not_ready db=refused")
+		same(t, "past its end", causes(m.View().Readiness()), "not_ready db=refused")
 	})
 }

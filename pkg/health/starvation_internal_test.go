@@ -94,7 +94,7 @@ func TestStoppedBeforeTheFirstAlarm(t *testing.T) {
 		l.launch(t.Context())
 		<-time.After(time.Minute)
 		l.await(t.Context())
-		if r := l.monitor.Snapshot().Results[0]; r.Discarded != 1 || r.Checks != 0 {
+		if r := l.monitor.View().Results()[0]; r.Discarded != 1 || r.Checks != 0 {
 			t.Errorf("not discarded: %+v", r)
 		}
 	})
@@ -121,7 +121,7 @@ func TestStarvedTimeoutIsRetriedWithinASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := starvedLoop(&Service{Interval: time.Minute, Timeout: 2 * time.Second, FailureThreshold: 1, SuccessThreshold: 1})
 		defer l.alarm.Stop()
-		r := l.monitor.Snapshot().Results[0]
+		r := l.monitor.View().Results()[0]
 		if r.Discarded != 1 || r.Checks != 0 || r.Status != Unknown {
 			t.Errorf("not discarded: %+v", r)
 		}
@@ -132,7 +132,7 @@ func TestStarvedTimeoutIsRetriedWithinASecond(t *testing.T) {
 			t.Errorf("the lateness of %s is counted twice", l.alarm.late)
 		}
 		l.record(Outcome{Fault: &Fault{Reason: Timeout}}) // measured on time
-		if r := l.monitor.Snapshot().Results[0]; r.Discarded != 1 || r.Status != Unhealthy {
+		if r := l.monitor.View().Results()[0]; r.Discarded != 1 || r.Status != Unhealthy {
 			t.Errorf("a timeout measured on time does not count: %+v", r)
 		}
 		l.record(Outcome{})
@@ -154,12 +154,12 @@ func TestStarvedAgainWhileTheCheckHangs(t *testing.T) {
 			l.alarm.set(l.svc.Interval)
 			<-time.After(l.svc.Interval + d)
 			l.record(Outcome{Fault: &Fault{Reason: Timeout}})
-			return l.monitor.Snapshot().Results[0].Discarded
+			return l.monitor.View().Results()[0].Discarded
 		}
 		if n := overslept(time.Minute); n != 2 {
 			t.Errorf("%d discarded, want 2", n)
 		}
-		if n := overslept(0); n != 2 || l.monitor.Snapshot().Status() != Unhealthy {
+		if n := overslept(0); n != 2 || l.monitor.View().Status() != Unhealthy {
 			t.Errorf("%d discarded, want 2 and a hung check that counts", n)
 		}
 	})
@@ -174,17 +174,17 @@ func TestStaleBoundsStarvation(t *testing.T) {
 		l.record(Outcome{})
 		answered := time.Now()
 		for time.Since(answered) <= 2*svc.Interval+svc.Timeout {
-			if s := l.monitor.Snapshot(); s.Status() != Healthy {
-				t.Fatalf("%s after %s", s.Results[0].Reason(), time.Since(answered))
+			if v := l.monitor.View(); v.Status() != Healthy {
+				t.Fatalf("%s after %s", v.Results()[0].Reason(), time.Since(answered))
 			}
 			l.oversleep()
 		}
-		if s := l.monitor.Snapshot(); s.Results[0].Reason() != Stale {
-			t.Errorf("%s after %s of nothing but starved checks", s.Results[0].Status, time.Since(answered))
+		if v := l.monitor.View(); v.Results()[0].Reason() != Stale {
+			t.Errorf("%s after %s of nothing but starved checks", v.Results()[0].Status, time.Since(answered))
 		}
 		l.record(Outcome{})
-		if s := l.monitor.Snapshot(); s.Status() != Healthy {
-			t.Errorf("%s after an answer", s.Status())
+		if v := l.monitor.View(); v.Status() != Healthy {
+			t.Errorf("%s after an answer", v.Status())
 		}
 	})
 }

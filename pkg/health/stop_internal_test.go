@@ -36,7 +36,7 @@ func TestNothingIsRecordedOnceStopped(t *testing.T) {
 		l.flight <- Outcome{Fault: &Fault{Reason: Error, Err: context.Canceled}}
 		l.await(ctx)
 	}
-	if r := l.monitor.Snapshot().Results[0]; r.Checks != 0 {
+	if r := l.monitor.View().Results()[0]; r.Checks != 0 {
 		t.Errorf("%d of 100 were recorded: %s", r.Checks, r.Reason())
 	}
 }

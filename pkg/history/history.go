@@ -29,7 +29,7 @@ const Readiness = ""
 type History struct {
 	samples map[string]*ring
 	changes map[string]*changes
-	last    *health.Snapshot // what Observe saw last; its own
+	last    *health.View // what Observe saw last; its own
 }
 
 // New returns an empty history of those services.
@@ -41,27 +41,27 @@ func New(services []*health.Service) *History {
 	return h
 }
 
-// Observe remembers what is new in a snapshot, and what the one before turned into by
+// Observe remembers what is new in a view, and what the one before turned into by
 // age alone: a result that went stale, a grace that ran out. It must be called with
 // every one, in order, as [health.Monitor.Subscribe] does; it does not block.
-func (h *History) Observe(s *health.Snapshot) {
+func (h *History) Observe(v *health.View) {
 	last := h.last
-	h.last = s
+	h.last = v
 	if last == nil {
 		return
 	}
-	for until := last.Until(); !until.IsZero() && until.Before(s.Time); until = last.Until() {
+	for until := last.Until(); !until.IsZero() && until.Before(v.Time()); until = last.Until() {
 		aged := last.At(until.Add(1))
 		h.compare(until, last, aged)
 		last = aged
 	}
-	h.compare(s.Time, last, s)
+	h.compare(v.Time(), last, v)
 }
 
-// compare remembers how a snapshot differs from the one before.
-func (h *History) compare(now time.Time, was, is *health.Snapshot) {
-	for i, r := range is.Results {
-		h.observe(now, was.Results[i], r)
+// compare remembers how a view differs from the one before.
+func (h *History) compare(now time.Time, was, is *health.View) {
+	for i, r := range is.Results() {
+		h.observe(now, was.Results()[i], r)
 	}
 	before, after := was.Readiness(), is.Readiness()
 	if before.Ready != after.Ready {

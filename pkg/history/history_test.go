@@ -3,6 +3,7 @@ package history_test
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -28,21 +29,21 @@ func services(names ...string) []*health.Service {
 	return all
 }
 
-// story is a history that is told snapshots, as a monitor would.
+// story is a history that is told views, as a monitor would.
 type story struct {
 	*history.History
-	now *health.Snapshot
+	now *health.View
 }
 
 func newStory(names ...string) *story {
 	all := services(names...)
-	s := &health.Snapshot{Time: epoch}
+	var results []health.Result
 	for _, svc := range all {
-		s.Results = append(s.Results, health.NewResult(svc, epoch))
+		results = append(results, health.NewResult(svc, epoch))
 	}
-	told := &story{history.New(all), s.At(epoch)}
-	told.Observe(told.now)
-	return told
+	s := &story{History: history.New(all)}
+	s.tell(health.NewView(epoch, results, health.NoOverride, false))
+	return s
 }
 
 // check has a check of one service end at a moment.
@@ -51,13 +52,12 @@ func (s *story) check(i int, when time.Duration, latency time.Duration, reason h
 	if reason != "" {
 		o.Fault = &health.Fault{Reason: reason}
 	}
-	s.tell(when, func(next *health.Snapshot) { next.Results[i] = next.Results[i].Next(o) })
+	results := slices.Clone(s.now.Results())
+	results[i] = results[i].Next(o)
+	s.tell(health.NewView(at(when), results, s.now.Override(), s.now.Draining()))
 }
 
-func (s *story) tell(when time.Duration, change func(*health.Snapshot)) {
-	next := s.now.At(at(when))
-	next.Time = at(when)
-	change(next)
+func (s *story) tell(next *health.View) {
 	s.now = next
 	s.Observe(next)
 }
@@ -68,7 +68,7 @@ func TestSamples(t *testing.T) {
 	s.check(0, 1*time.Second, 1234567*time.Nanosecond, "")
 	s.check(1, 2*time.Second, 1*time.Nanosecond, health.OutOfMemory)
 	s.check(0, 11*time.Second, 0, health.Refused)
-	s.tell(12*time.Second, func(next *health.Snapshot) { next.Override = health.OverrideReady }) // no result
+	s.tell(health.NewView(at(12*time.Second), s.now.Results(), health.OverrideReady, false)) // no result
 	s.check(0, 12*time.Second, 0, "of another program")
 	want := []health.Sample{
 		{Time: at(1 * time.Second), Status: health.Healthy, Latency: 1235 * time.Microsecond},
@@ -102,7 +102,7 @@ func TestChanges(t *testing.T) {
 	s.check(0, 22*time.Second, 0, health.Refused)
 	s.check(0, 32*time.Second, 0, health.Timeout)
 	s.check(0, 42*time.Second, time.Millisecond, "")
-	s.tell(43*time.Second, func(next *health.Snapshot) { next.Draining = true })
+	s.tell(health.NewView(at(43*time.Second), s.now.Results(), health.NoOverride, true))
 	want := []health.Change{
 		{Time: at(1 * time.Second), From: "unknown", To: "healthy"},
 		{Time: at(22 * time.Second), From: "healthy", To: "unhealthy", Reason: health.Refused},
@@ -147,7 +147,7 @@ func TestStale(t *testing.T) {
 func TestStaleBetweenTwo(t *testing.T) {
 	t.Parallel()
 	s := newStory("database")
-	s.now.Results[0].Service.ReadinessGrace = 10 * time.Second
+	s.now.Results()[0].Service.ReadinessGrace = 10 * time.Second
 	s.check(0, 1*time.Second, time.Millisecond, "")
 	s.check(0, 50*time.Second, time.Millisecond, "")
 	want := []health.Change{

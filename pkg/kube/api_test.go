@@ -126,7 +126,7 @@ func fails(code int, header ...string) func(*http.Request) (int, http.Header) {
 	}
 }
 
-// run starts a reporter of the monitor's snapshots on the api. It returns the log, and
+// run starts a reporter of the monitor's views on the api. It returns the log, and
 // what stops the reporter and waits for its end.
 func run(t *testing.T, a *api, m *monitor) (log *lines, stop func()) {
 	t.Helper()

@@ -35,23 +35,23 @@ func (c condition) says(other condition) bool {
 	return c.status == other.status && c.reason == other.reason && c.message == other.message
 }
 
-// conditionOf is what the snapshot, as it is read now, means for the condition: false
+// conditionOf is what the view means for the condition: false
 // with any service that is degraded or unhealthy, else unknown until each has a
 // result, else true.
-func conditionOf(s *health.Snapshot) condition {
-	worst, pending := worstOf(s.Results), false
-	for _, r := range s.Results {
+func conditionOf(v *health.View) condition {
+	worst, pending := worstOf(v.Results()), false
+	for _, r := range v.Results() {
 		pending = pending || r.Status == health.Unknown
 	}
 	switch {
 	case worst.Status > health.Healthy:
-		return condition{status: corev1.ConditionFalse, reason: reasonOf(worst), message: clauses(s.Results)}
+		return condition{status: corev1.ConditionFalse, reason: reasonOf(worst), message: clauses(v.Results())}
 	case pending:
-		return condition{status: corev1.ConditionUnknown, reason: reasonNoResult, message: clauses(s.Results)}
+		return condition{status: corev1.ConditionUnknown, reason: reasonNoResult, message: clauses(v.Results())}
 	default:
 		return condition{
 			status: corev1.ConditionTrue, reason: reasonHealthy,
-			message: "every dependency is healthy: " + names(s.Results),
+			message: "every dependency is healthy: " + names(v.Results()),
 		}
 	}
 }

@@ -67,9 +67,9 @@ func TestCondition(t *testing.T) {
 // the order.
 func TestConditionPrefersWhatGatesReadiness(t *testing.T) {
 	t.Parallel()
-	s := after(allOK("redis", "refused", "database", "timeout")...)
-	slices.Reverse(s.Results)
-	if _, reason, _ := kube.ConditionOf(s); reason != "DatabaseTimeout" {
+	results := slices.Clone(after(allOK("redis", "refused", "database", "timeout")...).Results())
+	slices.Reverse(results)
+	if _, reason, _ := kube.ConditionOf(health.NewView(time.Now(), results, health.NoOverride, false)); reason != "DatabaseTimeout" {
 		t.Error(reason)
 	}
 }

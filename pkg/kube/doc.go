@@ -3,7 +3,7 @@
 // what is wrong where there is no dashboard.
 //
 // [NewReporter] makes the one subscriber that talks to the API server. It reads
-// snapshots from a channel and never holds up whoever publishes them; an API server
+// views from a channel and never holds up whoever publishes them; an API server
 // that is slow, gone or unwilling costs the sidecar a few log lines and nothing else.
 //
 // The package reads nothing from the cluster, watches nothing, and needs two rights:

@@ -22,15 +22,15 @@ const maxEventMessage = 1024
 type event struct{ kind, reason, message string }
 
 // eventOf is the one Event about every service whose status differs between two
-// snapshots; told is nil where nothing was told yet. There is none where nothing
+// views; told is nil where nothing was told yet. There is none where nothing
 // differs, nor about services that were well from the start.
-func eventOf(told, now *health.Snapshot) (e event, ok bool) {
+func eventOf(told, now *health.View) (e event, ok bool) {
 	worst := health.Unknown
 	var changes []string
-	for i, r := range now.Results {
+	for i, r := range now.Results() {
 		was := health.Unknown
 		if told != nil {
-			was = told.Results[i].Status
+			was = told.Results()[i].Status
 		}
 		switch {
 		case r.Status == was, was == health.Unknown && r.Status == health.Healthy:

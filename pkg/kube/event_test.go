@@ -55,7 +55,7 @@ func TestEventIsCut(t *testing.T) {
 	for _, name := range []string{strings.Repeat("é", 1000), "e" + strings.Repeat("é", 1000)} {
 		m := newMonitor(name)
 		m.checks(name, "refused")
-		_, _, message := kube.EventOf(nil, m.snapshot)
+		_, _, message := kube.EventOf(nil, m.view)
 		if n := len(message); n > 1024 || n < 1023 || !utf8.ValidString(message) {
 			t.Errorf("%d bytes, ending in %q", n, message[n-2:])
 		}

@@ -7,16 +7,16 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// monitor plays the monitor: each check is one more snapshot. Every outcome decides.
+// monitor plays the monitor: each check is one more view. Every outcome decides.
 type monitor struct {
-	snapshot *health.Snapshot
-	updates  chan *health.Snapshot
+	view    *health.View
+	updates chan *health.View
 }
 
 // newMonitor watches services, of which the first is strict, from now on.
 func newMonitor(names ...string) *monitor {
 	now := time.Now()
-	s := &health.Snapshot{Time: now}
+	var results []health.Result
 	for i, name := range names {
 		svc := &health.Service{
 			Name: name, Interval: 24 * time.Hour, Timeout: time.Second,
@@ -25,10 +25,10 @@ func newMonitor(names ...string) *monitor {
 		if i == 0 {
 			svc.Readiness = health.Strict
 		}
-		s.Results = append(s.Results, health.NewResult(svc, now))
+		results = append(results, health.NewResult(svc, now))
 	}
-	m := &monitor{snapshot: s, updates: make(chan *health.Snapshot, 64)}
-	m.updates <- s
+	m := &monitor{health.NewView(now, results, health.NoOverride, false), make(chan *health.View, 64)}
+	m.updates <- m.view
 	return m
 }
 
@@ -47,23 +47,21 @@ func (m *monitor) check(service, outcome string) {
 		// A message names things, which must not get out.
 		o.Fault = &health.Fault{Reason: health.Reason(outcome), Message: "db.secret.example says: " + canary}
 	}
-	next := *m.snapshot
-	next.Results = slices.Clone(next.Results)
-	next.Time = now
-	for i, r := range next.Results {
+	results := slices.Clone(m.view.Results())
+	for i, r := range results {
 		if r.Service.Name == service {
-			next.Results[i] = r.Next(o)
+			results[i] = r.Next(o)
 		}
 	}
-	m.snapshot = &next
+	m.view = health.NewView(now, results, health.NoOverride, false)
 	m.publish()
 }
 
-// publish leaves out the oldest snapshot where there are too many, as the real one.
+// publish leaves out the oldest view where there are too many, as the real one.
 func (m *monitor) publish() {
 	for {
 		select {
-		case m.updates <- m.snapshot:
+		case m.updates <- m.view:
 			return
 		default:
 		}
@@ -77,11 +75,11 @@ func (m *monitor) publish() {
 // canary is in every fault's own message and in nothing that leaves the process.
 const canary = "canary-4f1c"
 
-// after is a snapshot after checks, given as service and outcome in turn.
-func after(checks ...string) *health.Snapshot {
+// after is a view after checks, given as service and outcome in turn.
+func after(checks ...string) *health.View {
 	m := newMonitor("database", "redis", "minio", "ollama")
 	m.checks(checks...)
-	return m.snapshot
+	return m.view
 }
 
 // allOK is what every service needs first.

@@ -38,8 +38,8 @@ type Options struct {
 	// Pod is the sidecar's own one, and UID tells it from others of its name.
 	Pod types.NamespacedName
 	UID types.UID
-	// Updates has the present snapshot and every new one; only the latest counts.
-	Updates <-chan *health.Snapshot
+	// Updates has the present view and every new one; only the latest counts.
+	Updates <-chan *health.View
 	// Jitter bounds the random wait before a change is written, so that many Pods
 	// that see the same outage do not all write at once. The default is 2 s; below
 	// zero is none.
@@ -51,7 +51,7 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Reporter keeps the Pod's condition at what the latest snapshot says, and writes an
+// Reporter keeps the Pod's condition at what the latest view says, and writes an
 // Event when a service's status changes: at most one of each for a change, and none
 // while nothing changes. Neither waits for the other.
 type Reporter struct {
@@ -59,9 +59,9 @@ type Reporter struct {
 	writer   writer
 	troubles troubles
 
-	latest   *health.Snapshot // as received
-	snapshot *health.Snapshot // as it is read now
-	wanted   condition        // what that means
+	latest *health.View // as received
+	view   *health.View // as it is read now
+	wanted condition    // what that means
 
 	conditions delivery
 	written    condition // what the Pod has; its zero value: nothing of ours
@@ -70,7 +70,7 @@ type Reporter struct {
 	doubt time.Time
 
 	events delivery
-	told   *health.Snapshot // what Events have told
+	told   *health.View // what Events have told
 }
 
 // NewReporter returns a reporter. It contacts nobody before Start.
@@ -114,7 +114,7 @@ func (r *Reporter) step(ctx context.Context) time.Duration {
 	}
 	jitter := r.jitter()
 	r.conditions.plan(!r.wanted.says(r.written) || r.inDoubt(now), now, jitter)
-	e, changed := eventOf(r.told, r.snapshot)
+	e, changed := eventOf(r.told, r.view)
 	r.events.plan(changed, now, jitter)
 	switch {
 	case r.conditions.isDue(now):
@@ -143,7 +143,7 @@ func (r *Reporter) jitter() time.Duration {
 	return rand.N(r.options.Jitter)
 }
 
-// read reads the latest snapshot anew: there may be another by now, and what it says
+// read reads the latest view anew: there may be another by now, and what it says
 // may have gone stale.
 func (r *Reporter) read(now time.Time) {
 	for more := true; more; {
@@ -156,8 +156,8 @@ func (r *Reporter) read(now time.Time) {
 	if r.latest == nil {
 		return
 	}
-	r.snapshot = r.latest.At(now)
-	next := conditionOf(r.snapshot)
+	r.view = r.latest.At(now)
+	next := conditionOf(r.view)
 	switch next.status {
 	case r.written.status:
 		next.since = r.written.since
@@ -172,10 +172,10 @@ func (r *Reporter) read(now time.Time) {
 func (r *Reporter) inDoubt(now time.Time) bool { return !r.doubt.IsZero() && !now.Before(r.doubt) }
 
 // wait is for how long there is nothing to do: until a write is due, or in doubt, or
-// what the snapshot says has expired.
+// what the view says has expired.
 func (r *Reporter) wait(now time.Time) time.Duration {
 	wait := changePeriod
-	expired := r.snapshot.Until().Add(time.Millisecond)
+	expired := r.view.Until().Add(time.Millisecond)
 	for _, at := range []time.Time{r.conditions.due, r.events.due, r.doubt, expired} {
 		if at.After(now) {
 			wait = min(wait, at.Sub(now))
@@ -213,7 +213,7 @@ func (r *Reporter) settle(now time.Time) {
 func (r *Reporter) writeEvent(ctx context.Context, e event) {
 	err := r.writer.event(ctx, e, time.Now())
 	if err == nil {
-		r.told = r.snapshot
+		r.told = r.view
 	}
 	r.events.attempted(time.Now(), err)
 	r.see(ctx, "event", err)

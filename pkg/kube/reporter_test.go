@@ -182,7 +182,7 @@ func TestEventIsOfItsMoment(t *testing.T) {
 		a.answers(toEvents(false, hangs))
 		m.checks("redis", "refused")
 		time.Sleep(jitter + time.Second)
-		for range 10 { // there is more than one snapshot to catch up with
+		for range 10 { // there is more than one view to catch up with
 			m.checks("redis", "timeout")
 		}
 		m.checks("redis", "ok")
@@ -251,8 +251,8 @@ func TestJitterSpreads(t *testing.T) {
 	})
 }
 
-// What nobody renews goes stale without another snapshot.
-func TestStaleWithoutSnapshots(t *testing.T) {
+// What nobody renews goes stale without another view.
+func TestStaleWithoutViews(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		_, a, _, _ := wellAt(t)
@@ -346,7 +346,7 @@ func TestStopInTrouble(t *testing.T) {
 	}
 }
 
-// A reporter that never heard of a snapshot still ends.
+// A reporter that never heard of a view still ends.
 func TestStopBeforeAnything(t *testing.T) {
 	t.Parallel()
 	client, err := kube.NewClient(&rest.Config{Host: "https://api.invalid", Transport: &api{}})

@@ -89,7 +89,7 @@ func TestRequestsAreBounded(t *testing.T) {
 		run(t, a, m)
 		time.Sleep(jitter)
 		synctest.Wait()
-		for range 500 { // far more snapshots than the channel holds
+		for range 500 { // far more views than the channel holds
 			m.checks("database", "refused")
 		}
 		a.answers(nil)

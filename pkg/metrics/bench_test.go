@@ -20,9 +20,9 @@ func BenchmarkScrape(b *testing.B) {
 func BenchmarkObserve(b *testing.B) {
 	p := newPod(time.Now(), services...)
 	p.check("redis", answer(time.Millisecond))
-	before := p.snapshot.Load()
+	before := p.view.Load()
 	p.check("redis", answer(time.Millisecond))
-	after := p.snapshot.Load()
+	after := p.view.Load()
 	b.ReportAllocs()
 	for b.Loop() {
 		p.Observe(before) // nothing new: fewer checks than before

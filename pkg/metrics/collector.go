@@ -8,25 +8,25 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// gauge is a family whose samples are read off a snapshot. What it does not emit
+// gauge is a family whose samples are read off a view. What it does not emit
 // is absent.
 type gauge struct {
 	family
-	read func(*health.Snapshot, emitter)
+	read func(*health.View, emitter)
 }
 
 // emitter takes one sample: its value, and one value for each label of the family.
 type emitter func(value float64, labels ...string)
 
-// collector reads every gauge off the snapshot as of the moment of the scrape.
+// collector reads every gauge off the view at the moment of the scrape.
 type collector struct {
-	snapshot func() *health.Snapshot
-	gauges   []gauge
-	descs    []*prometheus.Desc // of the gauges, in their order
+	view   func() *health.View
+	gauges []gauge
+	descs  []*prometheus.Desc // of the gauges, in their order
 }
 
-func newCollector(snapshot func() *health.Snapshot) *collector {
-	c := &collector{snapshot: snapshot, gauges: gauges()}
+func newCollector(view func() *health.View) *collector {
+	c := &collector{view: view, gauges: gauges()}
 	for _, g := range c.gauges {
 		c.descs = append(c.descs, g.desc())
 	}
@@ -42,9 +42,9 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements [prometheus.Collector].
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	s := c.snapshot().At(time.Now())
+	v := c.view()
 	for i, g := range c.gauges {
-		g.read(s, func(value float64, labels ...string) { ch <- sample(c.descs[i], value, labels) })
+		g.read(v, func(value float64, labels ...string) { ch <- sample(c.descs[i], value, labels) })
 	}
 }
 
@@ -67,9 +67,9 @@ func gauges() []gauge {
 }
 
 // perService reads a gauge of each service. The label service comes first.
-func perService(read func(health.Result, emitter)) func(*health.Snapshot, emitter) {
-	return func(s *health.Snapshot, emit emitter) {
-		for _, r := range s.Results {
+func perService(read func(health.Result, emitter)) func(*health.View, emitter) {
+	return func(v *health.View, emit emitter) {
+		for _, r := range v.Results() {
 			read(r, func(value float64, labels ...string) {
 				emit(value, append([]string{r.Service.Name}, labels...)...)
 			})

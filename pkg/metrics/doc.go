@@ -1,8 +1,8 @@
 // Package metrics shows Prometheus what the monitor knows.
 //
-// Gauges are read off the latest snapshot at each scrape, as of that moment, so
+// Gauges are read off a view that is taken at each scrape, so
 // that a result nobody renews shows as stale. Counters and histograms are derived
-// from successive snapshots by [Metrics.Observe]. A scrape never causes a check.
+// from successive views by [Metrics.Observe]. A scrape never causes a check.
 //
 // A measure that a probe reports becomes a gauge by one row in the table in
 // measures.go. docs/metrics.md is written from the same tables, by [WriteReference].

@@ -62,7 +62,7 @@ func durationFamily() family {
 // verdicts are the statuses that a service can change to.
 func verdicts() []string { return statusNames()[1:] }
 
-// events turns successive snapshots into counters.
+// events turns successive views into counters.
 type events struct {
 	probes      *prometheus.CounterVec
 	transitions *prometheus.CounterVec
@@ -100,11 +100,11 @@ func (e *events) register(reg prometheus.Registerer) {
 	reg.MustRegister(e.probes, e.transitions, e.durations[success], e.durations[failure])
 }
 
-func (e *events) observe(s *health.Snapshot) {
+func (e *events) observe(v *health.View) {
 	if e.last == nil {
-		e.begin(s)
+		e.begin(v)
 	}
-	for i, r := range s.Results {
+	for i, r := range v.Results() {
 		was := e.last[i]
 		if r.Checks == was.Checks {
 			r.Status = was.Status // without a check it can only have gone stale
@@ -116,9 +116,9 @@ func (e *events) observe(s *health.Snapshot) {
 
 // begin makes the series that exist from the start, at zero, so that the first
 // increase is seen as one.
-func (e *events) begin(s *health.Snapshot) {
-	e.last = slices.Clone(s.Results)
-	for _, r := range s.Results {
+func (e *events) begin(v *health.View) {
+	e.last = slices.Clone(v.Results())
+	for _, r := range v.Results() {
 		name := r.Service.Name
 		e.named[name] = []pair{{success, ""}, {discarded, starved}}
 		for _, p := range e.named[name] {

@@ -21,7 +21,8 @@ func TestEvents(t *testing.T) {
 	p.check("redis", fail(health.Refused))
 	p.check("redis", fail(health.Refused))
 	p.check("redis", health.Outcome{Starved: true, Fault: &health.Fault{Reason: health.Timeout}})
-	p.publish(func(s *health.Snapshot) { s.Draining = true }) // no check: nothing to count
+	p.draining = true
+	p.publish() // no check: nothing to count
 	got := p.scrape(t)
 	for name, want := range map[string]float64{
 		`reims_health_probes_total{reason="",result="success",service="redis"}`:                   2,
@@ -44,7 +45,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// Whether a result goes stale is seen when the next snapshot happens to be made, so
+// Whether a result goes stale is seen when the next view happens to be made, so
 // neither that nor its end is a change of the verdict; what differs after it is.
 func TestStaleIsNoTransition(t *testing.T) {
 	t.Parallel()
@@ -52,7 +53,8 @@ func TestStaleIsNoTransition(t *testing.T) {
 	p.check("redis", answer(time.Millisecond))
 	for _, next := range []health.Outcome{answer(time.Millisecond), fail(health.Refused)} {
 		p.now = p.now.Add(time.Minute)
-		p.publish(func(s *health.Snapshot) { *s = *s.At(p.now) })
+		p.results = health.NewView(p.now, p.results, p.override, p.draining).Results()
+		p.publish()
 		p.check("redis", next)
 	}
 	got := p.scrape(t)
@@ -114,11 +116,11 @@ func TestCountersOverRandomHistories(t *testing.T) {
 		last := p.scrape(t)
 		for range rapid.IntRange(1, 60).Draw(rt, "checks") {
 			service, o := rapid.SampledFrom(services).Draw(rt, "service"), outcome.Draw(rt, "outcome")
-			before := p.snapshot.Load()
+			before := p.view.Load()
 			p.check(service, o)
 			done[service+" "+result(o)]++
 			was, _ := before.Service(service)
-			if is, _ := p.snapshot.Load().Service(service); is.Status != was.Status {
+			if is, _ := p.view.Load().Service(service); is.Status != was.Status {
 				done[service+" to "+is.Status.String()]++
 			}
 			if rapid.IntRange(0, 9).Draw(rt, "scrape") == 0 {

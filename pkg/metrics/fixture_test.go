@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -17,37 +16,40 @@ import (
 
 var services = []string{"database", "redis", "minio", "ollama"}
 
-// pod plays the monitor: it steps results and publishes snapshots.
+// pod plays the monitor: it steps results and publishes views.
 type pod struct {
 	*metrics.Metrics
-	now      time.Time // the end of the latest check
-	snapshot atomic.Pointer[health.Snapshot]
+	now  time.Time // the end of the latest check
+	view atomic.Pointer[health.View]
+
+	// What the next view is made of. It is taken at the beginning, when none of it has
+	// expired, and aged at the scrape.
+	began    time.Time
+	results  []health.Result
+	override health.Override
+	draining bool
 }
 
 func newPod(began time.Time, names ...string) *pod {
-	p := &pod{now: began}
-	p.Metrics = metrics.New(metrics.BuildInfo{Version: "v1.2.3", Revision: "abc"}, p.snapshot.Load, slog.New(slog.DiscardHandler))
-	s := &health.Snapshot{Time: began}
+	p := &pod{now: began, began: began}
+	p.Metrics = metrics.New(metrics.BuildInfo{Version: "v1.2.3", Revision: "abc"}, p.read, slog.New(slog.DiscardHandler))
 	for _, name := range names {
-		s.Results = append(s.Results, health.NewResult(&health.Service{
+		p.results = append(p.results, health.NewResult(&health.Service{
 			Name: name, Interval: 5 * time.Second, Timeout: 2 * time.Second,
 			FailureThreshold: 1, SuccessThreshold: 1, Readiness: health.Strict,
 		}, began))
 	}
-	p.publish(func(next *health.Snapshot) { *next = *s })
+	p.publish()
 	return p
 }
 
-func (p *pod) publish(change func(*health.Snapshot)) {
-	var next health.Snapshot
-	if last := p.snapshot.Load(); last != nil {
-		next = *last
-		next.Results = slices.Clone(last.Results)
-	}
-	change(&next)
-	p.snapshot.Store(&next)
-	p.Observe(&next)
+func (p *pod) publish() {
+	next := health.NewView(p.began, p.results, p.override, p.draining)
+	p.view.Store(next)
+	p.Observe(next)
 }
+
+func (p *pod) read() *health.View { return p.view.Load().At(time.Now()) }
 
 // check gives a service an outcome that took a second, or its latency and a
 // millisecond to dial.
@@ -58,13 +60,12 @@ func (p *pod) check(service string, o health.Outcome) {
 	}
 	o.Started, o.Finished = p.now, p.now.Add(took)
 	p.now = o.Finished
-	p.publish(func(s *health.Snapshot) {
-		for i, r := range s.Results {
-			if r.Service.Name == service {
-				s.Results[i] = r.Next(o)
-			}
+	for i, r := range p.results {
+		if r.Service.Name == service {
+			p.results[i] = r.Next(o)
 		}
-	})
+	}
+	p.publish()
 }
 
 // answer is a check that found nothing wrong.

@@ -78,10 +78,10 @@ func TestScrapesAreBounded(t *testing.T) {
 	t.Parallel()
 	const bound = 4
 	entered, release := make(chan struct{}), make(chan struct{})
-	m := metrics.New(metrics.BuildInfo{}, func() *health.Snapshot {
+	m := metrics.New(metrics.BuildInfo{}, func() *health.View {
 		entered <- struct{}{}
 		<-release
-		return &health.Snapshot{}
+		return health.NewView(time.Now(), nil, health.NoOverride, false)
 	}, slog.New(slog.DiscardHandler))
 	handler := m.Handler()
 	get := func() int {
@@ -117,10 +117,10 @@ func TestScrapesAreBounded(t *testing.T) {
 func TestBadSeries(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	s := &health.Snapshot{Results: []health.Result{
+	v := health.NewView(time.Now(), []health.Result{
 		health.NewResult(&health.Service{Name: "not UTF-8: \xff", Interval: time.Second, Timeout: time.Second}, time.Now()),
-	}}
-	m := metrics.New(metrics.BuildInfo{}, func() *health.Snapshot { return s }, slog.New(slog.NewTextHandler(&log, nil)))
+	}, health.NoOverride, false)
+	m := metrics.New(metrics.BuildInfo{}, func() *health.View { return v }, slog.New(slog.NewTextHandler(&log, nil)))
 	rec := httptest.NewRecorder()
 	m.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	if rec.Code != http.StatusOK || !strings.Contains(rec.Body.String(), "reims_health_ready 0") {

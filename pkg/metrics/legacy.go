@@ -30,8 +30,8 @@ func latency(service, name string) gauge {
 		name:   name,
 		help:   "How long " + service + " took to answer the latest check, in milliseconds: reims_health_probe_last_duration_seconds times 1000.",
 		absent: "while unanswered or stale",
-	}, func(s *health.Snapshot, emit emitter) {
-		if r, ok := s.Service(service); ok && r.Last.Answered() {
+	}, func(v *health.View, emit emitter) {
+		if r, ok := v.Service(service); ok && r.Last.Answered() {
 			emit(duration(r.Last).Seconds() * 1000)
 		}
 	}}

@@ -83,8 +83,8 @@ func (m measure) values() []string {
 	return values
 }
 
-func (m measure) read(s *health.Snapshot, emit emitter) {
-	r, ok := s.Service(m.service)
+func (m measure) read(v *health.View, emit emitter) {
+	r, ok := v.Service(m.service)
 	if !ok {
 		return
 	}

@@ -30,23 +30,23 @@ type Metrics struct {
 	log      *slog.Logger
 }
 
-// New returns the metrics of the services in the snapshots. A scrape reads the
-// gauges off what snapshot returns, which is never nil; [Metrics.Observe] feeds the
+// New returns the metrics of the services in the views. A scrape reads the
+// gauges off what view returns, which is never nil; [Metrics.Observe] feeds the
 // counters. The log is told of a scrape that goes wrong.
-func New(build BuildInfo, snapshot func() *health.Snapshot, log *slog.Logger) *Metrics {
+func New(build BuildInfo, view func() *health.View, log *slog.Logger) *Metrics {
 	reg := prometheus.NewRegistry()
 	m := &Metrics{registry: reg, events: newEvents(), log: log}
-	reg.MustRegister(newCollector(snapshot), buildInfo(build))
+	reg.MustRegister(newCollector(view), buildInfo(build))
 	m.events.register(reg)
 	m.gatherer = prometheus.Gatherers{reg, newProcess()}
 	return m
 }
 
-// Observe counts what happened between the snapshot before and this one. It must
-// be given every snapshot, in order and by one caller at a time, as
+// Observe counts what happened between the view before and this one. It must
+// be given every view, in order and by one caller at a time, as
 // [health.Monitor.Subscribe] does; subscribe before the monitor starts, or what
 // came before is not counted. It does no I/O.
-func (m *Metrics) Observe(s *health.Snapshot) { m.events.observe(s) }
+func (m *Metrics) Observe(v *health.View) { m.events.observe(v) }
 
 // Handler answers GET and HEAD of /metrics in Prometheus' text format, another path
 // with 404 and another method with 405. Where a part cannot be collected, the rest is

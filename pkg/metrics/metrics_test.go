@@ -203,7 +203,8 @@ func TestOneHot(t *testing.T) {
 		}
 	}
 	for _, o := range []health.Override{health.OverrideReady, health.OverrideNotReady} {
-		p.publish(func(s *health.Snapshot) { s.Override = o })
+		p.override = o
+		p.publish()
 		got := p.scrape(t)
 		if mode := hot(t, got, "reims_health_override{"); mode != `reims_health_override{mode="`+string(o)+`"}` {
 			t.Errorf("override %s: %s", o, mode)

@@ -17,7 +17,8 @@ import (
 func worst(tb testing.TB) *pod {
 	tb.Helper()
 	p := newPod(time.Now(), services...)
-	p.publish(func(s *health.Snapshot) { s.Override = health.OverrideReady })
+	p.override = health.OverrideReady
+	p.publish()
 	for _, service := range services {
 		p.check(service, health.Outcome{Starved: true, Fault: &health.Fault{Reason: health.Timeout}})
 		for _, reason := range append(health.Reasons(), "never_heard_of") {

@@ -87,11 +87,11 @@ func readLastSuccess(r health.Result, emit emitter) {
 	}
 }
 
-func readReady(s *health.Snapshot, emit emitter) { emit(bit(s.Readiness().Ready)) }
+func readReady(v *health.View, emit emitter) { emit(bit(v.Readiness().Ready)) }
 
-func readOverride(s *health.Snapshot, emit emitter) {
+func readOverride(v *health.View, emit emitter) {
 	for _, mode := range overrideModes {
-		emit(bit(string(s.Override) == mode), mode)
+		emit(bit(string(v.Override()) == mode), mode)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // without it.
 
 func TestAllocs(t *testing.T) {
-	h := newHandler(allWell().snapshot(0), server.Full)
+	h := newHandler(allWell().view(0), server.Full)
 	for _, target := range []string{"/health", "/health/", "/health/database", "/health/ready", "/health/live", "/nosuch"} {
 		wantNoAllocs(t, h, http.MethodGet, target)
 		wantNoAllocs(t, h, http.MethodHead, target)
@@ -40,7 +40,7 @@ func TestAllocsPage(t *testing.T) {
 // not for every request, for as long as the scheduler stands still.
 func TestAllocsStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHandler(allWell().snapshot(0), server.Full)
+		h := newHandler(allWell().view(0), server.Full)
 		advance(time.Hour)
 		wantCode(t, h, "/health", 503)
 		wantNoAllocs(t, h, http.MethodGet, "/health")

@@ -35,7 +35,7 @@ func controllerRuntime(err error) http.Handler {
 // service, with controller-runtime's three: a bare "ok", the list of checks, and the
 // list with a failure.
 func BenchmarkHandler(b *testing.B) {
-	h := newHandler(allWell().snapshot(0), server.Full)
+	h := newHandler(allWell().view(0), server.Full)
 	for _, target := range []string{"/health", "/health/database", "/health/ready", "/health/live"} {
 		b.Run(target[1:], func(b *testing.B) { benchmark(b, h, target) })
 	}
@@ -57,7 +57,7 @@ func benchmark(b *testing.B, h http.Handler, target string) {
 func BenchmarkPublish(b *testing.B) {
 	for name, details := range map[string]server.Details{"full": server.Full, "safe": server.Safe} {
 		b.Run(name, func(b *testing.B) {
-			s := allWell().snapshot(0)
+			s := allWell().view(0)
 			h := newHandler(s, details)
 			b.ReportAllocs()
 			for b.Loop() {
@@ -70,15 +70,15 @@ func BenchmarkPublish(b *testing.B) {
 // BenchmarkMade renders what is made on demand, of an hour, for each request.
 func BenchmarkMade(b *testing.B) {
 	s, told := anHour().remembered()
-	from := &source{snapshot: s}
+	from := &source{view: s}
 	h := server.NewHandler(from, server.Options{Details: server.Full, History: told, Page: true})
 	for name, target := range map[string]string{"page": "/", "history": "/health/history"} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			r, w := newRequest(http.MethodGet, target), &writer{header: http.Header{}}
 			for b.Loop() {
-				next := *s // another snapshot, of the same
-				from.snapshot = &next
+				next := *s // another view, of the same
+				from.view = &next
 				h.ServeHTTP(w, r)
 			}
 		})
@@ -93,7 +93,7 @@ func BenchmarkLoopback(b *testing.B) {
 		name, path string
 		handler    http.Handler
 	}{
-		{"health", "/health", newHandler(allWell().snapshot(0), server.Full)},
+		{"health", "/health", newHandler(allWell().view(0), server.Full)},
 		{"controller-runtime", "/?verbose", controllerRuntime(nil)},
 		{"control", "/", ok},
 	} {

@@ -8,7 +8,7 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// book holds the answer to every path, as one snapshot gives them.
+// book holds the answer to every path, as one view gives them.
 type book struct {
 	until      time.Time // past it, some answer is no longer true; zero: never
 	pages      map[string]*page
@@ -56,22 +56,22 @@ func newAnswer(code int, contentType []string, body []byte) *answer {
 	return &answer{code, contentType, []string{strconv.Itoa(len(body))}, body}
 }
 
-// bind renders every answer of a snapshot.
-func bind(s *health.Snapshot, options Options) *book {
+// bind renders every answer of a view.
+func bind(v *health.View, options Options) *book {
 	details := options.Details
-	b := &book{until: s.Until(), pages: map[string]*page{}}
-	b.pages["/health"] = newPage(s, details, renderHealth, verboseHealth)
-	b.pages["/health/ready"] = newPage(s, details, renderReady, verboseReady)
-	b.pages["/health/live"] = newPage(s, details, renderLive, verboseLive)
+	b := &book{until: v.Until(), pages: map[string]*page{}}
+	b.pages["/health"] = newPage(v, details, renderHealth, verboseHealth)
+	b.pages["/health/ready"] = newPage(v, details, renderReady, verboseReady)
+	b.pages["/health/live"] = newPage(v, details, renderLive, verboseLive)
 	b.pages["/health/live"].live = true
-	b.dead = newPage(s, details, renderDead, verboseDead)
+	b.dead = newPage(v, details, renderDead, verboseDead)
 	paths := options.paths()
-	for _, r := range s.Results {
+	for _, r := range v.Results() {
 		path := "/health/" + r.Service.Name
 		paths = append(paths, path)
-		b.pages[path] = newPage(s, details,
-			func(s *health.Snapshot, d Details) (int, object) { return renderService(s, r, d) },
-			func(_ *health.Snapshot, d Details) (int, string) { return verboseService(r, d) })
+		b.pages[path] = newPage(v, details,
+			func(v *health.View, d Details) (int, object) { return renderService(v, r, d) },
+			func(_ *health.View, d Details) (int, string) { return verboseService(r, d) })
 	}
 	b.notFound = newAnswer(http.StatusNotFound, contentJSON,
 		object{{"success", false}, {"error", "no such path or service"}, {"paths", paths}}.encode())
@@ -93,15 +93,15 @@ func (o Options) paths() []string {
 }
 
 func newPage(
-	s *health.Snapshot, details Details,
-	toJSON func(*health.Snapshot, Details) (int, object),
-	toText func(*health.Snapshot, Details) (int, string),
+	v *health.View, details Details,
+	toJSON func(*health.View, Details) (int, object),
+	toText func(*health.View, Details) (int, string),
 ) *page {
 	var p page
 	for reader, d := range [...]Details{anonymous: details, trusted: details.withToken()} {
-		code, body := toJSON(s, d)
+		code, body := toJSON(v, d)
 		p.answers[asJSON][reader] = newAnswer(code, contentJSON, body.encode())
-		code, text := toText(s, d)
+		code, text := toText(v, d)
 		p.answers[asText][reader] = newAnswer(code, contentText, []byte(text))
 	}
 	return &p

@@ -36,7 +36,7 @@ func TestAllowOrigins(t *testing.T) {
 		"405, off":        {nil, "OPTIONS", dashboard, 405, ""},
 		"not a preflight": {listed, "OPTIONS", dashboard, 405, dashboard},
 	} {
-		h := server.AllowOrigins(test.allowed, newHandler(allWell().snapshot(0), server.Full))
+		h := server.AllowOrigins(test.allowed, newHandler(allWell().view(0), server.Full))
 		w := request(h, test.method, "/health", "Origin", test.origin)
 		if got := w.Header().Get("Access-Control-Allow-Origin"); w.Code != test.code || got != test.want {
 			t.Errorf("%s: %d for origin %q, want %d for %q", name, w.Code, got, test.code, test.want)
@@ -53,7 +53,7 @@ func TestAllowOrigins(t *testing.T) {
 
 func TestPreflight(t *testing.T) {
 	t.Parallel()
-	h := server.AllowOrigins([]string{dashboard}, newHandler(allWell().snapshot(0), server.Safe))
+	h := server.AllowOrigins([]string{dashboard}, newHandler(allWell().view(0), server.Safe))
 	const vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
 	refused := http.Header{"Vary": {vary}}
 	for name, test := range map[string]struct {

@@ -16,12 +16,12 @@ var errDriver = errors.New("user=canary password=canary host=canary.internal")
 
 // source is a monitor that stands still.
 type source struct {
-	snapshot *health.Snapshot
-	idle     time.Duration
+	view *health.View
+	idle time.Duration
 }
 
-func (s *source) Snapshot() *health.Snapshot { return s.snapshot }
-func (s *source) Idle() time.Duration        { return s.idle }
+func (s *source) View() *health.View  { return s.view.At(time.Now()) }
+func (s *source) Idle() time.Duration { return s.idle }
 
 // history is what each service's checks came to, the oldest first.
 type history map[string][]step
@@ -62,11 +62,11 @@ func (h history) but(name string, steps []step) history {
 	return h
 }
 
-// snapshot replays the history up to the present moment. A service with no steps is
+// view replays the history up to the present moment. A service with no steps is
 // unknown.
-func (h history) snapshot(databaseGrace time.Duration) *health.Snapshot {
+func (h history) view(databaseGrace time.Duration) *health.View {
 	now := time.Now().In(time.FixedZone("", 2*60*60)) // answers are in UTC, wherever we are
-	s := &health.Snapshot{Time: now}
+	var results []health.Result
 	for _, svc := range services(databaseGrace) {
 		r := health.NewResult(svc, now)
 		if steps := h[svc.Name]; len(steps) > 0 {
@@ -75,9 +75,9 @@ func (h history) snapshot(databaseGrace time.Duration) *health.Snapshot {
 				r = r.Next(outcome(svc.Name, now.Add(-step.ago), step.fault))
 			}
 		}
-		s.Results = append(s.Results, r)
+		results = append(results, r)
 	}
-	return s
+	return health.NewView(now, results, health.NoOverride, false)
 }
 
 func outcome(name string, at time.Time, fault *health.Fault) health.Outcome {
@@ -140,8 +140,8 @@ var observations = map[string]health.Observation{
 // token is what a reader must hold, where a test gives no other.
 const token = "s3cret"
 
-func newHandler(s *health.Snapshot, details server.Details) *server.Handler {
-	return server.NewHandler(&source{snapshot: s}, server.Options{
+func newHandler(v *health.View, details server.Details) *server.Handler {
+	return server.NewHandler(&source{view: v}, server.Options{
 		Details: details,
 		Token:   func() string { return token },
 	})

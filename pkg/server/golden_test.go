@@ -93,16 +93,16 @@ var targets = []string{
 }
 
 // handlers returns the scenario as it is now, and what serves it to each view.
-func (s scenario) handlers() (*health.Snapshot, map[view]http.Handler) {
-	snapshot := s.history.snapshot(s.grace)
-	snapshot.Override, snapshot.Draining = s.override, s.draining
+func (s scenario) handlers() (*health.View, map[view]http.Handler) {
+	now := s.history.view(s.grace)
+	now = health.NewView(now.Time(), now.Results(), s.override, s.draining)
 	handlers := map[view]http.Handler{}
 	for _, v := range views {
-		handlers[v] = server.NewHandler(&source{snapshot, s.idle}, server.Options{
+		handlers[v] = server.NewHandler(&source{now, s.idle}, server.Options{
 			Details: v.details, Token: func() string { return token },
 		})
 	}
-	return snapshot, handlers
+	return now, handlers
 }
 
 func (v view) get(h http.Handler, target string) *httptest.ResponseRecorder {
@@ -179,7 +179,7 @@ func compareGolden(t *testing.T, path string, got []byte) {
 }
 
 // TestWithholding looks in every answer for every name, version and message that the
-// snapshot holds: full answers show them all, public ones none. Nobody is shown the
+// view holds: full answers show them all, public ones none. Nobody is shown the
 // driver's text.
 func TestWithholding(t *testing.T) {
 	t.Parallel()
@@ -187,8 +187,8 @@ func TestWithholding(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				snapshot, handlers := scenario.handlers()
-				names := identifying(snapshot)
+				now, handlers := scenario.handlers()
+				names := identifying(now)
 				for v, h := range handlers {
 					for _, target := range targets {
 						body := v.get(h, target).Body.String()
@@ -214,10 +214,10 @@ func shows(t *testing.T, target string, v view, body string, names []string, wan
 	}
 }
 
-// identifying returns what a snapshot holds that only trusted readers may see.
-func identifying(s *health.Snapshot) []string {
+// identifying returns what a view holds that only trusted readers may see.
+func identifying(v *health.View) []string {
 	var names []string
-	for _, r := range s.At(s.Time).Results {
+	for _, r := range v.Results() {
 		for _, m := range r.Last.Observation.Measures {
 			names = append(names, m.List...)
 			if m.Text != "" {

@@ -17,8 +17,8 @@ const deadAfter = 60 * time.Second
 
 // Source is where the answers come from: the monitor.
 type Source interface {
-	// Snapshot returns the latest snapshot, at no cost.
-	Snapshot() *health.Snapshot
+	// View returns what is known now.
+	View() *health.View
 	// Idle is how long the scheduler has not run.
 	Idle() time.Duration
 }
@@ -26,7 +26,8 @@ type Source interface {
 // Options are what there is to see, and what a reader may see of it.
 type Options struct {
 	Details Details
-	// History answers /health/history and draws the status page. Nil: there is neither.
+	// History answers /health/history and draws the status page. The handler tells it
+	// of every view that it is given. Nil: there is neither.
 	History History
 	// Page serves the status page at /. The default is not to.
 	Page bool
@@ -43,29 +44,34 @@ type Options struct {
 type Handler struct {
 	source    Source
 	options   Options
-	published atomic.Pointer[health.Snapshot]
+	published atomic.Pointer[health.View]
 	book      atomic.Pointer[book]
 	past      memo[*past]
 	page      *statusPage // nil where there is none
 }
 
 // NewHandler returns a handler that answers from source. Publish must be called with
-// every new snapshot, after the history has observed it.
+// every new view, as [health.Monitor.Subscribe] does.
 func NewHandler(source Source, options Options) *Handler {
 	h := &Handler{source: source, options: options}
 	h.past = memo[*past]{published: &h.published, produce: h.bindPast}
 	if options.Page && options.History != nil {
 		h.page = newStatusPage(source, options, &h.published)
 	}
-	h.Publish(source.Snapshot())
+	h.Publish(source.View())
 	return h
 }
 
-// Publish renders every answer of a snapshot, as it must be read now: others than
-// the news in it may have gone stale.
-func (h *Handler) Publish(s *health.Snapshot) {
-	h.book.Store(bind(s.At(time.Now()), h.options))
-	h.published.Store(s)
+// Publish has the history observe a view, and then renders every answer of it, as it
+// must be read now. It is the only way to the history, so that what is rendered on
+// demand finds there what the view says. It must not be called by several goroutines at
+// once.
+func (h *Handler) Publish(v *health.View) {
+	if h.options.History != nil {
+		h.options.History.Observe(v)
+	}
+	h.book.Store(bind(v.At(time.Now()), h.options))
+	h.published.Store(v)
 	h.past.forget()
 	if h.page != nil {
 		h.page.latest.forget()
@@ -96,7 +102,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveMade answers the paths whose answers are made when somebody asks: they are too
-// large to be made for every snapshot, and nobody's life hangs on them.
+// large to be made for every view, and nobody's life hangs on them.
 func (h *Handler) serveMade(w http.ResponseWriter, r *http.Request, path string, notFound *answer) {
 	switch {
 	case path == pastPath && h.options.History != nil:
@@ -107,15 +113,15 @@ func (h *Handler) serveMade(w http.ResponseWriter, r *http.Request, path string,
 }
 
 // current returns the published answers or, where they are no longer true, those
-// that the same snapshot gives now. These are kept, so that a scheduler that has
+// that are true now. These are kept, so that a scheduler that has
 // stopped does not make every request render them again.
 func (h *Handler) current() *book {
 	b := h.book.Load()
 	if b.until.IsZero() || time.Until(b.until) >= 0 {
 		return b
 	}
-	fresh := bind(h.source.Snapshot().At(time.Now()), h.options)
-	h.book.CompareAndSwap(b, fresh) // a snapshot published meanwhile is newer
+	fresh := bind(h.source.View(), h.options)
+	h.book.CompareAndSwap(b, fresh) // a view published meanwhile is newer
 	return fresh
 }
 

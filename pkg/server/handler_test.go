@@ -22,7 +22,7 @@ import (
 // TestHead asks over a real connection: net/http has its own ideas of HEAD.
 func TestHead(t *testing.T) {
 	t.Parallel()
-	s := httptest.NewServer(newHandler(scenarios["unhealthy"].history.snapshot(0), server.Full))
+	s := httptest.NewServer(newHandler(scenarios["unhealthy"].history.view(0), server.Full))
 	defer s.Close()
 	for _, target := range targets {
 		got, gotBody := send(t, s, http.MethodHead, target)
@@ -58,7 +58,7 @@ func send(t *testing.T, s *httptest.Server, method, target string) (*http.Respon
 
 func TestOtherMethods(t *testing.T) {
 	t.Parallel()
-	h := newHandler(allWell().snapshot(0), server.Full)
+	h := newHandler(allWell().view(0), server.Full)
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "get"} {
 		for _, target := range []string{"/health", "/health/ready", "/nosuch"} {
 			w := request(h, method, target)
@@ -72,7 +72,7 @@ func TestOtherMethods(t *testing.T) {
 
 func TestPaths(t *testing.T) {
 	t.Parallel()
-	h := newHandler(allWell().snapshot(0), server.Full)
+	h := newHandler(allWell().view(0), server.Full)
 	for path, want := range map[string]int{
 		"/health":              200,
 		"/health/":             200,
@@ -104,7 +104,7 @@ func TestPaths(t *testing.T) {
 
 func TestQueries(t *testing.T) {
 	t.Parallel()
-	h := newHandler(allWell().snapshot(0), server.Full)
+	h := newHandler(allWell().view(0), server.Full)
 	for query, text := range map[string]bool{
 		"verbose":          true,
 		"verbose=":         true,
@@ -156,7 +156,7 @@ func TestToken(t *testing.T) {
 		"off is for all":     {server.Off, "Bearer " + token, always(token), false},
 		"details unset":      {"", "", always(token), false},
 	} {
-		h := server.NewHandler(&source{snapshot: allWell().snapshot(0)}, server.Options{Details: test.details, Token: test.token})
+		h := server.NewHandler(&source{view: allWell().view(0)}, server.Options{Details: test.details, Token: test.token})
 		w := get(h, "/health", "Authorization", test.authorization)
 		if got := strings.Contains(w.Body.String(), "minio.storage:9000"); got != test.full {
 			t.Errorf("%s: shows the endpoint: %t, want %t", name, got, test.full)
@@ -169,7 +169,7 @@ func always(token string) func() string { return func() string { return token } 
 func TestTokenRotates(t *testing.T) {
 	t.Parallel()
 	present := "old"
-	h := server.NewHandler(&source{snapshot: allWell().snapshot(0)}, server.Options{
+	h := server.NewHandler(&source{view: allWell().view(0)}, server.Options{
 		Details: server.Safe, Token: func() string { return present },
 	})
 	full := func(token string) bool {
@@ -203,11 +203,12 @@ func TestOddMeasures(t *testing.T) {
 		{health.List("x", nil), `"x":[]`},
 		{health.Text("x", "\xff\"</script>"), `"x":"\ufffd\"\u003c/script\u003e"`},
 	} {
-		s := allWell().snapshot(0)
-		s.Results[1] = s.Results[1].Next(health.Outcome{Finished: s.Time, Observation: health.Observation{
+		v := allWell().view(0)
+		results := slices.Clone(v.Results())
+		results[1] = results[1].Next(health.Outcome{Finished: v.Time(), Observation: health.Observation{
 			Latency: time.Millisecond, Measures: []health.Measure{test.measure},
 		}})
-		w := get(newHandler(s, server.Full), "/health")
+		w := get(newHandler(health.NewView(v.Time(), results, health.NoOverride, false), server.Full), "/health")
 		checkAnswer(t, w)
 		if body := w.Body.String(); !strings.Contains(body, test.want+",") || !strings.Contains(body, `"redis":"healthy"`) {
 			t.Errorf("want %s: %s", test.want, body)
@@ -251,7 +252,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add("HEAD", "/health/", "verbose=%zz&&;", "bearer")
 	f.Add("POST", "/health/database", "", "Bearer  s3cret")
 	f.Add("", "", "=", " ")
-	h := newHandler(scenarios["degraded"].history.snapshot(0), server.Safe)
+	h := newHandler(scenarios["degraded"].history.view(0), server.Safe)
 	f.Fuzz(func(t *testing.T, method, path, query, authorization string) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, &http.Request{

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -188,16 +189,18 @@ func TestPageSize(t *testing.T) {
 func TestPageEscapes(t *testing.T) {
 	t.Parallel()
 	const hostile = `</dd><script>alert(1)</script><img src=x onerror=alert(2)>"'` + "`{{.}}&lt;"
-	s := allWell().snapshot(0)
+	v := allWell().view(0)
+	results := slices.Clone(v.Results())
 	_, told := scenarios["healthy"].remembered()
-	s.Results[1] = s.Results[1].Next(health.Outcome{Finished: s.Time, Observation: health.Observation{
+	results[1] = results[1].Next(health.Outcome{Finished: v.Time(), Observation: health.Observation{
 		Latency: time.Millisecond, Measures: []health.Measure{
 			health.Text("version", hostile), health.List("buckets", []string{hostile}), health.Number("<b>", 1),
 		},
 	}})
-	bad := health.Outcome{Finished: s.Time, Fault: &health.Fault{Reason: health.BucketMissing, Message: hostile}}
-	s.Results[2] = s.Results[2].Next(bad).Next(bad)
-	h := server.NewHandler(&source{snapshot: s}, server.Options{Details: server.Full, History: told, Page: true})
+	bad := health.Outcome{Finished: v.Time(), Fault: &health.Fault{Reason: health.BucketMissing, Message: hostile}}
+	results[2] = results[2].Next(bad).Next(bad)
+	v = health.NewView(v.Time(), results, health.NoOverride, false)
+	h := server.NewHandler(&source{view: v}, server.Options{Details: server.Full, History: told, Page: true})
 	body := getPage(t, h)
 	for _, word := range []string{"<script>alert", "<img src=x", "<b>1", "<dt><b>"} {
 		if strings.Contains(body.String(), word) {
@@ -215,13 +218,13 @@ func TestPageWithholding(t *testing.T) {
 	t.Parallel()
 	for name, scenario := range scenarios {
 		for _, v := range views {
-			snapshot, _ := scenario.remembered()
+			last, _ := scenario.remembered()
 			body := v.get(scenario.handler(v.details), "/").Body.String()
 			if strings.Contains(body, "canary") {
 				t.Errorf("%s as %s: the driver's text is shown", name, v)
 			}
 			shown := v.details == server.Full
-			for _, secret := range append(naming(snapshot), instance, "v1.2.3") {
+			for _, secret := range append(naming(last), instance, "v1.2.3") {
 				if got := strings.Contains(body, html.EscapeString(secret)); got != shown {
 					t.Errorf("%s as %s shows %q: %t", name, v, secret, got)
 				}
@@ -234,9 +237,9 @@ func TestPageWithholding(t *testing.T) {
 }
 
 // naming is identifying without the messages that tell no more than their reason.
-func naming(s *health.Snapshot) []string {
+func naming(v *health.View) []string {
 	var names []string
-	for _, r := range s.At(s.Time).Results {
+	for _, r := range v.Results() {
 		for _, m := range r.Last.Observation.Measures {
 			names = append(names, m.List...)
 			if m.Text != "" {
@@ -275,8 +278,8 @@ func TestPageTurnsOnTime(t *testing.T) {
 
 func TestPageOff(t *testing.T) {
 	t.Parallel()
-	snapshot, told := scenarios["healthy"].remembered()
-	h := server.NewHandler(&source{snapshot: snapshot}, server.Options{History: told})
+	last, told := scenarios["healthy"].remembered()
+	h := server.NewHandler(&source{view: last}, server.Options{History: told})
 	w := get(h, "/")
 	if checkAnswer(t, w); w.Code != http.StatusNotFound || strings.Contains(w.Body.String(), `"/"`) {
 		t.Errorf("/: %d %s", w.Code, w.Body)

@@ -21,13 +21,15 @@ const (
 
 // History is where the past comes from. What it returns is the oldest first.
 type History interface {
+	// Observe remembers what is new in a view. It must not block.
+	Observe(v *health.View)
 	// Samples returns what a service's checks came to from a moment on.
 	Samples(service string, since time.Time) []health.Sample
 	// Changes returns those of a service or, for "", of readiness.
 	Changes(service string, since time.Time) []health.Change
 }
 
-// past is /health/history as one snapshot gives it: rendered once, in pieces, of
+// past is /health/history as one view gives it: rendered once, in pieces, of
 // which an answer takes those that it needs.
 type past struct {
 	services  []pastService
@@ -41,10 +43,10 @@ type pastService struct {
 	results, changes fragment
 }
 
-func (h *Handler) bindPast(s *health.Snapshot, now time.Time) (*past, time.Time) {
-	p, since := &past{stamp: stamp(s.Time)}, now.Add(-pastSpan)
+func (h *Handler) bindPast(v *health.View, now time.Time) (*past, time.Time) {
+	p, since := &past{stamp: stamp(v.Time())}, now.Add(-pastSpan)
 	d := h.options.Details
-	for _, r := range s.Results {
+	for _, r := range v.Results() {
 		name := r.Service.Name
 		key, _ := json.Marshal(name) // a string can always be encoded
 		samples := h.options.History.Samples(name, since)

@@ -17,10 +17,10 @@ type event struct {
 }
 
 // remembered tells a history the scenario's checks one by one, as a monitor would,
-// and returns the last snapshot.
-func (s scenario) remembered() (*health.Snapshot, *past.History) {
+// and returns the last view.
+func (s scenario) remembered() (*health.View, *past.History) {
 	now, all := time.Now(), services(s.grace)
-	snapshot := &health.Snapshot{Time: now.Add(-time.Hour)}
+	var results []health.Result
 	var events []event
 	for i, svc := range all {
 		began := now
@@ -30,23 +30,20 @@ func (s scenario) remembered() (*health.Snapshot, *past.History) {
 				events = append(events, event{i, now.Add(-step.ago), step.fault})
 			}
 		}
-		snapshot.Results = append(snapshot.Results, health.NewResult(svc, began))
+		results = append(results, health.NewResult(svc, began))
 	}
 	slices.SortStableFunc(events, func(a, b event) int { return a.at.Compare(b.at) })
-	snapshot = snapshot.At(snapshot.Time)
 	told := past.New(all)
-	told.Observe(snapshot)
+	latest := now.Add(-time.Hour)
+	told.Observe(health.NewView(latest, results, health.NoOverride, false))
 	for n, e := range events {
-		next := snapshot.At(e.at)
-		next.Time = e.at
 		o := outcome(all[e.service].Name, e.at, e.fault)
 		o.Observation.Latency += o.Observation.Latency * time.Duration(n*7%11) / 10
-		next.Results[e.service] = next.Results[e.service].Next(o)
-		told.Observe(next)
-		snapshot = next
+		results[e.service] = results[e.service].Next(o)
+		latest = e.at
+		told.Observe(health.NewView(latest, results, health.NoOverride, false))
 	}
-	last := snapshot.At(now)
-	last.Override, last.Draining = s.override, s.draining
+	last := health.NewView(latest, results, s.override, s.draining).At(now)
 	told.Observe(last)
 	return last, told
 }
@@ -56,8 +53,8 @@ const instance = "api-7c9f4-x2lqz"
 
 // handler serves the scenario with the page.
 func (s scenario) handler(details server.Details) *server.Handler {
-	snapshot, told := s.remembered()
-	return server.NewHandler(&source{snapshot, s.idle}, server.Options{
+	last, told := s.remembered()
+	return server.NewHandler(&source{last, s.idle}, server.Options{
 		Details: details, History: told, Page: true, Instance: instance, Version: "v1.2.3",
 		Token: func() string { return token },
 	})

@@ -199,45 +199,44 @@ func (c *counting) Samples(service string, since time.Time) []health.Sample {
 	return c.History.Samples(service, since)
 }
 
-// TestPastBetween has a reader come between the monitor, which shows its latest
-// snapshot first, and the history, which is told of it next: the result must be there
-// once the handler is told as well.
+// TestPastBetween has a reader come between the monitor, which shows its latest view
+// first, and the handler, which is told of it next: once it is, the history has the
+// result, with nobody else to tell it.
 func TestPastBetween(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		snapshot, told := anHour().remembered()
-		monitor := &source{snapshot: snapshot}
+		last, told := anHour().remembered()
+		monitor := &source{view: last}
 		h := server.NewHandler(monitor, server.Options{Details: server.Full, History: told, Page: true})
 		advance(time.Second)
-		next := snapshot.At(time.Now())
-		next.Time = time.Now()
-		next.Results[0] = next.Results[0].Next(outcome("database", next.Time, nil))
-		monitor.snapshot = next
+		results := slices.Clone(last.Results())
+		results[0] = results[0].Next(outcome("database", time.Now(), nil))
+		next := health.NewView(time.Now(), results, health.NoOverride, false)
+		monitor.view = next
 		getPast(t, h, "")
 		getPage(t, h)
-		told.Observe(next)
 		h.Publish(next)
 		if n := len(getPast(t, h, "").Services["database"].Results); n != 721 {
 			t.Errorf("%d results, want the newest among them", n)
 		}
 		if page := legible(t, getPage(t, h).Bytes()); !strings.Contains(page, "Last checked just now") {
-			t.Errorf("the page is that of the old snapshot:\n%s", page)
+			t.Errorf("the page is that of the old view:\n%s", page)
 		}
 	})
 }
 
-// What was made for a reader is not kept when another snapshot is there: it is large,
+// What was made for a reader is not kept when another view is there: it is large,
 // and nobody may ask again.
 func TestPastForgotten(t *testing.T) {
 	t.Parallel()
-	snapshot, told := scenarios["healthy"].remembered()
-	h := server.NewHandler(&source{snapshot: snapshot}, server.Options{Details: server.Full, History: told, Page: true})
+	last, told := scenarios["healthy"].remembered()
+	h := server.NewHandler(&source{view: last}, server.Options{Details: server.Full, History: told, Page: true})
 	getPast(t, h, "")
 	getPage(t, h)
 	if !h.Keeps() {
 		t.Error("nothing is kept for the next reader")
 	}
-	next := *snapshot
+	next := *last
 	if h.Publish(&next); h.Keeps() {
 		t.Error("what is out of date is kept")
 	}
@@ -249,21 +248,21 @@ func TestPastOddName(t *testing.T) {
 	const odd = "a\x01\"\U0001f600"
 	svc := services(0)[0]
 	svc.Name = odd
-	s := &health.Snapshot{Time: time.Now(), Results: []health.Result{health.NewResult(svc, time.Now())}}
-	h := server.NewHandler(&source{snapshot: s}, server.Options{Details: server.Full, History: past.New([]*health.Service{svc})})
+	v := health.NewView(time.Now(), []health.Result{health.NewResult(svc, time.Now())}, health.NoOverride, false)
+	h := server.NewHandler(&source{view: v}, server.Options{Details: server.Full, History: past.New([]*health.Service{svc})})
 	if _, ok := getPast(t, h, "").Services[odd]; !ok {
 		t.Error("the service is not there by its name")
 	}
 }
 
-// TestMadeOnce asks a lot of one snapshot: the past is looked at once for all of
+// TestMadeOnce asks a lot of one view: the past is looked at once for all of
 // /health/history, and once a second for the page.
 func TestMadeOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		snapshot, told := anHour().remembered()
+		last, told := anHour().remembered()
 		c := &counting{History: told}
-		h := server.NewHandler(&source{snapshot: snapshot}, server.Options{Details: server.Full, History: c, Page: true})
+		h := server.NewHandler(&source{view: last}, server.Options{Details: server.Full, History: c, Page: true})
 		if c.looks != 0 {
 			t.Errorf("%d looks before anybody asked", c.looks)
 		}

@@ -26,26 +26,26 @@ func httpCode(ok bool) int {
 	return http.StatusServiceUnavailable
 }
 
-func renderHealth(s *health.Snapshot, d Details) (int, object) {
+func renderHealth(v *health.View, d Details) (int, object) {
 	var services, details object
-	for _, r := range s.Results {
+	for _, r := range v.Results() {
 		services = append(services, member{r.Service.Name, r.Status.String()})
 		if d != Off {
 			details = append(details, member{r.Service.Name, serviceDetails(r, d)})
 		}
 	}
-	ok := s.Status() != health.Unhealthy
+	ok := v.Status() != health.Unhealthy
 	return httpCode(ok), object{
 		{"success", ok},
-		{"status", s.Status().String()},
+		{"status", v.Status().String()},
 		{"services", services},
 		{"details", details},
-		{"timestamp", stamp(s.Time)},
-		{"check_duration_ms", millis(s.CheckDuration())},
+		{"timestamp", stamp(v.Time())},
+		{"check_duration_ms", millis(v.CheckDuration())},
 	}
 }
 
-func renderService(s *health.Snapshot, r health.Result, d Details) (int, object) {
+func renderService(v *health.View, r health.Result, d Details) (int, object) {
 	var details object
 	if d != Off {
 		details = serviceDetails(r, d)
@@ -54,7 +54,7 @@ func renderService(s *health.Snapshot, r health.Result, d Details) (int, object)
 		{"success", r.OK()},
 		{"status", r.Status.String()},
 		{"details", details},
-		{"timestamp", stamp(s.Time)},
+		{"timestamp", stamp(v.Time())},
 	}
 }
 
@@ -120,17 +120,17 @@ func humanBytes(n float64) string {
 	return fmt.Sprintf("%.2f%c", n, units[0])
 }
 
-func renderReady(s *health.Snapshot, d Details) (int, object) {
-	ready := s.Readiness()
+func renderReady(v *health.View, d Details) (int, object) {
+	ready := v.Readiness()
 	status := "not_ready"
 	if ready.Ready {
 		status = "ready"
 	}
 	o := object{{"status", status}}
-	if db, ok := s.Service("database"); ok {
+	if db, ok := v.Service("database"); ok {
 		o = append(o, member{"database", db.Status.String()})
 	}
-	o = append(o, member{"timestamp", stamp(s.Time)})
+	o = append(o, member{"timestamp", stamp(v.Time())})
 	if details := causeDetails(ready.Causes, d); len(details) > 0 {
 		o = append(o, member{"details", details})
 	}
@@ -152,10 +152,10 @@ func causeDetails(causes []health.Cause, d Details) object {
 	return o
 }
 
-func renderLive(s *health.Snapshot, _ Details) (int, object) {
-	return http.StatusOK, object{{"status", "alive"}, {"timestamp", stamp(s.Time)}}
+func renderLive(v *health.View, _ Details) (int, object) {
+	return http.StatusOK, object{{"status", "alive"}, {"timestamp", stamp(v.Time())}}
 }
 
-func renderDead(s *health.Snapshot, _ Details) (int, object) {
-	return http.StatusServiceUnavailable, object{{"status", "not_alive"}, {"timestamp", stamp(s.Time)}}
+func renderDead(v *health.View, _ Details) (int, object) {
+	return http.StatusServiceUnavailable, object{{"status", "not_alive"}, {"timestamp", stamp(v.Time())}}
 }

@@ -97,7 +97,7 @@ func answerTo(t *testing.T, c net.Conn) int {
 
 const aRequest = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
-func healthy() http.Handler { return newHandler(allWell().snapshot(0), server.Full) }
+func healthy() http.Handler { return newHandler(allWell().view(0), server.Full) }
 
 func TestListen(t *testing.T) {
 	t.Parallel()

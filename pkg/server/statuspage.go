@@ -46,7 +46,7 @@ var (
 const pageAge = time.Second
 
 // statusPage is the page for people at /. It is rendered when somebody asks, at most
-// once a second and once a snapshot, and shows what anonymous readers may see. Each
+// once per second and once per view, and shows what anonymous readers may see. Each
 // rendering tells another moment, by which the script knows it from a repeated one.
 type statusPage struct {
 	source  Source
@@ -59,7 +59,7 @@ type statusPage struct {
 // pageLinks are relative, so that the page works below any path of a proxy.
 type pageLinks struct{ Style, Script, Icon string }
 
-func newStatusPage(source Source, options Options, published *atomic.Pointer[health.Snapshot]) *statusPage {
+func newStatusPage(source Source, options Options, published *atomic.Pointer[health.View]) *statusPage {
 	p := &statusPage{source: source, options: options, files: map[string]*answer{}}
 	p.links = pageLinks{
 		Style:  p.addFile("page.css", "text/css; charset=utf-8", pageCSS),
@@ -96,13 +96,13 @@ func (p *statusPage) serve(w http.ResponseWriter, r *http.Request, path string) 
 	return true
 }
 
-func (p *statusPage) render(s *health.Snapshot, now time.Time) (page *answer, until time.Time) {
-	s = s.At(now)
+func (p *statusPage) render(v *health.View, now time.Time) (page *answer, until time.Time) {
+	v = v.At(now)
 	until = now.Add(pageAge)
-	if t := s.Until(); !t.IsZero() && t.Before(until) {
+	if t := v.Until(); !t.IsZero() && t.Before(until) {
 		until = t
 	}
 	var body bytes.Buffer
-	_ = p.view(s, now).markup().Render(&body) // a buffer takes everything
+	_ = p.view(v, now).markup().Render(&body) // a buffer takes everything
 	return newAnswer(http.StatusOK, contentHTML, body.Bytes()), until
 }

@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -27,7 +28,7 @@ func wantCode(t *testing.T, h http.Handler, target string, want int) {
 func TestStaleOnTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := allWell().snapshot(0) // the latest check ended a second ago
+		s := allWell().view(0) // the latest check ended a second ago
 		h := newHandler(s, server.Full)
 		advance(2*5*time.Second + 2*time.Second - time.Second)
 		wantCode(t, h, "/health", 200)
@@ -52,19 +53,17 @@ func TestStaleOnTime(t *testing.T) {
 func TestStaleWhileOthersPublish(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		monitor := &source{snapshot: allWell().snapshot(0)}
+		monitor := &source{view: allWell().view(0)}
 		h := server.NewHandler(monitor, server.Options{Details: server.Full})
 		advance(11*time.Second + 1)
 		wantCode(t, h, "/health/database", 503)
 
-		next := *monitor.snapshot
-		next.Time = time.Now()
-		next.Results = append([]health.Result{}, next.Results...)
-		for i, r := range next.Results[1:] {
-			next.Results[i+1] = r.Next(outcome(r.Service.Name, next.Time, nil))
+		now, results := time.Now(), slices.Clone(monitor.view.Results())
+		for i, r := range results[1:] {
+			results[i+1] = r.Next(outcome(r.Service.Name, now, nil))
 		}
-		monitor.snapshot = &next
-		h.Publish(&next)
+		monitor.view = health.NewView(now, results, health.NoOverride, false)
+		h.Publish(monitor.view)
 		wantCode(t, h, "/health/redis", 200)
 		wantCode(t, h, "/health/database", 503)
 		wantCode(t, h, "/health", 503)
@@ -75,7 +74,7 @@ func TestGraceEndsOnTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		// Unhealthy since the second failure, five seconds ago.
-		s := allWell().but("database", failing(10*time.Second, fault(health.Refused))).snapshot(10 * time.Second)
+		s := allWell().but("database", failing(10*time.Second, fault(health.Refused))).view(10 * time.Second)
 		h := newHandler(s, server.Full)
 		advance(5 * time.Second)
 		wantCode(t, h, "/health/ready", 200)
@@ -89,9 +88,9 @@ func TestGraceEndsOnTime(t *testing.T) {
 func TestLive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		monitor := &source{snapshot: history{
+		monitor := &source{view: history{
 			"database": failing(30*time.Second, fault(health.Timeout)), "redis": steadily(fault(health.Panic)),
-		}.snapshot(0)}
+		}.view(0)}
 		h := server.NewHandler(monitor, server.Options{Details: server.Full})
 		advance(time.Hour)
 		for _, test := range []struct {

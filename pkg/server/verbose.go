@@ -11,12 +11,12 @@ import (
 // The plain-text form of ?verbose is that of Kubernetes' own health endpoints: a
 // line a check and a last line with the outcome.
 
-func verboseHealth(s *health.Snapshot, d Details) (int, string) {
+func verboseHealth(v *health.View, d Details) (int, string) {
 	var b strings.Builder
-	for _, r := range s.Results {
+	for _, r := range v.Results() {
 		b.WriteString(verboseLine(r, d))
 	}
-	return outcome(&b, "health", s.Status() != health.Unhealthy)
+	return outcome(&b, "health", v.Status() != health.Unhealthy)
 }
 
 func verboseService(r health.Result, d Details) (int, string) {
@@ -44,20 +44,20 @@ func withheld(reason health.Reason, d Details) string {
 	return string(reason)
 }
 
-func verboseReady(s *health.Snapshot, d Details) (int, string) {
-	ready := s.Readiness()
+func verboseReady(v *health.View, d Details) (int, string) {
+	ready := v.Readiness()
 	causes := map[string]health.Cause{}
 	for _, c := range ready.Causes {
 		causes[c.Source] = c
 	}
 	var b strings.Builder
-	for _, r := range s.Results {
+	for _, r := range v.Results() {
 		b.WriteString(readyLine(r, causes, d))
 	}
-	if s.Override != health.NoOverride {
-		fmt.Fprintf(&b, "%soverride %s\n", sign(s.Override == health.OverrideReady), s.Override)
+	if v.Override() != health.NoOverride {
+		fmt.Fprintf(&b, "%soverride %s\n", sign(v.Override() == health.OverrideReady), v.Override())
 	}
-	if s.Draining {
+	if v.Draining() {
 		b.WriteString("[-]shutdown in progress\n")
 	}
 	return outcome(&b, "ready", ready.Ready)
@@ -78,11 +78,11 @@ func readyLine(r health.Result, causes map[string]health.Cause, d Details) strin
 	}
 }
 
-func verboseLive(*health.Snapshot, Details) (int, string) {
+func verboseLive(*health.View, Details) (int, string) {
 	return http.StatusOK, "[+]scheduler ok\nlive check passed\n"
 }
 
-func verboseDead(*health.Snapshot, Details) (int, string) {
+func verboseDead(*health.View, Details) (int, string) {
 	return http.StatusServiceUnavailable, "[-]scheduler failed: it has not run for too long\nlive check failed\n"
 }
 

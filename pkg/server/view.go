@@ -43,42 +43,42 @@ var states = map[string]state{
 
 func stateOf(s health.Status) state { return states[s.String()] }
 
-func (p *statusPage) view(s *health.Snapshot, now time.Time) *pageView {
+func (p *statusPage) view(v *health.View, now time.Time) *pageView {
 	since := now.Add(-pastSpan)
-	v := &pageView{
-		pageLinks: p.links, AsOf: newMoment(now, now), Latest: newMoment(s.Time, now), Details: p.options.Details,
-		Ready: newReadyView(s, p.options.Details),
+	page := &pageView{
+		pageLinks: p.links, AsOf: newMoment(now, now), Latest: newMoment(v.Time(), now), Details: p.options.Details,
+		Ready: newReadyView(v, p.options.Details),
 	}
 	if p.options.Details == Full {
-		v.Whose = strings.TrimSpace(p.options.Instance + " " + p.options.Version)
+		page.Whose = strings.TrimSpace(p.options.Instance + " " + p.options.Version)
 	}
-	v.State, v.Summary = overall(s)
+	page.State, page.Summary = overall(v)
 	if idle := p.source.Idle(); idle > deadAfter {
-		v.Stopped = spanText(idle)
+		page.Stopped = spanText(idle)
 	}
-	samples := make([][]health.Sample, len(s.Results))
-	for i, r := range s.Results {
+	samples := make([][]health.Sample, len(v.Results()))
+	for i, r := range v.Results() {
 		samples[i] = p.options.History.Samples(r.Service.Name, since)
 	}
 	axis := newAxis(samples, now)
-	v.Span = spanText(axis.span)
-	for i, r := range s.Results {
-		v.Services = append(v.Services, newServiceView(r, samples[i], axis, p.options.Details))
+	page.Span = spanText(axis.span)
+	for i, r := range v.Results() {
+		page.Services = append(page.Services, newServiceView(r, samples[i], axis, p.options.Details))
 	}
-	v.Changes = p.changes(s, since, now)
-	v.Earlier = max(0, len(v.Changes)-maxChangesShown)
-	v.Changes = v.Changes[:len(v.Changes)-v.Earlier]
-	return v
+	page.Changes = p.changes(v, since, now)
+	page.Earlier = max(0, len(page.Changes)-maxChangesShown)
+	page.Changes = page.Changes[:len(page.Changes)-page.Earlier]
+	return page
 }
 
 // overall puts /health into words. While nothing but first results are missing it is
 // starting, which /health calls unhealthy.
-func overall(s *health.Snapshot) (state, string) {
+func overall(v *health.View) (state, string) {
 	names := map[health.Status][]string{}
-	for _, r := range s.Results {
+	for _, r := range v.Results() {
 		names[r.Status] = append(names[r.Status], title(r.Service.Name))
 	}
-	status, waiting := s.Status(), names[health.Unknown]
+	status, waiting := v.Status(), names[health.Unknown]
 	if len(waiting) > 0 && len(names[health.Unhealthy]) == 0 {
 		text := "Waiting for the first result of " + enumerate(waiting)
 		if status == health.Unhealthy {
@@ -114,23 +114,23 @@ type readyView struct {
 
 type causeView struct{ Source, Text string }
 
-func newReadyView(s *health.Snapshot, d Details) readyView {
-	ready := s.Readiness()
-	v := readyView{State: states["not_ready"], Text: "This Pod should receive no traffic."}
+func newReadyView(v *health.View, d Details) readyView {
+	ready := v.Readiness()
+	view := readyView{State: states["not_ready"], Text: "This Pod should receive no traffic."}
 	if ready.Ready {
-		v = readyView{State: states["ready"], Text: "This Pod may receive traffic."}
+		view = readyView{State: states["ready"], Text: "This Pod may receive traffic."}
 	}
 	for _, c := range ready.Causes {
 		switch {
 		case c.Ours() || d == Full:
-			v.Causes = append(v.Causes, causeView{title(c.Source), c.Message})
+			view.Causes = append(view.Causes, causeView{title(c.Source), c.Message})
 		case d == Safe && c.Grace:
-			v.Causes = append(v.Causes, causeView{title(c.Source), c.Reason.Message() + "; ready under its grace"})
+			view.Causes = append(view.Causes, causeView{title(c.Source), c.Reason.Message() + "; ready under its grace"})
 		case d == Safe:
-			v.Causes = append(v.Causes, causeView{title(c.Source), c.Reason.Message()})
+			view.Causes = append(view.Causes, causeView{title(c.Source), c.Reason.Message()})
 		}
 	}
-	return v
+	return view
 }
 
 // changeView is one line of the timeline.
@@ -147,7 +147,7 @@ type changeView struct {
 }
 
 // changes returns those of all services and of readiness, the latest first.
-func (p *statusPage) changes(s *health.Snapshot, since, now time.Time) []changeView {
+func (p *statusPage) changes(current *health.View, since, now time.Time) []changeView {
 	var views []changeView
 	add := func(name, subject string) {
 		for _, c := range p.options.History.Changes(name, since) {
@@ -164,7 +164,7 @@ func (p *statusPage) changes(s *health.Snapshot, since, now time.Time) []changeV
 		}
 	}
 	add("", "Readiness")
-	for _, r := range s.Results {
+	for _, r := range current.Results() {
 		add(r.Service.Name, title(r.Service.Name))
 	}
 	slices.SortStableFunc(views, func(a, b changeView) int { return b.time.Compare(a.time) })

@@ -56,10 +56,10 @@ func decode(content []byte) (document, error) {
 	return d, nil
 }
 
-// encode returns the document of a snapshot.
-func encode(pod string, definitions map[string]string, s *health.Snapshot) ([]byte, error) {
+// encode returns the document of a view.
+func encode(pod string, definitions map[string]string, v *health.View) ([]byte, error) {
 	d := document{Format: format, Pod: pod, Services: make(map[string]entry)}
-	for _, r := range s.Results {
+	for _, r := range v.Results() {
 		e := entry{Definition: definitions[r.Service.Name], Proven: r.Proven, FailingSince: r.FailingSince().UTC().Round(0)}
 		if e.Proven || !e.FailingSince.IsZero() {
 			d.Services[r.Service.Name] = e

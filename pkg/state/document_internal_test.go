@@ -49,14 +49,14 @@ func FuzzDecode(f *testing.F) {
 func TestTheLargestDocumentIsRead(t *testing.T) {
 	t.Parallel()
 	definitions := make(map[string]string)
-	s := &health.Snapshot{}
+	var results []health.Result
 	for i := range 16 {
 		name := strings.Repeat(string(rune('a'+i)), 32)
 		definitions[name] = strings.Repeat("d", 32)
 		svc := &health.Service{Name: name, Restored: health.Restored{Proven: true, FailingSince: time.Unix(1, 1)}}
-		s.Results = append(s.Results, health.NewResult(svc, time.Now()))
+		results = append(results, health.NewResult(svc, time.Now()))
 	}
-	content, err := encode(strings.Repeat("p", 253), definitions, s)
+	content, err := encode(strings.Repeat("p", 253), definitions, health.NewView(time.Time{}, results, health.NoOverride, false))
 	if err != nil || len(content) > maxSize/2 {
 		t.Fatalf("%d bytes, %v", len(content), err)
 	}
@@ -74,7 +74,7 @@ func TestFrozenDiskIsAbandoned(t *testing.T) {
 		k := &Keeper{Path: "/state", read: make(chan struct{})} // the read never comes back
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- k.Start(ctx, make(chan *health.Snapshot)) }()
+		go func() { done <- k.Start(ctx, make(chan *health.View)) }()
 		synctest.Wait()
 		cancel()
 		begin := time.Now()

@@ -88,7 +88,7 @@ func (k *Keeper) restore(content []byte, err error) map[string]health.Restored {
 // Start writes the file whenever what it says changes, until ctx is done and the
 // latest state is written. It returns nil, or an error where a write has still not
 // come back a second after ctx was done.
-func (k *Keeper) Start(ctx context.Context, updates <-chan *health.Snapshot) error {
+func (k *Keeper) Start(ctx context.Context, updates <-chan *health.View) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -109,19 +109,19 @@ func (k *Keeper) Start(ctx context.Context, updates <-chan *health.Snapshot) err
 	}
 }
 
-func (k *Keeper) keep(ctx context.Context, updates <-chan *health.Snapshot) {
+func (k *Keeper) keep(ctx context.Context, updates <-chan *health.View) {
 	<-k.read // a disk that answers no read gets no write either
-	var s *health.Snapshot
+	var v *health.View
 	for {
 		select {
-		case s = <-updates:
+		case v = <-updates:
 		case <-ctx.Done():
 		}
 		for len(updates) > 0 {
-			s = <-updates
+			v = <-updates
 		}
-		if s != nil {
-			k.save(s, time.Now())
+		if v != nil {
+			k.save(v, time.Now())
 		}
 		if ctx.Err() != nil {
 			return
@@ -129,10 +129,10 @@ func (k *Keeper) keep(ctx context.Context, updates <-chan *health.Snapshot) {
 	}
 }
 
-// save writes the state of a snapshot unless the file has it already, or the same
+// save writes the state of a view unless the file has it already, or the same
 // was tried a moment ago.
-func (k *Keeper) save(s *health.Snapshot, now time.Time) {
-	content, err := encode(k.Pod, k.Definitions, s)
+func (k *Keeper) save(v *health.View, now time.Time) {
+	content, err := encode(k.Pod, k.Definitions, v)
 	if err == nil {
 		again := bytes.Equal(content, k.attempted) && now.Sub(k.attempt) < retryDelay
 		if bytes.Equal(content, k.written) || again {

@@ -54,22 +54,22 @@ func keeper(path string, log *logged, names ...string) *state.Keeper {
 	return k
 }
 
-// snapshot is one of services that were restored in this way, with no result yet.
-func snapshot(known map[string]health.Restored) *health.Snapshot {
-	s := &health.Snapshot{Time: epoch}
+// view is one of services that were restored in this way, with no result yet.
+func view(known map[string]health.Restored) *health.View {
+	var results []health.Result
 	for name, r := range known {
 		svc := &health.Service{Name: name, Interval: time.Second, Timeout: time.Second, Restored: r}
-		s.Results = append(s.Results, health.NewResult(svc, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)))
+		results = append(results, health.NewResult(svc, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)))
 	}
-	return s
+	return health.NewView(epoch, results, health.NoOverride, false)
 }
 
-// keep has one process write the snapshots.
-func keep(t interface{ Fatal(...any) }, k *state.Keeper, snapshots ...*health.Snapshot) map[string]health.Restored {
+// keep has one process write the views.
+func keep(t interface{ Fatal(...any) }, k *state.Keeper, views ...*health.View) map[string]health.Restored {
 	known := k.Restore()
-	updates := make(chan *health.Snapshot, len(snapshots))
-	for _, s := range snapshots {
-		updates <- s
+	updates := make(chan *health.View, len(views))
+	for _, v := range views {
+		updates <- v
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // it still writes the latest one
@@ -96,7 +96,7 @@ func TestWriteRestartRead(t *testing.T) {
 			want[name] = r
 		}
 		var log logged
-		if known := keep(t, keeper(path, &log, names...), snapshot(nil), snapshot(want)); len(known) > 0 {
+		if known := keep(t, keeper(path, &log, names...), view(nil), view(want)); len(known) > 0 {
 			t.Fatalf("a new Pod inherits %v", known)
 		}
 		next := keeper(path, &log, names...)
@@ -128,8 +128,8 @@ func TestRemovedServiceIsForgotten(t *testing.T) {
 	t.Parallel()
 	path, log := filepath.Join(t.TempDir(), "state"), &logged{}
 	both := map[string]health.Restored{"database": {Proven: true}, "redis": {Proven: true}}
-	keep(t, keeper(path, log, "database", "redis"), snapshot(both))
-	known := keep(t, keeper(path, log, "database"), snapshot(map[string]health.Restored{"database": {Proven: true}}))
+	keep(t, keeper(path, log, "database", "redis"), view(both))
+	known := keep(t, keeper(path, log, "database"), view(map[string]health.Restored{"database": {Proven: true}}))
 	if len(known) != 1 {
 		t.Errorf("restored %v", known)
 	}
@@ -180,7 +180,7 @@ func TestHostileFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			now := map[string]health.Restored{"database": {Proven: true, FailingSince: epoch}}
-			known := keep(t, keeper(path, log, "database"), snapshot(now))
+			known := keep(t, keeper(path, log, "database"), view(now))
 			if (c.warns == "") != known["database"].Proven {
 				t.Errorf("restored %v", known)
 			}
@@ -205,12 +205,12 @@ func TestPartialWriteIsNotRead(t *testing.T) {
 	t.Parallel()
 	path, log := filepath.Join(t.TempDir(), "state"), &logged{}
 	want := map[string]health.Restored{"database": {Proven: true}}
-	keep(t, keeper(path, log, "database"), snapshot(want))
+	keep(t, keeper(path, log, "database"), view(want))
 	if err := os.WriteFile(path+".new", []byte(`{"format":1,"po`), 0o400); err != nil {
 		t.Fatal(err)
 	}
 	want2 := map[string]health.Restored{"database": {Proven: true, FailingSince: epoch}}
-	if diff := cmp.Diff(want, keep(t, keeper(path, log, "database"), snapshot(want2))); diff != "" {
+	if diff := cmp.Diff(want, keep(t, keeper(path, log, "database"), view(want2))); diff != "" {
 		t.Errorf("restored (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(want2, keeper(path, log, "database").Restore()); diff != "" {
@@ -223,7 +223,7 @@ func TestPartialWriteIsNotRead(t *testing.T) {
 }
 
 // A folder that takes no file costs one line in the log, and another when it does
-// again: the same state is tried again, though not with every snapshot.
+// again: the same state is tried again, though not with every view.
 func TestUnwritableFolder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -233,11 +233,11 @@ func TestUnwritableFolder(t *testing.T) {
 		if known := k.Restore(); known != nil {
 			t.Fatalf("restored %v", known)
 		}
-		updates := make(chan *health.Snapshot)
+		updates := make(chan *health.View)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- k.Start(ctx, updates) }()
-		proven := snapshot(map[string]health.Restored{"database": {Proven: true}})
+		proven := view(map[string]health.Restored{"database": {Proven: true}})
 		for range 30 {
 			updates <- proven
 			time.Sleep(time.Second)
@@ -268,7 +268,7 @@ func TestUnwritableFolder(t *testing.T) {
 func TestUnchangedStateIsNotWritten(t *testing.T) {
 	t.Parallel()
 	path, log := filepath.Join(t.TempDir(), "state"), &logged{}
-	same := snapshot(map[string]health.Restored{"database": {Proven: true}})
+	same := view(map[string]health.Restored{"database": {Proven: true}})
 	keep(t, keeper(path, log, "database"), same)
 	before, err := os.Stat(path)
 	if err != nil {

@@ -31,13 +31,12 @@ func TestFifthServiceInOneFile(t *testing.T) {
 	}
 	monitor := health.NewMonitor([]*health.Service{mail})
 	handler := server.NewHandler(monitor, server.Options{Details: server.Full})
-	prom := metrics.New(metrics.BuildInfo{Version: "test"}, monitor.Snapshot, slog.New(slog.DiscardHandler))
-	monitor.Subscribe(handler.Publish)
-	monitor.Subscribe(prom.Observe)
+	prom := metrics.New(metrics.BuildInfo{Version: "test"}, monitor.View, slog.New(slog.DiscardHandler))
+	monitor.Subscribe(handler.Publish, prom.Observe)
 	updates := monitor.Updates()
 	watch(t, monitor)
-	for s := range updates {
-		if s.Results[0].Checks > 0 {
+	for v := range updates {
+		if v.Results()[0].Checks > 0 {
 			break
 		}
 	}

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/reims/reims-health/pkg/health"
@@ -33,39 +35,38 @@ func TestStatus(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := &health.Snapshot{Results: []health.Result{
+			v := health.NewView(at(3), []health.Result{
 				final(service("a", policy(health.Ignore, 0)), tt.ignore),
 				final(service("b", policy(health.Strict, time.Hour)), tt.strict),
 				final(service("c", policy(health.Startup, 0)), tt.startup),
-			}, Override: health.OverrideReady}
-			same(t, "status", s.Status(), tt.want)
+			}, health.OverrideReady, false)
+			same(t, "status", v.Status(), tt.want)
 		})
 	}
-	same(t, "status of no service", (&health.Snapshot{}).Status(), health.Healthy)
+	same(t, "status of no service", reading(epoch).Status(), health.Healthy)
 }
 
-func TestSnapshotLooksUp(t *testing.T) {
+func TestViewLooksUp(t *testing.T) {
 	t.Parallel()
 	slow := outcome('H', at(1))
 	slow.Started = slow.Finished.Add(-time.Second)
-	s := &health.Snapshot{Results: []health.Result{
+	v := reading(at(1),
 		final(service("a"), "U"),
 		health.NewResult(service("b"), epoch).Next(slow),
-		final(service("c"), ""),
-	}}
-	r, ok := s.Service("b")
+		final(service("c"), ""))
+	r, ok := v.Service("b")
 	same(t, "found", ok, true)
 	same(t, "its status", r.Status, health.Healthy)
-	_, ok = s.Service("d")
+	_, ok = v.Service("d")
 	same(t, "found what is not there", ok, false)
-	same(t, "longest check", s.CheckDuration(), time.Second)
+	same(t, "longest check", v.CheckDuration(), time.Second)
 }
 
-func TestAtLeavesTheSnapshotAlone(t *testing.T) {
+func TestAtLeavesTheViewAlone(t *testing.T) {
 	t.Parallel()
-	s := &health.Snapshot{Results: []health.Result{final(service("a"), "H")}}
-	same(t, "later", s.At(at(100)).Results[0].Status, health.Unhealthy)
-	same(t, "the original", s.Results[0].Status, health.Healthy)
+	v := reading(at(1), final(service("a"), "H"))
+	same(t, "later", v.At(at(100)).Results()[0].Status, health.Unhealthy)
+	same(t, "the original", v.Results()[0].Status, health.Healthy)
 }
 
 // The contract's sentences on the overall status and on readiness, written as they
@@ -73,14 +74,14 @@ func TestAtLeavesTheSnapshotAlone(t *testing.T) {
 func TestVerdictsAgreeWithTheContract(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		read := drawSnapshot(t)
+		read := drawView(t)
 		overall, ready := "healthy", true
-		for _, r := range read.s.Results {
+		for _, r := range read.Results() {
 			if r.Status != health.Healthy {
 				overall = "degraded"
 			}
 		}
-		for _, r := range read.s.Results {
+		for _, r := range read.Results() {
 			down := r.Status == health.Unhealthy
 			if p := r.Service.Readiness; (p == "strict" || p == "startup") && (down || r.Status == health.Unknown) {
 				overall = "unhealthy"
@@ -93,13 +94,13 @@ func TestVerdictsAgreeWithTheContract(t *testing.T) {
 				ready = ready && r.Proven
 			}
 		}
-		if o := read.s.Override; o != "" {
+		if o := read.Override(); o != "" {
 			ready = o == "ready"
 		}
-		ready = ready && !read.s.Draining
-		got := read.s.Readiness()
-		if read.s.Status().String() != overall || got.Ready != ready {
-			t.Fatalf("got %s, ready %v; the contract says %s, %v", read.s.Status(), got.Ready, overall, ready)
+		ready = ready && !read.Draining()
+		got := read.Readiness()
+		if read.Status().String() != overall || got.Ready != ready {
+			t.Fatalf("got %s, ready %v; the contract says %s, %v", read.Status(), got.Ready, overall, ready)
 		}
 		if !got.Ready && len(got.Causes) == 0 {
 			t.Fatal("not ready without a cause")
@@ -136,16 +137,13 @@ func TestUntil(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := &health.Snapshot{Results: []health.Result{
-				final(service("db", policy(tt.policy, tt.grace)), tt.history),
-				final(service("other", timing(time.Hour, time.Second)), "H"),
-			}}
+			db := final(service("db", policy(tt.policy, tt.grace)), tt.history)
 			if tt.want == 0 {
-				s.Results = s.Results[:1]
-				same(t, "until is never", s.At(at(tt.now)).Until().IsZero(), true)
+				same(t, "until is never", reading(at(tt.now), db).Until().IsZero(), true)
 				return
 			}
-			same(t, "until", s.At(at(tt.now)).Until(), at(tt.want))
+			other := final(service("other", timing(time.Hour, time.Second)), "H")
+			same(t, "until", reading(at(tt.now), db, other).Until(), at(tt.want))
 		})
 	}
 }
@@ -155,11 +153,11 @@ func TestUntil(t *testing.T) {
 func TestUntilIsExact(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		read := drawSnapshot(t)
-		until := read.s.Until()
+		read := drawView(t)
+		until := read.Until()
 		if until.IsZero() {
-			if later := read.s.At(read.now.Add(1e6 * time.Hour)); view(later) != view(read.s) {
-				t.Fatalf("nothing was to change, yet\n%s\nturned into\n%s", view(read.s), view(later))
+			if later := again(read.View, read.now.Add(1e6*time.Hour)); told(later) != told(read.View) {
+				t.Fatalf("nothing was to change, yet\n%s\nturned into\n%s", told(read.View), told(later))
 			}
 			return
 		}
@@ -168,42 +166,49 @@ func TestUntilIsExact(t *testing.T) {
 			t.Fatalf("until %s is over at %s", until, read.now)
 		}
 		moment := read.now.Add(rapid.OneOf(rapid.Just(span), ofDuration(0, span)).Draw(t, "moment"))
-		if then := read.s.At(moment); view(then) != view(read.s) {
-			t.Fatalf("%s before %s\n%s\nis already\n%s", until.Sub(moment), until, view(read.s), view(then))
+		if then := again(read.View, moment); told(then) != told(read.View) {
+			t.Fatalf("%s before %s\n%s\nis already\n%s", until.Sub(moment), until, told(read.View), told(then))
 		}
-		for _, r := range read.s.Results {
+		if read.At(moment) != read.View {
+			t.Fatalf("%s before %s another view is made", until.Sub(moment), until)
+		}
+		for _, r := range read.Results() {
 			if r.Expires().Equal(until) {
 				return
 			}
 		}
-		if past := read.s.At(until.Add(1)); view(past) == view(read.s) {
-			t.Fatalf("nothing changed past %s:\n%s", until, view(past))
+		if past := read.At(until.Add(1)); told(past) == told(read.View) {
+			t.Fatalf("nothing changed past %s:\n%s", until, told(past))
 		}
 	})
 }
 
-// view is what readers of a snapshot are told.
-func view(s *health.Snapshot) string {
+// again is what a view holds, read anew at a moment.
+func again(v *health.View, now time.Time) *health.View {
+	return health.NewView(now, v.Results(), v.Override(), v.Draining())
+}
+
+// told is what readers of a view are told.
+func told(v *health.View) string {
 	var b strings.Builder
-	for _, r := range s.Results {
+	for _, r := range v.Results() {
 		fmt.Fprintln(&b, r.Service.Name, r.Status, r.Reason(), r.Message(), r.Since)
 	}
-	ready := s.Readiness()
-	fmt.Fprintln(&b, s.Status(), ready.Ready, ready.Causes)
+	ready := v.Readiness()
+	fmt.Fprintln(&b, v.Status(), ready.Ready, ready.Causes)
 	return b.String()
 }
 
-// reading is a snapshot as it is read at a moment.
-type reading struct {
-	s   *health.Snapshot
+// taken is a view and the moment at which it was taken.
+type taken struct {
+	*health.View
 	now time.Time
 }
 
-func drawSnapshot(t *rapid.T) reading {
-	s := &health.Snapshot{
-		Override: rapid.SampledFrom([]health.Override{"", "", "", "ready", "not_ready"}).Draw(t, "override"),
-		Draining: rapid.SampledFrom([]bool{false, false, false, true}).Draw(t, "draining"),
-	}
+func drawView(t *rapid.T) taken {
+	override := rapid.SampledFrom([]health.Override{"", "", "", "ready", "not_ready"}).Draw(t, "override")
+	draining := rapid.SampledFrom([]bool{false, false, false, true}).Draw(t, "draining")
+	var results []health.Result
 	latest := epoch
 	for i := range rapid.IntRange(0, 4).Draw(t, "services") {
 		svc := drawService(t, fmt.Sprint("service", i))
@@ -215,22 +220,65 @@ func drawSnapshot(t *rapid.T) reading {
 		if now.After(latest) {
 			latest = now
 		}
-		s.Results = append(s.Results, r)
+		results = append(results, r)
 	}
-	return read(t, s, latest)
+	now := drawMoment(t, results, latest)
+	return taken{health.NewView(now, results, override, draining), now}
 }
 
-// read reads a snapshot at some moment from the latest outcome on, often one at
-// which something is about to change.
-func read(t *rapid.T, s *health.Snapshot, latest time.Time) reading {
+// drawMoment is some moment from the latest outcome on, often one at which something is
+// about to change.
+func drawMoment(t *rapid.T, results []health.Result, latest time.Time) time.Time {
 	moments := []time.Time{latest, latest.Add(ofDuration(0, 2*time.Minute).Draw(t, "later"))}
-	for _, r := range s.Results {
+	for _, r := range results {
 		for _, m := range []time.Time{r.Expires(), r.Since.Add(r.Service.ReadinessGrace)} {
 			if m.After(latest) {
 				moments = append(moments, m)
 			}
 		}
 	}
-	now := rapid.SampledFrom(moments).Draw(t, "now")
-	return reading{s.At(now), now}
+	return rapid.SampledFrom(moments).Draw(t, "now")
+}
+
+// Nothing that a monitor gives out shows a verdict past its time, whoever asks.
+func TestMonitorViewIsAged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, stop := watch(t, service("db", checkedBy(&fake{}), policy(health.Strict, 0)))
+		_ = stop()
+		published := m.View()
+		pass(22 * time.Second) // twice the interval and the timeout: its last moment
+		same(t, "at the last moment", m.View(), published)
+		pass(1)
+		same(t, "past it", verdict(m, "db"), "unhealthy stale")
+		same(t, "past it", causes(m.View().Readiness()), "not_ready db=stale")
+		same(t, "what was taken before", published.Status(), health.Healthy)
+		same(t, "who subscribes then", record(m).all()[0].Status(), health.Unhealthy)
+		same(t, "who waits for updates then", (<-m.Updates()).Status(), health.Unhealthy)
+	})
+}
+
+func TestMonitorViewAllocatesNothing(t *testing.T) { // testing.AllocsPerRun forbids parallel
+	m := health.NewMonitor(four())
+	if n := testing.AllocsPerRun(100, func() { m.View() }); n != 0 {
+		t.Errorf("%g allocations", n)
+	}
+}
+
+// Each view goes to one observer after the other, in the order of the call.
+func TestObserversAreToldInOrder(t *testing.T) {
+	t.Parallel()
+	m := health.NewMonitor(nil)
+	var told []string
+	observer := func(name string) func(*health.View) {
+		return func(v *health.View) { told = append(told, name+" "+string(v.Override())) }
+	}
+	m.Subscribe(observer("a"), observer("b"), observer("c"))
+	m.Override(health.OverrideReady)
+	m.Subscribe(observer("d"))
+	m.Override(health.OverrideNotReady)
+	want := []string{"a ", "b ", "c ", "a ready", "b ready", "c ready", "d ready", "a not_ready", "b not_ready", "c not_ready", "d not_ready"}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
 }
