@@ -1,5 +1,5 @@
-// Command reims-health watches what the REIMS API depends on, from a sidecar in
-// its Pod.
+// Command reims-health checks the services that the REIMS API depends on, from a
+// sidecar in its Pod.
 package main
 
 import (
@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/reims/reims-health/pkg/cli"
 )
 
 // Set by the build, with -ldflags -X.
@@ -18,7 +20,7 @@ var (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal kills
-	code := run(ctx, os.Args[1:], os.Stdout, standardError())
+	code := cli.Run(ctx, os.Args[1:], os.Stdout, cli.StandardError(), cli.Build{Version: version, Commit: commit})
 	stop()
 	os.Exit(code)
 }

@@ -8,6 +8,7 @@ import (
 	"text/template"
 
 	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency/registry"
 )
 
 //go:embed configuration.md.tmpl
@@ -21,7 +22,7 @@ type section struct {
 
 func sections() []section {
 	var all []section
-	for _, v := range config.Variables() {
+	for _, v := range config.Variables(registry.Services()) {
 		if len(all) == 0 || all[len(all)-1].Title != v.Section {
 			all = append(all, section{Title: v.Section})
 		}

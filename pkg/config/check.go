@@ -18,7 +18,7 @@ func (v Variable) check(text string) (string, error) {
 		return text, v.checkSecret(text)
 	}
 	if strings.ContainsFunc(text, unicode.IsControl) {
-		return "", invalid("the value holds a line break or another control character")
+		return "", Invalid("the value holds a line break or another control character")
 	}
 	switch v.field.Interface().(type) {
 	case time.Duration:
@@ -35,12 +35,12 @@ func (v Variable) check(text string) (string, error) {
 // checkSecret speaks of the value without quoting it.
 func (v Variable) checkSecret(text string) error {
 	if strings.ContainsRune(text, 0) {
-		return invalid("the value holds a NUL character")
+		return Invalid("the value holds a NUL character")
 	}
-	if v.tag.Get("format") == "" {
+	if v.format == nil {
 		return nil
 	}
-	_, err := formatOf(v.tag.Get("format")).accept(text)
+	_, err := v.format.accept(text)
 	return err
 }
 
@@ -48,11 +48,11 @@ func (v Variable) checkDuration(text string) (string, error) {
 	d, err := time.ParseDuration(text)
 	switch {
 	case err != nil:
-		return "", invalid("%s is not a duration: give a number and its unit, such as 500ms, 5s or 1m", quote(text))
+		return "", Invalid("%s is not a duration: give a number and its unit, such as 500ms, 5s or 1m", Quote(text))
 	case d < 0, d == 0 && v.tag.Get("min") == "":
-		return "", invalid("%s is not %s", quote(text), strings.Replace(v.Values, "duration", "a duration", 1))
+		return "", Invalid("%s is not %s", Quote(text), strings.Replace(v.Values, "duration", "a duration", 1))
 	case d > maxDuration:
-		return "", invalid("%s is longer than 24h", quote(text))
+		return "", Invalid("%s is longer than 24h", Quote(text))
 	}
 	return d.String(), nil
 }
@@ -63,7 +63,7 @@ func (v Variable) checkInt(text string) (string, error) {
 	high, _ := strconv.Atoi(v.tag.Get("max"))
 	n, err := strconv.Atoi(text)
 	if err != nil || n < low || n > high {
-		return "", invalid("%s is not a whole number from %d to %d", quote(text), low, high)
+		return "", Invalid("%s is not a whole number from %d to %d", Quote(text), low, high)
 	}
 	return itoa(n), nil
 }
@@ -74,14 +74,14 @@ func (v Variable) checkList(text string) (string, error) {
 	for i, item := range items {
 		item = strings.TrimSpace(item)
 		if item == "" {
-			return "", invalid("%s has an empty item: separate items by one comma", quote(text))
+			return "", Invalid("%s has an empty item: separate items by one comma", Quote(text))
 		}
 		item, err := v.checkItem(item)
 		if err != nil {
 			return "", err
 		}
 		if seen[item] {
-			return "", invalid("%s is listed twice", quote(item))
+			return "", Invalid("%s is listed twice", Quote(item))
 		}
 		seen[item] = true
 		items[i] = item
@@ -90,25 +90,26 @@ func (v Variable) checkList(text string) (string, error) {
 }
 
 func (v Variable) checkItem(text string) (string, error) {
-	if words := v.tag.Get("oneof"); words != "" {
-		return oneOf(text, strings.Fields(words))
-	}
-	if format := v.tag.Get("format"); format != "" {
-		return formatOf(format).accept(text)
-	}
-	if v.field.Type() == reflect.TypeFor[Switch]() {
+	switch {
+	case v.oneof != nil:
+		return OneOf(text, v.oneof)
+	case v.format != nil:
+		return v.format.accept(text)
+	case v.field.Type() == reflect.TypeFor[Switch]():
 		return text, new(Switch).EnvDecode(text)
+	default:
+		return text, nil
 	}
-	return text, nil
 }
 
-// oneOf ignores case: LOG_LEVEL=INFO is what half the world writes.
-func oneOf(text string, words []string) (string, error) {
+// OneOf returns the word that the text is, or an [Invalid] error. It ignores case:
+// LOG_LEVEL=INFO is common.
+func OneOf(text string, words []string) (string, error) {
 	lower := strings.ToLower(text)
 	for _, word := range words {
 		if lower == word {
 			return word, nil
 		}
 	}
-	return "", invalid("%s is none of %s", quote(text), strings.Join(words, ", "))
+	return "", Invalid("%s is none of %s", Quote(text), strings.Join(words, ", "))
 }

@@ -4,7 +4,7 @@ import (
 	"log/slog"
 	"testing"
 
-	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency/ollama"
 )
 
 func TestDatabaseSSLMode(t *testing.T) {
@@ -24,7 +24,7 @@ func TestDatabaseSSLMode(t *testing.T) {
 	}
 	for _, tt := range tests {
 		c, _ := load(t, tt.environ...)
-		if got := c.DatabaseSSLMode(); got != tt.want {
+		if got := database(c).EffectiveSSLMode(c.Health.Environment); got != tt.want {
 			t.Errorf("%q: %s, want %s", tt.environ, got, tt.want)
 		}
 	}
@@ -53,11 +53,11 @@ func TestOllamaBaseURL(t *testing.T) {
 	}
 	for _, tt := range tests {
 		c, _ := load(t, "OLLAMA_HOST="+tt.host, "OLLAMA_PORT="+tt.port)
-		if got, err := c.Ollama.BaseURL(); err != nil || got.String() != tt.want {
+		if got, err := ollamaOf(c).BaseURL(); err != nil || got.String() != tt.want {
 			t.Errorf("%s and %s: %v, %v; want %s", tt.host, tt.port, got, err, tt.want)
 		}
 	}
-	if u, err := (config.Ollama{Host: "http://["}).BaseURL(); err == nil {
+	if u, err := (&ollama.Settings{Host: "http://["}).BaseURL(); err == nil {
 		t.Errorf("made %v of a bad host", u)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency/registry"
 )
 
 func TestEnvFileValues(t *testing.T) {
@@ -33,12 +34,12 @@ func TestEnvFileValues(t *testing.T) {
 	}
 	for line, want := range tests {
 		file := writeFile(t, line+"\n\n")
-		c, _, err := config.Load(config.Options{EnvFile: file})
+		c, _, err := config.Load(config.Options{Services: registry.Services(), EnvFile: file})
 		if err != nil {
 			t.Errorf("%s: %v", line, err)
 			continue
 		}
-		if got := read(t, c.Database.Password); got != want {
+		if got := read(t, database(c).Password); got != want {
 			t.Errorf("%s is %q, want %q", line, got, want)
 		}
 	}
@@ -57,7 +58,7 @@ func TestEnvFileProblems(t *testing.T) {
 		"REDIS_PASSWORD=hunter22\x01",
 		"REDIS_HOST=b",
 	}, "\n"))
-	_, warnings, err := config.Load(config.Options{EnvFile: file})
+	_, warnings, err := config.Load(config.Options{Services: registry.Services(), EnvFile: file})
 	var all *config.Error
 	if !errors.As(err, &all) {
 		t.Fatalf("error %v", err)
@@ -82,7 +83,7 @@ func TestEnvFileProblems(t *testing.T) {
 func TestEnvFileTooLarge(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, strings.Repeat("# padding\n", 1<<20/10+1))
-	_, _, err := config.Load(config.Options{EnvFile: file})
+	_, _, err := config.Load(config.Options{Services: registry.Services(), EnvFile: file})
 	if err == nil || !strings.Contains(err.Error(), "larger than 1024 KiB") {
 		t.Errorf("error %v", err)
 	}
@@ -93,11 +94,11 @@ func TestEnvFileKeepsQuotedValues(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
 		value := rapid.StringMatching(`[ -&(-~é世]{0,40}`).Draw(r, "value")
-		c, _, err := config.Load(config.Options{EnvFile: writeFile(t, "DATABASE_PASSWORD='"+value+"'")})
+		c, _, err := config.Load(config.Options{Services: registry.Services(), EnvFile: writeFile(t, "DATABASE_PASSWORD='"+value+"'")})
 		if err != nil {
 			r.Fatal(err)
 		}
-		if got := read(t, c.Database.Password); got != value {
+		if got := read(t, database(c).Password); got != value {
 			r.Fatalf("%q became %q", value, got)
 		}
 	})
@@ -111,7 +112,7 @@ func FuzzEnvFile(f *testing.F) {
 	f.Add("REDIS_PASSWORD='Z\nOLLAMA_HOST=http://Z:Z@x:Z\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		file := writeFile(t, strings.ReplaceAll(text, "Z", canary))
-		c, _, err := config.Load(config.Options{EnvFile: file})
+		c, _, err := config.Load(config.Options{Services: registry.Services(), EnvFile: file})
 		var all *config.Error
 		if (err == nil) != (c != nil) || err != nil && !errors.As(err, &all) {
 			t.Fatalf("config %v, error %v", c, err)

@@ -61,8 +61,8 @@ type Contradiction struct {
 // Export returns the rules. Those that no data can say are not among them: that
 // HEALTH_ADDR and METRICS_ADDR are not the same address, HEALTH_STATE_FILE and
 // HEALTH_OVERRIDE_FILE not the same file.
-func Export() Rules {
-	c := Default()
+func Export(services []*Service) Rules {
+	c := Default(services)
 	r := Rules{Formats: make(map[string]FormatRule), Variables: make(map[string]VariableRule)}
 	for _, v := range variables(c) {
 		name := v.formatName()
@@ -72,8 +72,8 @@ func Export() Rules {
 		r.Variables[v.Name] = v.rule(name)
 	}
 	for _, rule := range c.rules() {
-		if rule.broken == nil && !rule.warning {
-			r.Contradictions = append(r.Contradictions, Contradiction{rule.variables, rule.when, rule.notBelow, rule.text})
+		if rule.Broken == nil && !rule.Warning {
+			r.Contradictions = append(r.Contradictions, Contradiction{rule.Variables, rule.When, rule.NotBelow, rule.Text})
 		}
 	}
 	return r
@@ -81,8 +81,8 @@ func Export() Rules {
 
 // formatName is empty for numbers, durations and texts of any kind.
 func (v Variable) formatName() string {
-	if words := v.tag.Get("oneof"); words != "" {
-		return words
+	if v.oneof != nil {
+		return strings.Join(v.oneof, " ")
 	}
 	if v.isSwitch() {
 		return switchWords
@@ -91,19 +91,18 @@ func (v Variable) formatName() string {
 }
 
 func (v Variable) formatRule() FormatRule {
-	if name := v.tag.Get("format"); name != "" {
-		f := formatOf(name)
-		return FormatRule{Pattern: f.pattern, Not: f.not, Counts: f.counts, Refusal: "is not " + f.is}
+	if f := v.format; f != nil {
+		return FormatRule{Pattern: f.Pattern, Not: f.Not, Counts: f.Counts, Refusal: "is not " + f.Is}
 	}
 	words := strings.Fields(v.formatName())
 	return FormatRule{
-		Pattern: begin + strings.Join(words, "|") + end,
+		Pattern: PatternBegin + strings.Join(words, "|") + PatternEnd,
 		Refusal: "is none of " + strings.Join(words, ", "),
 	}
 }
 
 func (v Variable) rule(format string) VariableRule {
-	r := VariableRule{Secret: v.Secret, Format: format, Lower: v.tag.Get("oneof") != "" || v.isSwitch() || format == "origin"}
+	r := VariableRule{Secret: v.Secret, Format: format, Lower: v.oneof != nil || v.isSwitch() || v.format != nil && v.format.Lower}
 	if !v.Secret {
 		r.Default = v.Default
 	}

@@ -25,6 +25,9 @@ type Options struct {
 	// EnvFile is the path of a .env file, or "" for none. The environment wins over
 	// it.
 	EnvFile string
+	// Services are all that there are, enabled or not, with their defaults. Load fills
+	// them in, so each call needs services of its own.
+	Services []*Service
 }
 
 // Load reads, checks and completes the configuration. A variable that is empty
@@ -33,7 +36,7 @@ type Options struct {
 //
 // The files of secrets are not read: see [Secret.Read].
 func Load(o Options) (c *Config, warnings []Problem, err error) {
-	c = Default()
+	c = Default(o.Services)
 	l := &loader{config: c, variables: variables(c), settings: make(map[string]setting)}
 	c.sources = make(map[string]string)
 	if o.EnvFile != "" {
@@ -43,10 +46,10 @@ func Load(o Options) (c *Config, warnings []Problem, err error) {
 	for _, v := range l.variables {
 		l.load(v)
 	}
-	c.Ollama.portSet = c.isSet("OLLAMA_PORT")
-	if u, err := parseOllamaHost(c.Ollama.Host); err == nil {
-		password, _ := u.User.Password()
-		c.redactor.Add(password)
+	for _, s := range c.Services {
+		if completer, ok := s.Settings.(Completer); ok {
+			completer.Complete(func(name string) bool { return c.isSet(s.Prefix() + name) })
+		}
 	}
 	l.checkRules()
 	l.findMisspelt()
@@ -89,14 +92,14 @@ func (l *loader) addEnviron(environ []string) {
 func (l *loader) add(variable string, s setting) {
 	switch {
 	case s.value == "":
-	case isServiceLink(s.value) && l.isPort(variable):
+	case isServiceLink(s.value) && l.IsPort(variable):
 		l.warn(variable, "ignored, because a service link of Kubernetes set it (tcp://…): set enableServiceLinks: false in the Pod, or the variable itself")
 	default:
 		l.settings[variable] = s
 	}
 }
 
-func (l *loader) isPort(variable string) bool {
+func (l *loader) IsPort(variable string) bool {
 	return strings.HasSuffix(variable, "_PORT") && l.find(variable) != nil
 }
 
@@ -133,8 +136,8 @@ func (l *loader) decode(v Variable, text, source string) {
 	text, err := v.check(text)
 	if err == nil {
 		err = envconfig.ProcessWith(context.Background(), &envconfig.Config{
-			Target:           l.config,
-			Lookuper:         envconfig.MapLookuper(map[string]string{v.Name: text}),
+			Target:           v.target,
+			Lookuper:         envconfig.MapLookuper(map[string]string{strings.TrimPrefix(v.Name, v.prefix): text}),
 			DefaultOverwrite: true,
 		})
 	}
@@ -146,6 +149,17 @@ func (l *loader) decode(v Variable, text, source string) {
 		l.problem(v.Name, "the value cannot be decoded: it must be "+v.Values)
 	default:
 		l.config.sources[v.Name] = source
+		l.addSecrets(v, text)
+	}
+}
+
+// addSecrets tells the redactor what is secret in a text, such as the password of a URL.
+func (l *loader) addSecrets(v Variable, text string) {
+	if v.format == nil || v.format.Secrets == nil {
+		return
+	}
+	for _, secret := range v.format.Secrets(text) {
+		l.config.redactor.Add(secret)
 	}
 }
 
@@ -177,7 +191,7 @@ func (l *loader) useFile(v Variable, path string) {
 }
 
 func (l *loader) warnOfSecret(v Variable, value string) {
-	if hint := secretHint(value, v.tag.Get("format") == "postgres"); hint != "" {
+	if hint := secretHint(value, v.format != nil && v.format.Trimmed); hint != "" {
 		l.warn(v.Name, hint)
 	}
 	if len(value) < minSecret {

@@ -10,12 +10,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency/ollama"
+	"github.com/reims/reims-health/pkg/dependency/postgres"
+	"github.com/reims/reims-health/pkg/dependency/redis"
+	"github.com/reims/reims-health/pkg/dependency/registry"
+	"github.com/reims/reims-health/pkg/dependency/s3"
 )
 
 // load reads an environment that must be good.
 func load(t *testing.T, environ ...string) (*config.Config, []config.Problem) {
 	t.Helper()
-	c, warnings, err := config.Load(config.Options{Environ: environ})
+	c, warnings, err := config.Load(config.Options{Services: registry.Services(), Environ: environ})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,12 +49,12 @@ func writeFile(t *testing.T, content string) string {
 func TestEmptyEnvironmentIsDefault(t *testing.T) {
 	t.Parallel()
 	var empty []string
-	for _, v := range config.Variables() {
+	for _, v := range config.Variables(registry.Services()) {
 		empty = append(empty, v.Name+"=")
 	}
 	for name, environ := range map[string][]string{"none": nil, "all empty": empty} {
 		c, warnings := load(t, environ...)
-		if diff := cmp.Diff(config.Default().Settings(), c.Settings()); diff != "" || len(warnings) > 0 {
+		if diff := cmp.Diff(config.Default(registry.Services()).Settings(), c.Settings()); diff != "" || len(warnings) > 0 {
 			t.Errorf("%s: warnings %v, settings differ from the default:\n%s", name, warnings, diff)
 		}
 	}
@@ -57,25 +62,25 @@ func TestEmptyEnvironmentIsDefault(t *testing.T) {
 
 func TestDefaultsOfTheContract(t *testing.T) {
 	t.Parallel()
-	c := config.Default()
+	c := config.Default(registry.Services())
 	ignored := func(interval, timeout time.Duration) config.Probe {
 		return config.Probe{Interval: interval, Timeout: timeout, FailureThreshold: 2, SuccessThreshold: 1, Readiness: "ignore"}
 	}
-	database := ignored(5*time.Second, 2*time.Second)
-	database.Readiness = "strict"
+	strict := ignored(5*time.Second, 2*time.Second)
+	strict.Readiness = "strict"
 	want := []config.Probe{
-		database,
+		strict,
 		ignored(5*time.Second, 2*time.Second),
 		ignored(10*time.Second, 2*time.Second),
 		ignored(10*time.Second, 5*time.Second),
 	}
-	if diff := cmp.Diff(want, []config.Probe{c.Database.Probe, c.Redis.Probe, c.MinIO.Probe, c.Ollama.Probe}); diff != "" {
+	if diff := cmp.Diff(want, []config.Probe{probeOf(c, "database"), probeOf(c, "redis"), probeOf(c, "minio"), probeOf(c, "ollama")}); diff != "" {
 		t.Error(diff)
 	}
-	if got := read(t, c.MinIO.AccessKey) + ":" + read(t, c.MinIO.SecretKey); got != "minioadmin:minioadmin" {
+	if got := read(t, minio(c).AccessKey) + ":" + read(t, minio(c).SecretKey); got != "minioadmin:minioadmin" {
 		t.Errorf("MinIO credentials %s", got)
 	}
-	if c.Database.Password.Given() || c.Redis.Password.Given() {
+	if database(c).Password.Given() || redisOf(c).Password.Given() {
 		t.Error("a password has a default")
 	}
 }
@@ -142,8 +147,9 @@ func TestEnvironmentWinsOverFile(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, "REDIS_HOST=file\nREDIS_PORT=6380\nDATABASE_HOST=file\nDATABASE_NAME=\n")
 	c, warnings, err := config.Load(config.Options{
-		Environ: []string{"REDIS_HOST=first", "REDIS_HOST=second", "REDIS_PORT=tcp://10.0.0.7:6379", "DATABASE_HOST=", "bad entry"},
-		EnvFile: file,
+		Services: registry.Services(),
+		Environ:  []string{"REDIS_HOST=first", "REDIS_HOST=second", "REDIS_PORT=tcp://10.0.0.7:6379", "DATABASE_HOST=", "bad entry"},
+		EnvFile:  file,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +174,7 @@ func TestEnvironmentWinsOverFile(t *testing.T) {
 func TestMissingEnvFile(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "absent.env")
-	_, _, err := config.Load(config.Options{EnvFile: name})
+	_, _, err := config.Load(config.Options{Services: registry.Services(), EnvFile: name})
 	want := "configuration: 1 problem\n  --env-file: open " + name + ": no such file or directory"
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
@@ -190,13 +196,36 @@ func TestSampleEnvIsDefault(t *testing.T) {
 			set++
 		}
 	}
-	c, warnings, err := config.Load(config.Options{EnvFile: writeFile(t, strings.Join(lines, "\n"))})
-	if err != nil || len(warnings) > 0 || set < len(config.Variables()) {
+	c, warnings, err := config.Load(config.Options{Services: registry.Services(), EnvFile: writeFile(t, strings.Join(lines, "\n"))})
+	if err != nil || len(warnings) > 0 || set < len(config.Variables(registry.Services())) {
 		t.Fatalf("%d variables, warnings %v, error %v", set, warnings, err)
 	}
-	for i, want := range config.Default().Settings() {
+	for i, want := range config.Default(registry.Services()).Settings() {
 		if got := c.Settings()[i]; got.Value != want.Value {
 			t.Errorf("%s is %q, want %q", want.Name, got.Value, want.Value)
 		}
 	}
+}
+
+func settings[S any](c *config.Config, service string) S {
+	s, err := c.Service(service)
+	if err != nil {
+		panic(err)
+	}
+	return s.Settings.(S)
+}
+
+func database(c *config.Config) *postgres.Settings {
+	return settings[*postgres.Settings](c, "database")
+}
+func redisOf(c *config.Config) *redis.Settings   { return settings[*redis.Settings](c, "redis") }
+func minio(c *config.Config) *s3.Settings        { return settings[*s3.Settings](c, "minio") }
+func ollamaOf(c *config.Config) *ollama.Settings { return settings[*ollama.Settings](c, "ollama") }
+
+func probeOf(c *config.Config, service string) config.Probe {
+	s, err := c.Service(service)
+	if err != nil {
+		panic(err)
+	}
+	return s.Probe
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency/registry"
 )
 
 func TestForMigration(t *testing.T) {
@@ -26,17 +27,16 @@ func TestForMigration(t *testing.T) {
 				given = ""
 			}
 			c, _ := load(t, append([]string{given}, base...)...)
-			migration, err := c.ForMigration()
+			d, err := database(c).ForMigration("DATABASE_")
 			if err != nil {
 				t.Errorf("%s: %v", given, err)
 				continue
 			}
-			d := migration.Database
-			got := strings.Join([]string{d.Host, strconv.Itoa(d.Port), d.Name, d.User, read(t, d.Password), migration.DatabaseSSLMode()}, " ")
+			got := strings.Join([]string{d.Host, strconv.Itoa(d.Port), d.Name, d.User, read(t, d.Password), d.EffectiveSSLMode(c.Health.Environment)}, " ")
 			if got != want {
 				t.Errorf("%s: got %s, want %s", given, got, want)
 			}
-			if c.Database.Host != "pooler" {
+			if database(c).Host != "pooler" {
 				t.Error("the configuration itself was changed")
 			}
 			if scrubbed := c.Redactor().Scrub(read(t, d.Password)); scrubbed != "" && scrubbed != "[redacted]" {
@@ -58,15 +58,15 @@ func TestMigrationURLRefused(t *testing.T) {
 		"postgres://u:hidden-pw@pg/x?user=y":  "no other key",
 		"postgres://u:hidden-pw@pg?sslmode=y": `"y" is none of disable`,
 	} {
-		_, _, err := config.Load(config.Options{Environ: []string{"DATABASE_MIGRATION_URL=" + url}})
+		_, _, err := config.Load(config.Options{Services: registry.Services(), Environ: []string{"DATABASE_MIGRATION_URL=" + url}})
 		wantProblem(t, err, "DATABASE_MIGRATION_URL: ", want)
 		c, _ := load(t, "DATABASE_MIGRATION_URL_FILE="+writeFile(t, url))
-		_, err = c.ForMigration()
+		_, err = database(c).ForMigration("DATABASE_")
 		wantProblem(t, err, "DATABASE_MIGRATION_URL_FILE: ", want)
 	}
 	c, _ := load(t, "DATABASE_MIGRATION_URL_FILE=/absent/url")
 	var wrong *config.Error
-	if _, err := c.ForMigration(); err == nil || errors.As(err, &wrong) || !strings.Contains(err.Error(), "/absent/url") {
+	if _, err := database(c).ForMigration("DATABASE_"); err == nil || errors.As(err, &wrong) || !strings.Contains(err.Error(), "/absent/url") {
 		t.Errorf("a file that is missing: %v", err)
 	}
 }

@@ -1,34 +1,27 @@
 package config
 
-// Patterns of formats, in the syntax of Go's regexp, which Helm's templates have too.
+// Parts of the patterns of formats, in the syntax of Go's regexp, which Helm's templates
+// have too. An alternative must stand within PatternBegin and PatternEnd.
 const (
-	begin = `^(?:`
-	end   = `)$`
+	PatternBegin = `^(?:`
+	PatternEnd   = `)$`
 
-	namePattern  = `[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}` // as hostName; an IPv4 address matches too
-	portFrom1    = `0*(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])`
-	escaped      = `%[0-9A-Fa-f]{2}`
-	loginPattern = `(?:(?:[A-Za-z0-9._:~!$&'()*+,;=@-]|` + escaped + `)*@)?`
+	PatternName      = `[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}` // of a host; an IPv4 address matches too
+	PatternPort      = `0*(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])`
+	PatternBracketed = `\[(?:` + PatternName + `|` + ipv6Pattern + `(?:%[^\[\]]+)?)\]`
 
-	hostHint        = "a host name or an IP address: leave out scheme, port, path and credentials"
-	hostItem        = namePattern + `|` + ipv6Pattern + `(?:%.+)?`
-	hostPattern     = begin + hostItem + end
-	socketPattern   = begin + `/.*|` + hostItem + end
-	bracketed       = `\[(?:` + namePattern + `|` + ipv6Pattern + `(?:%[^\[\]]+)?)\]`
-	listenPattern   = begin + `(?:` + namePattern + `|\[\]|` + bracketed + `)?:(?:0+|` + portFrom1 + `)` + end
-	endpointPattern = begin + namePattern + `|(?:` + namePattern + `|` + bracketed + `):` + portFrom1 + end
+	PatternEscaped = `%[0-9A-Fa-f]{2}` // in a URL
+	PatternLogin   = `(?:(?:[A-Za-z0-9._:~!$&'()*+,;=@-]|` + PatternEscaped + `)*@)?`
+	PatternURLIPv6 = ipv6Pattern + `(?:%25[A-Za-z0-9._~-]+)?`
+	PatternURLHost = `(?:` + PatternName + `|\[` + PatternURLIPv6 + `\])`
 
-	urlIPv6       = ipv6Pattern + `(?:%25[A-Za-z0-9._~-]+)?`
-	urlHost       = `(?:` + namePattern + `|\[` + urlIPv6 + `\])`
-	originPattern = begin + `\*|https?://(?:` + namePattern + `|\[` + ipv6Pattern + `\])(?::` + portFrom1 + `)?` + end
+	hostHint      = "a host name or an IP address: leave out scheme, port, path and credentials"
+	hostItem      = PatternName + `|` + ipv6Pattern + `(?:%.+)?`
+	hostPattern   = PatternBegin + hostItem + PatternEnd
+	socketPattern = PatternBegin + `/.*|` + hostItem + PatternEnd
+	listenPattern = PatternBegin + `(?:` + PatternName + `|\[\]|` + PatternBracketed + `)?:(?:0+|` + PatternPort + `)` + PatternEnd
+	originPattern = PatternBegin + `\*|https?://(?:` + PatternName + `|\[` + ipv6Pattern + `\])(?::` + PatternPort + `)?` + PatternEnd
 	originCounts  = `^(?:(http://.*):80|(https://.*):443)$`
-	ollamaPattern = begin + urlIPv6 +
-		`|(?i:https?)://` + loginPattern + urlHost + `?(?::` + portFrom1 + `)?(?:/(?:[^%?#]|` + escaped + `)*)?` +
-		`|` + loginPattern + urlHost + `?(?::` + portFrom1 + `)?(?:/(?:[^%?#:]|` + escaped + `)*)?` + end
-
-	postgresQuery   = `(?:sslmode=(?i:disable|allow|prefer|require|verify-ca|verify-full)?|ssl(?:rootcert|cert|key)=(?:[^&;#%]|` + escaped + `)*)`
-	postgresPattern = begin + `\s*(?i:postgres(?:ql)?)://` + loginPattern + urlHost + `?(?::` + portFrom1 + `)?` +
-		`(?:/(?:[^/%?#]|` + escaped + `)*)?(?:\?` + postgresQuery + `(?:&` + postgresQuery + `)*)?\s*` + end
 )
 
 // An IPv6 address as netip reads it, without a zone.

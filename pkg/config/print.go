@@ -44,13 +44,13 @@ func (v Variable) shown() string {
 }
 
 // public returns the text of a variable that is no [Secret] without the user and
-// password that an address may carry: OLLAMA_HOST has them without a scheme too.
+// password that an address may carry.
 func (v Variable) public() string {
 	text := v.text()
-	if at := strings.LastIndex(text, "@"); at >= 0 && v.tag.Get("format") == "ollama" && !strings.Contains(text, "://") {
-		return mask + text[at:]
+	if v.format != nil && v.format.Public != nil {
+		text = v.format.Public(text)
 	}
-	return scrubURLs(text)
+	return ScrubURLs(text)
 }
 
 // Print writes the effective configuration for people: a line a variable, with
@@ -88,11 +88,22 @@ func (c *Config) PrintJSON(w io.Writer) error {
 
 // derived returns names and values that no single variable shows.
 func (c *Config) derived() [][2]string {
-	all := [][2]string{{"database_sslmode", c.DatabaseSSLMode()}}
-	if u, err := c.Ollama.BaseURL(); err == nil {
-		all = append(all, [2]string{"ollama_url", scrubURLs(u.String())})
+	var all [][2]string
+	for _, s := range c.Services {
+		all = append(all, s.effective(c.Health.Environment)...)
 	}
 	return all
+}
+
+// effective returns what follows from the service's variables, by names in lower case
+// that begin with the service's prefix.
+func (s *Service) effective(environment string) [][2]string {
+	pairs := s.Settings.Effective(environment)
+	for i := range pairs {
+		pairs[i][0] = strings.ToLower(s.Prefix()) + pairs[i][0]
+		pairs[i][1] = ScrubURLs(pairs[i][1])
+	}
+	return pairs
 }
 
 // shellQuote quotes what a shell would take apart.

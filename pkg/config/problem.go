@@ -59,15 +59,17 @@ type valueError struct{ text string }
 
 func (e *valueError) Error() string { return e.text }
 
-func invalid(format string, args ...any) error {
+// Invalid returns an error that says what is wrong with a value. Its text must hold
+// nothing secret: use [Quote].
+func Invalid(format string, args ...any) error {
 	return &valueError{fmt.Sprintf(format, args...)}
 }
 
 const quotedRunes = 40
 
-// quote shows a value within a message: cut short, and not at all where it could
+// Quote shows a value within a message: cut short, and not at all where it could
 // carry credentials, as a connection string in the place of a host does.
-func quote(value string) string {
+func Quote(value string) string {
 	if strings.ContainsAny(value, "@=\r\n") {
 		return "the value"
 	}

@@ -66,14 +66,16 @@ func (r *Redactor) Scrub(text string) string {
 	if known := r.known.Load(); known != nil {
 		text = replaceSpans(text, known.find(text))
 	}
-	return scrubURLs(text)
+	return ScrubURLs(text)
 }
 
-func scrubURLs(text string) string {
+// ScrubURLs returns the text with [redacted] in the place of the user and the password
+// of each URL.
+func ScrubURLs(text string) string {
 	if !strings.Contains(text, "://") {
 		return text
 	}
-	return userinfo.ReplaceAllString(text, "${1}"+mask+"@")
+	return userinfo.ReplaceAllString(text, "${1}"+Mask+"@")
 }
 
 // span is a part of a text, from its first byte to before end.
@@ -119,7 +121,7 @@ func replaceSpans(text string, spans []span) string {
 	var b strings.Builder
 	from := 0
 	for _, s := range spans {
-		b.WriteString(text[from:s.start] + mask)
+		b.WriteString(text[from:s.start] + Mask)
 		from = s.end
 	}
 	b.WriteString(text[from:])

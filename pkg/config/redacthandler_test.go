@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency/registry"
 )
 
 func TestHandlerKeepsTheRulesOfSlog(t *testing.T) {
@@ -118,7 +119,7 @@ func TestLoadFillsTheRedactor(t *testing.T) {
 	if got := c.Redactor().Scrub("given-value ollama-pw the-token"); got != "[redacted] [redacted] [redacted]" {
 		t.Errorf("scrubbed to %q", got)
 	}
-	if def := config.Default().Redactor().Scrub("given-value"); def != "given-value" {
+	if def := config.Default(registry.Services()).Redactor().Scrub("given-value"); def != "given-value" {
 		t.Errorf("two configurations share secrets: %q", def)
 	}
 }

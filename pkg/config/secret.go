@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,7 +12,8 @@ import (
 // maxSecretSize bounds the file of a secret, in bytes.
 const maxSecretSize = 64 << 10
 
-const mask = "[redacted]"
+// Mask is shown in the place of a secret.
+const Mask = "[redacted]"
 
 // Secret is a value that is never shown, given itself or by the name of the file
 // that holds it. The zero value is empty. However it is printed, logged or
@@ -62,12 +64,29 @@ func (s Secret) Read() (string, error) {
 	return value, nil
 }
 
+// Reader returns Read as clients want it that ask for a password before each dial.
+func (s Secret) Reader() func(context.Context) (string, error) {
+	return func(context.Context) (string, error) { return s.Read() }
+}
+
 // File returns the name of the file, or "" for a value that was given itself.
 func (s Secret) File() string { return s.get().file }
 
 // Given reports whether there is a value or the name of a file. The file may be
 // missing or empty all the same.
 func (s Secret) Given() bool { return s.get().value+s.get().file != "" }
+
+// Holding returns a secret of the same variable with another value, which the
+// [Redactor] knows at once.
+func (s Secret) Holding(value string) Secret {
+	held := s.get()
+	held.value, held.file = value, ""
+	held.redactor.Add(value)
+	return newSecret(held)
+}
+
+// DefaultSecret returns a secret whose value is no secret, since it is a default.
+func DefaultSecret(value string) Secret { return newSecret(secret{value: value}) }
 
 // EnvDecode takes the value.
 func (s *Secret) EnvDecode(text string) error {
@@ -96,19 +115,19 @@ func readSecret(name string) (string, error) {
 }
 
 // String returns [redacted].
-func (Secret) String() string { return mask }
+func (Secret) String() string { return Mask }
 
 // GoString returns [redacted].
-func (Secret) GoString() string { return mask }
+func (Secret) GoString() string { return Mask }
 
 // Format writes [redacted], whatever the verb.
-func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, mask) }
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Mask) }
 
 // LogValue returns [redacted].
-func (Secret) LogValue() slog.Value { return slog.StringValue(mask) }
+func (Secret) LogValue() slog.Value { return slog.StringValue(Mask) }
 
 // MarshalText returns [redacted]; encoding/json uses it too.
-func (Secret) MarshalText() ([]byte, error) { return []byte(mask), nil }
+func (Secret) MarshalText() ([]byte, error) { return []byte(Mask), nil }
 
 // MarshalJSON returns "[redacted]".
-func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + mask + `"`), nil }
+func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + Mask + `"`), nil }

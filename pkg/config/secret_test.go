@@ -29,11 +29,11 @@ func TestSecretFile(t *testing.T) {
 	for _, tt := range tests {
 		file := writeFile(t, tt.content)
 		c, warnings := load(t, "DATABASE_PASSWORD_FILE="+file)
-		if got := read(t, c.Database.Password); got != tt.value || len(warnings) > 0 {
+		if got := read(t, database(c).Password); got != tt.value || len(warnings) > 0 {
 			t.Errorf("%q is %q, want %q; warnings %v", tt.content, got, tt.value, warnings)
 		}
-		if c.Database.Password.File() != file || !c.Database.Password.Given() {
-			t.Errorf("file %q", c.Database.Password.File())
+		if database(c).Password.File() != file || !database(c).Password.Given() {
+			t.Errorf("file %q", database(c).Password.File())
 		}
 	}
 }
@@ -42,13 +42,13 @@ func TestSecretFileIsReadAnew(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, "old-password\n")
 	c, _ := load(t, "REDIS_PASSWORD_FILE="+file)
-	if got := read(t, c.Redis.Password); got != "old-password" {
+	if got := read(t, redisOf(c).Password); got != "old-password" {
 		t.Fatalf("got %q", got)
 	}
 	if err := os.WriteFile(file, []byte("new-password\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := read(t, c.Redis.Password); got != "new-password" {
+	if got := read(t, redisOf(c).Password); got != "new-password" {
 		t.Errorf("after the rotation: %q", got)
 	}
 	// An error about a login in flight may still hold the old one.
@@ -67,14 +67,14 @@ func TestSecretFileErrors(t *testing.T) {
 	}
 	for path, want := range tests {
 		c, _ := load(t, "MINIO_SECRET_KEY_FILE="+path)
-		value, err := c.MinIO.SecretKey.Read()
+		value, err := minio(c).SecretKey.Read()
 		if err == nil || value != "" || !strings.Contains(err.Error(), want) ||
 			!strings.HasPrefix(err.Error(), "read MINIO_SECRET_KEY_FILE: ") {
 			t.Errorf("%s: %q, %v; want %s", path, value, err, want)
 		}
 	}
 	c, _ := load(t, "MINIO_SECRET_KEY_FILE="+writeFile(t, strings.Repeat("x", 64<<10)))
-	if got := read(t, c.MinIO.SecretKey); len(got) != 64<<10 {
+	if got := read(t, minio(c).SecretKey); len(got) != 64<<10 {
 		t.Errorf("read %d bytes of 64 KiB", len(got))
 	}
 }
@@ -83,10 +83,10 @@ func TestSecretFileErrors(t *testing.T) {
 func TestSecretIsNeverShown(t *testing.T) {
 	t.Parallel()
 	c, _ := load(t, "DATABASE_PASSWORD="+canary)
-	s := c.Database.Password
+	s := database(c).Password
 	var out bytes.Buffer
 	type hidden struct{ s config.Secret } // fmt asks no method of an unexported field
-	for _, value := range []any{s, &s, c, *c, c.Database, []config.Secret{s}, map[string]config.Secret{"s": s}, hidden{s}, &hidden{s}} {
+	for _, value := range []any{s, &s, c, *c, database(c), []config.Secret{s}, map[string]config.Secret{"s": s}, hidden{s}, &hidden{s}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			fmt.Fprintf(&out, verb+"\n", value)
 		}
@@ -154,8 +154,8 @@ func TestSecretFileHints(t *testing.T) {
 		c, _ := load(t, "MINIO_SECRET_KEY_FILE="+file)
 		var hints []config.Problem
 		c.OnSecretHint(func(p config.Problem) { hints = append(hints, p) })
-		value := read(t, c.MinIO.SecretKey)
-		read(t, c.MinIO.SecretKey)
+		value := read(t, minio(c).SecretKey)
+		read(t, minio(c).SecretKey)
 		if tt.want == "" {
 			if len(hints) > 0 {
 				t.Errorf("%q: false alarm: %v", tt.content, hints)
@@ -177,20 +177,20 @@ func TestSecretFileHintsComeOncePerChange(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, "")
 	c, _ := load(t, "REDIS_PASSWORD_FILE="+file, "DATABASE_MIGRATION_URL_FILE="+writeFile(t, "postgres://db \n\n"))
-	read(t, c.Redis.Password) // before anybody wants to know
+	read(t, redisOf(c).Password) // before anybody wants to know
 	var hints []string
 	c.OnSecretHint(func(p config.Problem) { hints = append(hints, p.Text) })
 	for _, content := range []string{"", "", "\ufeffa", "\ufeffb", "good-password", "good-password", ""} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		read(t, c.Redis.Password)
+		read(t, redisOf(c).Password)
 	}
 	if len(hints) != 4 {
 		t.Errorf("%d hints, want 4: empty, twice a byte order mark, empty:\n%s", len(hints), strings.Join(hints, "\n"))
 	}
 	hints = nil
-	if _, err := c.ForMigration(); err != nil || len(hints) > 0 {
+	if _, err := database(c).ForMigration("DATABASE_"); err != nil || len(hints) > 0 {
 		t.Errorf("white space around a URL does not count: %v, %v", hints, err)
 	}
 }

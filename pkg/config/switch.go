@@ -17,7 +17,7 @@ func (s *Switch) EnvDecode(text string) error {
 	case "off", "false":
 		*s = false
 	default:
-		return invalid("%s is none of on, off, true, false", quote(text))
+		return Invalid("%s is none of on, off, true, false", Quote(text))
 	}
 	return nil
 }

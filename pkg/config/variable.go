@@ -15,21 +15,33 @@ type Variable struct {
 	Help    string
 	Secret  bool // NAME_FILE works too
 
-	field reflect.Value
-	tag   reflect.StructTag
+	field  reflect.Value
+	tag    reflect.StructTag
+	target any      // the struct that holds the field
+	prefix string   // of the names of the target's variables
+	oneof  []string // the words that it accepts, or nil
+	format *Format  // its syntax, or nil
 }
 
 // Variables returns every variable, in the order of the reference. A secret's
 // NAME_FILE is not listed on its own.
-func Variables() []Variable { return variables(Default()) }
+func Variables(services []*Service) []Variable { return variables(Default(services)) }
 
-// variables are bound to the fields of c.
+// variables are bound to the fields of c. Those of the services stand where c has the
+// services.
 func variables(c *Config) []Variable {
 	var all []Variable
 	root := reflect.ValueOf(c).Elem()
 	for i := range root.NumField() {
-		if tag := root.Type().Field(i).Tag; tag.Get("section") != "" {
-			all = appendVariables(all, root.Field(i), tag.Get("section"), prefixOf(tag))
+		field, tag := root.Field(i), root.Type().Field(i).Tag
+		switch {
+		case tag.Get("section") != "":
+			all = c.appendVariables(all, field.Addr().Interface(), tag.Get("section"), prefixOf(tag))
+		case root.Type().Field(i).Name == "Services":
+			for _, s := range c.Services {
+				all = c.appendVariables(all, s.Settings, s.Heading, s.Prefix())
+				all = c.appendVariables(all, &s.Probe, s.Heading, s.Prefix())
+			}
 		}
 	}
 	return all
@@ -39,22 +51,30 @@ func prefixOf(tag reflect.StructTag) string {
 	return strings.TrimPrefix(tag.Get("env"), ",prefix=")
 }
 
-func appendVariables(all []Variable, section reflect.Value, heading, prefix string) []Variable {
+// appendVariables appends those of a section: of the struct that target points to.
+func (c *Config) appendVariables(all []Variable, target any, heading, prefix string) []Variable {
+	section := reflect.ValueOf(target).Elem()
 	for i := range section.NumField() {
 		field, tag := section.Field(i), section.Type().Field(i).Tag
-		switch name := tag.Get("env"); {
-		case name != "":
-			all = append(all, newVariable(prefix+name, heading, field, tag))
-		case field.Type() == reflect.TypeFor[Probe]():
-			all = appendVariables(all, field, heading, prefix)
+		if name := tag.Get("env"); name != "" {
+			v := Variable{Name: prefix + name, Section: heading, Help: tag.Get("help"), field: field, tag: tag, target: target, prefix: prefix}
+			all = append(all, c.complete(v))
 		}
 	}
 	return all
 }
 
-func newVariable(name, section string, field reflect.Value, tag reflect.StructTag) Variable {
-	v := Variable{Name: name, Section: section, Help: tag.Get("help"), field: field, tag: tag}
-	v.Secret = field.Type() == reflect.TypeFor[Secret]()
+func (c *Config) complete(v Variable) Variable {
+	v.Secret = v.field.Type() == reflect.TypeFor[Secret]()
+	if words := v.tag.Get("oneof"); words == "$services" {
+		v.oneof = c.serviceNames()
+	} else if words != "" {
+		v.oneof = strings.Fields(words)
+	}
+	if name := v.tag.Get("format"); name != "" {
+		f := c.format(name)
+		v.format = &f
+	}
 	v.Default = v.text()
 	v.Values = v.words()
 	return v
@@ -112,11 +132,11 @@ func (v Variable) itemWords() string {
 	case int:
 		return v.tag.Get("min") + " to " + v.tag.Get("max")
 	}
-	if words := v.tag.Get("oneof"); words != "" {
-		return strings.ReplaceAll(words, " ", ", ")
-	}
-	if format := v.tag.Get("format"); format != "" {
-		return formatOf(format).words
+	switch {
+	case v.oneof != nil:
+		return strings.Join(v.oneof, ", ")
+	case v.format != nil:
+		return v.format.Words
 	}
 	return "text"
 }
@@ -126,7 +146,7 @@ func (v Variable) bindSecret(c *Config) {
 	if s, ok := reflect.TypeAssert[*Secret](v.field.Addr()); ok {
 		held := s.get()
 		held.variable, held.redactor, held.hinter = v.Name, c.redactor, c.hinter
-		held.trimmed = v.tag.Get("format") == "postgres"
+		held.trimmed = v.format != nil && v.format.Trimmed
 		*s = newSecret(held)
 	}
 }

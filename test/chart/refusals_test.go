@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency/registry"
 )
 
 // hostile are texts that somebody has written in the place of a value.
@@ -30,9 +31,9 @@ var hostile = []string{
 func TestVariablesAreRefusedAsByTheProgram(t *testing.T) {
 	t.Parallel()
 	var cases []map[string]string
-	rules := config.Export()
+	rules := config.Export(registry.Services())
 	alike := make(map[string]bool) // variables under the same rule; one is enough
-	for _, v := range config.Variables() {
+	for _, v := range config.Variables(registry.Services()) {
 		rule, err := yaml.Marshal(rules.Variables[v.Name])
 		if err != nil {
 			t.Fatal(err)
@@ -108,7 +109,7 @@ func refusedByProgram(t *testing.T, env map[string]string) (names []string) {
 	for name, value := range env {
 		environ = append(environ, name+"="+value)
 	}
-	_, _, err := config.Load(config.Options{Environ: environ})
+	_, _, err := config.Load(config.Options{Environ: environ, Services: registry.Services()})
 	if err == nil {
 		return nil
 	}

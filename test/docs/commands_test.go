@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency/registry"
 )
 
 // flags are those of a program's verb that the pages use: with a value ("-n="), or
@@ -55,7 +56,7 @@ func newReference(t *testing.T) *reference {
 	for _, m := range regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):`).FindAllStringSubmatch(r.makefile, -1) {
 		r.targets[m[1]] = true
 	}
-	for _, v := range config.Variables() {
+	for _, v := range config.Variables(registry.Services()) {
 		r.vars[v.Name] = true
 	}
 	r.program = filepath.Join(t.TempDir(), "reims-health")

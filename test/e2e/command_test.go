@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency/registry"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -21,7 +22,7 @@ func TestEveryVariableWrong(t *testing.T) {
 	t.Parallel()
 	var vars []servers.Var
 	var names []string
-	for _, v := range config.Variables() {
+	for _, v := range config.Variables(registry.Services()) {
 		switch {
 		case v.Secret: // contradictory
 			vars = with(with(vars, v.Name, rand.Text()), v.Name+"_FILE", "/nowhere")

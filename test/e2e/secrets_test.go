@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency/registry"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -45,7 +46,7 @@ func secretsOf(t testing.TB, vars []servers.Var) *secrets {
 }
 
 func isSecret(variable string) bool {
-	for _, v := range config.Variables() {
+	for _, v := range config.Variables(registry.Services()) {
 		if v.Name == variable {
 			return v.Secret
 		}

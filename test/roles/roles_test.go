@@ -8,13 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/postgres"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/reims/reims-health/migrations"
 	"github.com/reims/reims-health/pkg/migrate"
-	"github.com/reims/reims-health/pkg/probe"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -51,7 +52,8 @@ func testApp(t *testing.T, app *pgx.Conn) {
 // superuser's and the application's connections too, and that they are idle.
 func testProbe(t *testing.T, pg *servers.Postgres) {
 	t.Helper()
-	check := probe.NewPostgres(open(t, pg, "reims_health").Pool(), probe.PostgresOptions{
+	check := postgres.New(postgres.Options{
+		Pool:     open(t, pg, "reims_health").Pool(),
 		Database: pg.Database, RequiredSchema: migrations.Required, AppConnections: true, AppInterval: time.Nanosecond,
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

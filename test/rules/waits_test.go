@@ -6,6 +6,7 @@ import (
 
 	"github.com/reims/reims-health/config/prometheus"
 	defaults "github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency/registry"
 )
 
 // scrape is the longest scrape interval that the rules are made for.
@@ -49,14 +50,14 @@ func TestWaitsOutlastVerdicts(t *testing.T) {
 
 // verdictTimes tells how long it takes at most to confirm an outage, by service.
 func verdictTimes() map[string]time.Duration {
-	c := defaults.Default()
 	confirm := func(p defaults.Probe) time.Duration {
 		return p.Interval*11/10 + time.Duration(p.FailureThreshold)*p.Timeout + time.Second
 	}
-	return map[string]time.Duration{
-		"database": confirm(c.Database.Probe), "redis": confirm(c.Redis.Probe),
-		"minio": confirm(c.MinIO.Probe), "ollama": confirm(c.Ollama.Probe),
+	times := make(map[string]time.Duration)
+	for _, s := range registry.Services() {
+		times[s.Name] = confirm(s.Probe)
 	}
+	return times
 }
 
 // wait returns the `for` of an alert.

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 
 	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency/registry"
 )
 
 func main() {
@@ -40,7 +41,7 @@ func run(args []string, check bool) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", values, err)
 	}
-	rules, err := encode(config.Export())
+	rules, err := encode(config.Export(registry.Services()))
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency/registry"
+)
+
+func newConfig(envFile *string) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "Print the effective configuration and where each value comes from",
+		Long: "Print the effective configuration, secrets redacted, and where each value comes from.\n" +
+			"What is wrong with it is listed, all at once, with exit code 2.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, warnings, err := loadConfig(*envFile)
+			printWarnings(cmd.ErrOrStderr(), warnings)
+			if err != nil {
+				return err
+			}
+			cfg.OnSecretHint(func(p config.Problem) { printWarnings(cmd.ErrOrStderr(), []config.Problem{p}) })
+			if output == "json" {
+				return cfg.PrintJSON(cmd.OutOrStdout())
+			}
+			return cfg.Print(cmd.OutOrStdout())
+		},
+	}
+	addOutput(cmd, &output, "text")
+	return cmd
+}
+
+// loadConfig reads the environment, for all kinds of services that there are.
+func loadConfig(envFile string) (*config.Config, []config.Problem, error) {
+	return config.Load(config.Options{Environ: config.Environ(), EnvFile: envFile, Services: registry.Services()})
+}
+
+func printWarnings(w io.Writer, warnings []config.Problem) {
+	for _, p := range warnings {
+		fmt.Fprintf(w, "warning: %s: %s\n", p.Variable, p.Text)
+	}
+}

@@ -1,0 +1,176 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/history"
+	"github.com/reims/reims-health/pkg/logqueue"
+	"github.com/reims/reims-health/pkg/metrics"
+	"github.com/reims/reims-health/pkg/server"
+)
+
+const (
+	// drainTime is how long not_ready is answered before the listeners close.
+	drainTime = time.Second
+	// exitTime bounds the whole shutdown, whatever hangs.
+	exitTime = 4500 * time.Millisecond
+)
+
+func newServe(envFile *string, logs *logqueue.Queue, build Build) *cobra.Command {
+	return &cobra.Command{
+		Use:         "serve",
+		Annotations: queued(servePatience),
+		Short:       "Probe the services and answer from the latest snapshot",
+		Long: "Probe the services on a ticker and answer HTTP and Prometheus from the latest snapshot.\n" +
+			"The environment configures it: see reims-health config.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, log, err := load(*envFile, logs)
+			if err != nil {
+				return err
+			}
+			// What libraries print through the standard logger is redacted as well.
+			slog.SetDefault(log)
+			return scrubbed(cfg, bounded(cmd.Context(), log, func(ctx context.Context) error { return serve(ctx, cfg, logs, log, build) }))
+		},
+	}
+}
+
+// load reads the configuration, and logs its warnings to the logger it asks for, or
+// prints them beside the error.
+func load(envFile string, stderr io.Writer) (*config.Config, *slog.Logger, error) {
+	cfg, warnings, err := loadConfig(envFile)
+	if err != nil {
+		printWarnings(stderr, warnings)
+		return nil, nil, err
+	}
+	log := newLogger(cfg, stderr)
+	for _, w := range warnings {
+		log.Warn("configuration", "variable", w.Variable, "warning", w.Text)
+	}
+	cfg.OnSecretHint(logHint(log))
+	return cfg, log, nil
+}
+
+func logHint(log *slog.Logger) func(config.Problem) {
+	return func(p config.Problem) {
+		log.Warn("the file of a secret is suspicious", "variable", p.Variable, "warning", p.Text)
+	}
+}
+
+// bounded runs f, and gives up waiting for it a while after ctx is done.
+func bounded(ctx context.Context, log *slog.Logger, f func(context.Context) error) error {
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }() // waited for, or ended by the process's exit
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(exitTime):
+		log.Error("shutdown incomplete: exiting all the same", "after_ms", exitTime.Milliseconds())
+		return nil
+	}
+}
+
+// serve wires everything together and runs it until ctx is done.
+func serve(ctx context.Context, cfg *config.Config, logs *logqueue.Queue, log *slog.Logger, build Build) error {
+	services, closeClients, err := newServices(cfg, log)
+	defer closeClients()
+	if err != nil {
+		return err
+	}
+
+	keeper := restoreState(cfg, services, log)
+	monitor := health.NewMonitor(services)
+	past := history.New(services)
+	token := &token{secret: cfg.Health.Token, log: log}
+	handler := server.NewHandler(monitor, server.Options{
+		Details:  server.Details(cfg.Health.Details),
+		History:  past,
+		Page:     bool(cfg.Health.Page),
+		Instance: instance(cfg),
+		Version:  build.Version,
+		Token:    token.value,
+	})
+	prom := metrics.New(metrics.BuildInfo{Version: build.Version, Revision: build.Commit}, monitor.View, log)
+	prom.WatchLog(logs.Dropped)
+	monitor.Subscribe(handler.Publish, prom.Observe)
+
+	answers, err1 := server.Listen(ctx, cfg.Health.Addr, server.AllowOrigins(cfg.Health.AllowedOrigins, handler), log)
+	scrapes, err2 := server.Listen(ctx, cfg.Health.MetricsAddr, prom.Handler(), log)
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	log.Info("serving", "version", build.Version, "health_addr", answers.Addr().String(), "metrics_addr", scrapes.Addr().String())
+
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group, running := errgroup.WithContext(running)
+	changes := &health.ChangeLog{Updates: monitor.Updates(), Log: log}
+	for _, start := range []func(context.Context) error{
+		answers.Start, scrapes.Start, token.Start, changes.Start, monitor.Start,
+	} {
+		group.Go(func() error { return start(running) })
+	}
+	if path := cfg.Health.OverrideFile; path != "" {
+		override := &health.OverrideFile{Path: path, Set: monitor.Override, Log: log}
+		group.Go(func() error { return override.Start(running) })
+	}
+	if keeper != nil {
+		group.Go(func() error { return keeper.Start(running, monitor.Updates()) })
+	}
+	if reporter := newPodReporter(cfg, monitor, prom, log); reporter != nil {
+		group.Go(func() error { return reporter.Start(running) })
+	}
+	group.Go(func() error {
+		select {
+		case <-running.Done(): // something failed
+			return nil
+		case <-ctx.Done():
+		}
+		monitor.Drain()
+		log.Info("shutting down")
+		pause(running, drainTime)
+		stop()
+		return nil
+	})
+	err = group.Wait()
+	if err != nil && ctx.Err() != nil { // told to stop: what did not end in order is no failure
+		log.Warn("shutdown", "error", err)
+		return nil
+	}
+	return err
+}
+
+// instance is the Pod's name or, where nobody tells it, the host's, which in a Pod is
+// the same.
+func instance(cfg *config.Config) string {
+	if name := cfg.Kube.PodName; name != "" {
+		return name
+	}
+	name, _ := os.Hostname() // "" says nothing
+	return name
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"errors"
+	"log/slog"
+
+	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency"
+	"github.com/reims/reims-health/pkg/dependency/postgres"
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// newServices returns the services to watch, in the configured order, and the
+// function that closes their clients. Nothing is dialled yet.
+func newServices(cfg *config.Config, log *slog.Logger) ([]*health.Service, func(), error) {
+	var (
+		services []*health.Service
+		checkers []dependency.Checker
+		errs     []error
+	)
+	for _, s := range cfg.Enabled() {
+		checker, err := open(s, cfg.Health.Environment, log)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		services = append(services, newService(s, checker))
+		checkers = append(checkers, checker)
+	}
+	closeAll := func() {
+		for _, c := range checkers {
+			if err := c.Close(); err != nil {
+				log.Warn("close client", "error", err)
+			}
+		}
+	}
+	return services, closeAll, errors.Join(errs...)
+}
+
+func open(s *config.Service, environment string, log *slog.Logger) (dependency.Checker, error) {
+	settings, err := settingsOf(s)
+	if err != nil {
+		return nil, err
+	}
+	return settings.Open(dependency.Instance{
+		Prefix: s.Prefix(), Timeout: s.Probe.Timeout, Environment: environment, Log: log,
+	})
+}
+
+// settingsOf returns the settings of a service, which are of its kind.
+func settingsOf(s *config.Service) (dependency.Settings, error) {
+	settings, ok := s.Settings.(dependency.Settings)
+	if !ok {
+		return nil, errors.New(s.Name + " is not of a known kind")
+	}
+	return settings, nil
+}
+
+// databaseSettings returns the settings of the service that the schema is for.
+func databaseSettings(cfg *config.Config) (*config.Service, *postgres.Settings, error) {
+	s, err := cfg.Service("database")
+	if err != nil {
+		return nil, nil, err
+	}
+	settings, ok := s.Settings.(*postgres.Settings)
+	if !ok {
+		return nil, nil, errors.New("the service database is no PostgreSQL")
+	}
+	return s, settings, nil
+}
+
+func newService(s *config.Service, c health.Checker) *health.Service {
+	p := s.Probe
+	return &health.Service{
+		Name:             s.Name,
+		Checker:          c,
+		Interval:         p.Interval,
+		Timeout:          p.Timeout,
+		FailureThreshold: p.FailureThreshold,
+		SuccessThreshold: p.SuccessThreshold,
+		DegradedLatency:  p.DegradedLatency,
+		Readiness:        health.Policy(p.Readiness),
+		ReadinessGrace:   p.ReadinessGrace,
+	}
+}

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// Build is what the build stamped into the program; empty where it did not.
+type Build struct {
+	Version string // of the release, such as v1.2.3
+	Commit  string // of the source
+}
+
+func newVersion(build Build) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "reims-health %s (commit %s, %s %s/%s)\n",
+				build.Version, build.Commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
+		},
+	}
+}
+
+// orRecorded fills in what the Go toolchain recorded where nothing was stamped.
+func (b Build) orRecorded() Build {
+	info, ok := debug.ReadBuildInfo()
+	if b.Version == "" && ok {
+		b.Version = info.Main.Version
+	}
+	if b.Commit == "" && ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				b.Commit = s.Value
+			}
+		}
+	}
+	return Build{orUnknown(b.Version), orUnknown(b.Commit)}
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}

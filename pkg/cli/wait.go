@@ -1,0 +1,340 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency"
+	"github.com/reims/reims-health/pkg/dependency/registry"
+	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/logqueue"
+)
+
+const (
+	waitInterval = time.Second      // between two checks
+	waitRepeat   = 30 * time.Second // between two lines that say the same
+	waitReady    = "ready"
+)
+
+func newWait(envFile *string) *cobra.Command {
+	var (
+		names   []string
+		timeout time.Duration
+	)
+	known := waitTargets(registry.Kinds())
+	cmd := &cobra.Command{
+		Use:         "wait",
+		Annotations: queued(stepPatience),
+		Short:       "Wait until services answer and the schema is new enough",
+		Long: "Wait until each target is there, then exit with 0: for init containers.\n" +
+			known.help() +
+			"A line is printed for each change of the reason, and every 30 s.",
+		Args: cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) error {
+			return checkWait(known, names, timeout)
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, log, err := load(*envFile, cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			if !cmd.Flags().Changed("for") {
+				names = known.wanted(cfg)
+			}
+			ctx := cmd.Context()
+			if timeout > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("gave up after %s", timeout))
+				defer cancel()
+			}
+			out := logqueue.New(cmd.OutOrStdout())
+			out.Start()
+			defer out.Close(stepPatience)
+			return wait(ctx, cfg, known.named(names), out, log)
+		},
+	}
+	cmd.Flags().StringSliceVar(&names, "for", known.wanted(nil), "what to wait for: "+strings.Join(known.names(), ", "))
+	cmd.Flags().DurationVar(&timeout, "timeout", 0, "give up after this time, with exit code 1; 0 never does")
+	return cmd
+}
+
+// target is what can be waited for: a service or, where state is not nil, something
+// that a service has.
+type target struct {
+	name, service string
+	help          string
+	wanted        func(dependency.Settings) bool // by default; nil for never
+	state         func(health.Result) (there bool, text string)
+}
+
+type targets []target
+
+// waitTargets returns the service of each kind, followed by what else there is to wait
+// for. A service is waited for by default if it has something else to wait for.
+func waitTargets(kinds []dependency.Kind) targets {
+	var services, others targets
+	for _, k := range kinds {
+		t := target{name: k.Service, service: k.Service}
+		if len(k.Targets) > 0 {
+			t.wanted = func(dependency.Settings) bool { return true }
+		}
+		services = append(services, t)
+		for _, other := range k.Targets {
+			others = append(others, target{other.Name, k.Service, other.Help, other.Default, other.State})
+		}
+	}
+	return append(services, others...)
+}
+
+func (ts targets) names() []string {
+	names := make([]string, len(ts))
+	for i, t := range ts {
+		names[i] = t.name
+	}
+	return names
+}
+
+func (ts targets) named(names []string) targets {
+	var named targets
+	for _, name := range names {
+		for _, t := range ts {
+			if t.name == name {
+				named = append(named, t)
+			}
+		}
+	}
+	return named
+}
+
+// wanted returns the names of those that are waited for by default; without a
+// configuration, with the default settings.
+func (ts targets) wanted(cfg *config.Config) []string {
+	if cfg == nil {
+		cfg = config.Default(registry.Services())
+	}
+	var names []string
+	for _, t := range ts {
+		s, err := cfg.Service(t.service)
+		if err != nil || t.wanted == nil {
+			continue
+		}
+		if settings, err := settingsOf(s); err == nil && t.wanted(settings) {
+			names = append(names, t.name)
+		}
+	}
+	return names
+}
+
+// help says what the targets are.
+func (ts targets) help() string {
+	var services []string
+	var others strings.Builder
+	for _, t := range ts {
+		if t.state == nil {
+			services = append(services, t.name)
+		} else {
+			fmt.Fprintf(&others, "  %s: %s\n", t.name, t.help)
+		}
+	}
+	return "The targets are\n  " + strings.Join(services, ", ") + ": it answers and lets us in\n" + others.String()
+}
+
+func checkWait(known targets, names []string, timeout time.Duration) error {
+	want := strings.Join(known.names(), ", ")
+	for _, name := range names {
+		if !slices.Contains(known.names(), name) {
+			return &usageError{fmt.Sprintf("--for %q: want some of %s", name, want)}
+		}
+	}
+	if len(names) == 0 {
+		return &usageError{"--for is empty: want some of " + want}
+	}
+	if timeout < 0 {
+		return &usageError{fmt.Sprintf("--timeout %s: want a duration of 0 or above", timeout)}
+	}
+	return nil
+}
+
+// wait watches the services that the targets need until all targets are there.
+func wait(ctx context.Context, cfg *config.Config, targets targets, out io.Writer, log *slog.Logger) error {
+	cfg, err := forWaiting(cfg, targets)
+	if err != nil {
+		return err
+	}
+	services, closeClients, err := newServices(cfg, log)
+	defer closeClients()
+	if err != nil {
+		return err
+	}
+	for _, s := range services {
+		s.Interval, s.SuccessThreshold, s.DegradedLatency = waitInterval, 1, 0
+	}
+	w := &waiter{
+		targets: targets, out: out, began: time.Now(), repeat: waitRepeat,
+		said: make(map[string]string), printed: make(map[string]time.Time),
+	}
+	monitor := health.NewMonitor(services)
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	group, running := errgroup.WithContext(running)
+	group.Go(func() error { return monitor.Start(running) })
+	group.Go(func() error {
+		defer stop()
+		return w.watch(running, monitor.Updates())
+	})
+	if err := group.Wait(); err != nil && !w.met {
+		return fmt.Errorf("wait for %s: %w%s", strings.Join(targets.names(), ", "), cause(ctx, err), w.missing())
+	}
+	return nil
+}
+
+// forWaiting is the configuration with no more than the targets need.
+func forWaiting(cfg *config.Config, targets targets) (*config.Config, error) {
+	c := *cfg
+	c.Services, c.Health.Services = nil, nil
+	for _, t := range targets {
+		if slices.Contains(c.Health.Services, t.service) {
+			continue
+		}
+		s, err := cfg.Service(t.service)
+		if err != nil {
+			return nil, err
+		}
+		settings, err := settingsOf(s)
+		if err != nil {
+			return nil, err
+		}
+		waiting := *s
+		waiting.Settings = settings.ForWait()
+		c.Services = append(c.Services, &waiting)
+		c.Health.Services = append(c.Health.Services, s.Name)
+	}
+	return &c, nil
+}
+
+// cause says what ended the context, if that is what ended the wait.
+func cause(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() == nil:
+		return err
+	case errors.Is(context.Cause(ctx), context.Canceled):
+		return errors.New("interrupted")
+	default:
+		return context.Cause(ctx)
+	}
+}
+
+// waiter prints how far each target is: one line per change.
+type waiter struct {
+	targets targets
+	out     io.Writer
+	began   time.Time
+	repeat  time.Duration     // from one line to the next that says the same
+	said    map[string]string // by target
+	printed map[string]time.Time
+	met     bool // every target is there
+}
+
+// watch returns when every target is there, or with the context's error.
+func (w *waiter) watch(ctx context.Context, updates <-chan *health.View) error {
+	tick := time.NewTicker(w.repeat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			w.remind()
+		case v := <-updates:
+			if w.met = w.see(v); w.met {
+				return nil
+			}
+		}
+	}
+}
+
+// see reports whether every target is there.
+func (w *waiter) see(v *health.View) bool {
+	all := true
+	for _, target := range w.targets {
+		state := w.state(v, target)
+		all = all && state == waitReady
+		if state == "" || state == w.said[target.name] {
+			continue
+		}
+		w.said[target.name], w.printed[target.name] = state, time.Now()
+		fmt.Fprintf(w.out, "%s: %s (%s)\n", target.name, state, time.Since(w.began).Round(100*time.Millisecond))
+	}
+	return all
+}
+
+// remind says of each target that is not there that it is still waited for, unless that
+// was said a moment ago.
+func (w *waiter) remind() {
+	for _, target := range w.targets.names() {
+		if state := w.said[target]; state != waitReady && time.Since(w.printed[target]) >= w.repeat/2 {
+			w.printed[target] = time.Now()
+			fmt.Fprintf(w.out, "%s: still waiting: %s (%s)\n", target, orNoAnswer(state), time.Since(w.began).Round(100*time.Millisecond))
+		}
+	}
+}
+
+// missing lists the targets that are not there, with the reason.
+func (w *waiter) missing() string {
+	var b strings.Builder
+	for _, target := range w.targets.names() {
+		if state := w.said[target]; state != waitReady {
+			fmt.Fprintf(&b, "\n  %s: %s", target, orNoAnswer(state))
+		}
+	}
+	return b.String()
+}
+
+func orNoAnswer(state string) string {
+	if state == "" {
+		return "no answer yet"
+	}
+	return state
+}
+
+// state is waitReady, or what the target is waiting for; empty where nothing is known
+// yet.
+func (w *waiter) state(v *health.View, t target) string {
+	r, ok := v.Service(t.service)
+	switch {
+	case !ok || r.Status == health.Unknown:
+		return ""
+	case t.state != nil:
+		return w.ofService(r, t)
+	case r.OK():
+		return waitReady
+	default:
+		return string(r.Reason()) + ": " + r.Message()
+	}
+}
+
+// ofService is the state of something that a service has. Why the service does not
+// answer is said where the service is no target itself.
+func (w *waiter) ofService(r health.Result, t target) string {
+	there, text := t.state(r)
+	switch {
+	case there:
+		return waitReady
+	case text != "":
+		return text
+	case !slices.Contains(w.targets.names(), t.service) && r.Reason() != "":
+		return "waiting for the " + t.service + ": " + string(r.Reason()) + ": " + r.Message()
+	default:
+		return "waiting for the " + t.service
+	}
+}

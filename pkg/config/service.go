@@ -1,0 +1,150 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Service is the settings of one dependency: a section of the reference. Its
+// variables begin with the upper case of Name and an underscore.
+type Service struct {
+	// Name is the service's name in HEALTH_SERVICES, such as database.
+	Name string
+	// Heading is the section's heading in the reference.
+	Heading string
+	// Settings is a pointer to a struct of tagged fields, as [Config] has, which holds
+	// the defaults. [Load] fills it in.
+	Settings Settings
+	// Probe is how the service is checked and judged: the defaults, which [Load]
+	// overwrites.
+	Probe Probe
+}
+
+// Settings is what the tags of a service's fields cannot say. Whatever it returns is
+// about the settings as they are at the time of the call.
+type Settings interface {
+	// Formats returns the syntaxes that the tags of this service name besides those of
+	// this package; they may replace none of those. The prefix is that of the service's
+	// variables.
+	Formats(prefix string) map[string]Format
+	// Rules returns the contradictions between variables, each of which begins with
+	// prefix.
+	Rules(prefix string) []Rule
+	// Effective returns what follows from several variables, for [Config.Print]: pairs
+	// of a name and a value. The environment is the value of ENVIRONMENT.
+	Effective(environment string) [][2]string
+}
+
+// Completer is implemented by [Settings] that depend on which variables are set.
+type Completer interface {
+	// Complete is called by [Load] once all variables have been read. It asks by a name
+	// without the prefix.
+	Complete(given func(name string) bool)
+}
+
+// Prefix returns what the names of the service's variables begin with.
+func (s *Service) Prefix() string {
+	return strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_")) + "_"
+}
+
+// Service returns the service of that name, enabled or not.
+func (c *Config) Service(name string) (*Service, error) {
+	for _, s := range c.Services {
+		if s.Name == name {
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no service %q", name)
+}
+
+// Enabled returns the services of HEALTH_SERVICES, in that order.
+func (c *Config) Enabled() []*Service {
+	var enabled []*Service
+	for _, name := range c.Health.Services {
+		if s, err := c.Service(name); err == nil {
+			enabled = append(enabled, s)
+		}
+	}
+	return enabled
+}
+
+// names of all services, enabled or not.
+func (c *Config) serviceNames() []string {
+	names := make([]string, len(c.Services))
+	for i, s := range c.Services {
+		names[i] = s.Name
+	}
+	return names
+}
+
+// format returns the format that a tag names; an unknown one is a mistake in a tag,
+// which accepts nothing.
+func (c *Config) format(name string) Format {
+	if f, ok := formats()[name]; ok {
+		return f
+	}
+	for _, s := range c.Services {
+		if f, ok := s.Settings.Formats(s.Prefix())[name]; ok {
+			return f
+		}
+	}
+	return Format{Words: name, Check: func(string) (string, error) { return "", Invalid("unknown format %q", name) }}
+}
+
+// Probe is how one service is checked and judged.
+type Probe struct {
+	Interval         time.Duration `env:"PROBE_INTERVAL" help:"From the end of a check to the start of the next one, give or take a tenth."`
+	Timeout          time.Duration `env:"PROBE_TIMEOUT" help:"Bound on one check: dial, login and answer. It may exceed the interval, since checks never overlap."`
+	FailureThreshold int           `env:"PROBE_FAILURE_THRESHOLD" min:"1" max:"100" help:"Results in a row that it takes to make the verdict worse."`
+	SuccessThreshold int           `env:"PROBE_SUCCESS_THRESHOLD" min:"1" max:"100" help:"Results in a row that it takes to make the verdict better."`
+	DegradedLatency  time.Duration `env:"PROBE_DEGRADED_LATENCY" min:"0s" help:"A good answer that took longer makes the service degraded. 0s is off."`
+	Readiness        string        `env:"READINESS" oneof:"strict startup ignore" help:"What the service means for /health/ready: it must be proven and not unhealthy; it must have been proven once; or nothing."`
+	ReadinessGrace   time.Duration `env:"READINESS_GRACE" min:"0s" help:"For how long a strict service may be unhealthy before readiness follows. 0s is none."`
+}
+
+// DefaultProbe returns how a service is checked where nothing else is set. Two results
+// in a row make a verdict worse, one makes it better.
+func DefaultProbe(interval, timeout time.Duration, readiness string) Probe {
+	return Probe{
+		Interval: interval, Timeout: timeout,
+		FailureThreshold: 2, SuccessThreshold: 1,
+		Readiness: readiness,
+	}
+}
+
+// rules has none on the timeout against the interval: the interval counts from the end
+// of a check, so a longer timeout is slow but works.
+func (Probe) rules(prefix string) []Rule {
+	latency, timeout := prefix+"PROBE_DEGRADED_LATENCY", prefix+"PROBE_TIMEOUT"
+	grace, readiness := prefix+"READINESS_GRACE", prefix+"READINESS"
+	return []Rule{
+		{
+			Variables: []string{latency, timeout},
+			NotBelow:  timeout,
+			Text:      "not below " + timeout + ": no answer could ever be that slow",
+		},
+		{
+			Variables: []string{grace, readiness},
+			When:      Patterns{grace: "[1-9]", readiness: "^(startup|ignore)$"},
+			Text:      "needs " + readiness + "=strict",
+		},
+	}
+}
+
+// isOwn reports whether a variable is the service's, and returns its name without the
+// prefix. No prefix of a service begins with another one's.
+func (s *Service) isOwn(v Variable) (string, bool) {
+	return strings.CutPrefix(v.Name, s.Prefix())
+}
+
+func (s *Service) clone() *Service { c := *s; return &c }
+
+func cloneServices(services []*Service) []*Service {
+	services = slices.Clone(services)
+	for i, s := range services {
+		services[i] = s.clone()
+	}
+	return services
+}

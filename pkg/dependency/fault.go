@@ -1,0 +1,136 @@
+package dependency
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"regexp"
+	"slices"
+	"syscall"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// NetworkFault classifies an error that came from below a driver: the resolver,
+// the socket, TLS, or the deadline. A probe asks its own driver's errors first.
+// A Fault that went through a driver (a callback of ours returned it) comes out
+// as it went in.
+func NetworkFault(err error) *health.Fault {
+	if own, ok := errors.AsType[*health.Fault](err); ok {
+		return own
+	}
+	return &health.Fault{Reason: NetworkReason(err), Err: err}
+}
+
+// FromNetwork reports whether the fault came before the service said anything, so
+// that another address of its host may do better.
+func FromNetwork(fault *health.Fault) bool { return slices.Contains(progress, fault.Reason) }
+
+// MoreTelling returns the fault of the attempt that got further: at another address
+// of the host, which counts where they got equally far. The earlier one may be nil.
+func MoreTelling(earlier, later *health.Fault) *health.Fault {
+	if earlier != nil && FromNetwork(later) && Further(earlier.Reason, later.Reason) > 0 {
+		return earlier
+	}
+	return later
+}
+
+// progress orders reasons by how far an attempt to connect got.
+var progress = []health.Reason{
+	health.Error, health.DNS, health.Unreachable, health.Refused, health.Timeout, health.Reset, health.Protocol, health.TLS,
+}
+
+// Further compares two reasons by how far an attempt to connect got.
+func Further(a, b health.Reason) int { return slices.Index(progress, a) - slices.Index(progress, b) }
+
+// NetworkReason returns the reason of an error that came from below a driver.
+func NetworkReason(err error) health.Reason {
+	var (
+		dns   *net.DNSError
+		errno syscall.Errno
+		timed net.Error
+	)
+	switch {
+	case errors.As(err, &dns):
+		return health.DNS
+	case errors.As(err, &errno) && errnoReasons[errno] != "":
+		return errnoReasons[errno]
+	case IsTLS(err):
+		return health.TLS
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
+		errors.As(err, &timed) && timed.Timeout():
+		return health.Timeout
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		return health.Reset
+	default:
+		return health.Error
+	}
+}
+
+// errnoReasons holds ENOENT for the socket file of a server that is not running.
+var errnoReasons = map[syscall.Errno]health.Reason{
+	syscall.ECONNREFUSED: health.Refused,
+	syscall.ENOENT:       health.Refused,
+	syscall.EHOSTUNREACH: health.Unreachable,
+	syscall.ENETUNREACH:  health.Unreachable,
+	syscall.EHOSTDOWN:    health.Unreachable,
+	syscall.ENETDOWN:     health.Unreachable,
+	syscall.ECONNRESET:   health.Reset,
+	syscall.ECONNABORTED: health.Reset,
+	syscall.EPIPE:        health.Reset,
+	syscall.ETIMEDOUT:    health.Timeout,
+}
+
+// IsTLS reports whether the error is one of TLS: of a handshake or a certificate.
+func IsTLS(err error) bool {
+	var (
+		record    tls.RecordHeaderError
+		alert     tls.AlertError
+		verify    *tls.CertificateVerificationError
+		authority x509.UnknownAuthorityError
+		invalid   x509.CertificateInvalidError
+		hostname  x509.HostnameError
+		roots     x509.SystemRootsError
+		op        *net.OpError
+	)
+	// crypto/tls reports an alert as an OpError with one of these names; AlertError
+	// is for QUIC.
+	if errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error") {
+		return true
+	}
+	return errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &verify) ||
+		errors.As(err, &authority) || errors.As(err, &invalid) || errors.As(err, &hostname) || errors.As(err, &roots)
+}
+
+// Prefix is what the names of a service's variables begin with. Checkers write {NAME}
+// in messages where the variable of that name belongs.
+type Prefix string
+
+var variable = regexp.MustCompile(`\{([A-Z][A-Z_]*)\}`)
+
+// Expand returns the text with the whole names of variables.
+func (p Prefix) Expand(text string) string {
+	return variable.ReplaceAllString(text, string(p)+"$1")
+}
+
+// Explain expands what a check returns.
+func (p Prefix) Explain(seen health.Observation, err error) (health.Observation, error) {
+	if len(seen.Notes) > 0 {
+		notes := make([]string, len(seen.Notes))
+		for i, note := range seen.Notes {
+			notes[i] = p.Expand(note)
+		}
+		seen.Notes = notes
+	}
+	var fault *health.Fault
+	if errors.As(err, &fault) && fault.Message != "" {
+		expanded := *fault
+		expanded.Message = p.Expand(fault.Message)
+		return seen, &expanded
+	}
+	return seen, err
+}

@@ -1,0 +1,71 @@
+package dependency
+
+import (
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// Kind is all that is known of one kind of dependency.
+type Kind struct {
+	// Service is the name of the service that REIMS has always had of this kind, such as
+	// database. Its variables begin with it.
+	Service string
+	// Heading is the kind's name in the reference of variables.
+	Heading string
+	// Probe is how a service of this kind is checked and judged by default.
+	Probe config.Probe
+	// Settings returns settings that hold the defaults.
+	Settings func() Settings
+	// Targets are what `reims-health wait` can wait for besides the service itself.
+	Targets []Target
+}
+
+// Settings are the variables of a service of one kind. What implements it is a pointer
+// to a struct of tagged fields.
+type Settings interface {
+	config.Settings
+	// Open returns the checker of a service with these settings. It dials nothing.
+	Open(Instance) (Checker, error)
+	// Identity returns facts, besides the settings themselves, that say what is checked:
+	// when one of them changes, what was known of the service counts no more.
+	Identity() []string
+	// ForWait returns a copy that checks no more than `reims-health wait` needs.
+	ForWait() Settings
+}
+
+// Checker checks one service. Closing it gives up its connections, and must not run
+// beside a check.
+type Checker interface {
+	health.Checker
+	io.Closer
+}
+
+// Instance is what a checker needs to know of its service besides the settings.
+type Instance struct {
+	// Prefix is what the names of the service's variables begin with, for the advice in
+	// messages.
+	Prefix string
+	// Timeout bounds one check.
+	Timeout time.Duration
+	// Environment is the value of ENVIRONMENT.
+	Environment string
+	// Log is told what changes no verdict.
+	Log *slog.Logger
+}
+
+// Target is something that a service has and that can be waited for by a name of its
+// own.
+type Target struct {
+	Name string
+	// Help says in a few words what is waited for.
+	Help string
+	// Default reports whether it is waited for where nothing is asked for.
+	Default func(Settings) bool
+	// State says how far it is. The text is why it is not there; empty where nothing is
+	// known yet.
+	State func(health.Result) (there bool, text string)
+}

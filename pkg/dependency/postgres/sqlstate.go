@@ -1,0 +1,204 @@
+package postgres
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// verdict is what an error of the server means, and what to look at.
+type verdict struct {
+	reason  health.Reason
+	message string
+}
+
+const (
+	classAuth       = "28"
+	codeProtocol    = "08P01"
+	codeCanceled    = "57014"
+	codeLockTimeout = "55P03"
+)
+
+const (
+	checkLogin    = "the login was refused: check {USER} and {PASSWORD} (or {PASSWORD_FILE})"
+	checkHBA      = "the login was refused: check {USER}, and that pg_hba.conf admits it from this address (with TLS, if it says so)"
+	checkDatabase = "the server has no database of that name: check {NAME}"
+	checkStart    = "the server is there and accepts no connections: it is starting, recovering or shutting down"
+	checkSlots    = "no connection slot is free: max_connections, or the limit of the role or the database, is used up"
+	checkUser     = "the login was refused: the pooler knows no such user or tenant, check {USER} and {NAME}"
+	checkPooler   = "the pooler answers, but it can't log in to its PostgreSQL: look at the server behind it and at the pooler's log"
+)
+
+// sqlstates maps SQLSTATEs, and classes of them (their first two characters).
+// 53200, out of memory, is left to the rest: a server that can't find the memory
+// for this statement can't serve, while the reason out_of_memory stands for a
+// Redis that can.
+var sqlstates = map[string]verdict{
+	"08":            {health.Reset, "the server gave up the connection"},
+	codeProtocol:    {health.Protocol, "the server or the pooler refused the protocol: look at its log"},
+	"0A000":         {health.Protocol, "the server refused the protocol: is it PostgreSQL?"},
+	classAuth:       {health.Auth, checkHBA},
+	"28P01":         {health.Auth, checkLogin},
+	"3D000":         {health.DatabaseMissing, checkDatabase},
+	"42501":         {health.Forbidden, checkConnect},
+	"53100":         {health.DiskFull, "the database server's disk is full"},
+	"55000":         {health.Error, "the login was refused: the database takes no connections, look at ALLOW_CONNECTIONS in ALTER DATABASE, and whether a DROP DATABASE was interrupted"},
+	"53300":         {health.TooManyConnections, checkSlots},
+	codeLockTimeout: {health.Timeout, "the server gave up waiting for a lock, after lock_timeout: look at what holds locks on its catalog"},
+	codeCanceled:    {health.Timeout, "the server cancelled the statement, which took longer than statement_timeout: look at its load, disk and locks"},
+	"57P01":         {health.Reset, "the server closed the connection: it was shut down, or an administrator ended the session"},
+	"57P02":         {health.Reset, "the server reset all connections: one of its processes crashed"},
+	"57P03":         {health.StartingUp, checkStart},
+	"57P04":         {health.DatabaseMissing, "the database was dropped"},
+	"57P05":         {health.Reset, "the server closed the connection: idle_session_timeout"},
+}
+
+// poolerTexts tells the errors of poolers apart, which say many things with one code,
+// those of the server behind them too; their texts are never translated. The first
+// that is contained counts. They are from the sources of PgBouncer 1.18 to 1.25
+// (client.c, objects.c, janitor.c, server.c: 08P01), pgcat 1.2 (messages.rs: 58000),
+// Supavisor 2 (lib/supavisor/errors, XX000 and a code of its own in the text) and
+// Odyssey 1.4 (frontend.c, auth.c: the codes of PostgreSQL), and from the troubleshooting
+// page of Amazon's RDS Proxy, which does not tell its codes.
+var poolerTexts = []struct {
+	text string
+	verdict
+}{
+	{"requires TLS", verdict{health.TLS, poolerTLS}},                     // RDS Proxy
+	{"only with SSL connections", verdict{health.TLS, poolerTLS}},        // RDS Proxy
+	{"SSL connection is required", verdict{health.TLS, poolerTLS}},       // Supavisor
+	{"SSL required", verdict{health.TLS, poolerTLS}},                     // PgBouncer
+	{"SSL is required", verdict{health.TLS, poolerTLS}},                  // Odyssey
+	{"TLS connection required", verdict{health.TLS, poolerTLS}},          // PgBouncer, Odyssey
+	{"IAM authentication", verdict{health.Auth, checkLogin}},             // RDS Proxy
+	{"password that was provided", verdict{health.Auth, checkLogin}},     // RDS Proxy
+	{"authentication failed", verdict{health.Auth, checkLogin}},          // all
+	{"authentication rejected", verdict{health.Auth, checkHBA}},          // Odyssey
+	{"login rejected", verdict{health.Auth, checkHBA}},                   // PgBouncer
+	{"no authentication method", verdict{health.Auth, checkHBA}},         // PgBouncer
+	{"pg_hba.conf", verdict{health.Auth, checkHBA}},                      // the server's
+	{"allow_list", verdict{health.Auth, checkHBA}},                       // Supavisor
+	{"user blocked", verdict{health.Auth, checkHBA}},                     // Odyssey
+	{"no such user", verdict{health.Auth, checkLogin}},                   // PgBouncer
+	{"incorrect user", verdict{health.Auth, checkLogin}},                 // Odyssey
+	{"has no credentials for the role", verdict{health.Auth, checkUser}}, // RDS Proxy
+	{"user not found", verdict{health.Auth, checkUser}},                  // Supavisor 1
+	{"(ENOTFOUND)", verdict{health.Auth, checkUser}},                     // Supavisor 2
+	{"(ENOIDENTIFIER)", verdict{health.Auth, checkUser}},                 // Supavisor
+	{"(EINVALIDUSERINFO)", verdict{health.Auth, checkUser}},              // Supavisor
+	{"No pool configured", verdict{health.DatabaseMissing, checkRoute}},  // pgcat
+	{"is not found", verdict{health.DatabaseMissing, checkRoute}},        // Odyssey
+	{"no such database", verdict{health.DatabaseMissing, checkDatabase}}, // PgBouncer
+	{"is disabled", verdict{health.Error, poolerDisabled}},               // PgBouncer
+	{"tenant is banned", verdict{health.Error, poolerDisabled}},          // Supavisor
+	{"permission denied", verdict{health.Forbidden, checkConnect}},       // the server's
+	{"client connections exceeded", verdict{health.TooManyConnections, "the pooler has no client slot free: max_db_client_connections or max_user_client_connections is used up"}},
+	{"max_client_conn", verdict{health.TooManyConnections, "the pooler has no client slot free: max_client_conn is used up"}},
+	{"max client connections reached", verdict{health.TooManyConnections, poolerSlots}},       // Supavisor 2
+	{"Max client connections reached", verdict{health.TooManyConnections, poolerSlots}},       // Supavisor 1
+	{"max clients", verdict{health.TooManyConnections, poolerSlots}},                          // Supavisor 2
+	{"MaxClientsInSessionMode", verdict{health.TooManyConnections, poolerSlots}},              // Supavisor 1
+	{"max pools count reached", verdict{health.TooManyConnections, poolerSlots}},              // Supavisor
+	{"maximum number of client connections", verdict{health.TooManyConnections, poolerSlots}}, // RDS Proxy
+	{"Rate of connection to proxy exceeded", verdict{health.TooManyConnections, poolerSlots}}, // RDS Proxy
+	{"too many competing requests", verdict{health.TooManyConnections, poolerSlots}},          // RDS Proxy
+	{"too many client tcp connections", verdict{health.TooManyConnections, poolerSlots}},      // Odyssey
+	{"too many clients", verdict{health.TooManyConnections, checkSlots}},                      // the server's
+	{"too many connections", verdict{health.TooManyConnections, checkSlots}},                  // the server's
+	{"connection slots are reserved", verdict{health.TooManyConnections, checkSlots}},         // the server's
+	{"shutting down", verdict{health.StartingUp, checkStart}},                                 // PgBouncer, the server's
+	{"the database system is", verdict{health.StartingUp, checkStart}},                        // the server's
+	{"administrator command", verdict{health.Reset, "the pooler closed the connection: it shuts down, or an administrator ended the session"}},
+	{"admin forced disconnect", verdict{health.Reset, "the pooler closed the connection: it shuts down, or an administrator ended the session"}},
+	{"role \"", verdict{health.Auth, checkHBA}},
+	{"does not exist", verdict{health.DatabaseMissing, checkDatabase}},
+	{"startup parameter", verdict{health.Protocol, poolerParameter}},          // PgBouncer
+	{"doesn't support the option", verdict{health.Protocol, poolerParameter}}, // RDS Proxy
+	{"PQexec disallowed", verdict{health.Protocol, "the pooler refuses simple queries, and the check is one: set its disable_pqexec to 0"}},
+	{"timeout", verdict{health.Timeout, poolerWait}},                       // PgBouncer, pgcat, Supavisor
+	{"Timed-out waiting", verdict{health.Timeout, poolerWait}},             // RDS Proxy
+	{"unable to check out", verdict{health.Timeout, poolerWait}},           // Supavisor
+	{"Unable to check out", verdict{health.Timeout, poolerWait}},           // Supavisor 1
+	{"server_login_retry", verdict{health.Unreachable, checkPooler}},       // PgBouncer
+	{"server login", verdict{health.Unreachable, checkPooler}},             // PgBouncer
+	{"cannot connect", verdict{health.Unreachable, checkPooler}},           // PgBouncer
+	{"failed to connect", verdict{health.Unreachable, checkPooler}},        // Odyssey
+	{"remote server connection", verdict{health.Unreachable, checkPooler}}, // Odyssey
+	{"suitable host", verdict{health.Unreachable, checkPooler}},            // Odyssey
+	{"Pool down", verdict{health.Unreachable, checkPooler}},                // pgcat
+	{"connection from the pool", verdict{health.Unreachable, checkPooler}}, // pgcat
+	{"checkout failure limit", verdict{health.Unreachable, checkPooler}},   // pgcat
+	{"(ECIRCUITBREAKER)", verdict{health.Unreachable, checkPooler}},        // Supavisor
+	{"(ECHECKOUTRETRIES)", verdict{health.Unreachable, checkPooler}},       // Supavisor
+	{"(EAUTHQUERY)", verdict{health.Unreachable, checkPooler}},             // Supavisor
+	{"(EAUTHSECRETS)", verdict{health.Unreachable, checkPooler}},           // Supavisor
+	{"server conn crashed", verdict{health.Reset, poolerLost}},             // PgBouncer
+	{"server closed", verdict{health.Reset, poolerLost}},                   // PgBouncer
+	{"receiving data from server", verdict{health.Reset, poolerLost}},      // pgcat
+	{"DbHandler exited", verdict{health.Reset, poolerLost}},                // Supavisor
+	{"remote server read/write error", verdict{health.Reset, poolerLost}},  // Odyssey
+	{"bouncer config error", verdict{health.Error, "the pooler's own configuration is wrong: look at its log"}},
+	{"resources exhaustion", verdict{health.Error, "the pooler has no memory left: look at its log"}},
+}
+
+const (
+	checkConnect    = "the role lacks a right: grant it CONNECT on the database"
+	checkRoute      = "the pooler has no database of that name for that user: check {NAME} and {USER}, and the pooler's configuration"
+	poolerTLS       = "the pooler requires TLS: check {SSLMODE}"
+	poolerSlots     = "the pooler has no client slot free: look at its limits on connections, and at who holds them"
+	poolerWait      = "the pooler had no server connection free in time: look at the server behind it and at the pool's size"
+	poolerLost      = "the pooler lost its connection to PostgreSQL"
+	poolerDisabled  = "the login was refused: an administrator disabled this database in the pooler"
+	poolerParameter = "the pooler refuses a startup parameter: look at its ignore_startup_parameters"
+)
+
+// loginFault classifies what the server, or a pooler in its name, answered to a login.
+func loginFault(server *pgconn.PgError, err error) *health.Fault {
+	return serverFault(server, err, "the server refused the login; its log says more")
+}
+
+// serverFault classifies what the server, or a pooler in its name, answered. Of what
+// is not known, otherwise tells.
+func serverFault(server *pgconn.PgError, err error, otherwise string) *health.Fault {
+	v, ok := verdictOf(server)
+	if !ok {
+		v = verdict{health.Error, otherwise}
+	}
+	if isSQLSTATE(server.Code) {
+		v.message = fmt.Sprintf("%s (SQLSTATE %s)", v.message, server.Code)
+	}
+	return &health.Fault{Reason: v.reason, Message: v.message, Err: err}
+}
+
+// isSQLSTATE keeps whatever else an impostor sends as a code out of a message.
+func isSQLSTATE(code string) bool {
+	return len(code) == 5 && strings.Trim(code, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
+}
+
+// vague reports whether poolers use the code for whatever they have to say.
+func vague(code string) bool {
+	switch code {
+	case codeProtocol, "08006", "0A000", "28000", "58000", "XX000":
+		return true
+	default:
+		return false
+	}
+}
+
+func verdictOf(server *pgconn.PgError) (verdict, bool) {
+	if vague(server.Code) {
+		for _, t := range poolerTexts {
+			if strings.Contains(server.Message, t.text) {
+				return t.verdict, true
+			}
+		}
+	}
+	if v, ok := sqlstates[server.Code]; ok {
+		return v, true
+	}
+	v, ok := sqlstates[server.Code[:min(2, len(server.Code))]]
+	return v, ok
+}

@@ -1,0 +1,90 @@
+package postgres_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/reims/reims-health/pkg/dependency/postgres"
+
+	"github.com/reims/reims-health/pkg/database"
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// pgKeyPair returns a certificate and its key, in PEM form.
+func pgKeyPair(t *testing.T) (cert, key []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "reims"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
+}
+
+// Files that can't be used are named, with the reason, and nothing is dialled.
+func TestPostgresUnusableTLSFiles(t *testing.T) {
+	t.Parallel()
+	cert, key := pgKeyPair(t)
+	_, otherKey := pgKeyPair(t)
+	encrypted := pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("canary")}
+	encryptedOfOld := pem.Block{Type: "EC PRIVATE KEY", Bytes: []byte("canary"), Headers: map[string]string{
+		"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00000000000000000000000000000000",
+	}}
+	for name, c := range map[string]struct {
+		cert, key, root []byte
+		want            string
+	}{
+		"another's key":     {cert, otherKey, nil, "DATABASE_SSLKEY: the key is not that"},
+		"encrypted":         {cert, pem.EncodeToMemory(&encrypted), nil, "DATABASE_SSLKEY: the key is encrypted"},
+		"encrypted, of old": {cert, pem.EncodeToMemory(&encryptedOfOld), nil, "DATABASE_SSLKEY: the key is encrypted"},
+		"no key":            {cert, []byte("canary"), nil, "DATABASE_SSLKEY: the file holds no key"},
+		"exchanged":         {key, cert, nil, "DATABASE_SSLCERT and DATABASE_SSLKEY"},
+		"missing":           {cert, nil, nil, "DATABASE_SSLKEY: the file is missing"},
+		"no certificate":    {cert, key, []byte("canary"), "DATABASE_SSLROOTCERT: the file holds no certificate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			write := func(name string, content []byte) string {
+				file := filepath.Join(dir, name)
+				if content == nil {
+					return file
+				}
+				if err := os.WriteFile(file, content, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				return file
+			}
+			db := pgOpen(t, "127.0.0.1:1", func(config *database.Config) {
+				config.SSLMode = "require"
+				config.SSLCert, config.SSLKey = write("cert", c.cert), write("key", c.key)
+				if c.root != nil {
+					config.SSLRootCert = write("root", c.root)
+				}
+			})
+			_, err := pgCheck(t, pgNew(db.Pool(), postgres.Options{}), pgPatience)
+			if message := pgFault(t, err, health.TLS, db.Pool()); !strings.Contains(message, c.want) || strings.Contains(message, dir) {
+				t.Errorf("message = %q, want it to say %q", message, c.want)
+			}
+		})
+	}
+}

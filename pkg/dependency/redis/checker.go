@@ -1,0 +1,314 @@
+package redis
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/reims/reims-health/pkg/dependency"
+	"github.com/reims/reims-health/pkg/dial"
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// Options says which Redis to ask, and how.
+type Options struct {
+	// Addr is host:port, or the path of a Unix socket.
+	Addr string
+	// Username is the ACL user; empty means the default user.
+	Username string
+	// Password is called at each dial, so that a rotated one needs no restart. Its
+	// error fails the check with [health.Auth]. Nil means no password.
+	Password func(context.Context) (string, error)
+	DB       int
+	// TLS is used as it is but for ServerName, which defaults to Addr's host. Nil
+	// means no TLS.
+	TLS *tls.Config
+	// AllowReplica makes a replica as good as a master.
+	AllowReplica bool
+	// Timeout bounds a check, dialling included.
+	Timeout time.Duration
+	// Prefix is that of the service's variables, for the advice in messages.
+	Prefix dependency.Prefix
+	// Lookup resolves the host of Addr. The default is the system's resolver.
+	Lookup dial.LookupFunc
+}
+
+// Checker checks a Redis server: PING and INFO in one round trip, on one connection
+// that is dialled afresh once per minute, after every failure, and on Redial. PING
+// decides; where INFO is refused or not known, its figures are absent.
+type Checker struct {
+	dependency.Redialer
+	options Options
+	dialer  *dial.Dialer
+	// route leads the client, or those of one check, through the host's addresses.
+	route *dial.Route
+
+	// client holds one connection and is thrown away with it. That keeps go-redis
+	// from its own ideas about a server that is down: a goroutine that goes on
+	// dialling, and the last dial's error instead of this one's.
+	client *redis.Client
+	// ready is when the connection could be asked: later than the start of the check
+	// if that had to dial.
+	ready time.Time
+	// greeting is how the server refused the connection's first command. go-redis
+	// swallows that, goes on, and reports that the connection was closed.
+	greeting error
+	// dialled says that client has made a connection, TLS included. It belongs to the
+	// client, which may still be dialling when the check is over.
+	dialled *atomic.Bool
+	// minReplicas is Redis's min-replicas-to-write, asked for once per connection;
+	// -1 before that.
+	minReplicas int64
+	// plain is used instead of client while a server hangs up on HELLO or INFO.
+	plain *plain
+}
+
+var (
+	_ health.Checker  = (*Checker)(nil)
+	_ health.Redialer = (*Checker)(nil)
+)
+
+// New returns a checker of the Redis at options.Addr. It does not connect.
+func New(options Options) *Checker {
+	// go-redis writes raw dial errors to stderr and has no logger but this one, a
+	// variable of its package. All that it says is also in the errors it returns.
+	logging.Disable()
+	return &Checker{options: options, dialer: &dial.Dialer{Lookup: options.Lookup, Timeout: options.Timeout}}
+}
+
+// Check implements [health.Checker].
+func (r *Checker) Check(ctx context.Context) (health.Observation, error) {
+	return r.options.Prefix.Explain(r.check(ctx))
+}
+
+func (r *Checker) check(ctx context.Context) (health.Observation, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	defer cancel()
+
+	if r.Expired(time.Now()) {
+		r.drop()
+	}
+	reply, fault := r.askAny(ctx)
+	if fault != nil {
+		r.drop()
+		if r.options.TLS == nil && dependency.WantsTLS(ctx, r.dialer, fault, r.network(), r.options.Addr, r.options.Timeout/4) {
+			fault = &health.Fault{Reason: health.TLS, Message: "Redis speaks TLS at {PORT}, and {TLS} is off", Err: fault.Err}
+		}
+		return health.Observation{}, fault
+	}
+	return r.judge(reply)
+}
+
+// askAny asks on the connection that is open. Where there is none, or it has died
+// since it was last used, it asks on a fresh one, and on one to another address of the
+// host after a failure of the network.
+func (r *Checker) askAny(ctx context.Context) (reply, *health.Fault) {
+	if r.client != nil || r.plain != nil {
+		answer, err := r.ask(ctx)
+		switch {
+		case err == nil:
+			return answer, nil
+		case !hungUp(err):
+			return reply{}, r.fault(err)
+		}
+		r.drop()
+	}
+	r.route = r.dialer.Route()
+	var told *health.Fault
+	for {
+		answer, err := r.ask(ctx)
+		if hungUp(err) && r.dialled.Load() && repliedFault(r.greeting) == nil {
+			r.drop()
+			if plain, why := r.askPlainly(ctx); why == nil || hasReply(why) {
+				answer, err = plain, why
+			}
+		}
+		if err == nil {
+			return answer, nil
+		}
+		fault := r.fault(err)
+		told = dependency.MoreTelling(told, fault)
+		if !dependency.FromNetwork(fault) || !r.route.Left() || ctx.Err() != nil {
+			return reply{}, told
+		}
+		r.drop()
+	}
+}
+
+// Close gives up the connection. It must not run beside Check.
+func (r *Checker) Close() error {
+	r.drop()
+	return nil
+}
+
+// drop has no error to report: the connection is of no use any more.
+func (r *Checker) drop() {
+	if r.client != nil {
+		_ = r.client.Close()
+		r.client = nil
+	}
+	if r.plain != nil {
+		_ = r.plain.conn.Close()
+		r.plain = nil
+	}
+}
+
+// hungUp reports whether err may only mean that the connection had died since it
+// was last used.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+type reply struct {
+	info        *info // nil if INFO was not answered
+	minReplicas int64
+	latency     time.Duration
+	notes       []string
+}
+
+const (
+	noteNoInfo        = "Redis, or a proxy before it, does not answer INFO: its figures and its role are unknown"
+	noteNoMinReplicas = "Redis does not answer CONFIG GET: whether it has as many replicas as min-replicas-to-write asks for is unknown"
+)
+
+// ask sends PING and INFO at once. INFO alone would do for the figures, but it is
+// answered where PING is refused: while loading, and when writes are refused.
+func (r *Checker) ask(ctx context.Context) (reply, error) {
+	if r.plain != nil {
+		return r.askPlainly(ctx)
+	}
+	if r.client == nil {
+		r.client, r.minReplicas = r.connect(), -1
+	}
+	r.ready, r.greeting = time.Now(), nil
+
+	pipe := r.client.Pipeline()
+	ping, info := pipe.Ping(ctx), pipe.Info(ctx)
+	_, err := pipe.Exec(ctx)
+	reply := reply{latency: time.Since(r.ready)}
+	switch {
+	case ping.Err() != nil:
+		return reply, ping.Err()
+	case ping.Val() == "" && err != nil: // before PING was sent
+		return reply, err
+	case ping.Val() != "PONG":
+		return reply, errNotRedis
+	case hasReply(info.Err()):
+		reply.notes = []string{noteNoInfo}
+		return reply, nil
+	case err != nil:
+		return reply, err
+	}
+	if reply.info, err = parseInfo(info.Val()); err != nil {
+		return reply, err
+	}
+	return reply, r.askMinReplicas(ctx, &reply)
+}
+
+// askMinReplicas asks how many replicas Redis wants before it accepts writes, once
+// per connection, where INFO tells that it has some and counts them.
+func (r *Checker) askMinReplicas(ctx context.Context, reply *reply) error {
+	if good, counted := reply.info.goodReplicas(); !counted || good == 0 {
+		return nil
+	}
+	if r.minReplicas < 0 {
+		settings, err := r.client.ConfigGet(ctx, "min-*-to-write").Result() // once min-slaves-to-write
+		if err != nil && !hasReply(err) {
+			return err
+		}
+		r.minReplicas = 0
+		for _, value := range settings {
+			n, _ := strconv.ParseInt(value, 10, 64)
+			r.minReplicas = max(r.minReplicas, n)
+		}
+	}
+	if reply.minReplicas = r.minReplicas; r.minReplicas == 0 {
+		reply.notes = []string{noteNoMinReplicas}
+	}
+	return nil
+}
+
+func (r *Checker) connect() *redis.Client {
+	route := r.route // go-redis may still be dialling when the check is over
+	dialled := new(atomic.Bool)
+	r.dialled = dialled
+	client := redis.NewClient(&redis.Options{
+		Network: r.network(),
+		Addr:    r.options.Addr,
+		Dialer: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := r.dial(ctx, route, network, addr)
+			if err == nil {
+				dialled.Store(true)
+			}
+			return conn, err
+		},
+		OnConnect:                  func(context.Context, *redis.Conn) error { r.ready = time.Now(); return nil },
+		Protocol:                   2, // nothing here needs RESP3 and its pushes
+		CredentialsProviderContext: r.credentials,
+		DB:                         r.options.DB,
+		MaxRetries:                 -1,
+		DialTimeout:                r.options.Timeout,
+		DialerRetries:              1,
+		ReadTimeout:                r.options.Timeout,
+		WriteTimeout:               r.options.Timeout,
+		ContextTimeoutEnabled:      true,
+		ReadBufferSize:             8 << 10,
+		WriteBufferSize:            1 << 10,
+		PipelinePoolSize:           -1,
+		// One is in use. A pool of one would go on dialling in the background after
+		// its first failure.
+		PoolSize:                 2,
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	})
+	client.AddHook(greetingHook{&r.greeting})
+	return client
+}
+
+func (r *Checker) credentials(ctx context.Context) (username, password string, err error) {
+	if r.options.Password == nil {
+		return r.options.Username, "", nil
+	}
+	password, err = r.options.Password(ctx)
+	if err != nil {
+		return "", "", &health.Fault{
+			Reason:  health.Auth,
+			Message: "{PASSWORD} cannot be read: see the file that {PASSWORD_FILE} names",
+			Err:     err,
+		}
+	}
+	return r.options.Username, password, nil
+}
+
+// greetingHook keeps the error of a connection's first command.
+type greetingHook struct{ err *error }
+
+// DialHook implements [redis.Hook].
+func (greetingHook) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessPipelineHook implements [redis.Hook].
+func (greetingHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// ProcessHook implements [redis.Hook].
+func (h greetingHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if cmd.Name() == "hello" {
+			*h.err = err
+		}
+		return err
+	}
+}

@@ -1,0 +1,35 @@
+// Package registry lists the kinds of dependencies that this program knows. To add one
+// is a folder beside it and a line here: see docs/adding-a-kind.md.
+package registry
+
+import (
+	"github.com/reims/reims-health/migrations"
+	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency"
+	"github.com/reims/reims-health/pkg/dependency/ollama"
+	"github.com/reims/reims-health/pkg/dependency/postgres"
+	"github.com/reims/reims-health/pkg/dependency/redis"
+	"github.com/reims/reims-health/pkg/dependency/s3"
+)
+
+// Kinds returns every kind, in the order in which readers are shown their services.
+func Kinds() []dependency.Kind {
+	return []dependency.Kind{
+		postgres.Kind(postgres.Schema{Required: migrations.Required, Table: migrations.Table}),
+		redis.Kind(),
+		s3.Kind(),
+		ollama.Kind(),
+	}
+}
+
+// Services returns the service of each kind with its default settings, for
+// [config.Load]. Each call returns services of its own.
+func Services() []*config.Service {
+	var services []*config.Service
+	for _, k := range Kinds() {
+		services = append(services, &config.Service{
+			Name: k.Service, Heading: k.Heading, Settings: k.Settings(), Probe: k.Probe,
+		})
+	}
+	return services
+}

@@ -1,0 +1,136 @@
+package dependency
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/reims/reims-health/pkg/dial"
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// maxCAFileSize is several times that of a system's whole bundle, in bytes.
+const maxCAFileSize = 2 << 20
+
+// TLSConfig returns the configuration of a TLS client that trusts the
+// certificates in caFile (PEM) and no other, or the system's where caFile is
+// empty. The file is read at each handshake: a rotated one needs no restart, and
+// one that is missing, not a regular file, larger than 2 MiB or without a certificate
+// fails the handshake with a [health.TLS] fault, never the start.
+//
+// Whoever dials sets ServerName on a clone, as net/http does by itself.
+func TLSConfig(caFile string) *tls.Config {
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	if caFile != "" {
+		// RootCAs would be read once. VerifyConnection does the whole verification in
+		// its stead and also runs on resumed sessions.
+		cfg.InsecureSkipVerify = true
+		cfg.VerifyConnection = func(state tls.ConnectionState) error {
+			return verifyPeer(caFile, state)
+		}
+	}
+	return cfg
+}
+
+func verifyPeer(caFile string, state tls.ConnectionState) error {
+	roots, err := readCAs(caFile)
+	if err != nil {
+		return &health.Fault{
+			Reason:  health.TLS,
+			Message: "the file that the service's _CA_FILE variable names cannot be read, or holds no certificate",
+			Err:     err,
+		}
+	}
+	if len(state.PeerCertificates) == 0 {
+		return &tls.CertificateVerificationError{Err: errors.New("the server sent no certificate")}
+	}
+	between := x509.NewCertPool()
+	for _, cert := range state.PeerCertificates[1:] {
+		between.AddCert(cert)
+	}
+	_, err = state.PeerCertificates[0].Verify(x509.VerifyOptions{
+		DNSName:       state.ServerName,
+		Roots:         roots,
+		Intermediates: between,
+	})
+	if err != nil {
+		return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
+	}
+	return nil
+}
+
+func readCAs(file string) (*x509.CertPool, error) {
+	pem, err := readRegular(file, maxCAFileSize)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, errors.New("no PEM certificate in " + file)
+	}
+	return roots, nil
+}
+
+// readRegular reads a file of at most limit bytes.
+func readRegular(name string, limit int64) ([]byte, error) {
+	// Opening a pipe would wait for its writer.
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", name)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	content, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(content)) > limit {
+		err = fmt.Errorf("%s is larger than %d KiB", name, limit>>10)
+	}
+	return content, err
+}
+
+// WantsTLS reports whether fault came from speaking plainly to a server that
+// speaks TLS: such a server hangs up, or sends an alert. Nothing but a handshake
+// is sent, so it does not matter whose certificate it is.
+func WantsTLS(ctx context.Context, d *dial.Dialer, fault *health.Fault, network, addr string, limit time.Duration) bool {
+	if fault.Reason != health.Reset && fault.Reason != health.Protocol {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	conn, err := d.DialContext(ctx, network, addr)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = conn.Close() }()
+	secured := tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // see above
+	return secured.HandshakeContext(ctx) == nil
+}
+
+// CertificateMessage returns words for a handshake that the server refused for
+// want of a certificate of ours, which the probes do not have, or else "". In TLS
+// 1.2 there is no alert for just that.
+func CertificateMessage(err error, server, advice string) string {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "remote error" {
+		return ""
+	}
+	switch op.Err.Error() {
+	case "tls: certificate required":
+		return server + " asks for a client certificate, which the sidecar does not have: " + advice
+	case "tls: bad certificate", "tls: handshake failure":
+		return server + " refused the TLS handshake: it may ask for a client certificate, which the sidecar does not have (" + advice + ")"
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,57 @@
+package dependency_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/reims/reims-health/pkg/dependency"
+	"github.com/reims/reims-health/pkg/dependency/redis"
+	"github.com/reims/reims-health/test/checking"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+func TestCAFileIsNoSuchFile(t *testing.T) {
+	t.Parallel()
+	server := checking.Answering(t, checking.ServeTLS(t))
+	for name, c := range map[string]struct {
+		make func(path string) error
+		want string // in the cause
+	}{
+		"missing":   {func(string) error { return nil }, "no such file"},
+		"directory": {func(path string) error { return os.Mkdir(path, 0o700) }, "not a regular file"},
+		"pipe": {func(path string) error {
+			// If the check waits for a writer after all, let it go.
+			time.AfterFunc(5*time.Second, func() { writeNothing(path) })
+			return syscall.Mkfifo(path, 0o600)
+		}, "not a regular file"},
+		"endless": {func(path string) error {
+			return errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, 1<<40))
+		}, "larger than"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "ca.crt")
+			if err := c.make(path); err != nil {
+				t.Fatal(err)
+			}
+			p := closing(t, redis.New(redis.Options{Addr: server, TLS: dependency.TLSConfig(path), Timeout: 4 * time.Second}))
+			f := checking.Fault(t, p, health.TLS)
+			if f.Err == nil || !strings.Contains(f.Err.Error(), c.want) {
+				t.Errorf("cause is %v, want %q in it", f.Err, c.want)
+			}
+		})
+	}
+}
+
+// writeNothing opens a pipe for writing and closes it again. It does not wait.
+func writeNothing(pipe string) {
+	if f, err := os.OpenFile(pipe, os.O_RDWR, 0); err == nil {
+		_ = f.Close()
+	}
+}

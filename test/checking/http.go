@@ -1,0 +1,37 @@
+package checking
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// ServeHTTP answers on loopback until the test ends and returns host:port.
+func ServeHTTP(t *testing.T, handler http.Handler) string {
+	t.Helper()
+	s := httptest.NewServer(handler)
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().String()
+}
+
+func Reply(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// Huge answers with 100 MB and does not say so beforehand.
+func Huge(w http.ResponseWriter, _ *http.Request) {
+	chunk := []byte(strings.Repeat("x", 1<<20))
+	for range 100 {
+		if _, err := w.Write(chunk); err != nil {
+			return
+		}
+	}
+}
+
+func ReadSome(c net.Conn) { _, _ = c.Read(make([]byte, 4<<10)) }
