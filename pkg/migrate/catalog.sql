@@ -56,8 +56,8 @@ SELECT json_build_object(
     -- where CASE would not get there.
     'versions', CASE WHEN has_table_privilege(to_regclass('goose_db_version'), 'select')
                      THEN to_json(xpath('//v/text()', query_to_xml($q$
-                          SELECT version_id::bigint AS v
-                            FROM (SELECT DISTINCT ON (version_id) version_id, is_applied FROM goose_db_version g
+                          SELECT version_id AS v
+                            FROM (SELECT DISTINCT ON (version_id) version_id::bigint, is_applied::bool FROM goose_db_version g
                                    -- The newest row counts; what is not of goose itself may have no id.
                                    ORDER BY version_id, (to_jsonb(g) ->> 'id')::bigint DESC NULLS LAST, is_applied DESC) latest
                            WHERE is_applied AND version_id > 0$q$, true, false, ''))::text[]::bigint[]) END,

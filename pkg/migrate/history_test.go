@@ -121,12 +121,48 @@ func TestOwnHistory(t *testing.T) {
 
 func TestNotGoosesTable(t *testing.T) {
 	t.Parallel()
-	s := newScratch(t)
-	s.exec(t, "CREATE TABLE goose_db_version (name text)")
-	_, err := newMigrator(t, s.pool, migrate.Options{}).Up(t.Context())
-	var refused *migrate.HistoryError
-	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "it is not goose's") {
-		t.Errorf("got %v", err)
+	const columns = "(id serial, version_id %s, is_applied %s, tstamp timestamp); INSERT INTO goose_db_version (version_id, is_applied, tstamp) VALUES "
+	for name, table := range map[string]string{
+		"other columns":      "(name text)",
+		"names for versions": fmt.Sprintf(columns, "text", "boolean") + "('first', true, now())",
+		"no version":         fmt.Sprintf(columns, "bigint", "boolean") + "(NULL, true, now())",
+		"no time":            fmt.Sprintf(columns, "bigint", "boolean") + "(1, true, NULL)",
+		"words for applied":  fmt.Sprintf(columns, "bigint", "text") + "(1, 'pending', now())",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScratch(t)
+			s.exec(t, "CREATE TABLE goose_db_version "+table)
+			m := newMigrator(t, s.pool, migrate.Options{})
+			_, up := m.Up(t.Context())
+			_, status := m.Status(t.Context())
+			for what, err := range map[string]error{"up": up, "status": status} {
+				var refused *migrate.HistoryError
+				if !errors.As(err, &refused) || !strings.Contains(err.Error(), "it is not goose's") || !strings.Contains(err.Error(), "may be another program's") {
+					t.Errorf("%s: got %v", what, err)
+				}
+			}
+		})
+	}
+}
+
+// Versions in other types are versions all the same.
+func TestVersionsOfOtherTypes(t *testing.T) {
+	t.Parallel()
+	for _, types := range []string{"version_id integer, is_applied boolean", "version_id text, is_applied boolean", "version_id bigint, is_applied integer"} {
+		t.Run(types, func(t *testing.T) {
+			t.Parallel()
+			s := newScratch(t)
+			s.exec(t, "CREATE TABLE goose_db_version (id serial, "+types+", tstamp timestamp DEFAULT now())",
+				"INSERT INTO goose_db_version (version_id, is_applied) VALUES ('20240312', '1')")
+			_, up := newMigrator(t, s.pool, migrate.Options{}).Up(t.Context())
+			_, verify := migrate.Verify(t.Context(), s.pool)
+			for what, err := range map[string]error{"up": up, "verify": verify} {
+				if err == nil || !strings.Contains(err.Error(), "records version 20240312") {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+		})
 	}
 }
 

@@ -35,7 +35,7 @@ func pins(o Options, all bool) [][2]string {
 		{"default_transaction_isolation", "read committed"},
 		{"default_transaction_read_only", "off"},
 		{"default_transaction_deferrable", "off"},
-		{"session_replication_role", "origin"},
+		{replicationRole, "origin"},
 		{"exit_on_error", "off"},
 		{"lock_timeout", milliseconds(o.LockTimeout)},
 		{"statement_timeout", milliseconds(o.StatementTimeout)},
@@ -51,21 +51,25 @@ func pins(o Options, all bool) [][2]string {
 	return append(p, [2]string{"row_security", "on"})
 }
 
+// replicationRole is the only setting of a superuser among those.
+const replicationRole = "session_replication_role"
+
 // idleInTransaction ends a runner that hangs, which would hold its locks for ever.
 const idleInTransaction = time.Minute
 
 // pinSQL sets what differs. The server may not know some of the settings, and a role
-// may lack the right to change those of a superuser: both are left out. No value has a
-// quote or a backslash, so the statement means the same under every setting.
+// may lack the right to change that of a superuser: both are left out. It reads no table
+// or view, on which a right could be missing. No value has a quote or a backslash, so the
+// statement means the same under every setting.
 func pinSQL(pins [][2]string, local bool) string {
 	rows := make([]string, len(pins))
 	for i, p := range pins {
 		rows[i] = fmt.Sprintf("('%s', '%s')", strings.ToLower(p[0]), p[1])
 	}
-	return fmt.Sprintf(`SELECT count(pg_catalog.set_config(s.name, v.value, %t))
-	FROM pg_catalog.pg_settings s JOIN (VALUES %s) v (name, value) ON v.name = lower(s.name)
-	WHERE s.setting <> v.value AND (s.context = 'user' OR has_parameter_privilege(s.name, 'SET'))`,
-		local, strings.Join(rows, ", "))
+	return fmt.Sprintf(`SELECT count(pg_catalog.set_config(v.name, v.value, %t)) FROM (VALUES %s) v (name, value)
+	WHERE pg_catalog.current_setting(v.name, true) <> v.value
+	  AND (v.name <> '%s' OR pg_catalog.has_parameter_privilege(v.name, 'SET'))`,
+		local, strings.Join(rows, ", "), replicationRole)
 }
 
 // beginReading begins a transaction that only reads, with the settings pinned for it

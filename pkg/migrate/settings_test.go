@@ -237,3 +237,30 @@ func TestSettingsThroughPgBouncer(t *testing.T) {
 		t.Errorf("the pooler's session has %s, %v", left, err)
 	}
 }
+
+// The settings are pinned by a role that may not read the list of them.
+func TestSettingsCannotBeListed(t *testing.T) {
+	t.Parallel()
+	s := newScratch(t)
+	database := s.value(t, "SELECT current_database()")
+	role := "lister_" + database
+	s.exec(t, "CREATE ROLE "+role+" LOGIN PASSWORD 'lister'", "GRANT CREATE ON SCHEMA public TO "+role,
+		"REVOKE SELECT ON pg_settings FROM PUBLIC", "REVOKE EXECUTE ON FUNCTION pg_show_all_settings() FROM PUBLIC",
+		"ALTER ROLE "+role+" IN DATABASE "+database+" SET datestyle = German", "ALTER DATABASE "+database+" SET quote_all_identifiers = on")
+	config, err := pgx.ParseConfig(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner := newScratchAt(t, strings.Replace(s.url, config.User+":"+config.Password, role+":lister", 1))
+	owner.up(t, migrate.Options{})
+	if status, err := newMigrator(t, owner.pool, migrate.Options{}).Status(t.Context()); err != nil || status.Current != latest {
+		t.Errorf("status: %+v, %v", status, err)
+	}
+	report, err := migrate.Verify(t.Context(), owner.pool)
+	if err == nil {
+		err = report.Err(true)
+	}
+	if err != nil {
+		t.Errorf("verify: %v", err)
+	}
+}

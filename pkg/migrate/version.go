@@ -38,7 +38,7 @@ func readHistory(ctx context.Context, s *session) (history, error) {
 	rows, err := s.QueryContext(ctx, "SELECT DISTINCT ON (version_id) version_id, is_applied, tstamp, "+
 		"(SELECT count(*) FROM "+versionTable+") FROM "+versionTable+" ORDER BY version_id, id DESC")
 	if code := sqlState(err); code == codeUndefinedColumn {
-		return h, &HistoryError{Table: h.schema + "." + versionTable, Problem: "it is not goose's: " + err.Error() + ". " + foreign}
+		return h, h.notGooses(err)
 	}
 	if err != nil {
 		return h, s.wrap(ctx, "read "+versionTable, err)
@@ -52,7 +52,7 @@ func readHistory(ctx context.Context, s *session) (history, error) {
 			at             time.Time
 		)
 		if err := rows.Scan(&version, &applied, &at, &count); err != nil {
-			return h, s.wrap(ctx, "read "+versionTable, err)
+			return h, h.notGooses(err) // nothing that goose would write
 		}
 		h.empty = false
 		switch {
@@ -67,6 +67,10 @@ func readHistory(ctx context.Context, s *session) (history, error) {
 		return h, s.wrap(ctx, "read "+versionTable, err)
 	}
 	return h, nil
+}
+
+func (h history) notGooses(err error) error {
+	return &HistoryError{Table: h.schema + "." + versionTable, Problem: "it is not goose's: " + err.Error() + ". " + foreign}
 }
 
 // current is the newest version that was applied; 0 for none.
