@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -74,7 +75,10 @@ func statementFault(err error) *health.Fault {
 // with sslmode=prefer two for each. What the server itself said counts most; else
 // the attempt that got furthest.
 func (p *Checker) dialFault(err error) *health.Fault {
-	var refusal *health.Fault
+	var (
+		refusal *health.Fault
+		alert   string
+	)
 	reason := health.Error
 	for _, attempt := range attempts(err) {
 		if server, ok := errors.AsType[*pgconn.PgError](attempt); ok {
@@ -84,6 +88,7 @@ func (p *Checker) dialFault(err error) *health.Fault {
 			refusal = loginFault(server, err)
 			continue
 		}
+		alert = cmp.Or(alert, certificateAlert(attempt))
 		r := dialReason(attempt)
 		// Where clear is allowed, the attempt in clear that follows is the one to judge.
 		if p.tls || r != health.TLS {
@@ -93,7 +98,11 @@ func (p *Checker) dialFault(err error) *health.Fault {
 	if reason == health.Error && refusal != nil {
 		return refusal
 	}
-	return &health.Fault{Reason: reason, Err: err, Message: dialMessages[reason]}
+	message := dialMessages[reason]
+	if reason == health.TLS {
+		message = cmp.Or(alert, message)
+	}
+	return &health.Fault{Reason: reason, Err: err, Message: message}
 }
 
 // refusesParameter reports whether a pooler refused a startup parameter, which
@@ -141,6 +150,31 @@ func dialReason(err error) health.Reason {
 func isAlert(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "remote error"
+}
+
+// certificateAlert returns words for a handshake that the server ended because of our
+// client certificate, or else "". crypto/tls has no type for an alert, but tells it by
+// the text of RFC 8446.
+func certificateAlert(err error) string {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "remote error" {
+		return ""
+	}
+	const refused = "the server refused the client certificate in {SSLCERT}"
+	switch op.Err.Error() {
+	case "tls: unknown certificate authority":
+		return refused + ": no authority that the server trusts signed it, see its ssl_ca_file"
+	case "tls: expired certificate":
+		return refused + ": it has expired, or is not valid yet"
+	case "tls: revoked certificate":
+		return refused + ": it was revoked"
+	case "tls: bad certificate", "tls: unsupported certificate", "tls: unknown certificate":
+		return refused + ": its log says why"
+	case "tls: certificate required":
+		return "the server wants a client certificate: check {SSLCERT} and {SSLKEY}"
+	default:
+		return ""
+	}
 }
 
 // orProtocol calls an error protocol that came neither from the network nor from

@@ -23,13 +23,16 @@ const (
 )
 
 const (
-	checkLogin    = "the login was refused: check {USER} and {PASSWORD} (or {PASSWORD_FILE})"
-	checkHBA      = "the login was refused: check {USER}, and that pg_hba.conf admits it from this address (with TLS, if it says so)"
-	checkDatabase = "the server has no database of that name: check {NAME}"
-	checkStart    = "the server is there and accepts no connections: it is starting, recovering or shutting down"
-	checkSlots    = "no connection slot is free: max_connections, or the limit of the role or the database, is used up"
-	checkUser     = "the login was refused: the pooler knows no such user or tenant, check {USER} and {NAME}"
-	checkPooler   = "the pooler answers, but it can't log in to its PostgreSQL: look at the server behind it and at the pooler's log"
+	checkLogin = "the login was refused: check {USER} and {PASSWORD} (or {PASSWORD}_FILE)"
+	checkHBA   = "the login was refused: check {USER}, and that pg_hba.conf admits it from this address (with TLS, if it says so)"
+	// The server's certificate is another matter, see dialFault.
+	checkCertificate = "the login was refused: the server wants a client certificate, check {SSLCERT} and {SSLKEY}"
+	checkCertName    = "the login was refused: the client certificate in {SSLCERT} is not one of {USER}"
+	checkDatabase    = "the server has no database of that name: check {NAME}"
+	checkStart       = "the server is there and accepts no connections: it is starting, recovering or shutting down"
+	checkSlots       = "no connection slot is free: max_connections, or the limit of the role or the database, is used up"
+	checkUser        = "the login was refused: the pooler knows no such user or tenant, check {USER} and {NAME}"
+	checkPooler      = "the pooler answers, but it can't log in to its PostgreSQL: look at the server behind it and at the pooler's log"
 )
 
 // sqlstates maps SQLSTATEs, and classes of them (their first two characters).
@@ -61,8 +64,9 @@ var sqlstates = map[string]verdict{
 // that is contained counts. They are from the sources of PgBouncer 1.18 to 1.25
 // (client.c, objects.c, janitor.c, server.c: 08P01), pgcat 1.2 (messages.rs: 58000),
 // Supavisor 2 (lib/supavisor/errors, XX000 and a code of its own in the text) and
-// Odyssey 1.4 (frontend.c, auth.c: the codes of PostgreSQL), and from the troubleshooting
-// page of Amazon's RDS Proxy, which does not tell its codes.
+// Odyssey 1.4 (frontend.c, auth.c: the codes of PostgreSQL), PgDog (error_response.rs: 28000, 58000,
+// 08004), pgagroal (message.c: 53300) and Pgpool-II 4 (child.c: 08S01, XX000), and from the
+// troubleshooting pages of Amazon's RDS Proxy and of Neon, which do not tell their codes.
 var poolerTexts = []struct {
 	text string
 	verdict
@@ -73,6 +77,12 @@ var poolerTexts = []struct {
 	{"SSL required", verdict{health.TLS, poolerTLS}},                     // PgBouncer
 	{"SSL is required", verdict{health.TLS, poolerTLS}},                  // Odyssey
 	{"TLS connection required", verdict{health.TLS, poolerTLS}},          // PgBouncer, Odyssey
+	{"must connect with TLS", verdict{health.TLS, poolerTLS}},            // PgDog
+	{"connection is insecure", verdict{health.TLS, poolerTLS}},           // Neon
+	{"client certificate", verdict{health.Auth, checkCertificate}},       // the server's, PgBouncer
+	{"certificate name mismatch", verdict{health.Auth, checkCertName}},   // PgBouncer
+	{"certificate authentication", verdict{health.Auth, checkCertName}},  // the server's, PgBouncer
+	{"is wrong, or the database", verdict{health.Auth, checkLogin}},      // PgDog
 	{"IAM authentication", verdict{health.Auth, checkLogin}},             // RDS Proxy
 	{"password that was provided", verdict{health.Auth, checkLogin}},     // RDS Proxy
 	{"authentication failed", verdict{health.Auth, checkLogin}},          // all
@@ -82,6 +92,7 @@ var poolerTexts = []struct {
 	{"pg_hba.conf", verdict{health.Auth, checkHBA}},                      // the server's
 	{"allow_list", verdict{health.Auth, checkHBA}},                       // Supavisor
 	{"user blocked", verdict{health.Auth, checkHBA}},                     // Odyssey
+	{"empty password", verdict{health.Auth, checkLogin}},                 // PgBouncer
 	{"no such user", verdict{health.Auth, checkLogin}},                   // PgBouncer
 	{"incorrect user", verdict{health.Auth, checkLogin}},                 // Odyssey
 	{"has no credentials for the role", verdict{health.Auth, checkUser}}, // RDS Proxy
@@ -93,6 +104,7 @@ var poolerTexts = []struct {
 	{"is not found", verdict{health.DatabaseMissing, checkRoute}},        // Odyssey
 	{"no such database", verdict{health.DatabaseMissing, checkDatabase}}, // PgBouncer
 	{"is disabled", verdict{health.Error, poolerDisabled}},               // PgBouncer
+	{"has been disabled", verdict{health.Error, poolerDisabled}},         // Neon
 	{"tenant is banned", verdict{health.Error, poolerDisabled}},          // Supavisor
 	{"permission denied", verdict{health.Forbidden, checkConnect}},       // the server's
 	{"client connections exceeded", verdict{health.TooManyConnections, "the pooler has no client slot free: max_db_client_connections or max_user_client_connections is used up"}},
@@ -124,6 +136,7 @@ var poolerTexts = []struct {
 	{"Unable to check out", verdict{health.Timeout, poolerWait}},           // Supavisor 1
 	{"server_login_retry", verdict{health.Unreachable, checkPooler}},       // PgBouncer
 	{"server login", verdict{health.Unreachable, checkPooler}},             // PgBouncer
+	{"DNS lookup failed", verdict{health.Unreachable, checkPooler}},        // PgBouncer
 	{"cannot connect", verdict{health.Unreachable, checkPooler}},           // PgBouncer
 	{"failed to connect", verdict{health.Unreachable, checkPooler}},        // Odyssey
 	{"remote server connection", verdict{health.Unreachable, checkPooler}}, // Odyssey
@@ -131,6 +144,15 @@ var poolerTexts = []struct {
 	{"Pool down", verdict{health.Unreachable, checkPooler}},                // pgcat
 	{"connection from the pool", verdict{health.Unreachable, checkPooler}}, // pgcat
 	{"checkout failure limit", verdict{health.Unreachable, checkPooler}},   // pgcat
+	{"connection pool for user", verdict{health.Unreachable, checkPooler}}, // PgDog
+	{"pool is banned", verdict{health.Unreachable, checkPooler}},           // PgDog
+	{"pool is shut down", verdict{health.Unreachable, checkPooler}},        // PgDog
+	{"all replicas down", verdict{health.Unreachable, checkPooler}},        // PgDog
+	{"no primary", verdict{health.Unreachable, checkPooler}},               // PgDog
+	{"connection refused", verdict{health.Unreachable, checkPooler}},       // pgagroal
+	{"not accepting any new", verdict{health.Unreachable, checkPooler}},    // Pgpool-II
+	{"backend connection", verdict{health.Unreachable, checkPooler}},       // Pgpool-II
+	{"connect to compute node", verdict{health.Unreachable, checkPooler}},  // Neon
 	{"(ECIRCUITBREAKER)", verdict{health.Unreachable, checkPooler}},        // Supavisor
 	{"(ECHECKOUTRETRIES)", verdict{health.Unreachable, checkPooler}},       // Supavisor
 	{"(EAUTHQUERY)", verdict{health.Unreachable, checkPooler}},             // Supavisor
@@ -138,6 +160,7 @@ var poolerTexts = []struct {
 	{"server conn crashed", verdict{health.Reset, poolerLost}},             // PgBouncer
 	{"server closed", verdict{health.Reset, poolerLost}},                   // PgBouncer
 	{"receiving data from server", verdict{health.Reset, poolerLost}},      // pgcat
+	{"data from DB node", verdict{health.Reset, poolerLost}},               // Pgpool-II
 	{"DbHandler exited", verdict{health.Reset, poolerLost}},                // Supavisor
 	{"remote server read/write error", verdict{health.Reset, poolerLost}},  // Odyssey
 	{"bouncer config error", verdict{health.Error, "the pooler's own configuration is wrong: look at its log"}},
@@ -181,7 +204,7 @@ func isSQLSTATE(code string) bool {
 // vague reports whether poolers use the code for whatever they have to say.
 func vague(code string) bool {
 	switch code {
-	case codeProtocol, "08006", "0A000", "28000", "58000", "XX000":
+	case codeProtocol, "08004", "08006", "08S01", "0A000", "28000", "53300", "58000", "XX000":
 		return true
 	default:
 		return false

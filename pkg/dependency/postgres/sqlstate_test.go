@@ -134,7 +134,34 @@ func TestPostgresSQLSTATEs(t *testing.T) {
 		{"58000", `The maximum number of client connections to the proxy exceeded 100.`, health.TooManyConnections},
 		{"XX000", `Rate of connection to proxy exceeded 100.`, health.TooManyConnections},
 		{"0A000", `Feature not supported: RDS Proxy currently doesn't support the option canary.`, health.Protocol},
+		// PgDog's.
+		{"28000", `password for user "canary" and database "canary" is wrong, or the database does not exist`, health.Auth},
+		{"58000", `connection pool for user "canary" and database "canary" is down`, health.Unreachable},
+		{"58000", `pool is banned`, health.Unreachable},
+		{"58000", `all replicas down`, health.Unreachable},
+		{"58000", `checkout timeout`, health.Timeout},
+		{"08004", `Clients must connect with TLS`, health.TLS},
+		{"57P01", `PgDog is shutting down`, health.Reset},
+		// Pgpool-II's.
+		{"53300", `Sorry, too many clients already`, health.TooManyConnections},
+		{"08S01", `pgpool is not accepting any new connections`, health.Unreachable},
+		{"XX000", `failed to create a backend connection`, health.Unreachable},
+		{"XX000", `unable to read data from DB node 0`, health.Reset},
+		// pgagroal's.
+		{"53300", `connection pool is full`, health.TooManyConnections},
+		{"53300", `connection refused`, health.Unreachable},
+		// Those of Neon's proxy, which documents no codes.
+		{"XX000", `The endpoint has been disabled. Enable it using Neon API and retry.`, health.Error},
+		{"XX000", `Couldn't connect to compute node`, health.Unreachable},
+		{"XX000", `connection is insecure (try using sslmode=require)`, health.TLS},
+		// PgBouncer's again.
+		{"08P01", `empty password returned by client`, health.Auth},
+		{"08P01", `server DNS lookup failed`, health.Unreachable},
+		{"08P01", `TLS client certificate required`, health.Auth},
 		// Not a pooler's.
+		{"28000", `connection requires a valid client certificate`, health.Auth},
+		{"28000", `certificate authentication failed for user "canary"`, health.Auth},
+		{"53300", `remaining connection slots are reserved for non-replication superuser connections`, health.TooManyConnections},
 		{"55000", `database "canary" is not currently accepting connections`, health.Error},
 		{"22023", `database locale is incompatible: canary does not exist`, health.Error},
 	} {

@@ -14,10 +14,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/test/checking"
+
 	"github.com/reims/reims-health/pkg/dependency/postgres"
 
 	"github.com/reims/reims-health/pkg/database"
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/test/servers"
 )
 
 // pgKeyPair returns a certificate and its key, in PEM form.
@@ -84,6 +87,45 @@ func TestPostgresUnusableTLSFiles(t *testing.T) {
 			_, err := pgCheck(t, pgNew(db.Pool(), postgres.Options{}), pgPatience)
 			if message := pgFault(t, err, health.TLS, db.Pool()); !strings.Contains(message, c.want) || strings.Contains(message, dir) {
 				t.Errorf("message = %q, want it to say %q", message, c.want)
+			}
+		})
+	}
+}
+
+// A server that refuses our certificate, or misses one, says so.
+func TestPostgresRefusesClientCertificate(t *testing.T) {
+	t.Parallel()
+	authority := servers.RunPostgres(t, servers.PostgresOptions{TLS: true}).CAFile()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{TLS: true, Settings: map[string]string{"ssl_ca_file": authority}, HBA: []string{
+		"hostssl all certified 127.0.0.1/32 scram-sha-256 clientcert=verify-ca",
+		"hostssl all all 127.0.0.1/32 scram-sha-256",
+	}})
+	pgRole(t, pg, "certified", "")
+	cert, key := pgKeyPair(t)
+	dir := t.TempDir()
+	own, ownKey := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
+	for file, content := range map[string][]byte{own: cert, ownKey: key} {
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		cert, key string
+		want      health.Reason
+		message   string
+	}{
+		"of an unknown authority": {own, ownKey, health.TLS, "the server refused the client certificate in DATABASE_SSLCERT"},
+		"none":                    {"", "", health.Auth, "the server wants a client certificate, check DATABASE_SSLCERT"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := pgOpen(t, pg.Addr(), func(config *database.Config) {
+				config.SSLMode, config.SSLCert, config.SSLKey = "require", c.cert, c.key
+				config.User, config.Password = "certified", checking.Password("canary-certified")
+			})
+			_, err := pgCheck(t, pgNew(db.Pool(), postgres.Options{}), pgPatience)
+			if message := pgFault(t, err, c.want, db.Pool()); !strings.Contains(message, c.message) {
+				t.Errorf("message = %q, want it to say %q (%v)", message, c.message, err)
 			}
 		})
 	}
