@@ -180,3 +180,29 @@ func TestPasswordThatIsNotUTF8(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// PgBouncer prepares passwords as PostgreSQL does, and hands on the keys of a login by
+// SCRAM.
+func TestPasswordsThatPgBouncerTakes(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{})
+	sql := []string{"create role by_scram"}
+	for name, password := range passwords {
+		sql = append(sql, createRole("scram", name, password))
+	}
+	if err := pg.SQL(t.Context(), strings.Join(sql, ";")); err != nil {
+		t.Fatal(err)
+	}
+	bouncer := servers.RunPgBouncer(t, servers.PgBouncerOptions{Postgres: pg, Settings: map[string]string{"auth_user": pg.User}})
+	for name, password := range passwords {
+		config := serverConfig(pg)
+		config.Port, config.SSLMode = uint16(bouncer.Port()), "disable"
+		config.User, config.Password = role("scram", name), fixed(password)
+		db, err := database.Connect(t.Context(), config)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
