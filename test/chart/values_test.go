@@ -95,3 +95,37 @@ func (l leaf) with(t *testing.T, value any) []byte {
 	}
 	return text
 }
+
+// Two aliases in one release stay two, also where the release's name holds both.
+func TestAliasesStayTwo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	chart := filepath.Join(charts(t), "reims-health")
+	write(t, filepath.Join(dir, "Chart.yaml"), `apiVersion: v2
+name: umbrella
+version: 0.1.0
+dependencies:
+  - {name: reims-health, alias: one, version: ">=0.0.0-0", repository: "file://`+chart+`"}
+  - {name: reims-health, alias: two, version: ">=0.0.0-0", repository: "file://`+chart+`"}
+`)
+	text, err := os.ReadFile(filepath.Join(chart, "ci/hook-values.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	indented := "  " + strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "\n  ")
+	write(t, filepath.Join(dir, "values.yaml"), "one:\n"+indented+"\ntwo:\n"+indented+"\n")
+	mustTool(t, nil, "helm4", "dependency", "build", dir)
+	for _, release := range []string{"shop", "one", "one-two", "shop-two-one-x", "a-release-whose-name-has-51-characters-in-all-of-it"} {
+		seen := make(map[string]bool)
+		for _, o := range decode(t, mustTool(t, nil, "helm4", "template", release, dir, "--kube-version", kubeVersions[1])) {
+			name := o.text("kind") + " " + o.text("metadata", "name")
+			if seen[name] {
+				t.Errorf("release %s: %s is there twice", release, name)
+			}
+			seen[name] = true
+		}
+		if len(seen) < 10 {
+			t.Errorf("release %s: %d objects", release, len(seen))
+		}
+	}
+}

@@ -5,13 +5,15 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 55 | trimAll "-" }}
 {{- end }}
 
-{{/* Short enough for every suffix, and without the dots that a release may have. */}}
+{{/* Short enough for every suffix, and without the dots that a release may have. Under an
+     alias, which Helm makes the chart's name, a release's name alone never does: it may hold
+     another alias as well. */}}
 {{- define "reims-health.fullname" -}}
 {{- $name := include "reims-health.name" . -}}
 {{- $full := printf "%s-%s" .Release.Name $name -}}
 {{- if .Values.fullnameOverride }}
 {{- $full = .Values.fullnameOverride }}
-{{- else if contains (printf "-%s-" $name) (printf "-%s-" .Release.Name) }}
+{{- else if and (eq .Chart.Name "reims-health") (contains (printf "-%s-" $name) (printf "-%s-" .Release.Name)) }}
 {{- $full = .Release.Name }}
 {{- end }}
 {{- $full = $full | replace "." "-" }}
