@@ -63,6 +63,10 @@
 {{- define "reims-health.env.ollama" -}}
 {{- $o := .Values.ollama -}}
 {{- $env := dict "OLLAMA_HOST" $o.host -}}
+{{- /* One with a login comes from a Secret. */}}
+{{- range .Values.sidecar.extraEnv }}
+{{- if and (eq (toString .name) "OLLAMA_HOST") .valueFrom }}{{- $_ := unset $env "OLLAMA_HOST" }}{{- end }}
+{{- end }}
 {{- with $o.requiredModels }}{{- $_ := set $env "OLLAMA_REQUIRED_MODELS" (join "," .) }}{{- end }}
 {{- with $o.inferenceModel }}{{- $_ := set $env "OLLAMA_INFERENCE_MODEL" . }}{{- end }}
 {{- toYaml $env }}

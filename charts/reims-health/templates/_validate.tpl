@@ -8,7 +8,7 @@
 
 {{- define "reims-health.problems" -}}
 {{- $problems := list -}}
-{{- range list "services" "tls" "sidecar" "migrations" "env" "variables" "memory" "mounts" "names" "containers" "silent" "monitoring" }}
+{{- range list "services" "passwords" "tls" "sidecar" "migrations" "env" "variables" "memory" "mounts" "names" "containers" "silent" "monitoring" }}
 {{- $problems = concat $problems (include (printf "reims-health.problems.%s" .) $ | fromYamlArray) }}
 {{- end }}
 {{- if and .Values.enabled .Values.api.enabled }}
@@ -29,6 +29,29 @@
 {{- end }}
 {{- if and $v.minio.endpoint (not $v.minio.existingSecret) }}
 {{- $p = append $p "minio.endpoint is set and minio.existingSecret is not: the sidecar would log in as minioadmin, MinIO's public default. Name a Secret with the keys." }}
+{{- end }}
+{{- toYaml $p }}
+{{- end }}
+
+{{/* A password in a value would be read by whoever may read the Deployment. Never quoted. */}}
+{{- define "reims-health.problems.passwords" -}}
+{{- $v := .Values -}}
+{{- $p := list -}}
+{{- if contains "@" (default "" $v.ollama.host) }}
+{{- $p = append $p "ollama.host holds a login, and everybody who may read the Deployment would see it: leave it out there, and set OLLAMA_HOST with the login in sidecar.extraEnv, with valueFrom.secretKeyRef." }}
+{{- end }}
+{{- range $name, $value := dict "database.name" $v.database.name "database.user" $v.database.user "redis.username" $v.redis.username
+  "migrations.database.user" $v.migrations.database.user }}
+{{- if regexMatch "(?i)://|:.*@|pass(word)? *=" (default "" $value) }}
+{{- $p = append $p (printf "%s looks like a URL or a connection string, and a password in it would be in plain text in the Deployment: give the name alone, and the password in a Secret." $name) }}
+{{- end }}
+{{- end }}
+{{- range $name, $list := dict "sidecar.extraEnv" $v.sidecar.extraEnv "migrations.extraEnv" $v.migrations.extraEnv }}
+{{- range $list }}
+{{- if regexMatch "://[^/?#]*:[^/?#]*@" (toString .value) }}
+{{- $p = append $p (printf "%s: %s is a URL with a password, in plain text: give it from a Secret, with valueFrom.secretKeyRef." $name .name) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- toYaml $p }}
 {{- end }}
