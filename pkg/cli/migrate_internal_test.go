@@ -42,7 +42,7 @@ func TestMigrate(t *testing.T) {
 		{"", env, "migrate up --dry-run", exitGood, `-- Dry run: from version 0 to version 3, steps: 3\n\n-- 00001_properties.sql\nCREATE TABLE properties`},
 		{"", bouncer.Env(), "migrate up", exitFailed, `DATABASE_MIGRATION_URL \(or DATABASE_MIGRATION_URL_FILE\)`},
 		{"", env, "migrate status", exitGood, "version 0, pending 3"},
-		{"", pooled, "migrate up", exitGood, `00001_properties.sql ...\n00001_properties.sql applied in \d+ms\n[^$]*from version 0 to version 3 in \d+`},
+		{"", pooled, "migrate up", exitGood, `00001_properties.sql ...\n00001_properties.sql applied in [\d.]+m?s\n[^$]*from version 0 to version 3 in \d+`},
 		{"", env, "migrate up", exitGood, "nothing to do: the database is at version 3"},
 		{"", asJSON, "migrate up", exitGood, `"msg":"migrated","from":3,"to":3`},
 		{"", env, "migrate status", exitGood, `3        properties_checks_validated +applied  20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ`},

@@ -222,12 +222,12 @@ func (r HTTPReply) IsPage() bool {
 // StrangerFault returns the fault of an answer that is not in the form of the
 // service itself. Something in between gave it, such as a proxy or a balancer, or a
 // wrong server: it says nothing about the service, so it is neither degraded nor a
-// proof. Address names the variables that led there, scheme the one that chooses
-// HTTPS.
-func (r HTTPReply) StrangerFault(server, address, scheme string) *health.Fault {
+// proof. Kind is what the server should be, address names the variables that led
+// there, scheme the one that chooses HTTPS.
+func (r HTTPReply) StrangerFault(server, kind, address, scheme string) *health.Fault {
 	fault := &health.Fault{
 		Reason:  health.Protocol,
-		Message: "what answers at " + address + " is not " + server,
+		Message: "what answers at " + address + " is not " + kind,
 		Err:     fmt.Errorf("answer %d, not in the form of %s", r.Status, server),
 	}
 	location, _ := url.Parse(r.Header.Get("Location"))

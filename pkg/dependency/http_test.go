@@ -201,6 +201,14 @@ func TestWebAnswersOfProxies(t *testing.T) {
 		"oauth2-proxy":      {403, "Content-Type: text/html", page, "web page"},
 		"page with 401":     {401, "Content-Type: text/html", page, "web page"},
 		"to the login":      {302, "Location: https://sso.example/login", "", "redirects"},
+		"Spring gateway":    {503, "Content-Type: application/json", `{"timestamp":"2026-01-01","path":"/api/tags","status":503,"error":"Service Unavailable"}`, "something between"},
+		"status as JSON":    {429, "Content-Type: application/json", `{"error":"Too Many Requests"}`, "something between"},
+		"APISIX":            {502, "Server: APISIX", `{"error_msg":"502 Bad Gateway"}`, "something between"},
+		"OpenAI's form":     {503, "Content-Type: application/json", `{"error":{"message":"busy","code":503}}`, "something between"},
+		"page with S3's id": {503, "X-Amz-Request-Id: 17F0", page, "something between"},
+		"health page":       {200, "Content-Type: text/plain", "OK", "is not"},
+		"health JSON":       {200, "Content-Type: application/json", `{"status":"UP"}`, "is not"},
+		"no content":        {204, "Server: cloudfront", "", "is not"},
 		"to HTTPS":          {308, "Location: https://example.com/", "", "HTTPS"},
 	} {
 		t.Run(name, func(t *testing.T) {

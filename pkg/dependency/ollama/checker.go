@@ -213,7 +213,7 @@ func readModels(reply dependency.HTTPReply) ([]model, error) {
 		err = errors.New("a model without a name")
 	}
 	if err != nil {
-		fault := reply.StrangerFault("Ollama", addressVariables, "{HOST}")
+		fault := reply.StrangerFault("Ollama", "Ollama", addressVariables, "{HOST}")
 		fault.Err = err
 		return nil, fault
 	}
@@ -222,11 +222,16 @@ func readModels(reply dependency.HTTPReply) ([]model, error) {
 
 const addressVariables = "{HOST} and {PORT}"
 
-// isOllamas reports whether an answer that is no success is in Ollama's own form:
-// {"error": "…"}.
-func isOllamas(r dependency.HTTPReply) bool {
-	var answer struct{ Error *string }
-	return json.Unmarshal(r.Body, &answer) == nil && answer.Error != nil
+// ollamaError returns the text of an answer that is no success, where that is in
+// Ollama's own form: {"error": "…"} and nothing else. Gateways add a time or a path, or
+// repeat the status.
+func ownError(r dependency.HTTPReply) (text string, own bool) {
+	var answer map[string]any
+	if json.Unmarshal(r.Body, &answer) != nil || len(answer) != 1 {
+		return "", false
+	}
+	text, own = answer["error"].(string)
+	return text, own && !strings.EqualFold(text, http.StatusText(r.Status))
 }
 
 // isWithheld reports whether a path is not there, or not for this client, rather
@@ -236,7 +241,8 @@ func isWithheld(r dependency.HTTPReply) bool {
 	case http.StatusForbidden, http.StatusMethodNotAllowed:
 		return true
 	case http.StatusNotFound:
-		return !isOllamas(r) // that is about a model
+		_, own := ownError(r)
+		return !own // that is about a model
 	default:
 		return false
 	}
@@ -246,7 +252,8 @@ func isWithheld(r dependency.HTTPReply) bool {
 // asked for by a proxy, for which {HOST} may hold user and password.
 func faultOf(reply dependency.HTTPReply) *health.Fault {
 	fault := &health.Fault{Err: fmt.Errorf("answer %d", reply.Status)}
-	own, status := isOllamas(reply), reply.Status
+	status := reply.Status
+	_, own := ownError(reply)
 	switch {
 	case status == http.StatusUnauthorized && (!reply.IsPage() || reply.Header.Get("WWW-Authenticate") != ""):
 		fault.Reason = health.Auth
@@ -265,7 +272,7 @@ func faultOf(reply dependency.HTTPReply) *health.Fault {
 		fault.Reason = health.Error
 		fault.Message = "Ollama answers with an error of its own; see its log"
 	default:
-		return reply.StrangerFault("Ollama", addressVariables, "{HOST}")
+		return reply.StrangerFault("Ollama", "Ollama", addressVariables, "{HOST}")
 	}
 	return fault
 }

@@ -59,6 +59,11 @@ func (path withheldError) Error() string {
 	return "Ollama, or a proxy before it, does not answer " + string(path) + ": {INFERENCE_MODEL} is not tried"
 }
 
+// isForOthers reports whether a path asks for a login that another path does not ask for.
+func isForOthers(r dependency.HTTPReply) bool {
+	return r.Status == http.StatusUnauthorized || r.Status/100 == 3
+}
+
 // withMargin leaves a tenth of the timeout to report that inference took too
 // long, or the whole check would count as timed out.
 func (o *Checker) withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -73,7 +78,7 @@ func (o *Checker) loaded(ctx context.Context) (*model, time.Time, error) {
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	if isWithheld(reply) {
+	if isWithheld(reply) || isForOthers(reply) {
 		return nil, time.Time{}, withheldError("/api/ps")
 	}
 	models, err := readModels(reply)
@@ -152,7 +157,7 @@ func (o *Checker) post(ctx context.Context, path string, body, answer any) error
 	if err != nil {
 		return err
 	}
-	if isWithheld(reply) {
+	if isWithheld(reply) || isForOthers(reply) {
 		return withheldError(path)
 	}
 	if reply.Status != http.StatusOK {

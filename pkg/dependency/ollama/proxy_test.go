@@ -67,3 +67,41 @@ func TestOllamaRefusesHost(t *testing.T) {
 	local := servers.RunProxy(t, servers.ProxyOptions{Program: servers.Nginx, Target: o.Addr(), HostHeader: "localhost"})
 	checking.Healthy(t, openOllama(t, ollama.Options{BaseURL: local.Endpoint(), Timeout: 5 * time.Second}))
 }
+
+// A proxy that lets only some paths pass costs the inference, whatever it answers to the
+// others.
+func TestOllamaWithheldInference(t *testing.T) {
+	t.Parallel()
+	for _, withheld := range []string{"/api/ps", "/api/show", "/api/generate"} {
+		for name, answer := range map[string]http.HandlerFunc{
+			"not there":      checking.Reply(404, "404 page not found"),
+			"gateway's 404":  checking.Reply(404, `{"error":"Not Found"}`),
+			"forbidden":      checking.Reply(403, ""),
+			"forbidden page": checking.Reply(403, "<html>no</html>"),
+			"method":         checking.Reply(405, ""),
+			"login":          checking.Reply(401, ""),
+			"to the login":   func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", http.StatusFound) },
+		} {
+			t.Run(withheld+", "+name, func(t *testing.T) {
+				t.Parallel()
+				mux := http.NewServeMux()
+				for path, answer := range map[string]http.HandlerFunc{
+					"/api/tags":     checking.Reply(200, `{"models":[{"name":"tiny:latest"}]}`),
+					"/api/ps":       checking.Reply(200, `{"models":[{"name":"tiny:latest","expires_at":"2399-01-01T00:00:00Z","context_length":8}]}`),
+					"/api/show":     checking.Reply(200, `{"model_info":{}}`),
+					"/api/generate": checking.Reply(200, `{"done":true}`),
+				} {
+					if path != withheld {
+						mux.Handle(path, answer)
+					}
+				}
+				mux.Handle(withheld, answer)
+				p := openOllama(t, ollama.Options{BaseURL: "http://" + checking.ServeHTTP(t, mux), InferenceModel: "TINY", Timeout: 5 * time.Second})
+				checking.Healthy(t, p) // sees the model
+				if seen := checking.Healthy(t, p); len(seen.Notes) != 1 || !strings.Contains(seen.Notes[0], withheld) {
+					t.Errorf("notes %q, want one on %s", seen.Notes, withheld)
+				}
+			})
+		}
+	}
+}

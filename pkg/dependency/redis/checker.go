@@ -204,7 +204,9 @@ func (r *Checker) ask(ctx context.Context) (reply, error) {
 		return reply, err
 	case ping.Val() != "PONG":
 		return reply, errNotRedis
-	case hasReply(info.Err()):
+	case tellsOfRedis(info.Err()):
+		return reply, info.Err()
+	case hasReply(info.Err()), info.Err() == nil && info.Val() == "":
 		reply.notes = []string{noteNoInfo}
 		return reply, nil
 	case err != nil:

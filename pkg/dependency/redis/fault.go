@@ -18,6 +18,8 @@ var refusals = []struct {
 	{"LOADING", health.Fault{Reason: health.StartingUp, Message: "Redis is loading its data into memory"}},
 	{"NOAUTH", health.Fault{Reason: health.Auth, Message: "Redis asks for a password: set {PASSWORD}"}},
 	{"WRONGPASS", health.Fault{Reason: health.Auth, Message: "Redis refused the login: see {USERNAME} and {PASSWORD}"}},
+	{"invalid username-password pair", health.Fault{Reason: health.Auth, Message: "Redis refused the login: see {USERNAME} and {PASSWORD}"}},
+	{"operation not permitted", health.Fault{Reason: health.Auth, Message: "Redis asks for a password: set {PASSWORD}"}},
 	{"invalid password", health.Fault{Reason: health.Auth, Message: "Redis refused the login: see {PASSWORD}"}},
 	{"Client sent AUTH, but no password is set", health.Fault{Reason: health.Auth, Message: "Redis has no password, but {PASSWORD} is set"}},
 	{"AUTH <password> called without any password", health.Fault{Reason: health.Auth, Message: "Redis has no password, but {PASSWORD} is set"}},
@@ -89,6 +91,13 @@ func faultOf(err, greeting error) *health.Fault {
 	default:
 		return &health.Fault{Reason: health.Error, Err: err}
 	}
+}
+
+// tellsOfRedis reports whether an answer to INFO is about more than INFO: a proxy answers
+// PING itself, and passes on that the Redis behind it wants a login or is still loading.
+func tellsOfRedis(err error) bool {
+	fault := repliedFault(err)
+	return fault != nil && fault.Reason != health.Forbidden && !redis.HasErrorPrefix(err, "unknown command")
 }
 
 func repliedFault(err error) *health.Fault {

@@ -98,8 +98,9 @@ func (i *info) measures() []health.Measure {
 // isReadOnlyReplica reports whether this is a replica that accepts no writes. The
 // active replicas of KeyDB, and others with replica-read-only off, accept them.
 func (i *info) isReadOnlyReplica() bool {
-	role := i.lines["role"]
-	return role != "" && role != "master" && i.lines["slave_read_only"] != "0"
+	role := strings.ToLower(i.lines["role"])
+	replica := strings.Contains(role, "slave") || strings.Contains(role, "replica") // others have names of their own
+	return replica && i.lines["slave_read_only"] != "0"
 }
 
 // goodReplicas returns how many replicas count for min-replicas-to-write. It is

@@ -62,6 +62,53 @@ func TestRedisWithoutInfo(t *testing.T) {
 	figureless(t, unknown)
 }
 
+// What a proxy that answers PING itself passes on of the Redis behind it, as the answer to
+// INFO: what is about INFO alone costs the figures.
+func TestRedisInfoOfProxies(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		info   string
+		reason health.Reason // empty: healthy, without figures
+	}{
+		"no right":        {"-NOPERM User u has no permissions to run the 'info' command\r\n", ""},
+		"not supported":   {"-ERR unsupported command\r\n", ""},
+		"unknown":         {"-ERR unknown command 'info'\r\n", ""},
+		"nothing":         {"$-1\r\n", ""},
+		"empty":           {"$0\r\n\r\n", ""},
+		"wants a login":   {"-NOAUTH Authentication required.\r\n", health.Auth},
+		"loading":         {"-LOADING Redis is loading the dataset in memory\r\n", health.StartingUp},
+		"replica's stale": {"-MASTERDOWN Link with MASTER is down\r\n", health.Error},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := openRedis(t, redis.Options{Addr: checking.Answering(t, answeringCommands(func(word string) string {
+				return map[string]string{"hello": "-ERR unknown command\r\n", "ping": "+PONG\r\n", "info": test.info}[word]
+			})), Timeout: 5 * time.Second})
+			if test.reason == "" {
+				figureless(t, p)
+				return
+			}
+			checking.Fails(t, p, test.reason)
+		})
+	}
+}
+
+// Roles of Redis' kin. Whatever is no replica is not read-only.
+func TestRedisRoles(t *testing.T) {
+	t.Parallel()
+	for info, readOnly := range map[string]bool{
+		"role:master\r\n": false, "role:single\r\n": false, "role:slave\r\n": true, "role:SLAVE\r\n": true, "role:replica\r\n": true,
+		"role:replica\r\nslave_read_only:0\r\n": false, "role:active-replica\r\nslave_read_only:0\r\n": false, "redis_version:7\r\n": false,
+	} {
+		p := openRedis(t, redis.Options{Addr: checking.Answering(t, replyingInfo(info)), Timeout: 5 * time.Second})
+		if !readOnly {
+			checking.Healthy(t, p)
+			continue
+		}
+		checking.Fails(t, p, health.ReadOnly)
+	}
+}
+
 // answeringCommands answers each word that it receives with what answer returns for it,
 // in lower case.
 func answeringCommands(answer func(word string) string) func(net.Conn) {
@@ -322,7 +369,9 @@ func TestRedisOldLogin(t *testing.T) {
 	for answer, words := range map[string]string{
 		"-ERR wrong number of arguments for 'auth' command\r\n":                                               "REDIS_USERNAME",
 		"-ERR AUTH <password> called without any password configured for the default user. Are you sure?\r\n": "no password",
-		"-ERR invalid password\r\n": "REDIS_PASSWORD",
+		"-ERR invalid password\r\n":               "REDIS_PASSWORD",
+		"-ERR invalid username-password pair\r\n": "REDIS_USERNAME",
+		"-ERR operation not permitted\r\n":        "REDIS_PASSWORD",
 	} {
 		p := openRedis(t, redis.Options{
 			Addr: checking.Answering(t, replying(answer)), Username: "u", Password: checking.Password("p"), Timeout: 5 * time.Second,

@@ -69,6 +69,7 @@ func TestMinIOAnswers(t *testing.T) {
 		reason health.Reason
 	}{
 		"not initialized": {refusal(503, "XMinioServerNotInitialized"), health.StartingUp},
+		"no users yet":    {refusal(503, "XMinioIAMNotInitialized"), health.StartingUp},
 		"slow down":       {refusal(503, "SlowDown"), health.Overloaded},
 		"too many":        {refusal(429, "TooManyRequests"), health.Overloaded},
 		"storage full":    {refusal(507, "XMinioStorageFull"), health.DiskFull},

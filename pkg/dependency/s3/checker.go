@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/reims/reims-health/pkg/dependency"
 	"github.com/reims/reims-health/pkg/dial"
@@ -128,13 +129,17 @@ func (m *Checker) lostWrites(ctx context.Context, root url.URL) bool {
 
 func (m *Checker) login(ctx context.Context) (*session, error) {
 	access, secret, err := m.options.Keys(ctx)
-	if err == nil && (access == "" || secret == "") {
+	switch {
+	case err != nil:
+	case access == "" || secret == "":
 		err = errors.New("a key is empty") // it would not be signed at all
+	case strings.ContainsFunc(access, unicode.IsControl):
+		err = errors.New("the access key holds a line break or another control character")
 	}
 	if err != nil {
 		return nil, &health.Fault{
 			Reason:  health.Auth,
-			Message: "{ACCESS_KEY} or {SECRET_KEY} is empty or cannot be read: see the files that their _FILE variables name",
+			Message: "{ACCESS_KEY} or {SECRET_KEY} is empty, cannot be read or holds a line break: see the files that their _FILE variables name",
 			Err:     err,
 		}
 	}

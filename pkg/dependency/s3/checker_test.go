@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/test/poll"
+
 	"github.com/reims/reims-health/pkg/dependency/s3"
 	"github.com/reims/reims-health/pkg/dial"
 	"github.com/reims/reims-health/test/checking"
@@ -97,10 +99,16 @@ func TestMinIOOneRoundTrip(t *testing.T) {
 func TestMinIOLogin(t *testing.T) {
 	t.Parallel()
 	m := servers.RunMinIO(t, servers.MinIOOptions{})
+	ready := newMinIO(t, m, nil)
+	poll.Until(t, "MinIO with its users", func() bool { _, err := ready.Check(t.Context()); return err == nil })
 	for name, get := range map[string]func(context.Context) (string, string, error){
-		"wrong secret": keys(m.AccessKey, "canary-wrong"),
-		"unknown key":  keys("canary-nobody", m.SecretKey),
-		"empty secret": keys(m.AccessKey, ""),
+		"wrong secret":     keys(m.AccessKey, "canary-wrong"),
+		"unknown key":      keys("canary-nobody", m.SecretKey),
+		"empty secret":     keys(m.AccessKey, ""),
+		"not ASCII":        keys("ключ", m.SecretKey),
+		"secret not ASCII": keys(m.AccessKey, m.SecretKey+"é"),
+		"a comma":          keys("canary,key", m.SecretKey),
+		"a line break":     keys("canary\nkey", m.SecretKey),
 		"unreadable file": func(context.Context) (string, string, error) {
 			return "", "", errors.New("open /canary: no such file")
 		},

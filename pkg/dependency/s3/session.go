@@ -149,7 +149,9 @@ var minioReasons = map[string]health.Reason{
 	"SlowDownWrite":              health.Quorum,
 	"TooManyRequests":            health.Overloaded,
 	"ServerBusy":                 health.Overloaded,
+	"MissingFields":              health.Auth, // a key with a comma
 	"XMinioServerNotInitialized": health.StartingUp,
+	"XMinioIAMNotInitialized":    health.StartingUp,
 	"XMinioStorageFull":          health.DiskFull,
 }
 
@@ -219,17 +221,17 @@ func wantsRegion(r dependency.HTTPReply) bool {
 
 // notS3 returns the fault of an answer that is not S3's.
 func notS3(r dependency.HTTPReply) *health.Fault {
-	return r.StrangerFault("MinIO, nor another S3 server", "{ENDPOINT}", "{SECURE}")
+	return r.StrangerFault("MinIO", "MinIO, nor another S3 server", "{ENDPOINT}", "{SECURE}")
 }
 
 // faultOf classifies an answer that is no success by its S3 error code. An answer
-// without one is another's, unless its header is S3's, as on HEAD.
+// without one is another's, unless its header is S3's and it has no body, as on HEAD.
 func faultOf(reply dependency.HTTPReply) *health.Fault {
 	code, _ := errorCode(reply)
 	if code == "" && reply.Header.Get("X-Amz-Bucket-Region") != "" && reply.Status/100 == 3 {
 		code = "PermanentRedirect"
 	}
-	if code == "" && reply.Header.Get("X-Amz-Request-Id") == "" {
+	if code == "" && (reply.Header.Get("X-Amz-Request-Id") == "" || len(reply.Body) > 0) {
 		return notS3(reply)
 	}
 	fault := &health.Fault{Reason: minioReasons[code], Err: fmt.Errorf("answer %d with S3 code %q", reply.Status, code)}
