@@ -11,6 +11,13 @@ CHART   := charts/reims-health
 DOCS    := go tool -modfile=hack/tools/helm/go.mod helm-docs --chart-search-root $(CHART) --sort-values-order file --skip-version-footer --log-level warning
 BIN     := bin/reims-health
 
+# All programs of this repository are compiled with the same flags, so that what they
+# share is compiled once. `make test` compiles all of it again, for the race detector.
+BUILD   := CGO_ENABLED=0 go build -trimpath
+RUN     := CGO_ENABLED=0 go run -trimpath
+# What PostgreSQL and Redis need is installed while these programs are compiled.
+COMPILE := $(RUN) ./hack/install run -- go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/reims-health
+
 # The image: its name, the processors it is for (such as "amd64 arm64", in one archive), and the
 # time that all in it bears.
 IMAGE        ?= ghcr.io/reims/reims-health
@@ -21,39 +28,42 @@ CREATED      ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m
 ##@ Use
 
 .PHONY: run
-run: build ## Start the servers and the sidecar; Ctrl-C stops them (HEALTH_SERVICES narrows it)
-	@go build -o bin/run ./hack/run && exec bin/run $(BIN)
+run: ## Start the servers and the sidecar; Ctrl-C stops them (HEALTH_SERVICES narrows it)
+	@$(COMPILE) ./hack/run
+	@exec bin/run $(BIN)
 
 .PHONY: servers-up
-servers-up: build ## Start PostgreSQL, Redis, MinIO and Ollama on loopback; writes .run/servers.env
-	@go run ./hack/servers up
+servers-up: ## Start PostgreSQL, Redis, MinIO and Ollama on loopback; writes .run/servers.env
+	@$(COMPILE) ./hack/servers
+	@bin/servers up
 	@. .run/servers.env && $(BIN) migrate up
 
 .PHONY: servers-down
 servers-down: ## Stop what servers-up started
-	@go run ./hack/servers down
+	@$(RUN) ./hack/servers down
 
 .PHONY: migrate-demo
 migrate-demo: build ## Migrate an empty database, verify it, break it, mend it
-	@go run ./hack/migrate-demo $(BIN)
+	@$(RUN) ./hack/migrate-demo $(BIN)
 
 .PHONY: cluster-up
 cluster-up: ## Start a one-node Kubernetes in namespaces of its own (as root; see hack/cluster)
-	@go run ./hack/cluster up
+	@$(RUN) ./hack/cluster up
 
 .PHONY: cluster-down
 cluster-down: ## End it, and all that it left
-	@go run ./hack/cluster down
+	@$(RUN) ./hack/cluster down
 
 .PHONY: observe
-observe: build ## Watch the alerts: servers, sidecars, Prometheus, Alertmanager; breaks and mends in turn (FACTOR=10)
-	@go build -o bin/observe ./hack/observe && exec bin/observe -factor $(or $(FACTOR),10) $(BIN)
+observe: ## Watch the alerts: servers, sidecars, Prometheus, Alertmanager; breaks and mends in turn (FACTOR=10)
+	@$(COMPILE) ./hack/observe
+	@exec bin/observe -factor $(or $(FACTOR),10) $(BIN)
 
 ##@ Build
 
 .PHONY: build
 build: ## Build bin/reims-health: static, stripped, reproducible
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/reims-health
+	$(BUILD) -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/reims-health
 
 .PHONY: docker
 docker: ## Build the container image (needs a container engine)
@@ -62,9 +72,9 @@ docker: ## Build the container image (needs a container engine)
 .PHONY: image
 image: ## Make the same image with no engine: dist/*.oci.tar and its SBOM (IMAGE_ARCHES="amd64 arm64" for both)
 	@for arch in $(IMAGE_ARCHES); do \
-	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o dist/linux-$$arch/reims-health ./cmd/reims-health; \
+	  GOOS=linux GOARCH=$$arch $(BUILD) -buildvcs=false -ldflags '$(LDFLAGS)' -o dist/linux-$$arch/reims-health ./cmd/reims-health; \
 	done
-	@go -C hack/image run . -dockerfile ../../Dockerfile -name $(IMAGE):$(VERSION) -created $(CREATED) \
+	@CGO_ENABLED=0 go -C hack/image run -trimpath . -dockerfile ../../Dockerfile -name $(IMAGE):$(VERSION) -created $(CREATED) \
 	  -arg VERSION=$(VERSION) -arg COMMIT=$(COMMIT) -arg CREATED=$(CREATED) \
 	  $(foreach arch,$(IMAGE_ARCHES),-binary $(CURDIR)/dist/linux-$(arch)/reims-health) \
 	  -out $(abspath $(IMAGE_FILE)) -sbom $(CURDIR)/dist
@@ -80,17 +90,17 @@ clean: ## Remove what was built here
 ##@ Test
 
 .PHONY: test
-test: servers-build chart-build test-image ## All tests but those on a cluster, on all four real servers
+test: servers-build chart-build test-image ## All tests but those on Kubernetes, on all four real servers
 	go test -race -shuffle=on -timeout 30m ./...
-	go test -run 'Allocs' ./pkg/...
+	CGO_ENABLED=0 go test -trimpath -run 'Allocs' ./pkg/...
 
 .PHONY: observe-test
 observe-test: servers-build ## The alerts on real outages, with a real Prometheus and Alertmanager (5 minutes)
 	go test -tags observe -count=1 -timeout 20m -v -run TestAlerts ./test/observe
 
 .PHONY: servers-build
-servers-build: ## Install or build what the test servers need (once)
-	@go run ./hack/servers build
+servers-build: ## Install or build what the test servers need, MinIO and Ollama among it (once)
+	@$(RUN) ./hack/install test
 
 .PHONY: test-image
 test-image: ## The tests of what packs the image, a module of its own
@@ -101,12 +111,13 @@ test-cluster: cluster-build ## The life of the test cluster: up, crash, up, down
 	go test -tags e2e -count=1 -run Lifecycle ./hack/cluster
 
 .PHONY: test-apiserver
-test-apiserver: chart-build ## What the chart renders, held against a real Kubernetes API server (builds one: 10 minutes, once)
-	go test -tags e2e -count=1 -v -run APIServer ./test/chart
+test-apiserver: servers-build chart-build ## The tests that ask a real Kubernetes API server, which it builds (part of e2e)
+	@$(RUN) ./hack/install apiserver
+	go test -race -shuffle=on -tags e2e -count=1 -timeout 30m -run APIServer ./pkg/kube ./test/chart ./test/e2e ./test/servers
 
 .PHONY: cluster-build
-cluster-build: ## Install or build what the test cluster needs (once: a quarter of an hour)
-	@go run ./hack/cluster build
+cluster-build: ## Install or build what the test cluster needs, all of Kubernetes (once)
+	@$(RUN) ./hack/cluster build
 
 .PHONY: chart-build
 chart-build: ## Build what the charts are tested with: Helm 3 and 4, helm-unittest, kubeconform (once)
@@ -117,7 +128,7 @@ test-chart: chart-build ## The charts as both Helms render them, for the oldest 
 	go test ./test/chart
 
 .PHONY: e2e
-e2e: $(if $(E2E_KUBECONFIG),,cluster-build) servers-build chart-build ## The chart and the image on a real Kubernetes (as root; or E2E_KUBECONFIG=…)
+e2e: $(if $(E2E_KUBECONFIG),,cluster-build) servers-build chart-build ## Tests on a real API server, then the chart and the image on a node (as root; or E2E_KUBECONFIG=…)
 	./hack/e2e.sh
 
 .PHONY: bench
@@ -150,15 +161,15 @@ verify-mod: ## go.mod and go.sum are tidy, the image's too
 
 .PHONY: verify-docs
 verify-docs: ## The generated references match the code
-	go run ./hack/docs -check
+	$(RUN) ./hack/docs -check
 
 .PHONY: update-docs
 update-docs: ## Write the generated references anew
-	go run ./hack/docs
+	$(RUN) ./hack/docs
 
 .PHONY: verify-chart
 verify-chart: ## The chart's values.schema.json and README.md match its values.yaml, its files those in config
-	go run ./hack/chart/values -check $(CHART)
+	$(RUN) ./hack/chart/values -check $(CHART)
 	@$(DOCS) --dry-run | diff $(CHART)/README.md - || { echo "$(CHART)/README.md is out of date: run make update-chart"; exit 1; }
 	@diff -r config/prometheus/rules $(CHART)/files/rules && diff -r config/grafana/dashboards $(CHART)/files/dashboards || { echo "$(CHART)/files is out of date: run make update-chart"; exit 1; }
 
@@ -167,24 +178,24 @@ update-chart: ## Make the chart's values.schema.json and README.md anew, and cop
 	rm -rf $(CHART)/files
 	mkdir $(CHART)/files
 	cp -r config/prometheus/rules config/grafana/dashboards $(CHART)/files
-	go run ./hack/chart/values $(CHART)
+	$(RUN) ./hack/chart/values $(CHART)
 	$(DOCS)
 
 .PHONY: verify-chart-schemas
 verify-chart-schemas: ## The schemas that the charts are held against are those of the modules (downloads them)
-	go run ./hack/chart/kubernetes -check
+	$(RUN) ./hack/chart/kubernetes -check
 
 .PHONY: update-chart-schemas
 update-chart-schemas: ## Make those schemas anew
-	go run ./hack/chart/kubernetes
+	$(RUN) ./hack/chart/kubernetes
 
 .PHONY: verify-schema
 verify-schema: ## The snapshot of the schema matches the migrations (starts PostgreSQL; part of test)
-	go run ./hack/schema -check
+	$(RUN) ./hack/schema -check
 
 .PHONY: update-schema
 update-schema: ## Make the snapshot of the schema anew, from the migrations (starts PostgreSQL)
-	go run ./hack/schema
+	$(RUN) ./hack/schema
 
 .PHONY: verify-dashboards
 verify-dashboards: hack/dashboards/node_modules ## The dashboards and Grafana's alert rules match their sources (needs Node.js)
@@ -204,7 +215,7 @@ update-golden: ## Write the golden files anew
 
 .PHONY: screenshots
 screenshots: ## Pictures of the status page into dist/screenshots, and those of the documents (4 minutes)
-	go run ./hack/screenshots -docs
+	$(RUN) ./hack/screenshots -docs
 
 .PHONY: update-check
 update-check: ## Write the output that the cases of check want anew

@@ -27,9 +27,10 @@ if [ -n "${E2E_KUBECONFIG:-}" ]; then
   exit
 fi
 if [ -z "${E2E_RUN:-}" ]; then
+  make --no-print-directory test-apiserver
   go test -tags e2e -count=1 -v -run '^TestMemoryLimits$' ./test/chart
 fi
-go build -o "$out/cluster" ./hack/cluster
+CGO_ENABLED=0 go build -trimpath -o "$out/cluster" ./hack/cluster
 test/cluster/images.sh "$out/images"
 keep_logs() {
   cp -r /run/reims-health-cluster/log "$out/node" && echo "The node's logs are in $out/node"

@@ -2,20 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 
-	"github.com/reims/reims-health/test/servers"
+	"github.com/reims/reims-health/test/servers/install"
 )
 
-// programs are Kubernetes' own; what else the node runs are Debian packages.
-var programs = []string{
-	"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl",
-}
-
-// build installs and builds what the node needs: the first time, that takes a quarter
-// of an hour on two cores.
+// build installs and builds what the node needs: the first time, that takes minutes.
 func build(ctx context.Context, out io.Writer) error {
 	if _, err := prepare(ctx, out); err != nil {
 		return err
@@ -31,9 +24,9 @@ func build(ctx context.Context, out io.Writer) error {
 
 // prepare returns the folder of Kubernetes' programs.
 func prepare(ctx context.Context, out io.Writer) (dir string, err error) {
-	o := servers.Options{Progress: func(line string) { fmt.Fprintln(out, line) }}
-	if err := servers.InstallNode(ctx, o); err != nil {
+	p := install.To(out)
+	if err := install.Node(ctx, p); err != nil {
 		return "", err
 	}
-	return servers.BuildKubernetes(ctx, o, programs...)
+	return install.Kubernetes(ctx, p)
 }

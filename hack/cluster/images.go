@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/reims/reims-health/test/servers"
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 const pauseImage = "localhost/pause:1" // config/containerd.toml names it too
@@ -46,7 +46,7 @@ func importPause(ctx context.Context) error {
 
 // packPause builds what the sandboxes run, and packs it into an archive in dir.
 func packPause(ctx context.Context, dir string) (archive string, err error) {
-	root, err := servers.Root()
+	root, err := install.Root()
 	if err != nil {
 		return "", err
 	}

@@ -70,7 +70,7 @@ type built struct {
 func command(t testing.TB) built {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "cluster")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-trimpath", "-o", path, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v: %s", err, out)
 	}
 	return built{t, path}

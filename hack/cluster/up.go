@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/reims/reims-health/test/servers"
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 // up starts the cluster, and returns when Pods can be made or, with nothing left of
@@ -129,7 +129,7 @@ func startLogged(cmd *exec.Cmd, name string) error {
 
 // adopt makes the node's first process findable, then lets it go on.
 func adopt(s state, gate io.Writer) (err error) {
-	if s.Checkout, err = servers.Root(); err != nil {
+	if s.Checkout, err = install.Root(); err != nil {
 		return err
 	}
 	group, err := newCgroup()

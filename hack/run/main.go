@@ -3,8 +3,8 @@
 //
 //	run PROGRAM
 //
-// PostgreSQL, Redis and the sidecar come first; MinIO and Ollama join when they are
-// built. HEALTH_SERVICES narrows it, and every other variable of the product counts
+// PostgreSQL, Redis and the sidecar come first. MinIO and Ollama are built while these
+// run, if this user has none of them yet, and join. HEALTH_SERVICES narrows it, and every other variable of the product counts
 // as well, such as DATABASE_PROBE_INTERVAL.
 package main
 
@@ -15,11 +15,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/reims/reims-health/test/servers"
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 func main() {
@@ -44,26 +46,28 @@ func run(ctx context.Context, args []string) (err error) {
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return err
 	}
-	set, err := servers.NewSet(servers.Options{Dir: dir, Progress: say})
+	names, err := install.Servers(os.Getenv("HEALTH_SERVICES"))
 	if err != nil {
 		return err
 	}
-	set, err = narrow(set, os.Getenv("HEALTH_SERVICES"))
+	progress := install.To(os.Stdout)
+	set, err := servers.NewSet(servers.Options{Dir: dir, Progress: progress.Say})
 	if err != nil {
 		return err
 	}
+	set = slices.DeleteFunc(set, func(s servers.Server) bool { return !slices.Contains(names, s.Name()) })
 	defer func() {
-		say("Stopping everything.")
+		progress.Say("Stopping everything.")
 		err = errors.Join(err, closeAll(set))
 	}()
-	err = start(ctx, set, args[0], dir)
+	err = start(ctx, progress, set, args[0], dir)
 	if ctx.Err() != nil {
 		return nil // interrupted, as is the way to end it
 	}
 	return err
 }
 
-func start(ctx context.Context, set []servers.Server, program, dir string) error {
+func start(ctx context.Context, progress *install.Progress, set []servers.Server, program, dir string) error {
 	quick, slow := split(set)
 	group, running := errgroup.WithContext(ctx)
 	for _, s := range quick {
@@ -72,25 +76,48 @@ func start(ctx context.Context, set []servers.Server, program, dir string) error
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if err := migrate(ctx, program, quick); err != nil {
+	if err := migrate(ctx, progress, program, quick); err != nil {
 		return err
 	}
-	sidecar, err := launch(program, filepath.Join(dir, "sidecar.log"), set)
+	sidecar, err := launch(progress, program, filepath.Join(dir, "sidecar.log"), set)
 	if err != nil {
 		return err
 	}
 	group, running = errgroup.WithContext(ctx)
 	group.Go(func() error { return sidecar.wait(running) })
 	group.Go(func() error { return sidecar.report(running, len(slow) > 0) })
-	group.Go(func() error { // one after the other: each build takes all processors
-		for _, s := range slow {
-			if err := s.Start(running); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	group.Go(func() error { return join(running, progress, slow) })
 	return group.Wait()
+}
+
+// split tells those that are installed in seconds from those that are built.
+func split(set []servers.Server) (quick, slow []servers.Server) {
+	for _, s := range set {
+		if install.Quick(s.Name()) {
+			quick = append(quick, s)
+		} else {
+			slow = append(slow, s)
+		}
+	}
+	return quick, slow
+}
+
+// join builds and starts the servers, one after the other: each build takes all
+// processors.
+func join(ctx context.Context, progress *install.Progress, slow []servers.Server) error {
+	var left []string
+	for _, s := range slow {
+		left = append(left, s.Name())
+	}
+	for i, s := range slow {
+		if _, err := install.Program(ctx, progress, s.Name(), left[i+1:]...); err != nil {
+			return err
+		}
+		if err := s.Start(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func closeAll(set []servers.Server) error {
@@ -100,6 +127,3 @@ func closeAll(set []servers.Server) error {
 	}
 	return errors.Join(errs...)
 }
-
-// say prints a line. One write a line keeps those of several goroutines apart.
-func say(line string) { fmt.Fprintln(os.Stdout, line) }

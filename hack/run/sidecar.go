@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/test/servers"
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 // sidecar is the program, running.
@@ -26,11 +27,12 @@ type sidecar struct {
 	url     string
 	metrics string
 	client  http.Client
+	say     func(line string)
 }
 
 // launch starts the program with the variables of the servers. Its log goes to a
 // file.
-func launch(program, log string, set []servers.Server) (*sidecar, error) {
+func launch(progress *install.Progress, program, log string, set []servers.Server) (*sidecar, error) {
 	file, err := os.Create(log)
 	if err != nil {
 		return nil, err
@@ -40,7 +42,7 @@ func launch(program, log string, set []servers.Server) (*sidecar, error) {
 	s := &sidecar{
 		cmd: exec.Command(program, "serve"), log: file,
 		url: "http://" + health + "/health", metrics: "http://" + metrics + "/metrics",
-		client: http.Client{Timeout: 2 * time.Second},
+		client: http.Client{Timeout: 2 * time.Second}, say: progress.Say,
 	}
 	s.cmd.Env = append(environ(set), "HEALTH_ADDR="+health, "METRICS_ADDR="+metrics)
 	s.cmd.Stdout, s.cmd.Stderr = file, file
@@ -74,11 +76,11 @@ func environ(set []servers.Server) []string {
 
 // migrate brings the database, if it is one of the servers, to the schema that the
 // program needs, as the Job does in a cluster.
-func migrate(ctx context.Context, program string, set []servers.Server) error {
+func migrate(ctx context.Context, progress *install.Progress, program string, set []servers.Server) error {
 	if !slices.ContainsFunc(set, func(s servers.Server) bool { return s.Name() == "postgres" }) {
 		return nil
 	}
-	say("$ reims-health migrate up")
+	progress.Say("$ reims-health migrate up")
 	cmd := exec.CommandContext(ctx, program, "migrate", "up")
 	cmd.Env = environ(set)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
@@ -122,21 +124,21 @@ func (s *sidecar) report(ctx context.Context, more bool) error {
 			s.introduce(body, more)
 		}
 		last = verdict
-		say(time.Now().Format(time.TimeOnly) + "  " + verdict)
+		s.say(time.Now().Format(time.TimeOnly) + "  " + verdict)
 	}
 }
 
 func (s *sidecar) introduce(body string, more bool) {
-	say("\nThe sidecar is up:")
-	say("  " + s.url)
-	say("  " + s.url + "?verbose")
-	say("  " + s.metrics)
-	say("  log: " + s.log.Name())
-	say("\n$ curl -s " + s.url + "\n" + body)
+	s.say("\nThe sidecar is up:")
+	s.say("  " + s.url)
+	s.say("  " + s.url + "?verbose")
+	s.say("  " + s.metrics)
+	s.say("  log: " + s.log.Name())
+	s.say("\n$ curl -s " + s.url + "\n" + body)
 	if more {
-		say("MinIO and Ollama join when they are there. Ctrl-C stops everything.\n")
+		s.say("MinIO and Ollama join once they are built. Ctrl-C stops everything.\n")
 	} else {
-		say("Ctrl-C stops everything.\n")
+		s.say("Ctrl-C stops everything.\n")
 	}
 }
 

@@ -3,7 +3,6 @@
 //
 //	servers up      start them; write .run/servers.env with the product's variables
 //	servers down    stop what up started, and nothing else
-//	servers build   only install and build what the servers need, for the tests too
 package main
 
 import (
@@ -19,7 +18,7 @@ import (
 	"github.com/reims/reims-health/test/servers"
 )
 
-var errUsage = errors.New("usage: go run ./hack/servers up | down | build")
+var errUsage = errors.New("usage: go run ./hack/servers up | down")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -49,8 +48,6 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return r.up(ctx)
 	case "down":
 		return r.down()
-	case "build":
-		return servers.InstallAll(ctx, r.options())
 	}
 	return errUsage
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/reims/reims-health/test/servers"
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 // runner starts and stops the servers whose data and state are in dir.
@@ -57,6 +58,9 @@ func (r runner) start(ctx context.Context, s *state) error {
 	if err != nil {
 		return err
 	}
+	if err := r.install(ctx, set); err != nil {
+		return err
+	}
 	var env []servers.Var
 	for _, server := range set {
 		env = append(env, server.Env()...)
@@ -74,6 +78,16 @@ func (r runner) start(ctx context.Context, s *state) error {
 		return err
 	}
 	return servers.WriteEnv(r.envFile(), env)
+}
+
+// install installs and builds what the servers need. They start at the same time, and
+// two builds at the same time would be slower than one after the other.
+func (r runner) install(ctx context.Context, set []servers.Server) error {
+	names := make([]string, len(set))
+	for i, s := range set {
+		names[i] = s.Name()
+	}
+	return install.For(ctx, install.To(r.out), names...)
 }
 
 func (r runner) show(s *state) error {

@@ -22,7 +22,7 @@ import (
 )
 
 // api is what stands where the connection to the API server would be, so that time
-// can be driven. What an API server makes of the requests is apiserver_test.go's.
+// can be driven. What an API server makes of the requests is apiserver_e2e_test.go's.
 type api struct {
 	mu       sync.Mutex
 	requests []request

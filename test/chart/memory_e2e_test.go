@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/test/servers"
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 // connections are as many as the sidecar takes at once.
@@ -27,11 +28,8 @@ const connections = 256
 func TestMemoryLimits(t *testing.T) {
 	objects := decode(t, installation{"", filepath.Join(charts(t), "reims-health/ci/hook-values.yaml")}.in(t, "reims-health"))
 	program := filepath.Join(t.TempDir(), "reims-health")
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./cmd/reims-health")
-	build.Dir = root(t)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if err := install.Product(t.Context(), program); err != nil {
+		t.Fatal(err)
 	}
 	pg := servers.RunPostgres(t, servers.PostgresOptions{})
 	env := pg.Env()

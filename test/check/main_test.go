@@ -1,14 +1,16 @@
 package check_test
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 var (
@@ -39,8 +41,8 @@ func prepare(run func() int) (code int, err error) {
 		return 0, err
 	}
 	program = filepath.Join(dir, "reims-health")
-	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/reims-health").CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("build the program: %w\n%s", err, out)
+	if err := install.Product(context.Background(), program); err != nil {
+		return 0, err
 	}
 	if err := readSources(); err != nil {
 		return 0, err

@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 export CGO_ENABLED=0
 image=${E2E_IMAGE:-docker.io/library/reims-health}
 api=${E2E_API_IMAGE:-docker.io/library/reims-api:e2e}
-(cd hack/image && go build -o "$work/image" .)
+(cd hack/image && go build -trimpath -o "$work/image" .)
 
 # product NAME TAG FLAG...: NAME.tar, nearly as make image makes it, built with these flags.
 product() {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/dependency/registry"
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 // flags are those of a program's verb that the pages use: with a value ("-n="), or
@@ -60,8 +61,8 @@ func newReference(t *testing.T) *reference {
 		r.vars[v.Name] = true
 	}
 	r.program = filepath.Join(t.TempDir(), "reims-health")
-	if out, err := exec.Command("go", "build", "-o", r.program, root+"/cmd/reims-health").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if err := install.Product(t.Context(), r.program); err != nil {
+		t.Fatal(err)
 	}
 	out, err := exec.Command(root+"/bin/chart/helm4", "template", "reims", root+"/charts/reims-health", "-f", root+"/charts/reims-health/ci/hook-values.yaml").Output()
 	if err != nil {

@@ -1,14 +1,16 @@
 package e2e_test
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 // binary is the program under test, built once.
@@ -37,11 +39,8 @@ func prepare(run func() int) (code int, err error) {
 		return 0, err
 	}
 	binary = filepath.Join(dir, "reims-health")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "../../cmd/reims-health")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is shipped
-	out, err := build.CombinedOutput()
-	if err != nil {
-		return 0, fmt.Errorf("build the program: %w\n%s", err, out)
+	if err := install.Product(context.Background(), binary); err != nil {
+		return 0, err
 	}
 	if err := readSources(); err != nil {
 		return 0, err

@@ -4,8 +4,6 @@ package observe_test
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/reims/reims-health/test/observe"
 	"github.com/reims/reims-health/test/servers"
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 // patience bounds every wait for an alert to come or to go.
@@ -50,10 +49,8 @@ func open(t *testing.T) *live {
 	t.Helper()
 	dir := servers.TempDir(t)
 	program := filepath.Join(dir, "reims-health")
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "../../cmd/reims-health")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the program: %v\n%s", err, out)
+	if err := install.Product(t.Context(), program); err != nil {
+		t.Fatal(err)
 	}
 	l := &live{Stage: new(observe.Stage), t: t, began: time.Now()}
 	t.Cleanup(func() {

@@ -13,13 +13,13 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"github.com/reims/reims-health/test/servers"
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 // Launch starts a headless Chromium with a profile of its own in dir, and installs it
 // if need be. It ends with stop. The returned context is for [Open].
 func Launch(ctx context.Context, dir string) (browser context.Context, stop func(), err error) {
-	program, err := servers.InstallChromium(ctx, servers.Options{Dir: dir})
+	program, err := install.Chromium(ctx, nil)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,6 +2,7 @@ package page
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,21 +12,13 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/test/servers"
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 // BuildProgram builds the program into dir and returns its path.
 func BuildProgram(dir string) (string, error) {
-	root, err := servers.Root()
-	if err != nil {
-		return "", err
-	}
 	program := filepath.Join(dir, "reims-health")
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", program, "./cmd/reims-health")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the program: %w\n%s", err, out)
-	}
-	return program, nil
+	return program, install.Product(context.Background(), program)
 }
 
 // Sidecar is a running `reims-health serve`.

@@ -5,11 +5,9 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
-)
 
-var alertmanagerPackage = Package{
-	"prometheus-alertmanager", []string{"/usr/bin/prometheus-alertmanager"}, []string{"prometheus-alertmanager.service"},
-}
+	"github.com/reims/reims-health/test/servers/install"
+)
 
 // AlertmanagerOptions say how to start an Alertmanager.
 type AlertmanagerOptions struct {
@@ -45,7 +43,7 @@ func NewAlertmanager(o AlertmanagerOptions) (*Alertmanager, error) {
 func (s *Alertmanager) configFile() string { return filepath.Join(s.dir, "alertmanager.yml") }
 
 func (s *Alertmanager) configure(ctx context.Context) (err error) {
-	if err := Install(ctx, s.common, alertmanagerPackage); err != nil {
+	if err := install.Packages(ctx, s.progress(), "prometheus-alertmanager"); err != nil {
 		return err
 	}
 	if s.path, err = exec.LookPath("prometheus-alertmanager"); err != nil {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 // MinIOOptions say how to start a MinIO.
@@ -77,7 +79,7 @@ func NewMinIO(o MinIOOptions) (*MinIO, error) {
 func (m *MinIO) Drive(i int) string { return filepath.Join(m.dir, fmt.Sprintf("drive%d", i+1)) }
 
 func (m *MinIO) build(ctx context.Context) (err error) {
-	m.path, err = BuildMinIO(ctx, m.common)
+	m.path, err = install.Program(ctx, m.progress(), "minio")
 	return err
 }
 

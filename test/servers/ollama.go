@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"github.com/reims/reims-health/test/servers/tinymodel"
+
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 // Model is the name of the model that every [Ollama] has.
@@ -45,7 +47,7 @@ func NewOllama(options OllamaOptions) (*Ollama, error) {
 }
 
 func (o *Ollama) build(ctx context.Context) (err error) {
-	o.path, err = BuildOllama(ctx, o.common)
+	o.path, err = install.Program(ctx, o.progress(), "ollama")
 	return err
 }
 

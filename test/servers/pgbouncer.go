@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 // PgBouncerOptions say how to start a PgBouncer.
@@ -45,7 +47,7 @@ func NewPgBouncer(o PgBouncerOptions) (*PgBouncer, error) {
 }
 
 func (b *PgBouncer) configure(ctx context.Context) error {
-	if err := Install(ctx, b.common, pgbouncerPackage); err != nil {
+	if err := install.Packages(ctx, b.progress(), "pgbouncer"); err != nil {
 		return err
 	}
 	var err error

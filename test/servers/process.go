@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 const (
@@ -31,12 +33,6 @@ type Options struct {
 	// Progress, when set, gets a line now and then while something is installed
 	// or built.
 	Progress func(line string)
-}
-
-func (o Options) progress(format string, args ...any) {
-	if o.Progress != nil {
-		o.Progress(fmt.Sprintf(format, args...))
-	}
 }
 
 // Process is the part that all servers share: a child process in a process group
@@ -87,6 +83,9 @@ func newProcess(name string, o Options) (*Process, error) {
 		stopSignal: syscall.SIGTERM, deathSignal: syscall.SIGKILL,
 	}, nil
 }
+
+// progress shows the installation of what the server needs.
+func (p *Process) progress() *install.Progress { return install.Lines(p.common.Progress) }
 
 // Host returns the address that it listens on.
 func (p *Process) Host() string { return p.common.Host }

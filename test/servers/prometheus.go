@@ -7,9 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-)
 
-var prometheusPackage = Package{"prometheus", []string{"/usr/bin/prometheus"}, []string{"prometheus.service"}}
+	"github.com/reims/reims-health/test/servers/install"
+)
 
 // PrometheusOptions say how to start a Prometheus.
 type PrometheusOptions struct {
@@ -47,7 +47,7 @@ func NewPrometheus(o PrometheusOptions) (*Prometheus, error) {
 }
 
 func (s *Prometheus) configure(ctx context.Context) (err error) {
-	if err := Install(ctx, s.common, prometheusPackage); err != nil {
+	if err := install.Packages(ctx, s.progress(), "prometheus"); err != nil {
 		return err
 	}
 	if s.path, err = exec.LookPath("prometheus"); err != nil {
@@ -77,21 +77,21 @@ func (s *Prometheus) Env() []Var { return nil }
 
 // Promtool returns the path of Prometheus' checker, which it installs.
 func Promtool(ctx context.Context, o Options) (string, error) {
-	return programOf(ctx, o, prometheusPackage, "promtool")
+	return programOf(ctx, o, "prometheus", "promtool")
 }
 
 // Amtool returns the path of Alertmanager's command line, which it installs.
 func Amtool(ctx context.Context, o Options) (string, error) {
-	return programOf(ctx, o, alertmanagerPackage, "amtool")
+	return programOf(ctx, o, "prometheus-alertmanager", "amtool")
 }
 
-func programOf(ctx context.Context, o Options, p Package, program string) (string, error) {
-	if err := Install(ctx, o, p); err != nil {
+func programOf(ctx context.Context, o Options, pkg, program string) (string, error) {
+	if err := install.Packages(ctx, install.Lines(o.Progress), pkg); err != nil {
 		return "", err
 	}
 	path, err := exec.LookPath(program)
 	if err != nil {
-		return "", fmt.Errorf("find %s of the package %s: %w", program, p.name, err)
+		return "", fmt.Errorf("find %s of the package %s: %w", program, pkg, err)
 	}
 	return path, nil
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"path/filepath"
 	"strconv"
+
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 // ProxyProgram is a proxy that Debian has.
@@ -57,24 +59,21 @@ func NewProxy(o ProxyOptions) (*Proxy, error) {
 
 func (x *Proxy) configure(ctx context.Context) error {
 	conf := filepath.Join(x.dir, "proxy.conf")
-	var (
-		needed Package
-		text   string
-	)
+	var needed, text string
 	switch x.options.Program {
 	case Nginx:
-		needed, text = nginxPackage, x.nginx()
+		needed, text = "nginx-light", x.nginx()
 		x.args = []string{"-p", x.dir, "-e", "stderr", "-c", conf}
 	case HAProxy:
-		needed, text = haproxyPackage, x.haproxy()
+		needed, text = "haproxy", x.haproxy()
 		x.args = []string{"-db", "-f", conf}
 	case Twemproxy:
-		needed, text = twemproxyPackage, x.twemproxy()
+		needed, text = "nutcracker", x.twemproxy()
 		x.args = []string{"-c", conf, "-a", loopback, "-s", strconv.Itoa(x.stats)}
 	default:
 		return fmt.Errorf("no proxy is called %q", x.options.Program)
 	}
-	if err := Install(ctx, x.common, needed); err != nil {
+	if err := install.Packages(ctx, x.progress(), needed); err != nil {
 		return err
 	}
 	return x.writeFile(conf, text)

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 // RedisOptions say how to start a Redis.
@@ -51,7 +53,7 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 // configure installs Redis and writes its configuration: to a file, since the
 // arguments of a process are no secret.
 func (r *Redis) configure(ctx context.Context) error {
-	if err := Install(ctx, r.common, redisPackage); err != nil {
+	if err := install.Packages(ctx, r.progress(), "redis-server"); err != nil {
 		return err
 	}
 	var err error

@@ -3,7 +3,8 @@ package servers
 import (
 	"context"
 	"path/filepath"
-	"slices"
+
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 // Server is what all servers have in common; each is a [Process].
@@ -50,25 +51,5 @@ func NewSet(o Options) ([]Server, error) {
 	return []Server{postgres, redis, minio, ollama}, nil
 }
 
-// InstallAll installs and builds all that the servers of this package need, so
-// that from then on each starts in a second or so.
-func InstallAll(ctx context.Context, o Options) error {
-	packages := slices.Concat([]Package{
-		postgresPackage, redisPackage, pgbouncerPackage, etcdPackage, prometheusPackage, alertmanagerPackage,
-	}, ollamaTool.needs, chromiumPackages)
-	if err := Install(ctx, o, packages...); err != nil {
-		return err
-	}
-	if _, err := FetchPostgres(ctx, o); err != nil {
-		return err
-	}
-	// One after the other: each build takes all processors.
-	if _, err := BuildMinIO(ctx, o); err != nil {
-		return err
-	}
-	if _, err := BuildOllama(ctx, o); err != nil {
-		return err
-	}
-	_, err := BuildKubernetes(ctx, o, "kube-apiserver")
-	return err
-}
+// Root returns the folder of the product's go.mod, from the current folder up.
+func Root() (string, error) { return install.Root() }

@@ -48,13 +48,6 @@ func RunProxy(tb testing.TB, o ProxyOptions) *Proxy {
 	return run(tb, &o.Options, func() (*Proxy, error) { return NewProxy(o) })
 }
 
-// RunKubernetes starts an API server for the test and removes it at its end.
-func RunKubernetes(tb testing.TB) *Kubernetes {
-	tb.Helper()
-	var o Options
-	return run(tb, &o, func() (*Kubernetes, error) { return NewKubernetes(o) })
-}
-
 // RunPrometheus starts a Prometheus for the test and removes it at its end.
 func RunPrometheus(tb testing.TB, o PrometheusOptions) *Prometheus {
 	tb.Helper()

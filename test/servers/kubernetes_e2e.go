@@ -1,3 +1,5 @@
+//go:build e2e
+
 package servers
 
 import (
@@ -9,6 +11,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"testing"
+
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 // Kubernetes is an API server and its etcd, with no node: validation, RBAC and
@@ -23,7 +28,7 @@ type Kubernetes struct {
 }
 
 // NewKubernetes prepares an API server. Start builds it first when this user has
-// none: that takes about ten minutes.
+// none: that takes minutes.
 func NewKubernetes(o Options) (*Kubernetes, error) {
 	p, err := newProcess("kube-apiserver", o)
 	if err != nil {
@@ -44,11 +49,10 @@ func NewKubernetes(o Options) (*Kubernetes, error) {
 }
 
 func (k *Kubernetes) setUp(ctx context.Context) error {
-	dir, err := BuildKubernetes(ctx, k.common, "kube-apiserver")
-	if err != nil {
+	var err error
+	if k.path, err = install.Program(ctx, k.progress(), "kube-apiserver"); err != nil {
 		return err
 	}
-	k.path = filepath.Join(dir, "kube-apiserver")
 	tokens := filepath.Join(k.dir, "tokens.csv")
 	if err := k.writeFile(tokens, k.Token+`,admin,admin,"system:masters"`+"\n"); err != nil {
 		return err
@@ -93,6 +97,13 @@ func (k *Kubernetes) Env() []Var {
 // Close stops both for good.
 func (k *Kubernetes) Close() error { return errors.Join(k.Process.Close(), k.etcd.Close()) }
 
+// RunKubernetes starts an API server for the test and removes it at its end.
+func RunKubernetes(tb testing.TB) *Kubernetes {
+	tb.Helper()
+	var o Options
+	return run(tb, &o, func() (*Kubernetes, error) { return NewKubernetes(o) })
+}
+
 // etcd keeps what the API server knows.
 type etcd struct {
 	*Process
@@ -116,7 +127,7 @@ func newEtcd(o Options) (*etcd, error) {
 }
 
 func (e *etcd) configure(ctx context.Context) (err error) {
-	if err := Install(ctx, e.common, etcdPackage); err != nil {
+	if err := install.Packages(ctx, e.progress(), "etcd-server"); err != nil {
 		return err
 	}
 	if e.path, err = exec.LookPath("etcd"); err != nil {

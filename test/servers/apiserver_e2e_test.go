@@ -1,3 +1,5 @@
+//go:build e2e
+
 package servers_test
 
 import (
@@ -15,7 +17,7 @@ import (
 
 // A new API server answers its administrator and nobody else, says the version that
 // it was built from, and keeps what it was told over a restart.
-func TestKubernetes(t *testing.T) {
+func TestAPIServer(t *testing.T) {
 	t.Parallel()
 	k := servers.RunKubernetes(t)
 	client := kubernetesClient(t, k)

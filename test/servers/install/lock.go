@@ -1,10 +1,12 @@
-package servers
+package install
 
 import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -21,7 +23,7 @@ func cacheDir() (string, error) {
 
 // lock takes the user's lock of that name, which ends with this process at the
 // latest, and waits for it while another process has it.
-func lock(ctx context.Context, o Options, name string) (unlock func(), err error) {
+func lock(ctx context.Context, p *Progress, name string) (unlock func(), err error) {
 	dir, err := cacheDir()
 	if err != nil {
 		return nil, err
@@ -38,7 +40,7 @@ func lock(ctx context.Context, o Options, name string) (unlock func(), err error
 	if tryLock(f) {
 		return unlock, nil
 	}
-	done := o.tick("waiting for another process that installs or builds " + name)
+	done := p.start(task{what: "waiting for another process that installs or builds " + name})
 	defer done()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -55,4 +57,36 @@ func lock(ctx context.Context, o Options, name string) (unlock func(), err error
 
 func tryLock(f *os.File) bool {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+}
+
+// Root returns the folder of the product's go.mod, from the current folder up.
+func Root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		content, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && strings.HasPrefix(string(content), "module "+productModule+"\n") {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", fmt.Errorf("find the go.mod of %s: none here or above", productModule)
+		}
+		dir = parent
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func execute(ctx context.Context, command []string) error {
+	out, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w:\n%s", strings.Join(command, " "), err, out)
+	}
+	return nil
 }
