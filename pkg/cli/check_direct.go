@@ -113,7 +113,10 @@ func probeAll(ctx context.Context, services []*health.Service, count int, waitin
 // probeOnce is the first verdict of a monitor of its own: with its timeout, its care
 // for a panic, and tried again if this process was starved of CPU.
 func probeOnce(ctx context.Context, svc *health.Service) (health.Result, error) {
-	monitor := health.NewMonitor([]*health.Service{svc})
+	monitor, err := health.NewMonitor([]*health.Service{svc})
+	if err != nil {
+		return health.Result{}, err
+	}
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	updates := monitor.Updates()

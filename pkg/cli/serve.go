@@ -95,7 +95,10 @@ func serve(ctx context.Context, cfg *config.Config, logs *logqueue.Queue, log *s
 	}
 
 	keeper := restoreState(cfg, services, log)
-	monitor := health.NewMonitor(services)
+	monitor, err := health.NewMonitor(services)
+	if err != nil {
+		return err
+	}
 	past := history.New(services)
 	token := &token{secret: cfg.Health.Token, log: log}
 	handler := server.NewHandler(monitor, server.Options{

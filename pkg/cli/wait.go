@@ -183,7 +183,10 @@ func wait(ctx context.Context, cfg *config.Config, targets targets, out io.Write
 		targets: targets, out: out, began: time.Now(), repeat: waitRepeat,
 		said: make(map[string]string), printed: make(map[string]time.Time),
 	}
-	monitor := health.NewMonitor(services)
+	monitor, err := health.NewMonitor(services)
+	if err != nil {
+		return err
+	}
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	group, running := errgroup.WithContext(running)

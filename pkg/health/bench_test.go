@@ -65,7 +65,7 @@ func BenchmarkReadiness(b *testing.B) {
 
 func BenchmarkPublish(b *testing.B) {
 	b.ReportAllocs()
-	m, published := health.NewMonitor(four()), 0
+	m, published := newMonitor(b, four()...), 0
 	m.Subscribe(func(*health.View) { published++ })
 	for b.Loop() {
 		m.Override(health.OverrideReady)

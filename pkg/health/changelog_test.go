@@ -94,7 +94,7 @@ func TestChangeLogTellsANoteOnce(t *testing.T) {
 				return health.Observation{Notes: notes[n%len(notes)]}, nil
 			}}
 		}
-		m := health.NewMonitor([]*health.Service{service("redis", checkedBy(noting())), service("kv", checkedBy(noting()))})
+		m := newMonitor(t, service("redis", checkedBy(noting())), service("kv", checkedBy(noting())))
 		j := follow(t, m.Updates())
 		run(t, m)
 		pass(time.Minute)
@@ -125,9 +125,9 @@ func TestChangeLogSumsUpTheFirstVerdictsOnce(t *testing.T) {
 					<-time.After(time.Second)
 					return health.Observation{}, errors.New("odd")
 				}}
-				m := health.NewMonitor([]*health.Service{
+				m := newMonitor(t,
 					service("db", checkedBy(&fake{})), service("minio", checkedBy(minio), policy(health.Ignore, 0)),
-				})
+				)
 				updates := m.Updates()
 				run(t, m)
 				if pass(500 * time.Millisecond); tt.late {

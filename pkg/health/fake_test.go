@@ -102,14 +102,28 @@ func timing(interval, timeout time.Duration) func(*health.Service) {
 	return func(s *health.Service) { s.Interval, s.Timeout = interval, timeout }
 }
 
+// tester is a test or one of rapid's.
+type tester interface {
+	Cleanup(func())
+	Fatal(...any)
+}
+
+func newMonitor(t tester, services ...*health.Service) *health.Monitor {
+	m, err := health.NewMonitor(services)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 // watch starts a monitor in a synctest bubble. It ends with the test, or when stop
 // is called, which returns what Start did.
-func watch(t interface{ Cleanup(func()) }, services ...*health.Service) (m *health.Monitor, stop func() error) {
-	m = health.NewMonitor(services)
+func watch(t tester, services ...*health.Service) (m *health.Monitor, stop func() error) {
+	m = newMonitor(t, services...)
 	return m, run(t, m)
 }
 
-func run(t interface{ Cleanup(func()) }, m *health.Monitor) (stop func() error) {
+func run(t tester, m *health.Monitor) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- m.Start(ctx) }()

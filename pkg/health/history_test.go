@@ -18,7 +18,7 @@ var epoch = time.Date(2025, 3, 4, 5, 6, 7, 0, time.UTC)
 func service(name string, edits ...func(*health.Service)) *health.Service {
 	s := &health.Service{
 		Name: name, Interval: 10 * time.Second, Timeout: 2 * time.Second,
-		FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.Strict,
+		FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.Strict, Checker: &fake{},
 	}
 	for _, edit := range edits {
 		edit(s)

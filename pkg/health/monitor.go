@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -21,8 +22,12 @@ type Monitor struct {
 }
 
 // NewMonitor returns a monitor of the services, in the order in which readers show
-// them. Nothing is checked before Start.
-func NewMonitor(services []*Service) *Monitor {
+// them. Nothing is checked before Start. Its error lists everything that is wrong with
+// them, by [Service]'s rules: each name is there once, too.
+func NewMonitor(services []*Service) (*Monitor, error) {
+	if err := validate(services); err != nil {
+		return nil, fmt.Errorf("monitor services: %w", err)
+	}
 	now := time.Now()
 	m := &Monitor{began: now}
 	s := snapshot{time: now}
@@ -32,7 +37,7 @@ func NewMonitor(services []*Service) *Monitor {
 		m.loops = append(m.loops, &loop{monitor: m, index: i, svc: svc, result: r})
 	}
 	m.latest.Store(s.at(now))
-	return m
+	return m, nil
 }
 
 // Start checks every service, at once and then on its interval, until ctx is done.

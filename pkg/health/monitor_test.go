@@ -1,6 +1,7 @@
 package health_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,11 +11,65 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
+// Whatever a monitor could not keep to is refused, all of it at once, and each problem
+// names its service.
+func TestNewMonitorRefusesWhatItCannotKeepTo(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		services []*health.Service
+		want     []string
+	}{
+		"none": {nil, nil},
+		"good": {[]*health.Service{
+			service("db"), service("redis", policy(health.Startup, 0)), service("minio", policy(health.Ignore, time.Hour)),
+		}, nil},
+		"empty": {[]*health.Service{{}}, []string{
+			`service 1 has no name: give it one`,
+			`service "": it has no checker`,
+			`service "": the interval is 0s, and must be above zero`,
+			`service "": the timeout is 0s, and must be above zero`,
+			`service "": the failure threshold is 0, and must be 1 or more`,
+			`service "": the success threshold is 0, and must be 1 or more`,
+			`service "": the readiness is "", and must be strict, startup or ignore`,
+		}},
+		"below zero": {[]*health.Service{service("db", timing(-1, -2), thresholds(-3, -4), policy("lenient", -5), slowAbove(-6))}, []string{
+			`service "db": the interval is -1ns, and must be above zero`,
+			`service "db": the timeout is -2ns, and must be above zero`,
+			`service "db": the failure threshold is -3, and must be 1 or more`,
+			`service "db": the success threshold is -4, and must be 1 or more`,
+			`service "db": the degraded latency is -6ns, and must be 0 (none) or more`,
+			`service "db": the readiness grace is -5ns, and must be 0 (none) or more`,
+			`service "db": the readiness is "lenient", and must be strict, startup or ignore`,
+		}},
+		"several": {[]*health.Service{service("db"), nil, service("redis", checkedBy(nil)), service("db", timing(0, 1))}, []string{
+			`service 2 has no name: give it one`,
+			`service "redis": it has no checker`,
+			`service "db" is there twice: give each a name of its own`,
+			`service "db": the interval is 0s, and must be above zero`,
+		}},
+	} {
+		m, err := health.NewMonitor(test.services)
+		if len(test.want) == 0 {
+			if err != nil || m == nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if want := "monitor services: " + strings.Join(test.want, "\n"); err == nil || err.Error() != want || m != nil {
+			t.Errorf("%s: got\n%v\nwant\n%s", name, err, want)
+		}
+	}
+}
+
+func slowAbove(d time.Duration) func(*health.Service) {
+	return func(s *health.Service) { s.DegradedLatency = d }
+}
+
 func TestNothingIsCheckedBeforeStart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		db := &fake{}
-		m := health.NewMonitor([]*health.Service{service("db", checkedBy(db))})
+		m := newMonitor(t, service("db", checkedBy(db)))
 		first := m.View()
 		pass(time.Minute)
 		same(t, "checks", len(db.seen().starts), 0)
@@ -76,7 +131,7 @@ func TestUpdatesNeverLoseTheLatest(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			m := health.NewMonitor(nil)
+			m := newMonitor(t)
 			updates := m.Updates()
 			subscriber := record(m)
 			for range tt.published {

@@ -135,7 +135,7 @@ func TestMonitorBeginsWithWhatWasRestored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const grace = time.Minute
 		svc := service("db", checkedBy(following("U")), policy(health.Strict, grace), restored(true, time.Now().Add(-grace/2)))
-		m := health.NewMonitor([]*health.Service{svc})
+		m := newMonitor(t, svc)
 		same(t, "before Start", causes(m.View().Readiness()), "ready db=unknown(grace)")
 		begin := time.Now()
 		run(t, m)

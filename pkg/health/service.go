@@ -2,6 +2,9 @@ package health
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 )
 
@@ -36,7 +39,8 @@ const (
 )
 
 // Service is one dependency and how it is judged. Every duration is above zero
-// but for DegradedLatency and ReadinessGrace, where zero means none.
+// but for DegradedLatency and ReadinessGrace, where zero means none. All else but
+// Restored is required as well; [NewMonitor] checks it.
 type Service struct {
 	Name    string
 	Checker Checker
@@ -71,6 +75,48 @@ type Restored struct {
 	// where it was not. One in the future, as after a clock was set back, counts as
 	// the moment at which watching begins.
 	FailingSince time.Time
+}
+
+// validate returns all that is wrong with the services; nil where nothing is.
+func validate(services []*Service) error {
+	var problems []error
+	seen := make(map[string]bool)
+	for i, s := range services {
+		if s == nil || s.Name == "" {
+			problems = append(problems, fmt.Errorf("service %d has no name: give it one", i+1))
+		} else if seen[s.Name] {
+			problems = append(problems, fmt.Errorf("service %q is there twice: give each a name of its own", s.Name))
+		}
+		if s != nil {
+			seen[s.Name] = true
+			problems = append(problems, s.validate()...)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func (s *Service) validate() (problems []error) {
+	for _, rule := range []struct {
+		broken bool
+		text   string
+	}{
+		{s.Checker == nil, "it has no checker"},
+		{s.Interval <= 0, fmt.Sprintf("the interval is %s, and must be above zero", s.Interval)},
+		{s.Timeout <= 0, fmt.Sprintf("the timeout is %s, and must be above zero", s.Timeout)},
+		{s.FailureThreshold < 1, fmt.Sprintf("the failure threshold is %d, and must be 1 or more", s.FailureThreshold)},
+		{s.SuccessThreshold < 1, fmt.Sprintf("the success threshold is %d, and must be 1 or more", s.SuccessThreshold)},
+		{s.DegradedLatency < 0, fmt.Sprintf("the degraded latency is %s, and must be 0 (none) or more", s.DegradedLatency)},
+		{s.ReadinessGrace < 0, fmt.Sprintf("the readiness grace is %s, and must be 0 (none) or more", s.ReadinessGrace)},
+		{
+			!slices.Contains([]Policy{Strict, Startup, Ignore}, s.Readiness),
+			fmt.Sprintf("the readiness is %q, and must be strict, startup or ignore", s.Readiness),
+		},
+	} {
+		if rule.broken {
+			problems = append(problems, fmt.Errorf("service %q: %s", s.Name, rule.text))
+		}
+	}
+	return problems
 }
 
 // StaleAfter is the age past which a result no longer counts: the service is then

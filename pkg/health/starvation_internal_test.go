@@ -88,7 +88,7 @@ func TestAlarmMeasuresHowLateItIsNoticed(t *testing.T) {
 func TestStoppedBeforeTheFirstAlarm(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := NewMonitor([]*Service{{Interval: time.Second, Timeout: time.Second, Checker: well{}}}).loops[0]
+		l := newLoop(t, time.Second, time.Second)
 		l.alarm = newAlarm()
 		defer l.alarm.Stop()
 		l.launch(t.Context())
@@ -100,9 +100,23 @@ func TestStoppedBeforeTheFirstAlarm(t *testing.T) {
 	})
 }
 
+// newLoop is one that nobody runs, of a service that every outcome decides.
+func newLoop(t *testing.T, interval, timeout time.Duration) *loop {
+	t.Helper()
+	m, err := NewMonitor([]*Service{{
+		Name: "db", Checker: well{}, Interval: interval, Timeout: timeout,
+		FailureThreshold: 1, SuccessThreshold: 1, Readiness: Strict,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.loops[0]
+}
+
 // starvedLoop is one whose check hung to its timeout while it overslept.
-func starvedLoop(svc *Service) *loop {
-	l := NewMonitor([]*Service{svc}).loops[0]
+func starvedLoop(t *testing.T, interval, timeout time.Duration) *loop {
+	t.Helper()
+	l := newLoop(t, interval, timeout)
 	l.alarm = newAlarm()
 	l.oversleep()
 	return l
@@ -119,7 +133,7 @@ func (l *loop) oversleep() {
 func TestStarvedTimeoutIsRetriedWithinASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := starvedLoop(&Service{Interval: time.Minute, Timeout: 2 * time.Second, FailureThreshold: 1, SuccessThreshold: 1})
+		l := starvedLoop(t, time.Minute, 2*time.Second)
 		defer l.alarm.Stop()
 		r := l.monitor.View().Results()[0]
 		if r.Discarded != 1 || r.Checks != 0 || r.Status != Unknown {
@@ -148,7 +162,7 @@ func TestStarvedTimeoutIsRetriedWithinASecond(t *testing.T) {
 func TestStarvedAgainWhileTheCheckHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := starvedLoop(&Service{Interval: time.Second, Timeout: time.Second, FailureThreshold: 1, SuccessThreshold: 1})
+		l := starvedLoop(t, time.Second, time.Second)
 		defer l.alarm.Stop()
 		overslept := func(d time.Duration) uint64 {
 			l.alarm.set(l.svc.Interval)
@@ -168,12 +182,11 @@ func TestStarvedAgainWhileTheCheckHangs(t *testing.T) {
 func TestStaleBoundsStarvation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		svc := &Service{Interval: 10 * time.Second, Timeout: 2 * time.Second, FailureThreshold: 1, SuccessThreshold: 1}
-		l := starvedLoop(svc)
+		l := starvedLoop(t, 10*time.Second, 2*time.Second)
 		defer l.alarm.Stop()
 		l.record(Outcome{})
 		answered := time.Now()
-		for time.Since(answered) <= 2*svc.Interval+svc.Timeout {
+		for time.Since(answered) <= 2*l.svc.Interval+l.svc.Timeout {
 			if v := l.monitor.View(); v.Status() != Healthy {
 				t.Fatalf("%s after %s", v.Results()[0].Reason(), time.Since(answered))
 			}
@@ -193,7 +206,7 @@ func TestStaleBoundsStarvation(t *testing.T) {
 func TestLatenessBeforeACheckDoesNotCount(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := NewMonitor([]*Service{{Timeout: 2 * time.Second, Checker: well{}}}).loops[0]
+		l := newLoop(t, time.Minute, 2*time.Second)
 		l.alarm = newAlarm()
 		defer l.alarm.Stop()
 		l.alarm.late = time.Hour

@@ -7,8 +7,9 @@ import (
 )
 
 // stopped is a loop and a context that was canceled under it.
-func stopped() (*loop, context.Context) {
-	l := NewMonitor([]*Service{{Interval: time.Second, Timeout: time.Second, Checker: well{}}}).loops[0]
+func stopped(t *testing.T) (*loop, context.Context) {
+	t.Helper()
+	l := newLoop(t, time.Second, time.Second)
 	l.alarm = newAlarm()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -17,7 +18,7 @@ func stopped() (*loop, context.Context) {
 
 func TestNothingIsLaunchedOnceStopped(t *testing.T) {
 	t.Parallel()
-	l, ctx := stopped()
+	l, ctx := stopped(t)
 	defer l.alarm.Stop()
 	for _, d := range []time.Duration{0, time.Nanosecond, time.Hour} {
 		if l.sleep(ctx, d) {
@@ -29,7 +30,7 @@ func TestNothingIsLaunchedOnceStopped(t *testing.T) {
 // A check that ends together with the monitor was cut short: its error is ours.
 func TestNothingIsRecordedOnceStopped(t *testing.T) {
 	t.Parallel()
-	l, ctx := stopped()
+	l, ctx := stopped(t)
 	defer l.alarm.Stop()
 	for range 100 { // select picks either of two that are ready
 		l.started, l.flight = time.Now(), make(chan Outcome, 1)

@@ -259,7 +259,7 @@ func TestMonitorViewIsAged(t *testing.T) {
 }
 
 func TestMonitorViewAllocatesNothing(t *testing.T) { // testing.AllocsPerRun forbids parallel
-	m := health.NewMonitor(four())
+	m := newMonitor(t, four()...)
 	if n := testing.AllocsPerRun(100, func() { m.View() }); n != 0 {
 		t.Errorf("%g allocations", n)
 	}
@@ -268,7 +268,7 @@ func TestMonitorViewAllocatesNothing(t *testing.T) { // testing.AllocsPerRun for
 // Each view goes to one observer after the other, in the order of the call.
 func TestObserversAreToldInOrder(t *testing.T) {
 	t.Parallel()
-	m := health.NewMonitor(nil)
+	m := newMonitor(t)
 	var told []string
 	observer := func(name string) func(*health.View) {
 		return func(v *health.View) { told = append(told, name+" "+string(v.Override())) }

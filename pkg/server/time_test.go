@@ -126,7 +126,10 @@ func TestWithMonitor(t *testing.T) {
 		var dependency scripted
 		svc := services(0)[0]
 		svc.Checker = &dependency
-		monitor := health.NewMonitor([]*health.Service{svc})
+		monitor, err := health.NewMonitor([]*health.Service{svc})
+		if err != nil {
+			t.Fatal(err)
+		}
 		h := server.NewHandler(monitor, server.Options{Details: server.Full})
 		monitor.Subscribe(h.Publish)
 		wantCode(t, h, "/health/ready", 503)

@@ -29,7 +29,10 @@ func TestFifthServiceInOneFile(t *testing.T) {
 		Interval: time.Second, Timeout: time.Second, FailureThreshold: 2, SuccessThreshold: 1,
 		Readiness: health.Ignore,
 	}
-	monitor := health.NewMonitor([]*health.Service{mail})
+	monitor, err := health.NewMonitor([]*health.Service{mail})
+	if err != nil {
+		t.Fatal(err)
+	}
 	handler := server.NewHandler(monitor, server.Options{Details: server.Full})
 	prom := metrics.New(metrics.BuildInfo{Version: "test"}, monitor.View, slog.New(slog.DiscardHandler))
 	monitor.Subscribe(handler.Publish, prom.Observe)

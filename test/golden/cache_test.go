@@ -57,10 +57,11 @@ type timeline struct {
 // follow runs a monitor of the services, for as long as it is told.
 func follow(t *testing.T, runs time.Duration, services ...*health.Service) *timeline {
 	t.Helper()
-	monitor := health.NewMonitor(services)
-	past := history.New(services)
-	monitor.Subscribe(past.Observe)
-	handler := server.NewHandler(monitor, server.Options{Details: server.Full, History: past, Page: true})
+	monitor, err := health.NewMonitor(services)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := server.NewHandler(monitor, server.Options{Details: server.Full, History: history.New(services), Page: true})
 	monitor.Subscribe(handler.Publish)
 	l := &timeline{t: t, began: time.Now(), handler: handler, monitor: monitor, seen: map[string]string{}}
 	ctx, cancel := context.WithTimeout(t.Context(), runs)
