@@ -11,11 +11,13 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/reims/reims-health/pkg/changelog"
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/history"
 	"github.com/reims/reims-health/pkg/logqueue"
 	"github.com/reims/reims-health/pkg/metrics"
+	"github.com/reims/reims-health/pkg/override"
 	"github.com/reims/reims-health/pkg/server"
 )
 
@@ -123,15 +125,15 @@ func serve(ctx context.Context, cfg *config.Config, logs *logqueue.Queue, log *s
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, running := errgroup.WithContext(running)
-	changes := &health.ChangeLog{Updates: monitor.Updates(), Log: log}
+	changes := &changelog.Logger{Updates: monitor.Updates(), Log: log}
 	for _, start := range []func(context.Context) error{
 		answers.Start, scrapes.Start, token.Start, changes.Start, monitor.Start,
 	} {
 		group.Go(func() error { return start(running) })
 	}
 	if path := cfg.Health.OverrideFile; path != "" {
-		override := &health.OverrideFile{Path: path, Set: monitor.Override, Log: log}
-		group.Go(func() error { return override.Start(running) })
+		file := &override.File{Path: path, Set: monitor.Override, Log: log}
+		group.Go(func() error { return file.Start(running) })
 	}
 	if keeper != nil {
 		group.Go(func() error { return keeper.Start(running, monitor.Updates()) })

@@ -1,4 +1,4 @@
-package health_test
+package changelog_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reims/reims-health/pkg/changelog"
 	"github.com/reims/reims-health/pkg/health"
 )
 
@@ -18,7 +19,7 @@ func follow(t *testing.T, updates <-chan *health.View) *journal {
 	j := &journal{}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
-	changes := &health.ChangeLog{Updates: updates, Log: j.logger()}
+	changes := &changelog.Logger{Updates: updates, Log: j.logger()}
 	go func() { done <- changes.Start(ctx) }()
 	t.Cleanup(func() {
 		cancel()
@@ -38,11 +39,13 @@ func (j *journal) logs(t *testing.T, pattern string, want ...string) {
 // feed sends an endless channel the views of a history, a letter each.
 func feed(t *testing.T, history string) *journal {
 	t.Helper()
-	svc := service("db")
 	updates := make(chan *health.View, len(history)+1)
-	updates <- reading(epoch, health.NewResult(svc, epoch))
-	for i, r := range replay(svc, history) {
-		updates <- reading(at(float64(i+1)), r)
+	r := health.NewResult(service("db", well), epoch)
+	updates <- reading(epoch, r)
+	for i, letter := range history {
+		now := epoch.Add(time.Duration(i+1) * time.Second)
+		r = r.Next(outcome(letter, now))
+		updates <- reading(now, r)
 	}
 	j := follow(t, updates)
 	synctest.Wait()
@@ -89,12 +92,14 @@ func TestChangeLogTellsANoteOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		notes := [][]string{{"no INFO"}, {"no INFO"}, nil, {"no INFO", "no figures"}}
-		noting := func() *fake { // one per service: a fake counts its own checks
-			return &fake{answer: func(_ context.Context, n int) (health.Observation, error) {
+		noting := func() checker { // one per service: it counts its own checks
+			n := 0
+			return func() (health.Observation, error) {
+				n++
 				return health.Observation{Notes: notes[n%len(notes)]}, nil
-			}}
+			}
 		}
-		m := newMonitor(t, service("redis", checkedBy(noting())), service("kv", checkedBy(noting())))
+		m := newMonitor(t, service("redis", noting()), service("kv", noting()))
 		j := follow(t, m.Updates())
 		run(t, m)
 		pass(time.Minute)
@@ -121,13 +126,12 @@ func TestChangeLogSumsUpTheFirstVerdictsOnce(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				minio := &fake{answer: func(context.Context, int) (health.Observation, error) {
+				minio := service("minio", func() (health.Observation, error) {
 					<-time.After(time.Second)
 					return health.Observation{}, errors.New("odd")
-				}}
-				m := newMonitor(t,
-					service("db", checkedBy(&fake{})), service("minio", checkedBy(minio), policy(health.Ignore, 0)),
-				)
+				})
+				minio.Readiness = health.Ignore
+				m := newMonitor(t, service("db", well), minio)
 				updates := m.Updates()
 				run(t, m)
 				if pass(500 * time.Millisecond); tt.late {
@@ -149,11 +153,12 @@ func TestChangeLogSumsUpTheFirstVerdictsOnce(t *testing.T) {
 func TestChangeLogTellsTheOverrideAndStaleness(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, stop := watch(t, service("db", checkedBy(&fake{})))
+		m := newMonitor(t, service("db", well))
+		stop := run(t, m)
 		j := follow(t, m.Updates())
 		m.Override(health.OverrideNotReady)
 		m.Override(health.OverrideReady)
-		_ = stop()
+		stop()
 		pass(time.Minute)
 		m.Drain()
 		synctest.Wait()

@@ -1,4 +1,6 @@
-package health
+// Package override reads the break-glass: a file that decides readiness by hand, for
+// [health.Monitor.Override].
+package override
 
 import (
 	"context"
@@ -9,28 +11,30 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/reims/reims-health/pkg/health"
 )
 
-// overridePeriod is how soon a change of the file is seen.
-const overridePeriod = time.Second
+// period is how soon a change of the file is seen.
+const period = time.Second
 
-// OverrideFile watches the break-glass: a file that says ready or not_ready. While
+// File watches the break-glass: a file that says ready or not_ready. While
 // it is absent or empty there is no override. A file that says anything else, or
 // that cannot be read, is none either, and is logged.
-type OverrideFile struct {
+type File struct {
 	Path string
 	// Set is called with every change, and at the start if there is an override.
-	Set func(Override)
+	Set func(health.Override)
 	Log *slog.Logger
 }
 
 // Start watches the file until ctx is done.
-func (f *OverrideFile) Start(ctx context.Context) error {
-	tick := time.NewTicker(overridePeriod)
+func (f *File) Start(ctx context.Context) error {
+	tick := time.NewTicker(period)
 	defer tick.Stop()
-	current, problem := NoOverride, ""
+	current, problem := health.NoOverride, ""
 	for {
-		next, err := readOverride(f.Path)
+		next, err := read(f.Path)
 		if now := errorText(err); now != problem {
 			problem = now
 			f.report(err)
@@ -47,37 +51,37 @@ func (f *OverrideFile) Start(ctx context.Context) error {
 	}
 }
 
-func (f *OverrideFile) report(err error) {
+func (f *File) report(err error) {
 	if err != nil {
 		f.Log.Warn("override file ignored", "path", f.Path, "error", err)
 	}
 }
 
-func readOverride(path string) (Override, error) {
+func read(path string) (health.Override, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return NoOverride, nil
+		return health.NoOverride, nil
 	}
 	if err != nil {
-		return NoOverride, err
+		return health.NoOverride, err
 	}
 	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
-		return NoOverride, errors.New("it is not a regular file")
+		return health.NoOverride, errors.New("it is not a regular file")
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return NoOverride, err
+		return health.NoOverride, err
 	}
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, 64))
 	if err != nil {
-		return NoOverride, err
+		return health.NoOverride, err
 	}
-	switch o := Override(strings.ToLower(strings.TrimSpace(string(text)))); o {
-	case NoOverride, OverrideReady, OverrideNotReady:
+	switch o := health.Override(strings.ToLower(strings.TrimSpace(string(text)))); o {
+	case health.NoOverride, health.OverrideReady, health.OverrideNotReady:
 		return o, nil
 	default:
-		return NoOverride, errors.New("it must say ready or not_ready")
+		return health.NoOverride, errors.New("it must say ready or not_ready")
 	}
 }
 

@@ -1,4 +1,4 @@
-package health_test
+package changelog_test
 
 import (
 	"log/slog"

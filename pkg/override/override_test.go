@@ -1,8 +1,10 @@
-package health_test
+package override_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,13 +17,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/override"
 )
 
 // breakGlass is an override file that is watched in a synctest bubble.
 type breakGlass struct {
 	t    *testing.T
 	path string
-	log  journal
+	log  bytes.Buffer
 
 	mu  sync.Mutex
 	set []health.Override
@@ -33,7 +36,7 @@ func watchOverride(t *testing.T, content string) *breakGlass {
 	if content != "" {
 		b.write(content)
 	}
-	file := &health.OverrideFile{Path: b.path, Log: b.log.logger(), Set: func(o health.Override) {
+	file := &override.File{Path: b.path, Log: slog.New(slog.NewTextHandler(&b.log, nil)), Set: func(o health.Override) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.set = append(b.set, o)
@@ -43,7 +46,9 @@ func watchOverride(t *testing.T, content string) *breakGlass {
 	go func() { done <- file.Start(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		same(t, "what Start returns", <-done, nil)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	})
 	synctest.Wait()
 	return b
@@ -60,14 +65,20 @@ func (b *breakGlass) write(content string) {
 // since the start.
 func (b *breakGlass) expect(when string, warnings int, want ...health.Override) {
 	b.t.Helper()
-	pass(time.Second)
+	<-time.After(time.Second)
+	synctest.Wait()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if diff := cmp.Diff(want, b.set); diff != "" {
 		b.t.Errorf("%s, set (-want +got):\n%s", when, diff)
 	}
-	same(b.t, when+", warnings", len(b.log.matching(`level=WARN msg="override file ignored"`)), warnings)
+	if n := b.warnings(`level=WARN msg="override file ignored"`); n != warnings {
+		b.t.Errorf("%s: %d warnings, want %d", when, n, warnings)
+	}
 }
+
+// warnings counts the lines that hold a text. The watcher sleeps meanwhile.
+func (b *breakGlass) warnings(text string) int { return strings.Count(b.log.String(), text) }
 
 func TestOverrideFileIsFollowed(t *testing.T) {
 	t.Parallel()
@@ -96,7 +107,9 @@ func TestOverrideFileIsFollowed(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.expect("removed", 2, ready, notReady, none, ready, none, notReady, none)
-		same(t, "a warning names the file", len(b.log.matching(b.path)), 2)
+		if n := b.warnings(b.path); n != 2 {
+			t.Errorf("%d warnings name the file, want 2", n)
+		}
 	})
 }
 

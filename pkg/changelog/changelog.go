@@ -1,26 +1,29 @@
-package health
+// Package changelog logs what changes from one [health.View] to the next.
+package changelog
 
 import (
 	"context"
 	"log/slog"
 	"slices"
 	"time"
+
+	"github.com/reims/reims-health/pkg/health"
 )
 
-// ChangeLog logs what changes from one view to the next: verdicts, readiness
+// Logger logs what changes from one view to the next: verdicts, readiness
 // and the override at info or warn, every check at debug. It logs each note of an
 // observation once per service. The errors it logs are the drivers' own: Log must
 // redact.
-type ChangeLog struct {
-	Updates <-chan *View
+type Logger struct {
+	Updates <-chan *health.View
 	Log     *slog.Logger
 
-	last  *View
+	last  *health.View
 	noted map[string][]string // by service
 }
 
 // Start logs until ctx is done, and then what is already there.
-func (c *ChangeLog) Start(ctx context.Context) error {
+func (c *Logger) Start(ctx context.Context) error {
 	for {
 		select {
 		case v := <-c.Updates:
@@ -34,7 +37,7 @@ func (c *ChangeLog) Start(ctx context.Context) error {
 	}
 }
 
-func (c *ChangeLog) see(v *View) {
+func (c *Logger) see(v *health.View) {
 	last := c.last
 	c.last = v
 	if last != nil {
@@ -45,7 +48,7 @@ func (c *ChangeLog) see(v *View) {
 	}
 }
 
-func (c *ChangeLog) changes(last, v *View) {
+func (c *Logger) changes(last, v *health.View) {
 	for i, r := range v.Results() {
 		c.service(last.Results()[i], r)
 	}
@@ -57,7 +60,7 @@ func (c *ChangeLog) changes(last, v *View) {
 	}
 }
 
-func (c *ChangeLog) service(was, is Result) {
+func (c *Logger) service(was, is health.Result) {
 	log := c.Log.With("service", is.Service.Name)
 	if is.Discarded != was.Discarded {
 		log.Warn("probe discarded: this process was starved of CPU", "discarded", is.Discarded)
@@ -70,14 +73,14 @@ func (c *ChangeLog) service(was, is Result) {
 	case is.Status == was.Status && is.Reason() == was.Reason():
 	case is.Status == was.Status:
 		log.Warn("reason changed", "status", is.Status, "from", was.Reason(), "to", is.Reason(), "error", is.Fault())
-	case is.Status == Healthy:
+	case is.Status == health.Healthy:
 		log.Info("status changed", "from", was.Status, "to", is.Status, "after_ms", millis(is.Since.Sub(was.Since)))
 	default:
 		log.Warn("status changed", "from", was.Status, "to", is.Status, "reason", is.Reason(), "error", is.Fault())
 	}
 }
 
-func (c *ChangeLog) note(log *slog.Logger, r Result) {
+func (c *Logger) note(log *slog.Logger, r health.Result) {
 	name := r.Service.Name
 	for _, note := range r.Last.Observation.Notes {
 		if slices.Contains(c.noted[name], note) {
@@ -91,7 +94,7 @@ func (c *ChangeLog) note(log *slog.Logger, r Result) {
 	}
 }
 
-func probed(log *slog.Logger, o Outcome) {
+func probed(log *slog.Logger, o health.Outcome) {
 	if o.Fault == nil {
 		log.Debug("probe succeeded", "duration_ms", millis(o.Duration()))
 	} else {
@@ -102,7 +105,7 @@ func probed(log *slog.Logger, o Outcome) {
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // summary logs the first verdicts, once every service has one.
-func (c *ChangeLog) summary(v *View) {
+func (c *Logger) summary(v *health.View) {
 	args := []any{"status", v.Status(), "ready", v.Readiness().Ready}
 	for _, r := range v.Results() {
 		args = append(args, slog.String(r.Service.Name, verdict(r)))
@@ -110,7 +113,7 @@ func (c *ChangeLog) summary(v *View) {
 	c.Log.Info("first verdicts", args...)
 }
 
-func verdict(r Result) string {
+func verdict(r health.Result) string {
 	if r.Reason() == "" {
 		return r.Status.String()
 	}
@@ -118,9 +121,9 @@ func verdict(r Result) string {
 }
 
 // judged reports whether every service has a verdict.
-func judged(v *View) bool {
+func judged(v *health.View) bool {
 	for _, r := range v.Results() {
-		if r.Status == Unknown {
+		if r.Status == health.Unknown {
 			return false
 		}
 	}
