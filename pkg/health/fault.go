@@ -12,7 +12,7 @@ import (
 // can carry hosts, users and passwords: it goes to the log, redacted, and
 // nowhere else.
 type Fault struct {
-	// Reason is the class of the fault. Required.
+	// Reason is the class of the fault: one of Reasons. Any other counts as Error.
 	Reason Reason
 	// Severity overrides what Reason means; the default is Inherit.
 	Severity Severity
@@ -46,6 +46,15 @@ func (f *Fault) severity() Severity {
 		return f.Severity
 	}
 	return f.Reason.Severity()
+}
+
+// closed returns the fault with a reason that is in the set: one with another reason, as
+// a checker of another program may return, becomes an [Error] that wraps it.
+func (f *Fault) closed() *Fault {
+	if f == nil || f.Reason.ofFault() {
+		return f
+	}
+	return &Fault{Reason: Error, Severity: f.Severity, Message: f.Message, Err: f}
 }
 
 // faultOf classifies what a Checker returned. A nil error is no fault.

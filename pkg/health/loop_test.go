@@ -198,7 +198,7 @@ func TestHungCheckIsOneTimeoutAnInterval(t *testing.T) {
 			service("redis", checkedBy(redis)))
 		subscriber := record(m)
 		pass(2*time.Second - 1)
-		same(t, "before the timeout", verdict(m, "db"), "unknown unknown")
+		same(t, "before the timeout", verdict(m, "db"), "unknown no_result")
 		pass(1)
 		same(t, "at the timeout", verdict(m, "db"), "unhealthy timeout")
 		pass(60 * time.Second)

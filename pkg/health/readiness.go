@@ -65,13 +65,13 @@ func (v *View) Readiness() Readiness {
 	if v.override != NoOverride {
 		ready.Ready = v.override == OverrideReady
 		ready.Causes = append(ready.Causes, Cause{
-			Source: sourceOverride, Reason: sourceOverride, Message: fmt.Sprintf("HEALTH_OVERRIDE_FILE says %s", v.override),
+			Source: sourceOverride, Reason: ReasonOverride, Message: fmt.Sprintf("HEALTH_OVERRIDE_FILE says %s", v.override),
 		})
 	}
 	if v.draining {
 		ready.Ready = false
 		ready.Causes = append(ready.Causes, Cause{
-			Source: sourceShutdown, Reason: sourceShutdown, Message: "the sidecar is shutting down",
+			Source: sourceShutdown, Reason: ReasonShutdown, Message: ReasonShutdown.Message(),
 		})
 	}
 	return ready

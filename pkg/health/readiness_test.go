@@ -38,7 +38,7 @@ func TestReadiness(t *testing.T) {
 		later   time.Duration // than the last outcome
 		want    string
 	}{
-		{"strict, no result", health.Strict, 0, "", 0, "not_ready db=unknown"},
+		{"strict, no result", health.Strict, 0, "", 0, "not_ready db=no_result"},
 		{"strict, no result for too long", health.Strict, 0, "", time.Minute, "not_ready db=stale"},
 		{"strict, healthy", health.Strict, 0, "H", 0, "ready"},
 		{"strict, proven by degraded", health.Strict, 0, "D", 0, "ready"},
@@ -59,7 +59,7 @@ func TestReadiness(t *testing.T) {
 		{"strict, grace of a stale result", health.Strict, grace, "H", 22*time.Second + grace, "ready db=stale(grace)"},
 		{"strict, stale", health.Strict, grace, "H", 22*time.Second + grace + 1, "not_ready db=stale"},
 		{"strict, proven while the verdict lags", health.Strict, 0, "UD", 0, "ready"},
-		{"startup, no result", health.Startup, 0, "", 0, "not_ready db=unknown"},
+		{"startup, no result", health.Startup, 0, "", 0, "not_ready db=no_result"},
 		{"startup, never usable", health.Startup, grace, "U", 0, "not_ready db=refused"},
 		{"startup, unproven", health.Startup, 0, "P", 0, "not_ready db=schema_behind"},
 		{"startup, usable", health.Startup, 0, "D", 0, "ready"},
@@ -117,7 +117,7 @@ func TestCausesSayWhy(t *testing.T) {
 			Source: "database", Reason: "refused", Grace: true,
 			Message: health.Refused.Message() + "; ready under its grace until 2025-03-04T05:07:10Z",
 		},
-		{Source: "minio", Reason: "unknown", Message: "no result yet"},
+		{Source: "minio", Reason: "no_result", Message: "no result yet"},
 		{Source: "override", Reason: "override", Message: "HEALTH_OVERRIDE_FILE says ready"},
 		{Source: "shutdown", Reason: "shutdown", Message: "the sidecar is shutting down"},
 	}

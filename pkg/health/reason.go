@@ -1,10 +1,12 @@
 package health
 
-// Reason says why a service is not healthy. The set is closed: reasons are
-// metric labels, and docs/troubleshooting.md has a section on each.
+import "slices"
+
+// Reason says why a service is not healthy, or what else decides readiness. The set is
+// closed: [Result.Next] lets no other reason in.
 type Reason string
 
-// The reasons, in the order of the contract.
+// The reasons of faults, in the order of the contract.
 const (
 	DNS         Reason = "dns"         // the host name could not be resolved
 	Refused     Reason = "refused"     // nothing listens at the address
@@ -39,9 +41,12 @@ const (
 	Inference     Reason = "inference"      // the model is loaded and does not answer
 )
 
-// NoResult is why a service is unknown. No check ends with it, so it is none of
-// [Reasons].
-const NoResult Reason = "unknown"
+// The reasons that no fault has.
+const (
+	NoResult       Reason = "no_result" // the service is unknown
+	ReasonOverride Reason = "override"  // an override decides readiness
+	ReasonShutdown Reason = "shutdown"  // the process is about to exit: not ready
+)
 
 // Severity is what a fault means for the verdict.
 type Severity uint8
@@ -66,7 +71,8 @@ type reasonInfo struct {
 	message  string
 }
 
-// reasons is the contract's table.
+// reasons is the contract's table. The severity of a reason that no fault has means
+// nothing.
 var reasons = []reasonInfo{
 	{DNS, Down, "the host name could not be resolved"},
 	{Refused, Down, "the connection was refused: nothing listens at that address"},
@@ -95,15 +101,32 @@ var reasons = []reasonInfo{
 	{BucketMissing, Impaired, "a bucket that must exist does not"},
 	{ModelMissing, Impaired, "a model that must be there is not"},
 	{Inference, Impaired, "the model is loaded and does not answer"},
+	{NoResult, Down, "no result yet"},
+	{ReasonOverride, Down, "the break-glass decides"},
+	{ReasonShutdown, Down, "the sidecar is shutting down"},
 }
 
-// Reasons returns every reason, in the contract's order.
+// Reasons returns the reason of every fault, in the contract's order: what a degraded or
+// unhealthy service can show. They are metric labels, and docs/troubleshooting.md has a
+// section on each. [NoResult], [ReasonOverride] and [ReasonShutdown] are not among them.
 func Reasons() []Reason {
-	all := make([]Reason, len(reasons))
-	for i, r := range reasons {
-		all[i] = r.reason
+	var all []Reason
+	for _, r := range reasons {
+		if r.reason.ofFault() {
+			all = append(all, r.reason)
+		}
 	}
 	return all
+}
+
+// ofFault reports whether the reason is one of [Reasons].
+func (r Reason) ofFault() bool {
+	switch r {
+	case NoResult, ReasonOverride, ReasonShutdown:
+		return false
+	default:
+		return slices.ContainsFunc(reasons, func(i reasonInfo) bool { return i.reason == r })
+	}
 }
 
 // Message returns the reason in plain words.
@@ -113,9 +136,6 @@ func (r Reason) Message() string { return r.info().message }
 func (r Reason) Severity() Severity { return r.info().severity }
 
 func (r Reason) info() reasonInfo {
-	if r == NoResult {
-		return reasonInfo{NoResult, Down, "no result yet"}
-	}
 	for _, i := range reasons {
 		if i.reason == r {
 			return i

@@ -54,10 +54,56 @@ func faulty(reason health.Reason, finished time.Time) health.Outcome {
 	return health.Outcome{Started: finished, Finished: finished, Fault: &health.Fault{Reason: reason}}
 }
 
+// The set is closed: a fault with a reason that is none, or that no fault may have,
+// counts as an error, which keeps all of it for the log and nothing of it for readers
+// but what was written for them.
+func TestOtherReasonsCountAsError(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("secret")
+	for _, reason := range []health.Reason{"", "made_up", `"quoted"`, health.NoResult, health.ReasonOverride, health.ReasonShutdown} {
+		for _, given := range []health.Fault{
+			{Err: cause},
+			{Err: cause, Severity: health.Impaired},
+			{Err: cause, Message: "mail is stuck"},
+		} {
+			given.Reason = reason
+			want := given.Message
+			if want == "" {
+				want = health.Error.Message()
+			}
+			status := health.Unhealthy
+			if given.Severity == health.Impaired {
+				status = health.Degraded
+			}
+			o := health.Outcome{Started: at(1), Finished: at(1), Fault: &given}
+			r := health.NewResult(service("db"), epoch).Next(o)
+			same(t, "reason", r.Reason(), health.Error)
+			same(t, "reason of the outcome", r.Last.Fault.Reason, health.Error)
+			same(t, "status", r.Status, status)
+			same(t, "message", r.Message(), want)
+			same(t, "the original is wrapped", errors.Is(r.Fault(), &given) && errors.Is(r.Fault(), cause), true)
+			same(t, "the original is logged", strings.Contains(r.Fault().Error(), given.Error()), true)
+			same(t, "the original is left alone", given.Reason, reason)
+		}
+	}
+}
+
+// No reason is called as a status is: a reader must be able to tell them apart.
+func TestReasonsAreNoStatuses(t *testing.T) {
+	t.Parallel()
+	for _, s := range health.Statuses() {
+		for _, r := range append(health.Reasons(), health.NoResult, health.ReasonOverride, health.ReasonShutdown) {
+			if string(r) == s.String() {
+				t.Errorf("%s is a reason and a status", r)
+			}
+		}
+	}
+}
+
 func TestMessagesAreFitForPeople(t *testing.T) {
 	t.Parallel()
 	seen := map[string]health.Reason{}
-	for _, r := range health.Reasons() {
+	for _, r := range append(health.Reasons(), health.NoResult, health.ReasonOverride, health.ReasonShutdown) {
 		m := r.Message()
 		if m == "" || strings.HasSuffix(m, ".") || m == string(r) || strings.TrimSpace(m) != m {
 			t.Errorf("message of %s: %q", r, m)

@@ -35,17 +35,17 @@ func TestReadinessAfterARestart(t *testing.T) {
 		{"startup, proven, in an outage", health.Startup, 0, true, at(-60), "", 0, "ready"},
 		{"startup, proven, the outage goes on", health.Startup, 0, true, at(-60), "UUU", 0, "ready"},
 		{"startup, unproven, in an outage", health.Startup, 0, false, at(-60), "UU", 0, "not_ready db=refused"},
-		{"startup, unproven, no result", health.Startup, 0, false, never, "", 0, "not_ready db=unknown"},
+		{"startup, unproven, no result", health.Startup, 0, false, never, "", 0, "not_ready db=no_result"},
 		{"strict, proven and well, no result", health.Strict, 0, true, never, "", 0, "ready"},
 		{"strict, proven and well, never a result", health.Strict, 0, true, never, "", time.Minute, "not_ready db=stale"},
 		{"strict, proven and well, then down", health.Strict, 0, true, never, "U", 0, "not_ready db=refused"},
 		{"strict, proven and well, then suspect", health.Strict, 0, true, never, "S", 0, "ready"},
 		{"strict, proven and well, then schema_behind", health.Strict, 0, true, never, "P", 0, "ready"},
-		{"strict, failing, no result", health.Strict, 0, true, at(-60), "", 0, "not_ready db=unknown"},
+		{"strict, failing, no result", health.Strict, 0, true, at(-60), "", 0, "not_ready db=no_result"},
 		{"strict, failing, then well", health.Strict, 0, true, at(-60), "H", 0, "ready"},
-		{"strict, failing, a starved check says nothing", health.Strict, grace, true, at(-60), "X", 0, "not_ready db=unknown"},
-		{"strict, in its grace, no result", health.Strict, grace, true, at(-2), "", 0, "ready db=unknown(grace)"},
-		{"strict, its grace ends before a result", health.Strict, grace, true, at(-2), "", 3*time.Second + 1, "not_ready db=unknown"},
+		{"strict, failing, a starved check says nothing", health.Strict, grace, true, at(-60), "X", 0, "not_ready db=no_result"},
+		{"strict, in its grace, no result", health.Strict, grace, true, at(-2), "", 0, "ready db=no_result(grace)"},
+		{"strict, its grace ends before a result", health.Strict, grace, true, at(-2), "", 3*time.Second + 1, "not_ready db=no_result"},
 		{"strict, the grace counts from the recorded beginning", health.Strict, grace, true, at(-2), "U", 2 * time.Second, "ready db=refused(grace)"},
 		{"strict, the grace is not renewed by a restart", health.Strict, grace, true, at(-2), "U", 2*time.Second + 1, "not_ready db=refused"},
 		{"strict, a new outage has a grace of its own", health.Strict, grace, true, at(-60), "HUU", 0, "ready db=refused(grace)"},
@@ -136,7 +136,7 @@ func TestMonitorBeginsWithWhatWasRestored(t *testing.T) {
 		const grace = time.Minute
 		svc := service("db", checkedBy(following("U")), policy(health.Strict, grace), restored(true, time.Now().Add(-grace/2)))
 		m := newMonitor(t, svc)
-		same(t, "before Start", causes(m.View().Readiness()), "ready db=unknown(grace)")
+		same(t, "before Start", causes(m.View().Readiness()), "ready db=no_result(grace)")
 		begin := time.Now()
 		run(t, m)
 		same(t, "first result", causes(m.View().Readiness()), "ready db=refused(grace)")

@@ -55,12 +55,13 @@ func NewResult(svc *Service, began time.Time) Result {
 // than it, and better when SuccessThreshold in a row were all better. It then
 // moves as far as all of those agree on. A verdict that went stale in the meantime
 // is what readers saw, so it is the one to change. A starved outcome only adds to
-// Discarded.
+// Discarded. A fault with a reason that is none of [Reasons] counts as [Error].
 func (r Result) Next(o Outcome) Result {
 	if o.Starved {
 		r.Discarded++
 		return r
 	}
+	o.Fault = o.Fault.closed()
 	r = r.At(o.Finished)
 	r.count(r.severity(o.Fault), o)
 	if next := r.verdict(); next != r.Status {

@@ -113,8 +113,8 @@ func TestFacts(t *testing.T) {
 		name, history string
 		want          facts
 	}{
-		{"nothing yet", "", facts{health.Unknown, "unknown", at(0), never, 0, !proven, !doubt, 0, 0}},
-		{"nothing that counts", "XX", facts{health.Unknown, "unknown", at(0), never, 0, !proven, !doubt, 0, 2}},
+		{"nothing yet", "", facts{health.Unknown, "no_result", at(0), never, 0, !proven, !doubt, 0, 0}},
+		{"nothing that counts", "XX", facts{health.Unknown, "no_result", at(0), never, 0, !proven, !doubt, 0, 2}},
 		{"healthy at once", "H", facts{healthy, "", at(1), at(1), 0, proven, !doubt, 1, 0}},
 		{"still healthy", "HHH", facts{healthy, "", at(1), at(3), 0, proven, !doubt, 3, 0}},
 		{"unhealthy at once", "U", facts{unhealthy, "refused", at(1), never, 1, !proven, doubt, 1, 0}},
@@ -177,7 +177,7 @@ func TestStale(t *testing.T) {
 		{"long stale", "H", time.Hour, "unhealthy stale", 1 + age},
 		{"unhealthy goes stale, and since stays", "UU", 1, "unhealthy stale", 1},
 		{"unhealthy and fresh", "UU", 0, "unhealthy refused", 1},
-		{"no result yet", "", 0, "unknown unknown", 0},
+		{"no result yet", "", 0, "unknown no_result", 0},
 		{"no result for too long", "", 1, "unhealthy stale", age},
 		{"a starved outcome does not refresh", "HXX", 1, "unhealthy stale", 1 + age},
 	}

@@ -85,7 +85,7 @@ func (h *History) observe(now time.Time, was, is health.Result) {
 		since = now
 	}
 	h.changes[name].add(health.Change{
-		Time: since, From: was.Status.String(), To: is.Status.String(), Reason: known(is.Reason()),
+		Time: since, From: was.Status.String(), To: is.Status.String(), Reason: is.Reason(),
 	})
 }
 
@@ -114,16 +114,7 @@ func why(r health.Readiness) health.Reason {
 		return last.Reason
 	}
 	blocks := slices.IndexFunc(r.Causes, func(c health.Cause) bool { return !c.Grace })
-	return known(r.Causes[max(blocks, 0)].Reason)
-}
-
-// known keeps the set of a service's reasons closed: one that is not in it, as a
-// checker of another program may have, counts as [health.Error].
-func known(r health.Reason) health.Reason {
-	if r == "" || r == health.NoResult || slices.Contains(health.Reasons(), r) {
-		return r
-	}
-	return health.Error
+	return r.Causes[max(blocks, 0)].Reason
 }
 
 // Samples returns what the checks of a service came to from a moment on, the oldest

@@ -82,15 +82,8 @@ func (r *ring) unpack(at int64, what uint64) health.Sample {
 	return s
 }
 
-// number is the reason's place in the table, from 1 on; 0 is none. One that is not
-// there, as a checker of another program may have, counts as health.Error.
+// number is the reason's place in the table, from 1 on; 0 is none. Every fault's reason
+// is there: the set is closed.
 func (r *ring) number(reason health.Reason) uint64 {
-	if reason == "" {
-		return 0
-	}
-	i := slices.Index(r.reasons, reason)
-	if i < 0 {
-		i = slices.Index(r.reasons, health.Error)
-	}
-	return uint64(i + 1) //nolint:gosec // a place in a short list
+	return uint64(slices.Index(r.reasons, reason) + 1) //nolint:gosec // a place in a short list
 }

@@ -156,7 +156,7 @@ func (p *statusPage) changes(current *health.View, since, now time.Time) []chang
 				Same: c.From == c.To, First: c.From == health.Unknown.String(),
 			}
 			if p.options.Details != Off {
-				v.Reason, v.Words = string(c.Reason), changeWords(c.Reason)
+				v.Reason, v.Words = string(c.Reason), c.Reason.Message()
 			}
 			if !v.Same || v.Reason != "" {
 				views = append(views, v)
@@ -169,17 +169,4 @@ func (p *statusPage) changes(current *health.View, since, now time.Time) []chang
 	}
 	slices.SortStableFunc(views, func(a, b changeView) int { return b.time.Compare(a.time) })
 	return views
-}
-
-func changeWords(r health.Reason) string {
-	switch r {
-	case "":
-		return ""
-	case "override":
-		return "the break-glass decides"
-	case "shutdown":
-		return "the sidecar is shutting down"
-	default:
-		return r.Message()
-	}
 }
