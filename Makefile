@@ -211,7 +211,7 @@ hack/dashboards/node_modules: hack/dashboards/package-lock.json
 
 .PHONY: update-golden
 update-golden: ## Write the golden files anew
-	go test ./pkg/server ./test/golden -update
+	go test ./pkg/server ./pkg/statuspage ./test/golden -update
 
 .PHONY: screenshots
 screenshots: ## Pictures of the status page into dist/screenshots, and those of the documents (4 minutes)

@@ -19,6 +19,7 @@ import (
 	"github.com/reims/reims-health/pkg/metrics"
 	"github.com/reims/reims-health/pkg/override"
 	"github.com/reims/reims-health/pkg/server"
+	"github.com/reims/reims-health/pkg/statuspage"
 )
 
 const (
@@ -103,14 +104,13 @@ func serve(ctx context.Context, cfg *config.Config, logs *logqueue.Queue, log *s
 	}
 	past := history.New(services)
 	token := &token{secret: cfg.Health.Token, log: log}
-	handler := server.NewHandler(monitor, server.Options{
-		Details:  server.Details(cfg.Health.Details),
-		History:  past,
-		Page:     bool(cfg.Health.Page),
-		Instance: instance(cfg),
-		Version:  build.Version,
-		Token:    token.value,
-	})
+	shown := server.Options{Details: server.Details(cfg.Health.Details), History: past, Token: token.value}
+	if cfg.Health.Page {
+		shown.Page = statuspage.New(monitor, past, statuspage.Options{
+			Details: statuspage.Details(cfg.Health.Details), Instance: instance(cfg), Version: build.Version,
+		})
+	}
+	handler := server.NewHandler(monitor, shown)
 	prom := metrics.New(metrics.BuildInfo{Version: build.Version, Revision: build.Commit}, monitor.View, log)
 	prom.WatchLog(logs.Dropped)
 	monitor.Subscribe(handler.Publish, prom.Observe)

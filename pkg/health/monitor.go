@@ -105,6 +105,9 @@ func (m *Monitor) Drain() {
 	m.publish(func(s *snapshot) { s.draining = true })
 }
 
+// MaxIdle is how long the scheduler may not have run before this process counts as stuck.
+const MaxIdle = 60 * time.Second
+
 // Idle is how long the scheduler has not run: the longest over its services. It
 // says nothing about any dependency, since waiting for a hung check is running.
 func (m *Monitor) Idle() time.Duration {

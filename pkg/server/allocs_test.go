@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/pkg/server"
+	"github.com/reims/reims-health/test/scenario"
 )
 
 // The race detector allocates by itself, and slows things down unevenly: these run
 // without it.
 
 func TestAllocs(t *testing.T) {
-	h := newHandler(allWell().view(0), server.Full)
+	h := scenario.NewHandler(scenario.AllWell().View(0), server.Full)
 	for _, target := range []string{"/health", "/health/", "/health/database", "/health/ready", "/health/live", "/nosuch"} {
 		wantNoAllocs(t, h, http.MethodGet, target)
 		wantNoAllocs(t, h, http.MethodHead, target)
@@ -28,8 +29,8 @@ func TestAllocs(t *testing.T) {
 // TestAllocsPage shows that the page is rendered once for many.
 func TestAllocsPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := anHour().handler(server.Full)
-		style := regexp.MustCompile(`assets/[^"]+\.css`).FindString(get(h, "/").Body.String())
+		h := scenario.AnHour().Handler(server.Full)
+		style := regexp.MustCompile(`assets/[^"]+\.css`).FindString(scenario.Get(h, "/").Body.String())
 		wantNoAllocs(t, h, http.MethodGet, "/")
 		wantNoAllocs(t, h, http.MethodGet, "/"+style)
 		wantNoAllocs(t, h, http.MethodPost, "/")
@@ -40,7 +41,7 @@ func TestAllocsPage(t *testing.T) {
 // not for every request, for as long as the scheduler stands still.
 func TestAllocsStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHandler(allWell().view(0), server.Full)
+		h := scenario.NewHandler(scenario.AllWell().View(0), server.Full)
 		advance(time.Hour)
 		wantCode(t, h, "/health", 503)
 		wantNoAllocs(t, h, http.MethodGet, "/health")

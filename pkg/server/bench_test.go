@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 
 	"github.com/reims/reims-health/pkg/server"
+	"github.com/reims/reims-health/test/scenario"
 )
 
 // writer is a ResponseWriter that can be used again and keeps nothing.
@@ -35,7 +36,7 @@ func controllerRuntime(err error) http.Handler {
 // service, with controller-runtime's three: a bare "ok", the list of checks, and the
 // list with a failure.
 func BenchmarkHandler(b *testing.B) {
-	h := newHandler(allWell().view(0), server.Full)
+	h := scenario.NewHandler(scenario.AllWell().View(0), server.Full)
 	for _, target := range []string{"/health", "/health/database", "/health/ready", "/health/live"} {
 		b.Run(target[1:], func(b *testing.B) { benchmark(b, h, target) })
 	}
@@ -57,8 +58,8 @@ func benchmark(b *testing.B, h http.Handler, target string) {
 func BenchmarkPublish(b *testing.B) {
 	for name, details := range map[string]server.Details{"full": server.Full, "safe": server.Safe} {
 		b.Run(name, func(b *testing.B) {
-			s := allWell().view(0)
-			h := newHandler(s, details)
+			s := scenario.AllWell().View(0)
+			h := scenario.NewHandler(s, details)
 			b.ReportAllocs()
 			for b.Loop() {
 				h.Publish(s)
@@ -69,16 +70,16 @@ func BenchmarkPublish(b *testing.B) {
 
 // BenchmarkMade renders what is made on demand, of an hour, for each request.
 func BenchmarkMade(b *testing.B) {
-	s, told := anHour().remembered()
-	from := &source{view: s}
-	h := server.NewHandler(from, server.Options{Details: server.Full, History: told, Page: true})
+	s, told := scenario.AnHour().Remembered()
+	from := &scenario.Monitor{Latest: s}
+	h := scenario.WithPage(from, told, server.Full)
 	for name, target := range map[string]string{"page": "/", "history": "/health/history"} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			r, w := newRequest(http.MethodGet, target), &writer{header: http.Header{}}
 			for b.Loop() {
 				next := *s // another view, of the same
-				from.view = &next
+				from.Latest = &next
 				h.ServeHTTP(w, r)
 			}
 		})
@@ -93,7 +94,7 @@ func BenchmarkLoopback(b *testing.B) {
 		name, path string
 		handler    http.Handler
 	}{
-		{"health", "/health", newHandler(allWell().view(0), server.Full)},
+		{"health", "/health", scenario.NewHandler(scenario.AllWell().View(0), server.Full)},
 		{"controller-runtime", "/?verbose", controllerRuntime(nil)},
 		{"control", "/", ok},
 	} {

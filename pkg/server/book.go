@@ -2,10 +2,10 @@ package server
 
 import (
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/rendered"
 )
 
 // book holds the answer to every path, as one view gives them.
@@ -13,14 +13,14 @@ type book struct {
 	until      time.Time // past it, some answer is no longer true; zero: never
 	pages      map[string]*page
 	dead       *page // in place of /health/live, when the scheduler does not run
-	notFound   *answer
-	notAllowed *answer
+	notFound   *rendered.Response
+	notAllowed *rendered.Response
 }
 
 // page is the answer to one path, by form and by reader.
 type page struct {
 	live    bool
-	answers [2][2]*answer
+	answers [2][2]*rendered.Response
 }
 
 // The forms of an answer.
@@ -35,15 +35,6 @@ const (
 	trusted   // holds the token
 )
 
-// answer is a response, ready to be written. Its header values are shared between
-// responses and must not be changed.
-type answer struct {
-	code        int
-	contentType []string
-	length      []string
-	body        []byte
-}
-
 var (
 	contentJSON = []string{"application/json"}
 	contentText = []string{"text/plain; charset=utf-8"}
@@ -51,10 +42,6 @@ var (
 	noSniff     = []string{"nosniff"}
 	allowed     = []string{"GET, HEAD"}
 )
-
-func newAnswer(code int, contentType []string, body []byte) *answer {
-	return &answer{code, contentType, []string{strconv.Itoa(len(body))}, body}
-}
 
 // bind renders every answer of a view.
 func bind(v *health.View, options Options) *book {
@@ -73,9 +60,9 @@ func bind(v *health.View, options Options) *book {
 			func(v *health.View, d Details) (int, object) { return renderService(v, r, d) },
 			func(_ *health.View, d Details) (int, string) { return verboseService(r, d) })
 	}
-	b.notFound = newAnswer(http.StatusNotFound, contentJSON,
+	b.notFound = rendered.New(http.StatusNotFound, contentJSON,
 		object{{"success", false}, {"error", "no such path or service"}, {"paths", paths}}.encode())
-	b.notAllowed = newAnswer(http.StatusMethodNotAllowed, contentJSON,
+	b.notAllowed = rendered.New(http.StatusMethodNotAllowed, contentJSON,
 		object{{"success", false}, {"error", "method not allowed: use GET or HEAD"}}.encode())
 	return b
 }
@@ -83,10 +70,10 @@ func bind(v *health.View, options Options) *book {
 // paths lists those that do not depend on the services.
 func (o Options) paths() []string {
 	paths := []string{"/health", "/health/live", "/health/ready"}
-	if o.History == nil {
-		return paths
+	if o.History != nil {
+		paths = append(paths, pastPath)
 	}
-	if paths = append(paths, pastPath); o.Page {
+	if o.Page != nil {
 		paths = append(paths, "/")
 	}
 	return paths
@@ -100,9 +87,9 @@ func newPage(
 	var p page
 	for reader, d := range [...]Details{anonymous: details, trusted: details.withToken()} {
 		code, body := toJSON(v, d)
-		p.answers[asJSON][reader] = newAnswer(code, contentJSON, body.encode())
+		p.answers[asJSON][reader] = rendered.New(code, contentJSON, body.encode())
 		code, text := toText(v, d)
-		p.answers[asText][reader] = newAnswer(code, contentText, []byte(text))
+		p.answers[asText][reader] = rendered.New(code, contentText, []byte(text))
 	}
 	return &p
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reims/reims-health/pkg/server"
+	"github.com/reims/reims-health/test/scenario"
 )
 
 const (
@@ -36,8 +37,8 @@ func TestAllowOrigins(t *testing.T) {
 		"405, off":        {nil, "OPTIONS", dashboard, 405, ""},
 		"not a preflight": {listed, "OPTIONS", dashboard, 405, dashboard},
 	} {
-		h := server.AllowOrigins(test.allowed, newHandler(allWell().view(0), server.Full))
-		w := request(h, test.method, "/health", "Origin", test.origin)
+		h := server.AllowOrigins(test.allowed, scenario.NewHandler(scenario.AllWell().View(0), server.Full))
+		w := scenario.Request(h, test.method, "/health", "Origin", test.origin)
 		if got := w.Header().Get("Access-Control-Allow-Origin"); w.Code != test.code || got != test.want {
 			t.Errorf("%s: %d for origin %q, want %d for %q", name, w.Code, got, test.code, test.want)
 		}
@@ -53,7 +54,7 @@ func TestAllowOrigins(t *testing.T) {
 
 func TestPreflight(t *testing.T) {
 	t.Parallel()
-	h := server.AllowOrigins([]string{dashboard}, newHandler(allWell().view(0), server.Safe))
+	h := server.AllowOrigins([]string{dashboard}, scenario.NewHandler(scenario.AllWell().View(0), server.Safe))
 	const vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
 	refused := http.Header{"Vary": {vary}}
 	for name, test := range map[string]struct {
@@ -71,7 +72,7 @@ func TestPreflight(t *testing.T) {
 		"another method": {dashboard, "DELETE", "authorization", refused},
 		"another header": {dashboard, "GET", "x-other", refused},
 	} {
-		w := request(h, http.MethodOptions, "/health", "Origin", test.origin,
+		w := scenario.Request(h, http.MethodOptions, "/health", "Origin", test.origin,
 			"Access-Control-Request-Method", test.method, "Access-Control-Request-Headers", test.header)
 		if diff := cmp.Diff(test.want, w.Header()); diff != "" || w.Code != http.StatusNoContent {
 			t.Errorf("%s: %d, headers (-want +got):\n%s", name, w.Code, diff)

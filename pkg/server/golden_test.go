@@ -7,79 +7,16 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/reims/reims-health/pkg/health"
-	"github.com/reims/reims-health/pkg/server"
+	"github.com/reims/reims-health/test/scenario"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
-
-// scenario is a state of the world, seen at synctest's first moment.
-type scenario struct {
-	history  history
-	grace    time.Duration // of the database
-	override health.Override
-	draining bool
-	idle     time.Duration // of the scheduler
-}
-
-var scenarios = map[string]scenario{
-	"starting": {},
-	"healthy":  {history: allWell()},
-	"degraded": {history: history{
-		"database": failing(30*time.Second, fault(health.TooManyConnections)),
-		"redis":    failing(30*time.Second, fault(health.Refused)),
-		"minio": steadily(&health.Fault{
-			Reason: health.BucketMissing, Message: "missing: reims-archive", Err: errDriver,
-		}),
-		"ollama": steadily(nil),
-	}},
-	"unhealthy": {history: history{
-		"database": failing(30*time.Second, fault(health.Timeout)),
-		"redis":    steadily(nil),
-		"minio":    steadily(fault(health.Auth)),
-	}},
-	"unproven":           {history: allWell().but("database", steadily(fault(health.SchemaBehind)))},
-	"in_grace":           {history: allWell().but("database", failing(20*time.Second, fault(health.Reset))), grace: time.Minute},
-	"override_ready":     {history: allWell().but("database", failing(30*time.Second, fault(health.DNS))), override: health.OverrideReady},
-	"override_not_ready": {history: allWell(), override: health.OverrideNotReady},
-	"draining":           {history: allWell(), draining: true},
-	"stale":              {history: allWell().but("database", []step{{20 * time.Second, nil}})},
-	"scheduler_stopped":  {history: allWell(), idle: 2 * time.Minute},
-}
-
-// view is one reader of a handler with one setting of HEALTH_DETAILS.
-type view struct {
-	details server.Details
-	token   bool
-}
-
-var views = []view{
-	{server.Full, false},
-	{server.Full, true},
-	{server.Safe, false},
-	{server.Safe, true},
-	{server.Off, false},
-	{server.Off, true},
-}
-
-// public reports whether the reader may see no names.
-func (v view) public() bool { return v.details == server.Off || v.details == server.Safe && !v.token }
-
-func (v view) String() string {
-	if v.token {
-		return string(v.details) + "+token"
-	}
-	return string(v.details)
-}
 
 var targets = []string{
 	"/health", "/health?verbose",
@@ -92,51 +29,31 @@ var targets = []string{
 	"/health/nosuch",
 }
 
-// handlers returns the scenario as it is now, and what serves it to each view.
-func (s scenario) handlers() (*health.View, map[view]http.Handler) {
-	now := s.history.view(s.grace)
-	now = health.NewView(now.Time(), now.Results(), s.override, s.draining)
-	handlers := map[view]http.Handler{}
-	for _, v := range views {
-		handlers[v] = server.NewHandler(&source{now, s.idle}, server.Options{
-			Details: v.details, Token: func() string { return token },
-		})
-	}
-	return now, handlers
-}
-
-func (v view) get(h http.Handler, target string) *httptest.ResponseRecorder {
-	if v.token {
-		return get(h, target, "Authorization", "Bearer "+token)
-	}
-	return get(h, target)
-}
-
 // TestGolden holds every answer against testdata, to be rewritten with -update.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	for name, scenario := range scenarios {
+	for name, s := range scenario.All() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var got bytes.Buffer
 			synctest.Test(t, func(t *testing.T) {
-				_, handlers := scenario.handlers()
+				_, handlers := s.Handlers()
 				for _, target := range targets {
 					writeGolden(t, &got, target, handlers)
 				}
 			})
-			compareGolden(t, filepath.Join("testdata", name+".golden"), got.Bytes())
+			scenario.Golden(t, filepath.Join("testdata", name+".golden"), got.Bytes(), *update)
 		})
 	}
 }
 
 // writeGolden writes each different answer once, headed by those who are given it.
-func writeGolden(t *testing.T, b *bytes.Buffer, target string, handlers map[view]http.Handler) {
+func writeGolden(t *testing.T, b *bytes.Buffer, target string, handlers map[scenario.Reader]http.Handler) {
 	t.Helper()
 	var order []string
 	readers := map[string][]string{}
-	for _, v := range views {
-		w := v.get(handlers[v], target)
+	for _, v := range scenario.Readers() {
+		w := v.Get(handlers[v], target)
 		checkAnswer(t, w)
 		text := fmt.Sprintf("%d %s\n%s", w.Code, w.Header().Get("Content-Type"), readable(t, w))
 		if readers[text] == nil {
@@ -162,41 +79,25 @@ func readable(t *testing.T, w *httptest.ResponseRecorder) string {
 	return indented.String()
 }
 
-func compareGolden(t *testing.T, path string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got), "\n")); diff != "" {
-		t.Errorf("answers changed (-want +got); if that is meant, run this test with -update:\n%s", diff)
-	}
-}
-
 // TestWithholding looks in every answer for every name, version and message that the
 // view holds: full answers show them all, public ones none. Nobody is shown the
 // driver's text.
 func TestWithholding(t *testing.T) {
 	t.Parallel()
-	for name, scenario := range scenarios {
+	for name, s := range scenario.All() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				now, handlers := scenario.handlers()
+				now, handlers := s.Handlers()
 				names := identifying(now)
 				for v, h := range handlers {
 					for _, target := range targets {
-						body := v.get(h, target).Body.String()
+						body := v.Get(h, target).Body.String()
 						if strings.Contains(body, "canary") {
 							t.Errorf("%s as %s shows the driver's text: %s", target, v, body)
 						}
-						if v.public() || target == "/health" {
-							shows(t, target, v, body, names, !v.public())
+						if v.Public() || target == "/health" {
+							shows(t, target, v, body, names, !v.Public())
 						}
 					}
 				}
@@ -205,7 +106,7 @@ func TestWithholding(t *testing.T) {
 	}
 }
 
-func shows(t *testing.T, target string, v view, body string, names []string, want bool) {
+func shows(t *testing.T, target string, v scenario.Reader, body string, names []string, want bool) {
 	t.Helper()
 	for _, name := range names {
 		if strings.Contains(body, name) != want {

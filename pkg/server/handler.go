@@ -10,10 +10,8 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/rendered"
 )
-
-// deadAfter is how long the scheduler may not have run before /health/live says so.
-const deadAfter = 60 * time.Second
 
 // Source is where the answers come from: the monitor.
 type Source interface {
@@ -23,17 +21,26 @@ type Source interface {
 	Idle() time.Duration
 }
 
+// Page is a page for people at /, and what belongs to it.
+type Page interface {
+	// ServeHTTP answers a GET or HEAD of a path that Serves knows. It is called by
+	// several goroutines at once.
+	http.Handler
+	// Serves reports whether a path is the page's. A slash at the end of the path was cut
+	// off, so that "/" is "".
+	Serves(path string) bool
+	// Publish tells the page of a view that the history has observed.
+	Publish(v *health.View)
+}
+
 // Options are what there is to see, and what a reader may see of it.
 type Options struct {
 	Details Details
-	// History answers /health/history and draws the status page. The handler tells it
-	// of every view that it is given. Nil: there is neither.
+	// History answers /health/history. The handler tells it of every view that it is
+	// given. Nil: that path is not served.
 	History History
-	// Page serves the status page at /. The default is not to.
-	Page bool
-	// Instance and Version tell the page's readers which sidecar they look at: the name
-	// of its Pod or host, and of its release. They are shown with [Full] alone.
-	Instance, Version string
+	// Page answers the paths that the handler does not know. Nil: they are not found.
+	Page Page
 	// Token returns the present HEALTH_TOKEN, or "" for none. It is called by requests
 	// that carry one, and must not block. Nil: there is none.
 	Token func() string
@@ -46,18 +53,14 @@ type Handler struct {
 	options   Options
 	published atomic.Pointer[health.View]
 	book      atomic.Pointer[book]
-	past      memo[*past]
-	page      *statusPage // nil where there is none
+	past      *rendered.ViewCache[*past]
 }
 
 // NewHandler returns a handler that answers from source. Publish must be called with
 // every new view, as [health.Monitor.Subscribe] does.
 func NewHandler(source Source, options Options) *Handler {
 	h := &Handler{source: source, options: options}
-	h.past = memo[*past]{published: &h.published, produce: h.bindPast}
-	if options.Page && options.History != nil {
-		h.page = newStatusPage(source, options, &h.published)
-	}
+	h.past = rendered.NewViewCache(&h.published, h.bindPast)
 	h.Publish(source.View())
 	return h
 }
@@ -72,9 +75,9 @@ func (h *Handler) Publish(v *health.View) {
 	}
 	h.book.Store(bind(v.At(time.Now()), h.options))
 	h.published.Store(v)
-	h.past.forget()
-	if h.page != nil {
-		h.page.latest.forget()
+	h.past.Forget()
+	if h.options.Page != nil {
+		h.options.Page.Publish(v)
 	}
 }
 
@@ -86,7 +89,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b := h.current()
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		header["Allow"] = allowed
-		write(w, r, b.notAllowed)
+		b.notAllowed.Write(w, r)
 		return
 	}
 	path := strings.TrimSuffix(r.URL.Path, "/")
@@ -95,20 +98,22 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.serveMade(w, r, path, b.notFound)
 		return
 	}
-	if p.live && h.source.Idle() > deadAfter {
+	if p.live && h.source.Idle() > health.MaxIdle {
 		p = b.dead
 	}
-	write(w, r, p.answers[formOf(r)][h.readerOf(r)])
+	p.answers[formOf(r)][h.readerOf(r)].Write(w, r)
 }
 
 // serveMade answers the paths whose answers are made when somebody asks: they are too
 // large to be made for every view, and nobody's life hangs on them.
-func (h *Handler) serveMade(w http.ResponseWriter, r *http.Request, path string, notFound *answer) {
+func (h *Handler) serveMade(w http.ResponseWriter, r *http.Request, path string, notFound *rendered.Response) {
 	switch {
 	case path == pastPath && h.options.History != nil:
 		h.servePast(w, r, notFound)
-	case h.page == nil || !h.page.serve(w, r, path):
-		write(w, r, notFound)
+	case h.options.Page != nil && h.options.Page.Serves(path):
+		h.options.Page.ServeHTTP(w, r)
+	default:
+		notFound.Write(w, r)
 	}
 }
 
@@ -123,16 +128,6 @@ func (h *Handler) current() *book {
 	fresh := bind(h.source.View(), h.options)
 	h.book.CompareAndSwap(b, fresh) // a view published meanwhile is newer
 	return fresh
-}
-
-func write(w http.ResponseWriter, r *http.Request, a *answer) {
-	header := w.Header()
-	header["Content-Type"] = a.contentType
-	header["Content-Length"] = a.length
-	w.WriteHeader(a.code)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(a.body) // a reader that has gone needs no answer
-	}
 }
 
 func formOf(r *http.Request) int {

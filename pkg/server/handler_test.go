@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,12 +18,13 @@ import (
 
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/server"
+	"github.com/reims/reims-health/test/scenario"
 )
 
 // TestHead asks over a real connection: net/http has its own ideas of HEAD.
 func TestHead(t *testing.T) {
 	t.Parallel()
-	s := httptest.NewServer(newHandler(scenarios["unhealthy"].history.view(0), server.Full))
+	s := httptest.NewServer(scenario.NewHandler(scenario.All()["unhealthy"].History.View(0), server.Full))
 	defer s.Close()
 	for _, target := range targets {
 		got, gotBody := send(t, s, http.MethodHead, target)
@@ -58,10 +60,10 @@ func send(t *testing.T, s *httptest.Server, method, target string) (*http.Respon
 
 func TestOtherMethods(t *testing.T) {
 	t.Parallel()
-	h := newHandler(allWell().view(0), server.Full)
+	h := scenario.NewHandler(scenario.AllWell().View(0), server.Full)
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "get"} {
 		for _, target := range []string{"/health", "/health/ready", "/nosuch"} {
-			w := request(h, method, target)
+			w := scenario.Request(h, method, target)
 			if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD" {
 				t.Errorf("%s %s: %d, Allow %q", method, target, w.Code, w.Header().Get("Allow"))
 			}
@@ -72,7 +74,7 @@ func TestOtherMethods(t *testing.T) {
 
 func TestPaths(t *testing.T) {
 	t.Parallel()
-	h := newHandler(allWell().view(0), server.Full)
+	h := scenario.NewHandler(scenario.AllWell().View(0), server.Full)
 	for path, want := range map[string]int{
 		"/health":              200,
 		"/health/":             200,
@@ -94,7 +96,7 @@ func TestPaths(t *testing.T) {
 		"/nosuch?verbose":      404,
 		"/health/live/?pretty": 200,
 	} {
-		w := get(h, path)
+		w := scenario.Get(h, path)
 		if w.Code != want {
 			t.Errorf("%s: %d, want %d", path, w.Code, want)
 		}
@@ -104,7 +106,7 @@ func TestPaths(t *testing.T) {
 
 func TestQueries(t *testing.T) {
 	t.Parallel()
-	h := newHandler(allWell().view(0), server.Full)
+	h := scenario.NewHandler(scenario.AllWell().View(0), server.Full)
 	for query, text := range map[string]bool{
 		"verbose":          true,
 		"verbose=":         true,
@@ -140,24 +142,24 @@ func TestToken(t *testing.T) {
 		token         func() string
 		full          bool
 	}{
-		"right":              {server.Safe, "Bearer " + token, always(token), true},
-		"scheme in any case": {server.Safe, "bEARER " + token, always(token), true},
-		"none given":         {server.Safe, "", always(token), false},
-		"wrong":              {server.Safe, "Bearer S3cret", always(token), false},
-		"a prefix of it":     {server.Safe, "Bearer s3cre", always(token), false},
-		"it and more":        {server.Safe, "Bearer s3cret1", always(token), false},
-		"without the scheme": {server.Safe, token, always(token), false},
-		"scheme alone":       {server.Safe, "Bearer", always(token), false},
-		"another scheme":     {server.Safe, "Basic " + token, always(token), false},
+		"right":              {server.Safe, "Bearer " + scenario.Token, always(scenario.Token), true},
+		"scheme in any case": {server.Safe, "bEARER " + scenario.Token, always(scenario.Token), true},
+		"none given":         {server.Safe, "", always(scenario.Token), false},
+		"wrong":              {server.Safe, "Bearer S3cret", always(scenario.Token), false},
+		"a prefix of it":     {server.Safe, "Bearer s3cre", always(scenario.Token), false},
+		"it and more":        {server.Safe, "Bearer s3cret1", always(scenario.Token), false},
+		"without the scheme": {server.Safe, scenario.Token, always(scenario.Token), false},
+		"scheme alone":       {server.Safe, "Bearer", always(scenario.Token), false},
+		"another scheme":     {server.Safe, "Basic " + scenario.Token, always(scenario.Token), false},
 		"empty one set":      {server.Safe, "Bearer ", always(""), false},
 		"no source of one":   {server.Safe, "Bearer ", nil, false},
-		"full needs none":    {server.Full, "", always(token), true},
-		"full minds none":    {server.Full, "Bearer wrong", always(token), true},
-		"off is for all":     {server.Off, "Bearer " + token, always(token), false},
-		"details unset":      {"", "", always(token), false},
+		"full needs none":    {server.Full, "", always(scenario.Token), true},
+		"full minds none":    {server.Full, "Bearer wrong", always(scenario.Token), true},
+		"off is for all":     {server.Off, "Bearer " + scenario.Token, always(scenario.Token), false},
+		"details unset":      {"", "", always(scenario.Token), false},
 	} {
-		h := server.NewHandler(&source{view: allWell().view(0)}, server.Options{Details: test.details, Token: test.token})
-		w := get(h, "/health", "Authorization", test.authorization)
+		h := server.NewHandler(&scenario.Monitor{Latest: scenario.AllWell().View(0)}, server.Options{Details: test.details, Token: test.token})
+		w := scenario.Get(h, "/health", "Authorization", test.authorization)
 		if got := strings.Contains(w.Body.String(), "minio.storage:9000"); got != test.full {
 			t.Errorf("%s: shows the endpoint: %t, want %t", name, got, test.full)
 		}
@@ -169,11 +171,11 @@ func always(token string) func() string { return func() string { return token } 
 func TestTokenRotates(t *testing.T) {
 	t.Parallel()
 	present := "old"
-	h := server.NewHandler(&source{view: allWell().view(0)}, server.Options{
+	h := server.NewHandler(&scenario.Monitor{Latest: scenario.AllWell().View(0)}, server.Options{
 		Details: server.Safe, Token: func() string { return present },
 	})
 	full := func(token string) bool {
-		return strings.Contains(get(h, "/health", "Authorization", "Bearer "+token).Body.String(), "minio.storage:9000")
+		return strings.Contains(scenario.Get(h, "/health", "Authorization", "Bearer "+token).Body.String(), "minio.storage:9000")
 	}
 	if !full("old") || full("new") {
 		t.Error("before the rotation: want the old token, and it alone")
@@ -203,16 +205,39 @@ func TestOddMeasures(t *testing.T) {
 		{health.List("x", nil), `"x":[]`},
 		{health.Text("x", "\xff\"</script>"), `"x":"\ufffd\"\u003c/script\u003e"`},
 	} {
-		v := allWell().view(0)
+		v := scenario.AllWell().View(0)
 		results := slices.Clone(v.Results())
 		results[1] = results[1].Next(health.Outcome{Finished: v.Time(), Observation: health.Observation{
 			Latency: time.Millisecond, Measures: []health.Measure{test.measure},
 		}})
-		w := get(newHandler(health.NewView(v.Time(), results, health.NoOverride, false), server.Full), "/health")
+		w := scenario.Get(scenario.NewHandler(health.NewView(v.Time(), results, health.NoOverride, false), server.Full), "/health")
 		checkAnswer(t, w)
 		if body := w.Body.String(); !strings.Contains(body, test.want+",") || !strings.Contains(body, `"redis":"healthy"`) {
 			t.Errorf("want %s: %s", test.want, body)
 		}
+	}
+}
+
+// With the page off, its paths are not found; with the page, only "/" is listed.
+func TestPageOff(t *testing.T) {
+	t.Parallel()
+	last, told := scenario.All()["healthy"].Remembered()
+	h := server.NewHandler(&scenario.Monitor{Latest: last}, server.Options{History: told})
+	w := scenario.Get(h, "/")
+	if checkAnswer(t, w); w.Code != http.StatusNotFound || strings.Contains(w.Body.String(), `"/"`) {
+		t.Errorf("/: %d %s", w.Code, w.Body)
+	}
+	on := scenario.All()["healthy"].Handler(server.Full)
+	if paths := scenario.Get(on, "/nosuch").Body.String(); !strings.Contains(paths, `"/health/history","/",`) {
+		t.Errorf("the list of paths: %s", paths)
+	}
+	links := regexp.MustCompile(`"(assets/[^"]+)"`).FindAllStringSubmatch(scenario.Get(on, "/").Body.String(), -1)
+	for _, link := range links {
+		wantCode(t, on, "/"+link[1], 200)
+		wantCode(t, h, "/"+link[1], 404)
+	}
+	if len(links) < 3 {
+		t.Errorf("links: %v", links)
 	}
 }
 
@@ -252,7 +277,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add("HEAD", "/health/", "verbose=%zz&&;", "bearer")
 	f.Add("POST", "/health/database", "", "Bearer  s3cret")
 	f.Add("", "", "=", " ")
-	h := newHandler(scenarios["degraded"].history.view(0), server.Safe)
+	h := scenario.NewHandler(scenario.All()["degraded"].History.View(0), server.Safe)
 	f.Fuzz(func(t *testing.T, method, path, query, authorization string) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, &http.Request{
@@ -268,7 +293,7 @@ func FuzzRequest(f *testing.F) {
 		}
 		checkAnswer(t, w)
 		if body := w.Body.String(); strings.Contains(body, "canary") ||
-			strings.Contains(body, "reims-reports") && !strings.HasSuffix(authorization, " "+token) {
+			strings.Contains(body, "reims-reports") && !strings.HasSuffix(authorization, " "+scenario.Token) {
 			t.Errorf("told to %q: %s", authorization, body)
 		}
 	})

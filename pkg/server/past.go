@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/rendered"
 )
 
 const (
@@ -106,15 +107,15 @@ func parsePast(raw string, now time.Time) (pastQuery, error) {
 	return q, nil
 }
 
-func (h *Handler) servePast(w http.ResponseWriter, r *http.Request, notFound *answer) {
+func (h *Handler) servePast(w http.ResponseWriter, r *http.Request, notFound *rendered.Response) {
 	q, err := parsePast(r.URL.RawQuery, time.Now())
 	if err != nil {
-		write(w, r, newAnswer(http.StatusBadRequest, contentJSON, object{{"success", false}, {"error", err.Error()}}.encode()))
+		rendered.New(http.StatusBadRequest, contentJSON, object{{"success", false}, {"error", err.Error()}}.encode()).Write(w, r)
 		return
 	}
-	p := h.past.get()
+	p := h.past.Get()
 	if q.service != "" && !slices.ContainsFunc(p.services, func(s pastService) bool { return s.name == q.service }) {
-		write(w, r, notFound)
+		notFound.Write(w, r)
 		return
 	}
 	writePieces(w, r, p.answer(q))

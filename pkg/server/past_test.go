@@ -16,6 +16,7 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 	past "github.com/reims/reims-health/pkg/history"
 	"github.com/reims/reims-health/pkg/server"
+	"github.com/reims/reims-health/test/scenario"
 )
 
 // pastBody is an answer of /health/history.
@@ -46,7 +47,7 @@ type pastChange struct {
 
 func getPast(t *testing.T, h http.Handler, query string) (b pastBody) {
 	t.Helper()
-	w := get(h, "/health/history"+query)
+	w := scenario.Get(h, "/health/history"+query)
 	checkAnswer(t, w)
 	if w.Code != http.StatusOK {
 		t.Fatalf("%s: %d %s", query, w.Code, w.Body)
@@ -62,7 +63,7 @@ func getPast(t *testing.T, h http.Handler, query string) (b pastBody) {
 func TestPast(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := getPast(t, anHour().handler(server.Full), "")
+		b := getPast(t, scenario.AnHour().Handler(server.Full), "")
 		if !b.Success || !b.Since.Equal(time.Now().Add(-time.Hour)) || len(b.Services) != 4 {
 			t.Errorf("success %t, since %s, %d services", b.Success, b.Since, len(b.Services))
 		}
@@ -97,7 +98,7 @@ func TestPast(t *testing.T) {
 func TestPastSince(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := anHour().handler(server.Full)
+		h := scenario.AnHour().Handler(server.Full)
 		now := time.Now()
 		for query, want := range map[string]time.Duration{
 			"":                                time.Hour,
@@ -132,7 +133,7 @@ func rfc3339(now time.Time, secondsAgo int) string {
 
 func TestPastBadQueries(t *testing.T) {
 	t.Parallel()
-	h := scenarios["healthy"].handler(server.Full)
+	h := scenario.All()["healthy"].Handler(server.Full)
 	for query, test := range map[string]struct {
 		code int
 		text string
@@ -148,7 +149,7 @@ func TestPastBadQueries(t *testing.T) {
 		"service=&since=1m":   {200, `"redis"`},
 		"service=redis&since": {200, `"redis"`},
 	} {
-		w := get(h, "/health/history?"+query)
+		w := scenario.Get(h, "/health/history?"+query)
 		if w.Code != test.code || !strings.Contains(w.Body.String(), test.text) {
 			t.Errorf("%s: %d %s", query, w.Code, w.Body)
 		}
@@ -163,18 +164,18 @@ func TestPastBadQueries(t *testing.T) {
 func TestPastDetails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		full := get(anHour().handler(server.Full), "/health/history").Body.String()
-		if safe := get(anHour().handler(server.Safe), "/health/history").Body.String(); safe != full {
+		full := scenario.Get(scenario.AnHour().Handler(server.Full), "/health/history").Body.String()
+		if safe := scenario.Get(scenario.AnHour().Handler(server.Safe), "/health/history").Body.String(); safe != full {
 			t.Error("safe and full differ")
 		}
 		if strings.Contains(full, "canary") || strings.Contains(full, "reims-archive") {
 			t.Error("a message is told")
 		}
-		s := scenario{history: allWell().but("redis", []step{
-			{10 * time.Second, fault(health.Refused)}, {5 * time.Second, fault(health.Timeout)}, {time.Second, nil},
+		s := scenario.Scenario{History: scenario.AllWell().But("redis", []scenario.Step{
+			{Ago: 10 * time.Second, Fault: scenario.Fault(health.Refused)}, {Ago: 5 * time.Second, Fault: scenario.Fault(health.Timeout)}, {Ago: time.Second},
 		})}
-		for _, authorization := range []string{"", "Bearer " + token} {
-			w := get(s.handler(server.Off), "/health/history?service=redis", "Authorization", authorization)
+		for _, authorization := range []string{"", "Bearer " + scenario.Token} {
+			w := scenario.Get(s.Handler(server.Off), "/health/history?service=redis", "Authorization", authorization)
 			for _, word := range []string{"reason", "refused", "timeout", "_ms"} {
 				if strings.Contains(w.Body.String(), word) {
 					t.Errorf("off tells %q: %s", word, w.Body)
@@ -205,22 +206,18 @@ func (c *counting) Samples(service string, since time.Time) []health.Sample {
 func TestPastBetween(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		last, told := anHour().remembered()
-		monitor := &source{view: last}
-		h := server.NewHandler(monitor, server.Options{Details: server.Full, History: told, Page: true})
+		last, told := scenario.AnHour().Remembered()
+		monitor := &scenario.Monitor{Latest: last}
+		h := server.NewHandler(monitor, server.Options{Details: server.Full, History: told})
 		advance(time.Second)
 		results := slices.Clone(last.Results())
-		results[0] = results[0].Next(outcome("database", time.Now(), nil))
+		results[0] = results[0].Next(scenario.Outcome("database", time.Now(), nil))
 		next := health.NewView(time.Now(), results, health.NoOverride, false)
-		monitor.view = next
+		monitor.Latest = next
 		getPast(t, h, "")
-		getPage(t, h)
 		h.Publish(next)
 		if n := len(getPast(t, h, "").Services["database"].Results); n != 721 {
 			t.Errorf("%d results, want the newest among them", n)
-		}
-		if page := legible(t, getPage(t, h).Bytes()); !strings.Contains(page, "Last checked just now") {
-			t.Errorf("the page is that of the old view:\n%s", page)
 		}
 	})
 }
@@ -229,10 +226,9 @@ func TestPastBetween(t *testing.T) {
 // and nobody may ask again.
 func TestPastForgotten(t *testing.T) {
 	t.Parallel()
-	last, told := scenarios["healthy"].remembered()
-	h := server.NewHandler(&source{view: last}, server.Options{Details: server.Full, History: told, Page: true})
+	last, told := scenario.All()["healthy"].Remembered()
+	h := server.NewHandler(&scenario.Monitor{Latest: last}, server.Options{Details: server.Full, History: told})
 	getPast(t, h, "")
-	getPage(t, h)
 	if !h.Keeps() {
 		t.Error("nothing is kept for the next reader")
 	}
@@ -246,23 +242,23 @@ func TestPastForgotten(t *testing.T) {
 func TestPastOddName(t *testing.T) {
 	t.Parallel()
 	const odd = "a\x01\"\U0001f600"
-	svc := services(0)[0]
+	svc := scenario.Services(0)[0]
 	svc.Name = odd
 	v := health.NewView(time.Now(), []health.Result{health.NewResult(svc, time.Now())}, health.NoOverride, false)
-	h := server.NewHandler(&source{view: v}, server.Options{Details: server.Full, History: past.New([]*health.Service{svc})})
+	h := server.NewHandler(&scenario.Monitor{Latest: v}, server.Options{Details: server.Full, History: past.New([]*health.Service{svc})})
 	if _, ok := getPast(t, h, "").Services[odd]; !ok {
 		t.Error("the service is not there by its name")
 	}
 }
 
 // TestMadeOnce asks a lot of one view: the past is looked at once for all of
-// /health/history, and once a second for the page.
+// /health/history.
 func TestMadeOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		last, told := anHour().remembered()
+		last, told := scenario.AnHour().Remembered()
 		c := &counting{History: told}
-		h := server.NewHandler(&source{view: last}, server.Options{Details: server.Full, History: c, Page: true})
+		h := server.NewHandler(&scenario.Monitor{Latest: last}, server.Options{Details: server.Full, History: c})
 		if c.looks != 0 {
 			t.Errorf("%d looks before anybody asked", c.looks)
 		}
@@ -271,16 +267,6 @@ func TestMadeOnce(t *testing.T) {
 		}
 		if c.looks != 4 {
 			t.Errorf("/health/history: %d looks, want one a service", c.looks)
-		}
-		for range 100 {
-			wantCode(t, h, "/", 200)
-		}
-		advance(time.Second + 1)
-		for range 100 {
-			wantCode(t, h, "/", 200)
-		}
-		if c.looks != 4+2*4 {
-			t.Errorf("the page: %d looks, want two a service", c.looks-4)
 		}
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/pkg/server"
+	"github.com/reims/reims-health/test/scenario"
 )
 
 const anyPort = "127.0.0.1:0"
@@ -97,7 +98,7 @@ func answerTo(t *testing.T, c net.Conn) int {
 
 const aRequest = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
-func healthy() http.Handler { return newHandler(allWell().view(0), server.Full) }
+func healthy() http.Handler { return scenario.NewHandler(scenario.AllWell().View(0), server.Full) }
 
 func TestListen(t *testing.T) {
 	t.Parallel()

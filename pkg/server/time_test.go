@@ -12,6 +12,7 @@ import (
 
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/server"
+	"github.com/reims/reims-health/test/scenario"
 )
 
 // advance moves the bubble's clock.
@@ -19,7 +20,7 @@ func advance(d time.Duration) { <-time.After(d) }
 
 func wantCode(t *testing.T, h http.Handler, target string, want int) {
 	t.Helper()
-	if w := get(h, target); w.Code != want {
+	if w := scenario.Get(h, target); w.Code != want {
 		t.Errorf("%s at %s: %d, want %d: %s", target, time.Now().Format(time.StampMilli), w.Code, want, w.Body)
 	}
 }
@@ -28,14 +29,14 @@ func wantCode(t *testing.T, h http.Handler, target string, want int) {
 func TestStaleOnTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := allWell().view(0) // the latest check ended a second ago
-		h := newHandler(s, server.Full)
+		s := scenario.AllWell().View(0) // the latest check ended a second ago
+		h := scenario.NewHandler(s, server.Full)
 		advance(2*5*time.Second + 2*time.Second - time.Second)
 		wantCode(t, h, "/health", 200)
 		advance(1)
 		for _, path := range []string{"/health", "/health/database", "/health/redis", "/health/ready"} {
 			wantCode(t, h, path, 503)
-			if w := get(h, path+"?verbose"); path != "/health/ready" && !strings.Contains(w.Body.String(), "stale") {
+			if w := scenario.Get(h, path+"?verbose"); path != "/health/ready" && !strings.Contains(w.Body.String(), "stale") {
 				t.Errorf("%s?verbose: %s", path, w.Body)
 			}
 		}
@@ -53,17 +54,17 @@ func TestStaleOnTime(t *testing.T) {
 func TestStaleWhileOthersPublish(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		monitor := &source{view: allWell().view(0)}
+		monitor := &scenario.Monitor{Latest: scenario.AllWell().View(0)}
 		h := server.NewHandler(monitor, server.Options{Details: server.Full})
 		advance(11*time.Second + 1)
 		wantCode(t, h, "/health/database", 503)
 
-		now, results := time.Now(), slices.Clone(monitor.view.Results())
+		now, results := time.Now(), slices.Clone(monitor.Latest.Results())
 		for i, r := range results[1:] {
-			results[i+1] = r.Next(outcome(r.Service.Name, now, nil))
+			results[i+1] = r.Next(scenario.Outcome(r.Service.Name, now, nil))
 		}
-		monitor.view = health.NewView(now, results, health.NoOverride, false)
-		h.Publish(monitor.view)
+		monitor.Latest = health.NewView(now, results, health.NoOverride, false)
+		h.Publish(monitor.Latest)
 		wantCode(t, h, "/health/redis", 200)
 		wantCode(t, h, "/health/database", 503)
 		wantCode(t, h, "/health", 503)
@@ -74,8 +75,8 @@ func TestGraceEndsOnTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		// Unhealthy since the second failure, five seconds ago.
-		s := allWell().but("database", failing(10*time.Second, fault(health.Refused))).view(10 * time.Second)
-		h := newHandler(s, server.Full)
+		s := scenario.AllWell().But("database", scenario.Failing(10*time.Second, scenario.Fault(health.Refused))).View(10 * time.Second)
+		h := scenario.NewHandler(s, server.Full)
 		advance(5 * time.Second)
 		wantCode(t, h, "/health/ready", 200)
 		wantCode(t, h, "/health", 503)
@@ -88,16 +89,16 @@ func TestGraceEndsOnTime(t *testing.T) {
 func TestLive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		monitor := &source{view: history{
-			"database": failing(30*time.Second, fault(health.Timeout)), "redis": steadily(fault(health.Panic)),
-		}.view(0)}
+		monitor := &scenario.Monitor{Latest: scenario.History{
+			"database": scenario.Failing(30*time.Second, scenario.Fault(health.Timeout)), "redis": scenario.Steadily(scenario.Fault(health.Panic)),
+		}.View(0)}
 		h := server.NewHandler(monitor, server.Options{Details: server.Full})
 		advance(time.Hour)
 		for _, test := range []struct {
 			idle time.Duration
 			code int
 		}{{0, 200}, {time.Minute, 200}, {time.Minute + 1, 503}, {time.Hour, 503}, {0, 200}} {
-			monitor.idle = test.idle
+			monitor.Stopped = test.idle
 			wantCode(t, h, "/health/live", test.code)
 			wantCode(t, h, "/health/live?verbose", test.code)
 		}
@@ -113,7 +114,7 @@ type scripted struct {
 func (c *scripted) Check(context.Context) (health.Observation, error) {
 	c.checks.Add(1)
 	if c.down.Load() {
-		return health.Observation{}, &health.Fault{Reason: health.Refused, Err: errDriver}
+		return health.Observation{}, &health.Fault{Reason: health.Refused, Err: scenario.ErrDriver}
 	}
 	return health.Observation{Latency: time.Millisecond}, nil
 }
@@ -124,7 +125,7 @@ func TestWithMonitor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var dependency scripted
-		svc := services(0)[0]
+		svc := scenario.Services(0)[0]
 		svc.Checker = &dependency
 		monitor, err := health.NewMonitor([]*health.Service{svc})
 		if err != nil {

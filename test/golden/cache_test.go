@@ -15,6 +15,7 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/history"
 	"github.com/reims/reims-health/pkg/server"
+	"github.com/reims/reims-health/pkg/statuspage"
 )
 
 // scripted is a dependency that answers once, after a while.
@@ -61,7 +62,9 @@ func follow(t *testing.T, runs time.Duration, services ...*health.Service) *time
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler := server.NewHandler(monitor, server.Options{Details: server.Full, History: history.New(services), Page: true})
+	past := history.New(services)
+	page := statuspage.New(monitor, past, statuspage.Options{Details: statuspage.Full})
+	handler := server.NewHandler(monitor, server.Options{Details: server.Full, History: past, Page: page})
 	monitor.Subscribe(handler.Publish)
 	l := &timeline{t: t, began: time.Now(), handler: handler, monitor: monitor, seen: map[string]string{}}
 	ctx, cancel := context.WithTimeout(t.Context(), runs)

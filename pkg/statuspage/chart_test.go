@@ -1,4 +1,4 @@
-package server_test
+package statuspage_test
 
 import (
 	"regexp"
@@ -8,19 +8,20 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/pkg/server"
+	"github.com/reims/reims-health/test/scenario"
 )
 
 // gap is a database whose results dried up for a while, and were stale for five
 // minutes, which lie in six steps of a minute.
-func gap() scenario {
-	well := busy(time.Hour-time.Second, 5*time.Second, between(0, 0, nil))
-	var steps []step
+func gap() scenario.Scenario {
+	well := scenario.Busy(time.Hour-time.Second, 5*time.Second, scenario.Between(0, 0, nil))
+	var steps []scenario.Step
 	for _, s := range well {
-		if s.ago > 35*time.Minute || s.ago < 30*time.Minute {
+		if s.Ago > 35*time.Minute || s.Ago < 30*time.Minute {
 			steps = append(steps, s)
 		}
 	}
-	return scenario{history: allWell().but("database", steps)}
+	return scenario.Scenario{History: scenario.AllWell().But("database", steps)}
 }
 
 // databaseChart is the drawing of the database on a page.
@@ -39,7 +40,7 @@ func databaseChart(t *testing.T, page string) string {
 func TestChartGap(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		chart := databaseChart(t, getPage(t, gap().handler(server.Full)).String())
+		chart := databaseChart(t, getPage(t, gap().Handler(server.Full)).String())
 		if !strings.Contains(chart, "Unhealthy for about 6 min and healthy for about 54 min.") {
 			t.Errorf("in words: %s", chart)
 		}
@@ -66,8 +67,8 @@ func pathOf(t *testing.T, chart, class string) string {
 func TestChartAllStale(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := scenario{history: allWell().but("database", []step{{2 * time.Hour, nil}})}
-		chart := databaseChart(t, getPage(t, s.handler(server.Full)).String())
+		s := scenario.Scenario{History: scenario.AllWell().But("database", []scenario.Step{{Ago: 2 * time.Hour}})}
+		chart := databaseChart(t, getPage(t, s.Handler(server.Full)).String())
 		if !strings.Contains(chart, "Unhealthy for about 2 min.") {
 			t.Error(chart)
 		}
@@ -78,7 +79,7 @@ func TestChartAllStale(t *testing.T) {
 func TestChartOff(t *testing.T) {
 	t.Parallel()
 	for details, box := range map[server.Details]string{server.Full: "0 0 600 58", server.Off: "0 48 600 10"} {
-		if chart := databaseChart(t, getPage(t, gap().handler(details)).String()); !strings.Contains(chart, `viewBox="`+box+`"`) {
+		if chart := databaseChart(t, getPage(t, gap().Handler(details)).String()); !strings.Contains(chart, `viewBox="`+box+`"`) {
 			t.Errorf("%s: %s", details, chart)
 		}
 	}

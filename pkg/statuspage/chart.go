@@ -1,4 +1,4 @@
-package server
+package statuspage
 
 import (
 	"fmt"
@@ -17,6 +17,9 @@ const (
 	chartHeight = 44 // of the latencies
 	bandHeight  = 10 // of the verdicts below them
 )
+
+// pastSpan is how far back the page looks.
+const pastSpan = time.Hour
 
 // axis is the time that the charts of one page show, in steps: as long as was
 // watched, in whole minutes, at least two and at most sixty.

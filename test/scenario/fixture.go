@@ -1,4 +1,4 @@
-package server_test
+package scenario
 
 import (
 	"errors"
@@ -10,69 +10,75 @@ import (
 	"github.com/reims/reims-health/pkg/server"
 )
 
-// errDriver has the kind of text that a driver puts into its errors. No answer may
+// ErrDriver has the kind of text that a driver puts into its errors. No answer may
 // hold any of it, whoever reads.
-var errDriver = errors.New("user=canary password=canary host=canary.internal")
+var ErrDriver = errors.New("user=canary password=canary host=canary.internal")
 
-// source is a monitor that stands still.
-type source struct {
-	view *health.View
-	idle time.Duration
+// Monitor is a monitor that stands still.
+type Monitor struct {
+	Latest  *health.View
+	Stopped time.Duration
 }
 
-func (s *source) View() *health.View  { return s.view.At(time.Now()) }
-func (s *source) Idle() time.Duration { return s.idle }
+// View returns the latest view as it is now.
+func (s *Monitor) View() *health.View { return s.Latest.At(time.Now()) }
 
-// history is what each service's checks came to, the oldest first.
-type history map[string][]step
+// Idle is for how long the scheduler has been said to stand still.
+func (s *Monitor) Idle() time.Duration { return s.Stopped }
 
-type step struct {
-	ago   time.Duration
-	fault *health.Fault
+// History is what each service's checks came to, the oldest first.
+type History map[string][]Step
+
+// Step is the end of one check: how long ago it was, and what it found wrong.
+type Step struct {
+	Ago   time.Duration
+	Fault *health.Fault
 }
 
-// period is the time between two checks.
-const period = 5 * time.Second
+// Period is the time between two checks.
+const Period = 5 * time.Second
 
-// steadily is a service that was found the same ever since it is watched.
-func steadily(fault *health.Fault) []step { return []step{{period, fault}, {time.Second, fault}} }
+// Steadily is a service that was found the same ever since it is watched.
+func Steadily(fault *health.Fault) []Step { return []Step{{Period, fault}, {time.Second, fault}} }
 
-// failing is a service that was healthy until it failed, some time ago.
-func failing(ago time.Duration, fault *health.Fault) []step {
-	steps := []step{{ago + period, nil}}
-	for ; ago > 0; ago -= period {
-		steps = append(steps, step{ago, fault})
+// Failing is a service that was healthy until it failed, some time ago.
+func Failing(ago time.Duration, fault *health.Fault) []Step {
+	steps := []Step{{ago + Period, nil}}
+	for ; ago > 0; ago -= Period {
+		steps = append(steps, Step{ago, fault})
 	}
 	return steps
 }
 
-func fault(reason health.Reason) *health.Fault {
-	return &health.Fault{Reason: reason, Err: errDriver}
+// Fault has the reason, and the text of [ErrDriver].
+func Fault(reason health.Reason) *health.Fault {
+	return &health.Fault{Reason: reason, Err: ErrDriver}
 }
 
-func allWell() history {
-	return history{
-		"database": steadily(nil), "redis": steadily(nil), "minio": steadily(nil), "ollama": steadily(nil),
+// AllWell is a history in which every service is healthy.
+func AllWell() History {
+	return History{
+		"database": Steadily(nil), "redis": Steadily(nil), "minio": Steadily(nil), "ollama": Steadily(nil),
 	}
 }
 
-// but returns the history with one service's replaced.
-func (h history) but(name string, steps []step) history {
+// But returns the history with one service's replaced.
+func (h History) But(name string, steps []Step) History {
 	h[name] = steps
 	return h
 }
 
-// view replays the history up to the present moment. A service with no steps is
+// View replays the history up to the present moment. A service with no steps is
 // unknown.
-func (h history) view(databaseGrace time.Duration) *health.View {
+func (h History) View(databaseGrace time.Duration) *health.View {
 	now := time.Now().In(time.FixedZone("", 2*60*60)) // answers are in UTC, wherever we are
 	var results []health.Result
-	for _, svc := range services(databaseGrace) {
+	for _, svc := range Services(databaseGrace) {
 		r := health.NewResult(svc, now)
 		if steps := h[svc.Name]; len(steps) > 0 {
 			r = health.NewResult(svc, now.Add(-time.Hour))
 			for _, step := range steps {
-				r = r.Next(outcome(svc.Name, now.Add(-step.ago), step.fault))
+				r = r.Next(Outcome(svc.Name, now.Add(-step.Ago), step.Fault))
 			}
 		}
 		results = append(results, r)
@@ -80,7 +86,8 @@ func (h history) view(databaseGrace time.Duration) *health.View {
 	return health.NewView(now, results, health.NoOverride, false)
 }
 
-func outcome(name string, at time.Time, fault *health.Fault) health.Outcome {
+// Outcome is the end of a check of a service of the contract.
+func Outcome(name string, at time.Time, fault *health.Fault) health.Outcome {
 	facts := observations[name]
 	if fault != nil && fault.Reason.Severity() != health.Impaired {
 		facts = health.Observation{}
@@ -89,8 +96,8 @@ func outcome(name string, at time.Time, fault *health.Fault) health.Outcome {
 	return health.Outcome{Started: at.Add(-took), Finished: at, Observation: facts, Fault: fault}
 }
 
-// services has the defaults of the contract.
-func services(databaseGrace time.Duration) []*health.Service {
+// Services has the defaults of the contract.
+func Services(databaseGrace time.Duration) []*health.Service {
 	service := func(name string, interval, timeout time.Duration) *health.Service {
 		return &health.Service{
 			Name: name, Interval: interval, Timeout: timeout,
@@ -137,18 +144,19 @@ var observations = map[string]health.Observation{
 	}},
 }
 
-// token is what a reader must hold, where a test gives no other.
-const token = "s3cret"
+// Token is what a reader must hold, where a test gives no other.
+const Token = "s3cret"
 
-func newHandler(v *health.View, details server.Details) *server.Handler {
-	return server.NewHandler(&source{view: v}, server.Options{
+// NewHandler serves a view, without history and page.
+func NewHandler(v *health.View, details server.Details) *server.Handler {
+	return server.NewHandler(&Monitor{Latest: v}, server.Options{
 		Details: details,
-		Token:   func() string { return token },
+		Token:   func() string { return Token },
 	})
 }
 
-// request asks h; headers are names and values in turn.
-func request(h http.Handler, method, target string, headers ...string) *httptest.ResponseRecorder {
+// Request asks h; headers are names and values in turn.
+func Request(h http.Handler, method, target string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, http.NoBody)
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Add(headers[i], headers[i+1])
@@ -158,6 +166,7 @@ func request(h http.Handler, method, target string, headers ...string) *httptest
 	return w
 }
 
-func get(h http.Handler, target string, headers ...string) *httptest.ResponseRecorder {
-	return request(h, http.MethodGet, target, headers...)
+// Get is [Request] with GET.
+func Get(h http.Handler, target string, headers ...string) *httptest.ResponseRecorder {
+	return Request(h, http.MethodGet, target, headers...)
 }

@@ -1,4 +1,4 @@
-package server
+package statuspage
 
 import (
 	"fmt"
@@ -10,6 +10,9 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
+// isoFormat is RFC 3339 with milliseconds, in UTC, as in the JSON API.
+const isoFormat = "2006-01-02T15:04:05.000Z07:00"
+
 // moment is a time as people and programs read it, in UTC.
 type moment struct{ ISO, Text string }
 
@@ -20,7 +23,7 @@ func newMoment(t, now time.Time) moment {
 	if now.Sub(t).Abs() > 12*time.Hour {
 		format = "2 Jan 15:04"
 	}
-	return moment{stamp(t), t.UTC().Format(format)}
+	return moment{t.UTC().Format(isoFormat), t.UTC().Format(format)}
 }
 
 // latencyText has three digits that count.

@@ -1,7 +1,8 @@
-package server_test
+package statuspage_test
 
 import (
 	"bytes"
+	"flag"
 	"maps"
 	"net/http"
 	"path/filepath"
@@ -17,14 +18,18 @@ import (
 
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/server"
+	"github.com/reims/reims-health/pkg/statuspage"
+	"github.com/reims/reims-health/test/scenario"
 )
+
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestPageGolden holds the page against testdata, to be rewritten with -update: as a
 // person reads it, and one of them as it is.
 func TestPageGolden(t *testing.T) {
 	t.Parallel()
-	pages := map[string]scenario{"an_hour": anHour()}
-	maps.Copy(pages, scenarios)
+	pages := map[string]scenario.Scenario{"an_hour": scenario.AnHour()}
+	maps.Copy(pages, scenario.All())
 	for name, s := range pages {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -32,16 +37,16 @@ func TestPageGolden(t *testing.T) {
 			var source []byte
 			synctest.Test(t, func(t *testing.T) {
 				for _, details := range []server.Details{server.Full, server.Safe, server.Off} {
-					body := getPage(t, s.handler(details)).Bytes()
+					body := getPage(t, s.Handler(details)).Bytes()
 					if details == server.Full {
 						source = bytes.ReplaceAll(hashed.ReplaceAll(body, []byte("-HASH.")), []byte("><"), []byte(">\n<"))
 					}
 					all.WriteString("=== " + string(details) + "\n" + legible(t, body) + "\n")
 				}
 			})
-			compareGolden(t, filepath.Join("testdata", "page", name+".golden"), all.Bytes())
+			scenario.Golden(t, filepath.Join("testdata", name+".golden"), all.Bytes(), *update)
 			if name == "an_hour" {
-				compareGolden(t, filepath.Join("testdata", "page", name+".html"), source)
+				scenario.Golden(t, filepath.Join("testdata", name+".html"), source, *update)
 			}
 		})
 	}
@@ -52,7 +57,7 @@ var hashed = regexp.MustCompile(`-[0-9a-f]{12}\.`)
 
 func getPage(t *testing.T, h http.Handler) *bytes.Buffer {
 	t.Helper()
-	w := get(h, "/")
+	w := scenario.Get(h, "/")
 	if w.Code != http.StatusOK || w.Header().Get("Content-Length") != strconv.Itoa(w.Body.Len()) {
 		t.Fatalf("/: %d, %v\n%s", w.Code, w.Header(), w.Body)
 	}
@@ -105,8 +110,8 @@ func legible(t *testing.T, page []byte) string {
 
 func TestPageHeaders(t *testing.T) {
 	t.Parallel()
-	h := scenarios["healthy"].handler(server.Full)
-	page := get(h, "/")
+	h := scenario.All()["healthy"].Handler(server.Full)
+	page := scenario.Get(h, "/")
 	links := regexp.MustCompile(`"(assets/[^"]+)"`).FindAllStringSubmatch(page.Body.String(), -1)
 	if len(links) < 3 {
 		t.Fatalf("links: %v", links)
@@ -118,7 +123,7 @@ func TestPageHeaders(t *testing.T) {
 		wants["/"+link[1]] = want{types[filepath.Ext(link[1])], "public, max-age=31536000, immutable"}
 	}
 	for path, want := range wants {
-		w := get(h, path)
+		w := scenario.Get(h, path)
 		header := w.Header()
 		csp := header.Get("Content-Security-Policy")
 		if w.Code != http.StatusOK || header.Get("Content-Type") != want.contentType || header.Get("Cache-Control") != want.cache {
@@ -130,15 +135,15 @@ func TestPageHeaders(t *testing.T) {
 		if header.Get("X-Content-Type-Options") != "nosniff" || header.Get("Referrer-Policy") != "no-referrer" {
 			t.Errorf("%s: %v", path, header)
 		}
-		if head := request(h, http.MethodHead, path); head.Code != http.StatusOK || head.Body.Len() > 0 {
+		if head := scenario.Request(h, http.MethodHead, path); head.Code != http.StatusOK || head.Body.Len() > 0 {
 			t.Errorf("HEAD %s: %d, %d bytes", path, head.Code, head.Body.Len())
 		}
-		if post := request(h, http.MethodPost, path); post.Code != http.StatusMethodNotAllowed {
+		if post := scenario.Request(h, http.MethodPost, path); post.Code != http.StatusMethodNotAllowed {
 			t.Errorf("POST %s: %d", path, post.Code)
 		}
 	}
 	for _, path := range []string{"/assets", "/assets/", "/assets/page.css", "/index.html", "//"} {
-		if w := get(h, path); w.Code != http.StatusNotFound {
+		if w := scenario.Get(h, path); w.Code != http.StatusNotFound {
 			t.Errorf("%s: %d", path, w.Code)
 		}
 	}
@@ -147,7 +152,7 @@ func TestPageHeaders(t *testing.T) {
 // The policy allows nothing inline: there must not be anything either.
 func TestPageHasNothingInline(t *testing.T) {
 	t.Parallel()
-	body := getPage(t, anHour().handler(server.Full)).String()
+	body := getPage(t, scenario.AnHour().Handler(server.Full)).String()
 	for what, pattern := range map[string]string{
 		"a style": `(?i)\sstyle=|<style`, "a handler": `(?i)\son\w+=`, "a script": `<script[^>]*>[^<]`,
 		"another place": `(?i)(src|href|action)="(https?:)?//`, "an absolute path, which fails behind a proxy": `(src|href)="/`,
@@ -159,10 +164,10 @@ func TestPageHasNothingInline(t *testing.T) {
 }
 
 // flapping is a page at its fullest: nothing stands still for an hour.
-func flapping() scenario {
-	s := scenario{history: history{}}
-	for _, svc := range services(0) {
-		s.history[svc.Name] = busy(time.Hour-time.Second, 5*time.Second, func(ago time.Duration) *health.Fault {
+func flapping() scenario.Scenario {
+	s := scenario.Scenario{History: scenario.History{}}
+	for _, svc := range scenario.Services(0) {
+		s.History[svc.Name] = scenario.Busy(time.Hour-time.Second, 5*time.Second, func(ago time.Duration) *health.Fault {
 			if ago/(10*time.Second)%2 == 0 {
 				return &health.Fault{Reason: health.DatabaseMissing, Message: strings.Repeat("a long message ", 10)}
 			}
@@ -174,11 +179,11 @@ func flapping() scenario {
 
 func TestPageSize(t *testing.T) {
 	t.Parallel()
-	h := flapping().handler(server.Full)
+	h := flapping().Handler(server.Full)
 	body := getPage(t, h).String()
 	size := len(body)
 	for _, link := range regexp.MustCompile(`(?:href|src)="(assets/[^"]+)"`).FindAllStringSubmatch(body, -1) {
-		size += get(h, "/"+link[1]).Body.Len()
+		size += scenario.Get(h, "/"+link[1]).Body.Len()
 	}
 	if size > 60_000 || size < 20_000 {
 		t.Errorf("the page and its files have %d bytes", size)
@@ -189,9 +194,9 @@ func TestPageSize(t *testing.T) {
 func TestPageEscapes(t *testing.T) {
 	t.Parallel()
 	const hostile = `</dd><script>alert(1)</script><img src=x onerror=alert(2)>"'` + "`{{.}}&lt;"
-	v := allWell().view(0)
+	v := scenario.AllWell().View(0)
 	results := slices.Clone(v.Results())
-	_, told := scenarios["healthy"].remembered()
+	_, told := scenario.All()["healthy"].Remembered()
 	results[1] = results[1].Next(health.Outcome{Finished: v.Time(), Observation: health.Observation{
 		Latency: time.Millisecond, Measures: []health.Measure{
 			health.Text("version", hostile), health.List("buckets", []string{hostile}), health.Number("<b>", 1),
@@ -200,7 +205,7 @@ func TestPageEscapes(t *testing.T) {
 	bad := health.Outcome{Finished: v.Time(), Fault: &health.Fault{Reason: health.BucketMissing, Message: hostile}}
 	results[2] = results[2].Next(bad).Next(bad)
 	v = health.NewView(v.Time(), results, health.NoOverride, false)
-	h := server.NewHandler(&source{view: v}, server.Options{Details: server.Full, History: told, Page: true})
+	h := scenario.WithPage(&scenario.Monitor{Latest: v}, told, server.Full)
 	body := getPage(t, h)
 	for _, word := range []string{"<script>alert", "<img src=x", "<b>1", "<dt><b>"} {
 		if strings.Contains(body.String(), word) {
@@ -216,27 +221,27 @@ func TestPageEscapes(t *testing.T) {
 // to anonymous readers and to those with the token alike.
 func TestPageWithholding(t *testing.T) {
 	t.Parallel()
-	for name, scenario := range scenarios {
-		for _, v := range views {
-			last, _ := scenario.remembered()
-			body := v.get(scenario.handler(v.details), "/").Body.String()
+	for name, s := range scenario.All() {
+		for _, v := range scenario.Readers() {
+			last, _ := s.Remembered()
+			body := v.Get(s.Handler(v.Details), "/").Body.String()
 			if strings.Contains(body, "canary") {
 				t.Errorf("%s as %s: the driver's text is shown", name, v)
 			}
-			shown := v.details == server.Full
-			for _, secret := range append(naming(last), instance, "v1.2.3") {
+			shown := v.Details == server.Full
+			for _, secret := range append(naming(last), scenario.Instance, "v1.2.3") {
 				if got := strings.Contains(body, html.EscapeString(secret)); got != shown {
 					t.Errorf("%s as %s shows %q: %t", name, v, secret, got)
 				}
 			}
-			if numbers := regexp.MustCompile(`\d ms|KiB|MiB`).MatchString(body); numbers && v.details == server.Off {
+			if numbers := regexp.MustCompile(`\d ms|KiB|MiB`).MatchString(body); numbers && v.Details == server.Off {
 				t.Errorf("%s as %s shows numbers", name, v)
 			}
 		}
 	}
 }
 
-// naming is identifying without the messages that tell no more than their reason.
+// naming returns what a view holds that only trusted readers may see, without the messages that tell no more than their reason.
 func naming(v *health.View) []string {
 	var names []string
 	for _, r := range v.Results() {
@@ -253,13 +258,16 @@ func naming(v *health.View) []string {
 	return names
 }
 
+// advance moves the bubble's clock.
+func advance(d time.Duration) { <-time.After(d) }
+
 var asOf = regexp.MustCompile(`class="asof">as of <time datetime="[^"]+`)
 
 // TestPageTurnsOnTime publishes nothing: the page must not go on showing green.
 func TestPageTurnsOnTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := anHour().handler(server.Full)
+		h := scenario.AnHour().Handler(server.Full)
 		verdict := func() string { return strings.Split(legible(t, getPage(t, h).Bytes()), "\n")[4] }
 		if got := verdict(); got != "Overall: Degraded" {
 			t.Error(got)
@@ -276,24 +284,93 @@ func TestPageTurnsOnTime(t *testing.T) {
 	})
 }
 
-func TestPageOff(t *testing.T) {
+// TestPageBetween has a reader come between the monitor, which shows its latest view
+// first, and the handler, which is told of it next: once it is, the page shows the result.
+func TestPageBetween(t *testing.T) {
 	t.Parallel()
-	last, told := scenarios["healthy"].remembered()
-	h := server.NewHandler(&source{view: last}, server.Options{History: told})
-	w := get(h, "/")
-	if checkAnswer(t, w); w.Code != http.StatusNotFound || strings.Contains(w.Body.String(), `"/"`) {
-		t.Errorf("/: %d %s", w.Code, w.Body)
+	synctest.Test(t, func(t *testing.T) {
+		last, told := scenario.AnHour().Remembered()
+		monitor := &scenario.Monitor{Latest: last}
+		h := scenario.WithPage(monitor, told, server.Full)
+		advance(time.Second)
+		results := slices.Clone(last.Results())
+		results[0] = results[0].Next(scenario.Outcome("database", time.Now(), nil))
+		next := health.NewView(time.Now(), results, health.NoOverride, false)
+		monitor.Latest = next
+		getPage(t, h)
+		h.Publish(next)
+		if page := legible(t, getPage(t, h).Bytes()); !strings.Contains(page, "Last checked just now") {
+			t.Errorf("the page is that of the old view:\n%s", page)
+		}
+	})
+}
+
+// What was rendered for a reader is not kept when another view is there: it is large, and
+// there may be no other reader.
+func TestPageForgotten(t *testing.T) {
+	t.Parallel()
+	last, told := scenario.All()["healthy"].Remembered()
+	p := scenario.NewPage(&scenario.Monitor{Latest: last}, told, server.Full)
+	getPage(t, p)
+	if !p.Keeps() {
+		t.Error("nothing is kept for the next reader")
 	}
-	on := scenarios["healthy"].handler(server.Full)
-	if paths := get(on, "/nosuch").Body.String(); !strings.Contains(paths, `"/health/history","/",`) {
-		t.Errorf("the list of paths: %s", paths)
+	next := *last
+	if p.Publish(&next); p.Keeps() {
+		t.Error("what is out of date is kept")
 	}
-	links := regexp.MustCompile(`"(assets/[^"]+)"`).FindAllStringSubmatch(getPage(t, on).String(), -1)
+}
+
+// counting is a history that counts how often samples are read.
+type counting struct {
+	statuspage.History
+	looks int
+}
+
+func (c *counting) Samples(service string, since time.Time) []health.Sample {
+	c.looks++
+	return c.History.Samples(service, since)
+}
+
+// TestPageMadeOnce asks a lot of one view: the past is looked at once per second.
+func TestPageMadeOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		last, told := scenario.AnHour().Remembered()
+		c := &counting{History: told}
+		p := statuspage.New(&scenario.Monitor{Latest: last}, c, statuspage.Options{Details: statuspage.Full})
+		if c.looks != 0 {
+			t.Errorf("%d looks before the first request", c.looks)
+		}
+		for range 100 {
+			getPage(t, p)
+		}
+		advance(time.Second + 1)
+		for range 100 {
+			getPage(t, p)
+		}
+		if c.looks != 2*4 {
+			t.Errorf("%d looks, want two per service", c.looks)
+		}
+	})
+}
+
+// The page serves its own paths and no others, whoever calls it.
+func TestPageServes(t *testing.T) {
+	t.Parallel()
+	last, told := scenario.All()["healthy"].Remembered()
+	p := scenario.NewPage(&scenario.Monitor{Latest: last}, told, server.Full)
+	links := regexp.MustCompile(`"(assets/[^"]+)"`).FindAllStringSubmatch(getPage(t, p).String(), -1)
+	paths := map[string]bool{"": true, "/health": false, "/": false, "/assets": false, "/assets/page.css": false}
 	for _, link := range links {
-		wantCode(t, on, "/"+link[1], 200)
-		wantCode(t, h, "/"+link[1], 404)
+		paths["/"+link[1]] = true
 	}
-	if len(links) < 3 {
-		t.Errorf("links: %v", links)
+	for path, want := range paths {
+		if p.Serves(path) != want {
+			t.Errorf("serves %q: %t, want %t", path, !want, want)
+		}
+		if code := scenario.Get(p, path+"/").Code; code == http.StatusOK != want {
+			t.Errorf("%q: %d", path, code)
+		}
 	}
 }

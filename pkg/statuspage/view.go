@@ -1,4 +1,4 @@
-package server
+package statuspage
 
 import (
 	"slices"
@@ -43,7 +43,7 @@ var states = map[string]state{
 
 func stateOf(s health.Status) state { return states[s.String()] }
 
-func (p *statusPage) view(v *health.View, now time.Time) *pageView {
+func (p *Page) view(v *health.View, now time.Time) *pageView {
 	since := now.Add(-pastSpan)
 	page := &pageView{
 		pageLinks: p.links, AsOf: newMoment(now, now), Latest: newMoment(v.Time(), now), Details: p.options.Details,
@@ -53,12 +53,12 @@ func (p *statusPage) view(v *health.View, now time.Time) *pageView {
 		page.Whose = strings.TrimSpace(p.options.Instance + " " + p.options.Version)
 	}
 	page.State, page.Summary = overall(v)
-	if idle := p.source.Idle(); idle > deadAfter {
+	if idle := p.source.Idle(); idle > health.MaxIdle {
 		page.Stopped = spanText(idle)
 	}
 	samples := make([][]health.Sample, len(v.Results()))
 	for i, r := range v.Results() {
-		samples[i] = p.options.History.Samples(r.Service.Name, since)
+		samples[i] = p.history.Samples(r.Service.Name, since)
 	}
 	axis := newAxis(samples, now)
 	page.Span = spanText(axis.span)
@@ -147,10 +147,10 @@ type changeView struct {
 }
 
 // changes returns those of all services and of readiness, the latest first.
-func (p *statusPage) changes(current *health.View, since, now time.Time) []changeView {
+func (p *Page) changes(current *health.View, since, now time.Time) []changeView {
 	var views []changeView
 	add := func(name, subject string) {
-		for _, c := range p.options.History.Changes(name, since) {
+		for _, c := range p.history.Changes(name, since) {
 			v := changeView{
 				At: newMoment(c.Time, now), Subject: subject, From: states[c.From], To: states[c.To], time: c.Time,
 				Same: c.From == c.To, First: c.From == health.Unknown.String(),

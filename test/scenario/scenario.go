@@ -1,0 +1,101 @@
+package scenario
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/server"
+)
+
+// Scenario is a state of the world, seen at synctest's first moment.
+type Scenario struct {
+	History  History
+	Grace    time.Duration // of the database
+	Override health.Override
+	Draining bool
+	Idle     time.Duration // of the scheduler
+}
+
+// All returns the states that every answer and page is shown in, by name.
+func All() map[string]Scenario {
+	return map[string]Scenario{
+		"starting": {},
+		"healthy":  {History: AllWell()},
+		"degraded": {History: History{
+			"database": Failing(30*time.Second, Fault(health.TooManyConnections)),
+			"redis":    Failing(30*time.Second, Fault(health.Refused)),
+			"minio": Steadily(&health.Fault{
+				Reason: health.BucketMissing, Message: "missing: reims-archive", Err: ErrDriver,
+			}),
+			"ollama": Steadily(nil),
+		}},
+		"unhealthy": {History: History{
+			"database": Failing(30*time.Second, Fault(health.Timeout)),
+			"redis":    Steadily(nil),
+			"minio":    Steadily(Fault(health.Auth)),
+		}},
+		"unproven":           {History: AllWell().But("database", Steadily(Fault(health.SchemaBehind)))},
+		"in_grace":           {History: AllWell().But("database", Failing(20*time.Second, Fault(health.Reset))), Grace: time.Minute},
+		"override_ready":     {History: AllWell().But("database", Failing(30*time.Second, Fault(health.DNS))), Override: health.OverrideReady},
+		"override_not_ready": {History: AllWell(), Override: health.OverrideNotReady},
+		"draining":           {History: AllWell(), Draining: true},
+		"stale":              {History: AllWell().But("database", []Step{{20 * time.Second, nil}})},
+		"scheduler_stopped":  {History: AllWell(), Idle: 2 * time.Minute},
+	}
+}
+
+// Reader is one reader of a handler with one setting of HEALTH_DETAILS.
+type Reader struct {
+	Details server.Details
+	Token   bool // the reader holds it
+}
+
+// Readers returns every reader of every setting.
+func Readers() []Reader {
+	return []Reader{
+		{server.Full, false},
+		{server.Full, true},
+		{server.Safe, false},
+		{server.Safe, true},
+		{server.Off, false},
+		{server.Off, true},
+	}
+}
+
+// Public reports whether the reader may see no names.
+func (r Reader) Public() bool { return r.Details == server.Off || r.Details == server.Safe && !r.Token }
+
+func (r Reader) String() string {
+	if r.Token {
+		return string(r.Details) + "+token"
+	}
+	return string(r.Details)
+}
+
+// Now returns the scenario's view as it is now.
+func (s Scenario) Now() *health.View {
+	now := s.History.View(s.Grace)
+	return health.NewView(now.Time(), now.Results(), s.Override, s.Draining)
+}
+
+// Handlers returns what serves the scenario to each reader, without the page.
+func (s Scenario) Handlers() (*health.View, map[Reader]http.Handler) {
+	now := s.Now()
+	handlers := map[Reader]http.Handler{}
+	for _, r := range Readers() {
+		handlers[r] = server.NewHandler(&Monitor{now, s.Idle}, server.Options{
+			Details: r.Details, Token: func() string { return Token },
+		})
+	}
+	return now, handlers
+}
+
+// Get asks h as the reader.
+func (r Reader) Get(h http.Handler, target string) *httptest.ResponseRecorder {
+	if r.Token {
+		return Get(h, target, "Authorization", "Bearer "+Token)
+	}
+	return Get(h, target)
+}
