@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rs/cors"
 	"golang.org/x/net/netutil"
 )
 
@@ -121,4 +122,19 @@ func (s *Server) Start(ctx context.Context) error {
 		return fmt.Errorf("serve on %s: %w", s.Addr(), err)
 	}
 	return nil
+}
+
+// AllowOrigins lets pages of other origins read the answers of h; "*" stands for
+// every origin. With no origins it returns h itself.
+func AllowOrigins(origins []string, h http.Handler) http.Handler {
+	if len(origins) == 0 {
+		return h
+	}
+	return cors.New(cors.Options{
+		AllowedOrigins: origins,
+		// A browser sends a plain POST without asking: a page may read its 405.
+		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost},
+		AllowedHeaders: []string{"Authorization"},
+		MaxAge:         600,
+	}).Handler(h)
 }
