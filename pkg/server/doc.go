@@ -1,12 +1,13 @@
-// Package server answers HTTP from the latest view: /health and what lies
-// below it, for the kubelet, for dashboards and for people.
+// Package server is the HTTP API of the sidecar: /health and the paths below it, as JSON and
+// as text, for the kubelet, load balancers, dashboards and scripts; and the listener, its
+// limits and CORS. pkg/cli creates it and has the monitor publish every view to it.
 //
-// Every answer is rendered when a view is published, together with the moment
-// up to which it is true; a request is one map lookup and one write. Past that
-// moment the answer is rendered from what is known then.
-// No request causes a probe, reads a file or takes a lock.
+// Every answer is rendered when a view is published, together with the time until which it
+// is true. A request is one map lookup and one write; after that time the answer is rendered
+// again from the monitor's view. /health/history is larger and seldom asked for: it is
+// rendered on demand, at most once per view. Paths that the package does not know go to
+// [Options].Page.
 //
-// The status page at / and the past at /health/history are larger and seldom asked
-// for: they are rendered on demand, at most once per view and, the page, once per
-// second. Their readers wait for each other, and nobody else waits for them.
+// No request causes a check, reads a file or, except for /health/history and the page, takes
+// a lock.
 package server

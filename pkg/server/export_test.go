@@ -23,7 +23,7 @@ func ListenLimited(ctx context.Context, handler http.Handler, t Times) (*Server,
 }
 
 // Keeps tells whether anything is kept of what was made on demand.
-func (h *Handler) Keeps() bool { return !h.past.Empty() }
+func (h *Handler) Keeps() bool { return !h.history.Empty() }
 
 // Break closes the listener under a running server.
 func (s *Server) Break() error { return s.listener.Close() }

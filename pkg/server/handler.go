@@ -22,7 +22,7 @@ const (
 	// Safe shows statuses, reasons and numbers, and withholds names, endpoints,
 	// versions and messages. A reader with the token is shown everything.
 	Safe Details = "safe"
-	// Off shows statuses only, to everybody.
+	// Off shows statuses only, with the token too.
 	Off Details = "off"
 )
 
@@ -53,7 +53,7 @@ type Page interface {
 	Publish(v *health.View)
 }
 
-// Options are what there is to see, and what a reader may see of it.
+// Options are what the handler serves, and how much of it a reader is shown.
 type Options struct {
 	Details Details
 	// History answers /health/history. The handler tells it of every view that it is
@@ -72,15 +72,15 @@ type Handler struct {
 	source    Source
 	options   Options
 	published atomic.Pointer[health.View]
-	book      atomic.Pointer[book]
-	past      *rendered.ViewCache[*past]
+	responses atomic.Pointer[responseSet]
+	history   *rendered.ViewCache[*historyResponse]
 }
 
 // NewHandler returns a handler that answers from source. Publish must be called with
 // every new view, as [health.Monitor.Subscribe] does.
 func NewHandler(source Source, options Options) *Handler {
 	h := &Handler{source: source, options: options}
-	h.past = rendered.NewViewCache(&h.published, h.bindPast)
+	h.history = rendered.NewViewCache(&h.published, h.renderHistory)
 	h.Publish(source.View())
 	return h
 }
@@ -93,9 +93,9 @@ func (h *Handler) Publish(v *health.View) {
 	if h.options.History != nil {
 		h.options.History.Observe(v)
 	}
-	h.book.Store(bind(v.At(time.Now()), h.options))
+	h.responses.Store(renderAll(v.At(time.Now()), h.options))
 	h.published.Store(v)
-	h.past.Forget()
+	h.history.Forget()
 	if h.options.Page != nil {
 		h.options.Page.Publish(v)
 	}
@@ -106,30 +106,30 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header["Cache-Control"] = noStore
 	header["X-Content-Type-Options"] = noSniff
-	b := h.current()
+	set := h.current()
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		header["Allow"] = allowed
-		b.notAllowed.Write(w, r)
+		set.notAllowed.Write(w, r)
 		return
 	}
 	path := strings.TrimSuffix(r.URL.Path, "/")
-	p, ok := b.pages[path]
+	p, ok := set.endpoints[path]
 	if !ok {
-		h.serveMade(w, r, path, b.notFound)
+		h.serveOnDemand(w, r, path, set.notFound)
 		return
 	}
 	if p.live && h.source.Idle() > health.MaxIdle {
-		p = b.dead
+		p = set.dead
 	}
 	p.answers[formOf(r)][h.readerOf(r)].Write(w, r)
 }
 
-// serveMade answers the paths whose answers are made when somebody asks: they are too
-// large to be made for every view, and nobody's life hangs on them.
-func (h *Handler) serveMade(w http.ResponseWriter, r *http.Request, path string, notFound *rendered.Response) {
+// serveOnDemand answers the paths that are rendered when they are asked for: they are too
+// large to be rendered for every view, and are not used by the kubelet's probes.
+func (h *Handler) serveOnDemand(w http.ResponseWriter, r *http.Request, path string, notFound *rendered.Response) {
 	switch {
-	case path == pastPath && h.options.History != nil:
-		h.servePast(w, r, notFound)
+	case path == historyPath && h.options.History != nil:
+		h.serveHistory(w, r, notFound)
 	case h.options.Page != nil && h.options.Page.Serves(path):
 		h.options.Page.ServeHTTP(w, r)
 	default:
@@ -140,13 +140,13 @@ func (h *Handler) serveMade(w http.ResponseWriter, r *http.Request, path string,
 // current returns the published answers or, where they are no longer true, those
 // that are true now. These are kept, so that a scheduler that has
 // stopped does not make every request render them again.
-func (h *Handler) current() *book {
-	b := h.book.Load()
-	if b.until.IsZero() || time.Until(b.until) >= 0 {
-		return b
+func (h *Handler) current() *responseSet {
+	set := h.responses.Load()
+	if set.until.IsZero() || time.Until(set.until) >= 0 {
+		return set
 	}
-	fresh := bind(h.source.View(), h.options)
-	h.book.CompareAndSwap(b, fresh) // a view published meanwhile is newer
+	fresh := renderAll(h.source.View(), h.options)
+	h.responses.CompareAndSwap(set, fresh) // a view published meanwhile is newer
 	return fresh
 }
 

@@ -28,7 +28,7 @@ func httpCode(ok bool) int {
 	return http.StatusServiceUnavailable
 }
 
-func renderHealth(v *health.View, d Details) (int, object) {
+func jsonHealth(v *health.View, d Details) (int, object) {
 	var services, details object
 	for _, r := range v.Results() {
 		services = append(services, member{r.Service.Name, r.Status.String()})
@@ -47,7 +47,7 @@ func renderHealth(v *health.View, d Details) (int, object) {
 	}
 }
 
-func renderService(v *health.View, r health.Result, d Details) (int, object) {
+func jsonService(v *health.View, r health.Result, d Details) (int, object) {
 	var details object
 	if d != Off {
 		details = serviceDetails(r, d)
@@ -122,7 +122,7 @@ func humanBytes(n float64) string {
 	return fmt.Sprintf("%.2f%c", n, units[0])
 }
 
-func renderReady(v *health.View, d Details) (int, object) {
+func jsonReady(v *health.View, d Details) (int, object) {
 	ready := v.Readiness()
 	status := "not_ready"
 	if ready.Ready {
@@ -154,11 +154,11 @@ func causeDetails(causes []health.Cause, d Details) object {
 	return o
 }
 
-func renderLive(v *health.View, _ Details) (int, object) {
+func jsonLive(v *health.View, _ Details) (int, object) {
 	return http.StatusOK, object{{"status", "alive"}, {"timestamp", stamp(v.Time())}}
 }
 
-func renderDead(v *health.View, _ Details) (int, object) {
+func jsonDead(v *health.View, _ Details) (int, object) {
 	return http.StatusServiceUnavailable, object{{"status", "not_alive"}, {"timestamp", stamp(v.Time())}}
 }
 

@@ -8,17 +8,18 @@ import (
 	"github.com/reims/reims-health/pkg/rendered"
 )
 
-// book holds the answer to every path, as one view gives them.
-type book struct {
+// responseSet holds the answer to every path, as one view gives them. Paths are looked up
+// in a map: http.ServeMux would redirect paths such as //health, which are not found here.
+type responseSet struct {
 	until      time.Time // past it, some answer is no longer true; zero: never
-	pages      map[string]*page
-	dead       *page // in place of /health/live, when the scheduler does not run
+	endpoints  map[string]*endpoint
+	dead       *endpoint // in place of /health/live, when the scheduler does not run
 	notFound   *rendered.Response
 	notAllowed *rendered.Response
 }
 
-// page is the answer to one path, by form and by reader.
-type page struct {
+// endpoint is the answer to one path, by form and by reader.
+type endpoint struct {
 	live    bool
 	answers [2][2]*rendered.Response
 }
@@ -43,35 +44,35 @@ var (
 	allowed     = []string{"GET, HEAD"}
 )
 
-// bind renders every answer of a view.
-func bind(v *health.View, options Options) *book {
+// renderAll renders every answer of a view.
+func renderAll(v *health.View, options Options) *responseSet {
 	details := options.Details
-	b := &book{until: v.Until(), pages: map[string]*page{}}
-	b.pages["/health"] = newPage(v, details, renderHealth, verboseHealth)
-	b.pages["/health/ready"] = newPage(v, details, renderReady, verboseReady)
-	b.pages["/health/live"] = newPage(v, details, renderLive, verboseLive)
-	b.pages["/health/live"].live = true
-	b.dead = newPage(v, details, renderDead, verboseDead)
+	set := &responseSet{until: v.Until(), endpoints: map[string]*endpoint{}}
+	set.endpoints["/health"] = newEndpoint(v, details, jsonHealth, textHealth)
+	set.endpoints["/health/ready"] = newEndpoint(v, details, jsonReady, textReady)
+	set.endpoints["/health/live"] = newEndpoint(v, details, jsonLive, textLive)
+	set.endpoints["/health/live"].live = true
+	set.dead = newEndpoint(v, details, jsonDead, textDead)
 	paths := options.paths()
 	for _, r := range v.Results() {
 		path := "/health/" + r.Service.Name
 		paths = append(paths, path)
-		b.pages[path] = newPage(v, details,
-			func(v *health.View, d Details) (int, object) { return renderService(v, r, d) },
-			func(_ *health.View, d Details) (int, string) { return verboseService(r, d) })
+		set.endpoints[path] = newEndpoint(v, details,
+			func(v *health.View, d Details) (int, object) { return jsonService(v, r, d) },
+			func(_ *health.View, d Details) (int, string) { return textService(r, d) })
 	}
-	b.notFound = rendered.New(http.StatusNotFound, contentJSON,
+	set.notFound = rendered.New(http.StatusNotFound, contentJSON,
 		object{{"success", false}, {"error", "no such path or service"}, {"paths", paths}}.encode())
-	b.notAllowed = rendered.New(http.StatusMethodNotAllowed, contentJSON,
+	set.notAllowed = rendered.New(http.StatusMethodNotAllowed, contentJSON,
 		object{{"success", false}, {"error", "method not allowed: use GET or HEAD"}}.encode())
-	return b
+	return set
 }
 
 // paths lists those that do not depend on the services.
 func (o Options) paths() []string {
 	paths := []string{"/health", "/health/live", "/health/ready"}
 	if o.History != nil {
-		paths = append(paths, pastPath)
+		paths = append(paths, historyPath)
 	}
 	if o.Page != nil {
 		paths = append(paths, "/")
@@ -79,12 +80,12 @@ func (o Options) paths() []string {
 	return paths
 }
 
-func newPage(
+func newEndpoint(
 	v *health.View, details Details,
 	toJSON func(*health.View, Details) (int, object),
 	toText func(*health.View, Details) (int, string),
-) *page {
-	var p page
+) *endpoint {
+	var p endpoint
 	for reader, d := range [...]Details{anonymous: details, trusted: details.withToken()} {
 		code, body := toJSON(v, d)
 		p.answers[asJSON][reader] = rendered.New(code, contentJSON, body.encode())

@@ -11,21 +11,21 @@ import (
 // The plain-text form of ?verbose is that of Kubernetes' own health endpoints: a
 // line a check and a last line with the outcome.
 
-func verboseHealth(v *health.View, d Details) (int, string) {
+func textHealth(v *health.View, d Details) (int, string) {
 	var b strings.Builder
 	for _, r := range v.Results() {
-		b.WriteString(verboseLine(r, d))
+		b.WriteString(textLine(r, d))
 	}
 	return outcome(&b, "health", v.Status() != health.Unhealthy)
 }
 
-func verboseService(r health.Result, d Details) (int, string) {
+func textService(r health.Result, d Details) (int, string) {
 	var b strings.Builder
-	b.WriteString(verboseLine(r, d))
+	b.WriteString(textLine(r, d))
 	return outcome(&b, r.Service.Name, r.OK())
 }
 
-func verboseLine(r health.Result, d Details) string {
+func textLine(r health.Result, d Details) string {
 	name := r.Service.Name
 	switch {
 	case r.Status == health.Healthy:
@@ -44,7 +44,7 @@ func withheld(reason health.Reason, d Details) string {
 	return string(reason)
 }
 
-func verboseReady(v *health.View, d Details) (int, string) {
+func textReady(v *health.View, d Details) (int, string) {
 	ready := v.Readiness()
 	causes := map[string]health.Cause{}
 	for _, c := range ready.Causes {
@@ -78,11 +78,11 @@ func readyLine(r health.Result, causes map[string]health.Cause, d Details) strin
 	}
 }
 
-func verboseLive(*health.View, Details) (int, string) {
+func textLive(*health.View, Details) (int, string) {
 	return http.StatusOK, "[+]scheduler ok\nlive check passed\n"
 }
 
-func verboseDead(*health.View, Details) (int, string) {
+func textDead(*health.View, Details) (int, string) {
 	return http.StatusServiceUnavailable, "[-]scheduler failed: it has not run for too long\nlive check failed\n"
 }
 

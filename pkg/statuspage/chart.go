@@ -18,8 +18,8 @@ const (
 	bandHeight  = 10 // of the verdicts below them
 )
 
-// pastSpan is how far back the page looks.
-const pastSpan = time.Hour
+// historySpan is how far back the page looks; /health/history has the same hour.
+const historySpan = time.Hour
 
 // axis is the time that the charts of one page show, in steps: as long as was
 // watched, in whole minutes, at least two and at most sixty.
@@ -35,7 +35,7 @@ func newAxis(samples [][]health.Sample, now time.Time) axis {
 			span = max(span, now.Sub(s[0].Time))
 		}
 	}
-	span = min((span + time.Minute - 1).Truncate(time.Minute), pastSpan)
+	span = min((span + time.Minute - 1).Truncate(time.Minute), historySpan)
 	return axis{begin: now.Add(-span), end: now, span: span, step: span / chartSteps}
 }
 
@@ -115,8 +115,8 @@ func (s *step) add(sample health.Sample) {
 	}
 }
 
-// curves draws the latencies: their square roots, lest one slow answer make all others
-// look the same. The line is broken where there was no answer, or no check.
+// curves draws the latencies: their square roots, so that one slow answer does not make all
+// others look the same. The line has a gap where answers are missing.
 func curves(steps []step, slowest time.Duration) (line, area string) {
 	var l, ar strings.Builder
 	drawn, x := false, 0

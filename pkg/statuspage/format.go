@@ -10,6 +10,10 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
+// How the page writes times, durations, sizes and counts. The JSON API has the formats of its
+// contract, and the check command those of columns on a terminal (5m03s, 12.3 ms); they are
+// meant to differ.
+
 // isoFormat is RFC 3339 with milliseconds, in UTC, as in the JSON API.
 const isoFormat = "2006-01-02T15:04:05.000Z07:00"
 

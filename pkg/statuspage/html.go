@@ -7,8 +7,8 @@ import (
 	h "maragu.dev/gomponents/html"
 )
 
-// The page as markup. Text and attributes are escaped by the library; the constants
-// alone are given to it as they are.
+// The page as HTML. The library escapes text and attributes; only the constants below are
+// written as they are.
 
 // pageSigns are drawn once and used by name: the state's class.
 const pageSigns = `<svg class="signs" aria-hidden="true">` +
@@ -20,7 +20,7 @@ const pageSigns = `<svg class="signs" aria-hidden="true">` +
 // reloadWithoutScript has no effect where there is script.
 const reloadWithoutScript = `<noscript><meta http-equiv="refresh" content="5"></noscript>`
 
-func (v *pageView) markup() g.Node {
+func (v *viewModel) html() g.Node {
 	return h.Doctype(h.HTML(
 		h.Lang("en"),
 		h.Head(
@@ -43,20 +43,20 @@ func (v *pageView) markup() g.Node {
 	))
 }
 
-func (v *pageView) top() g.Node {
+func (v *viewModel) top() g.Node {
 	return h.Header(
-		h.P(h.Class("lost"), h.Strong(g.Text("Last heard from the sidecar at "), v.AsOf.markup(), g.Text(" UTC.")),
+		h.P(h.Class("lost"), h.Strong(g.Text("Last heard from the sidecar at "), v.AsOf.html(), g.Text(" UTC.")),
 			g.Text(" What follows is what it said then; it may no longer be true.")),
 		h.Div(h.Class("top"),
 			h.P(h.Class("brand"), h.Img(h.Src(v.Icon), h.Alt(""), h.Width("20"), h.Height("20")), g.Text("reims-health"),
 				g.If(v.Whose != "", h.Span(h.Class("whose"), g.Text(v.Whose)))),
-			h.P(h.Class("asof"), g.Text("as of "), v.AsOf.markup(), g.Text(" UTC")),
+			h.P(h.Class("asof"), g.Text("as of "), v.AsOf.html(), g.Text(" UTC")),
 		),
 	)
 }
 
 // overall is the part that is read out when it changes: the verdict, and readiness.
-func (v *pageView) overall() g.Node {
+func (v *viewModel) overall() g.Node {
 	return h.Section(
 		h.Class("overall "+v.State.Class), h.Aria("labelledby", "overall"),
 		h.Div(
@@ -77,18 +77,18 @@ func (v *pageView) overall() g.Node {
 	)
 }
 
-func (v *pageView) services() g.Node {
+func (v *viewModel) services() g.Node {
 	return h.Section(
 		h.ID("services"), h.TabIndex("-1"), h.Aria("labelledby", "services-title"),
 		h.H2(h.Class("hidden"), h.ID("services-title"), g.Text("Services")),
-		h.Div(h.Class("services"), g.Map(v.Services, func(s serviceView) g.Node { return s.markup(v.Span) })),
+		h.Div(h.Class("services"), g.Map(v.Services, func(s serviceView) g.Node { return s.html(v.Span) })),
 	)
 }
 
-func (v *pageView) changes() g.Node {
+func (v *viewModel) changes() g.Node {
 	list := h.P(h.Class("earlier"), g.Text("None."))
 	if len(v.Changes) > 0 {
-		list = h.Ol(listRole(), g.Map(v.Changes, changeView.markup))
+		list = h.Ol(listRole(), g.Map(v.Changes, changeView.html))
 	}
 	return h.Section(
 		h.Class("changes"), h.Aria("labelledby", "changes-title"),
@@ -98,7 +98,7 @@ func (v *pageView) changes() g.Node {
 	)
 }
 
-func (c changeView) markup() g.Node {
+func (c changeView) html() g.Node {
 	what := g.Group{g.Text(c.From.Word + " "), h.Span(h.Aria("hidden", "true"), g.Text("→")), unseen("to"), g.Text(" " + c.To.Word)}
 	switch {
 	case c.Same:
@@ -107,19 +107,19 @@ func (c changeView) markup() g.Node {
 		what = g.Group{g.Text("first result: " + c.To.Word)}
 	}
 	return h.Li(
-		h.Class(c.To.Class), c.At.markup(), c.To.sign(),
+		h.Class(c.To.Class), c.At.html(), c.To.sign(),
 		h.P(h.B(g.Text(c.Subject)), g.Text(" "), what, reason(c.Reason), more(c.Words)),
 	)
 }
 
-func (v *pageView) footer() g.Node {
+func (v *viewModel) footer() g.Node {
 	withheld := map[Details]string{
 		Safe: " Names and versions are withheld (HEALTH_DETAILS=safe).",
 		Off:  " Reasons and figures are withheld (HEALTH_DETAILS=off).",
 	}
 	link := func(path, text string) g.Node { return h.A(h.Href(path), g.Text(text)) }
 	return h.Footer(
-		h.P(g.Text("Times are UTC. The latest result came in at "), v.Latest.markup(),
+		h.P(g.Text("Times are UTC. The latest result came in at "), v.Latest.html(),
 			g.Text(". This page refreshes itself; looking at it causes no check."+withheld[v.Details])),
 		h.Nav(h.Aria("label", "As JSON"), g.Text("As JSON: "),
 			link("health", "health"), g.Text(" "), link("health/ready", "ready"), g.Text(" "), link("health/history", "history")),
@@ -131,7 +131,7 @@ func (s state) sign() g.Node {
 		g.El("use", h.Href("#"+s.Class)))
 }
 
-func (m moment) markup() g.Node { return h.Time(h.DateTime(m.ISO), g.Text(m.Text)) }
+func (m moment) html() g.Node { return h.Time(h.DateTime(m.ISO), g.Text(m.Text)) }
 
 // listRole is for Safari, which takes a list without marks for none.
 func listRole() g.Node { return h.Role("list") }
@@ -147,7 +147,7 @@ func more(text string) g.Node {
 	return g.If(text != "", g.Group{g.Text(" "), h.Span(h.Class("more"), g.Text(text))})
 }
 
-func (s serviceView) markup(span string) g.Node {
+func (s serviceView) html(span string) g.Node {
 	id := "service-" + s.Name
 	return h.Article(
 		h.Class("service "+s.State.Class), h.Aria("labelledby", id),
@@ -157,14 +157,14 @@ func (s serviceView) markup(span string) g.Node {
 			h.P(h.Class("state"), s.State.sign(), g.Text(s.State.Word)),
 			s.since(),
 		),
-		s.Trouble.markup(),
+		s.Trouble.html(),
 		g.If(len(s.Figures) > 0, g.Group{
-			h.Dl(h.Class("figures"), g.Map(s.Figures, figure.markup)),
+			h.Dl(h.Class("figures"), g.Map(s.Figures, figure.html)),
 			h.P(h.Class("span"), g.Text("p50, p99 and slowest of the last "+span)),
 		}),
-		s.Chart.markup(span),
-		g.Map(s.Bars, bar.markup),
-		g.If(len(s.Facts) > 0, h.Dl(h.Class("facts"), g.Map(s.Facts, fact.markup))),
+		s.Chart.html(span),
+		g.Map(s.Bars, bar.html),
+		g.If(len(s.Facts) > 0, h.Dl(h.Class("facts"), g.Map(s.Facts, fact.html))),
 	)
 }
 
@@ -172,17 +172,17 @@ func (s serviceView) since() g.Node {
 	if s.Since == nil {
 		return nil
 	}
-	return h.P(h.Class("since"), g.Text("for "+s.For+", since "), s.Since.markup())
+	return h.P(h.Class("since"), g.Text("for "+s.For+", since "), s.Since.html())
 }
 
-func (t *troubleView) markup() g.Node {
+func (t *troubleView) html() g.Node {
 	if t == nil {
 		return nil
 	}
 	return h.P(h.Class("trouble"), h.Code(g.Text(t.Reason)), g.Text(" "+t.Words), more(t.More))
 }
 
-func (f figure) markup() g.Node {
+func (f figure) html() g.Node {
 	value := g.Group{g.Text(f.Value)}
 	if f.Value == "" {
 		value = g.Group{h.Span(h.Aria("hidden", "true"), g.Text("–")), unseen("none")}
@@ -190,11 +190,11 @@ func (f figure) markup() g.Node {
 	return h.Div(h.Dt(g.Text(f.Label)), h.Dd(value))
 }
 
-func (f fact) markup() g.Node {
+func (f fact) html() g.Node {
 	return h.Div(h.Dt(g.Text(f.Label)), h.Dd(g.If(f.Name, h.Class("name")), g.Text(f.Value)))
 }
 
-func (c chart) markup(span string) g.Node {
+func (c chart) html(span string) g.Node {
 	path := func(class, d string) g.Node { return g.If(d != "", g.El("path", h.Class(class), g.Attr("d", d))) }
 	class, box := "chart", "0 0 600 58"
 	if c.Verdicts {
@@ -209,7 +209,7 @@ func (c chart) markup(span string) g.Node {
 	)
 }
 
-func (b bar) markup() g.Node {
+func (b bar) html() g.Node {
 	stretch := func(class string, x, width float64) g.Node {
 		return g.El("rect", h.Class(class), g.Attr("x", number(x)), h.Width(number(width)), h.Height("6"))
 	}

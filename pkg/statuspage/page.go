@@ -16,8 +16,8 @@ import (
 	"github.com/reims/reims-health/pkg/rendered"
 )
 
-// The page is one document, one style sheet, one script and one icon. Nothing comes
-// from elsewhere, and nothing is built.
+// The page is one document, one style sheet, one script and one icon. Nothing is loaded
+// from other hosts, and nothing is built.
 var (
 	//go:embed assets/page.css
 	pageCSS []byte
@@ -44,8 +44,8 @@ var (
 	forGood = []string{"public, max-age=31536000, immutable"}
 )
 
-// pageAge is how old the page may be that a reader is given, while no result comes
-// in: it tells times such as "for 12 s".
+// pageAge is the greatest age of the page that a reader is given while no result comes in:
+// it shows times such as "for 12 s".
 const pageAge = time.Second
 
 // Details says how much the page shows. Its readers hold no token.
@@ -84,10 +84,10 @@ type Options struct {
 	Instance, Version string
 }
 
-// Page is the page for people at /, and its files below /assets. It is rendered when
-// somebody asks, at most once per second and once per view, and shows what anonymous
-// readers may see. Each rendering tells another moment, by which the script knows it from
-// a repeated one.
+// Page is the page for people at /, and its files below /assets. It is rendered on demand,
+// at most once per second and once per view, and shows what readers without the token may
+// see. Each rendering has another time, by which the script tells it from an old answer that
+// a proxy repeats.
 type Page struct {
 	source    Source
 	history   History
@@ -159,6 +159,6 @@ func (p *Page) render(v *health.View, now time.Time) (page *rendered.Response, u
 		until = t
 	}
 	var body bytes.Buffer
-	_ = p.view(v, now).markup().Render(&body) // a buffer takes everything
+	_ = p.viewModel(v, now).html().Render(&body) // a buffer takes everything
 	return rendered.New(http.StatusOK, contentHTML, body.Bytes()), until
 }

@@ -11,9 +11,8 @@ import (
 // maxChangesShown keeps the page short; /health/history has them all.
 const maxChangesShown = 30
 
-// pageView is what the template is filled with. What a reader may not see is not in
-// it.
-type pageView struct {
+// viewModel is what the page shows. What a reader may not see is not in it.
+type viewModel struct {
 	pageLinks
 	State    state
 	Summary  string
@@ -43,9 +42,9 @@ var states = map[string]state{
 
 func stateOf(s health.Status) state { return states[s.String()] }
 
-func (p *Page) view(v *health.View, now time.Time) *pageView {
-	since := now.Add(-pastSpan)
-	page := &pageView{
+func (p *Page) viewModel(v *health.View, now time.Time) *viewModel {
+	since := now.Add(-historySpan)
+	page := &viewModel{
 		pageLinks: p.links, AsOf: newMoment(now, now), Latest: newMoment(v.Time(), now), Details: p.options.Details,
 		Ready: newReadyView(v, p.options.Details),
 	}
