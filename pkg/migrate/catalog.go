@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -8,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/reims/reims-health/migrations"
 )
 
 //go:embed catalog.sql
@@ -75,4 +78,213 @@ func (c *Catalog) names() (tables, functions []string) {
 		functions = append(functions, o.Name)
 	}
 	return tables, functions
+}
+
+// Snapshot is the [Catalog] that the migrations up to Version end with.
+type Snapshot struct {
+	Version int64 `json:"version"`
+	Catalog
+}
+
+// EmbeddedSnapshot returns the snapshot that belongs to the embedded migrations.
+func EmbeddedSnapshot() (*Snapshot, error) {
+	s := new(Snapshot)
+	if err := json.Unmarshal(migrations.Snapshot, s); err != nil {
+		return nil, fmt.Errorf("read the embedded snapshot of the schema: %w", err)
+	}
+	return s, nil
+}
+
+// Advance makes the snapshot that of the next version. Objects that were not there
+// before are marked as that version's.
+func (s *Snapshot) Advance(version int64, next Catalog) {
+	s.Version = version
+	advance(s, s.Functions, next.Functions, func(o *Function) *Added { return &o.Added })
+	advance(s, s.Columns, next.Columns, func(o *Column) *Added { return &o.Added })
+	advance(s, s.Constraints, next.Constraints, func(o *Constraint) *Added { return &o.Added })
+	advance(s, s.Indexes, next.Indexes, func(o *Index) *Added { return &o.Added })
+	advance(s, s.Triggers, next.Triggers, func(o *Trigger) *Added { return &o.Added })
+	s.Catalog = next
+}
+
+func advance[T object[T]](s *Snapshot, before, next []T, added func(*T) *Added) {
+	for i := range next {
+		since := s.Version
+		if o, ok := find(before, next[i].id()); ok {
+			since = o.since()
+		}
+		added(&next[i]).Since = since
+	}
+}
+
+// Restored notes the definitions of again, a catalog that was made from the words of
+// this one, where they differ.
+func (s *Snapshot) Restored(again Catalog) {
+	restored(s.Functions, again.Functions, func(o *Function) *Definition { return &o.Definition })
+	restored(s.Constraints, again.Constraints, func(o *Constraint) *Definition { return &o.Definition })
+	restored(s.Indexes, again.Indexes, func(o *Index) *Definition { return &o.Definition })
+	restored(s.Triggers, again.Triggers, func(o *Trigger) *Definition { return &o.Definition })
+}
+
+func restored[T object[T]](want, again []T, definition func(*T) *Definition) {
+	for i := range want {
+		if o, ok := find(again, want[i].id()); ok && !definition(&want[i]).matches(*definition(&o)) {
+			definition(&want[i]).Restored = definition(&o).Text
+		}
+	}
+}
+
+// Encode returns the snapshot as JSON with one object a line, fit for a diff.
+func (s *Snapshot) Encode() ([]byte, error) {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "{\n\"version\": %d", s.Version)
+	for _, err := range []error{
+		encode(&b, "functions", s.Functions),
+		encode(&b, "columns", s.Columns),
+		encode(&b, "constraints", s.Constraints),
+		encode(&b, "indexes", s.Indexes),
+		encode(&b, "triggers", s.Triggers),
+	} {
+		if err != nil {
+			return nil, fmt.Errorf("encode the snapshot: %w", err)
+		}
+	}
+	b.WriteString("\n}\n")
+	return b.Bytes(), nil
+}
+
+func encode[T any](b *bytes.Buffer, name string, objects []T) error {
+	fmt.Fprintf(b, ",\n%q: [", name)
+	separator := "\n  "
+	for _, o := range objects {
+		var line bytes.Buffer
+		enc := json.NewEncoder(&line)
+		enc.SetEscapeHTML(false) // >= is easier to read than its escape
+		if err := enc.Encode(o); err != nil {
+			return err
+		}
+		b.WriteString(separator)
+		b.Write(bytes.TrimSpace(line.Bytes()))
+		separator = ",\n  "
+	}
+	b.WriteString("\n]")
+	return nil
+}
+
+// kind is a kind of object, in the singular.
+type kind string
+
+const (
+	functions   kind = "function"
+	columns     kind = "column"
+	constraints kind = "constraint"
+	primaryKeys kind = "primary key"
+	indexes     kind = "index"
+	triggers    kind = "trigger"
+)
+
+// Difference is one way in which a database differs from what it should be.
+type Difference struct {
+	// Object is what differs, such as "index idx_properties_status".
+	Object  string `json:"object"`
+	Problem string `json:"problem"`
+	// Have and Want are the definitions, where those are different.
+	Have string `json:"have,omitempty"`
+	Want string `json:"want,omitempty"`
+	// Extra says that the object should not be there at all.
+	Extra bool `json:"extra"`
+	// SQL mends it when run one statement after the other, in one session and in no
+	// transaction. There is none where that is for a pending migration to do.
+	SQL []string `json:"sql"`
+
+	since int64 // the migration that made the object
+}
+
+// Compare returns what is different in have, and the SQL that would make it the same
+// as c in the schema in. The order is that in which the SQL works.
+func (c *Catalog) Compare(have *Catalog, in string) []Difference {
+	return slices.Concat(
+		compare(c.Functions, have.Functions, in),
+		compare(c.Columns, have.Columns, in),
+		compare(c.Constraints, have.Constraints, in),
+		compare(c.Indexes, have.Indexes, in),
+		compare(c.Triggers, have.Triggers, in),
+	)
+}
+
+func compare[T object[T]](want, have []T, in string) []Difference {
+	var all []Difference
+	for _, w := range want {
+		all = append(all, differences(w, have, in)...)
+	}
+	for _, h := range have {
+		if _, ok := find(want, h.id()); !ok {
+			all = append(all, Difference{Object: label(h), Problem: "is not of this schema", Extra: true, SQL: h.drop(in)})
+		}
+	}
+	return all
+}
+
+// differences are those of one object.
+func differences[T object[T]](want T, have []T, in string) []Difference {
+	h, ok := find(have, want.id())
+	if !ok {
+		return []Difference{{Object: label(want), Problem: "is missing", SQL: want.create(in), since: want.since()}}
+	}
+	var all []Difference
+	for _, c := range want.changes(h, in) {
+		all = append(all, Difference{
+			Object: label(want), Problem: c.problem, Have: c.have, Want: c.want, SQL: c.mend, since: want.since(),
+		})
+	}
+	return all
+}
+
+func find[T object[T]](all []T, id string) (T, bool) {
+	if i := slices.IndexFunc(all, func(o T) bool { return o.id() == id }); i >= 0 {
+		return all[i], true
+	}
+	var none T
+	return none, false
+}
+
+func label[T object[T]](o T) string { return string(o.kind()) + " " + o.id() }
+
+// Count is how many objects of one kind are as they should be.
+type Count struct {
+	Kind string `json:"kind"` // column, index, constraint, trigger, function, primary key
+	// Later says that they came after migration 1: hardening.
+	Later   bool `json:"later"`
+	Correct int  `json:"correct"`
+	Want    int  `json:"want"`
+}
+
+// counts are those of the kinds in the order in which people look at them, first
+// what migration 1 makes.
+func (c *Catalog) counts(have *Catalog, in string) []Count {
+	var all []Count
+	for _, later := range []bool{false, true} {
+		all = append(all,
+			count(c.Columns, have.Columns, columns, later, in),
+			count(c.Indexes, have.Indexes, indexes, later, in),
+			count(c.Constraints, have.Constraints, constraints, later, in),
+			count(c.Triggers, have.Triggers, triggers, later, in),
+			count(c.Functions, have.Functions, functions, later, in),
+			count(c.Constraints, have.Constraints, primaryKeys, later, in))
+	}
+	return slices.DeleteFunc(all, func(n Count) bool { return n.Want == 0 })
+}
+
+func count[T object[T]](want, have []T, k kind, later bool, in string) Count {
+	n := Count{Kind: string(k), Later: later}
+	for _, w := range want {
+		if w.kind() != k || w.since() > 1 != later {
+			continue
+		}
+		n.Want++
+		if len(differences(w, have, in)) == 0 {
+			n.Correct++
+		}
+	}
+	return n
 }

@@ -1,6 +1,9 @@
 package migrate
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Added says which migration made an object; 0 in a live catalog, which does not
 // know.
@@ -102,4 +105,245 @@ func alter(in, table, action string) string {
 // on puts the schema before the table of an index's or a trigger's definition.
 func on(in, table, definition string) string {
 	return strings.Replace(definition, " ON "+table+" ", " ON "+in+"."+table+" ", 1)
+}
+
+func (c Column) id() string { return c.Table + "." + c.Name }
+func (c Column) kind() kind { return columns }
+
+func (c Column) changes(have Column, in string) []change {
+	var changes []change
+	if have.Type != c.Type {
+		changes = append(changes, change{
+			problem: fmt.Sprintf("type is %s, want %s", have.Type, c.Type),
+			mend:    c.retype(have, in),
+		})
+	}
+	if have.Default != c.Default {
+		changes = append(changes, change{
+			problem: fmt.Sprintf("default is %s, want %s", orNone(have.Default), orNone(c.Default)),
+			mend:    []string{c.alter(in, c.setDefault())},
+		})
+	}
+	switch {
+	case have.NotNull && !c.NotNull:
+		changes = append(changes, change{problem: "is NOT NULL, want nullable", mend: []string{c.alter(in, "DROP NOT NULL")}})
+	case c.NotNull && !have.NotNull:
+		changes = append(changes, change{problem: "is nullable, want NOT NULL", mend: c.forbidNull(in)})
+	}
+	return changes
+}
+
+// create adds the column nullable first, since rows that are there have no value
+// for one without a default.
+func (c Column) create(in string) []string {
+	add := "ADD COLUMN " + c.Name + " " + c.Type
+	if c.Default != "" {
+		add += " DEFAULT " + c.Default
+	}
+	statements := []string{alter(in, c.Table, add)}
+	if c.NotNull {
+		statements = append(statements, c.alter(in, "SET NOT NULL"))
+	}
+	return statements
+}
+
+func (c Column) drop(in string) []string {
+	return []string{alter(in, c.Table, "DROP COLUMN IF EXISTS "+c.Name)}
+}
+
+func (c Column) alter(in, action string) string {
+	return alter(in, c.Table, "ALTER COLUMN "+c.Name+" "+action)
+}
+
+func (c Column) setDefault() string {
+	if c.Default == "" {
+		return "DROP DEFAULT"
+	}
+	return "SET DEFAULT " + c.Default
+}
+
+// forbidNull gives the rows without a value the default, if there is one.
+func (c Column) forbidNull(in string) []string {
+	set := c.alter(in, "SET NOT NULL")
+	if c.Default == "" {
+		return []string{set}
+	}
+	fill := fmt.Sprintf("UPDATE %s.%s SET %s = DEFAULT WHERE %s IS NULL;", in, c.Table, c.Name, c.Name)
+	return []string{fill, set}
+}
+
+// retype changes the type with no loss: a value that does not fit is an error. Times
+// without a zone are UTC.
+func (c Column) retype(have Column, in string) []string {
+	column := "ALTER COLUMN " + c.Name + " "
+	action := column + "TYPE " + c.Type
+	if have.Type == "timestamp without time zone" && c.Type == "timestamp with time zone" {
+		// With the session at UTC no row is rewritten.
+		return []string{"BEGIN; SET LOCAL TimeZone = 'UTC'; " + alter(in, c.Table, action) + " COMMIT;"}
+	}
+	cast := !strings.HasPrefix(c.Type, "character") // an explicit cast would truncate
+	if cast {
+		action += " USING " + c.Name + "::" + c.Type
+	}
+	if have.Default != "" { // it may have no cast of its own
+		action = column + "DROP DEFAULT, " + action
+	}
+	if have.Default != "" && c.Default != "" {
+		action += ", " + column + "SET DEFAULT " + c.Default
+	}
+	statement := alter(in, c.Table, action)
+	if cast && c.Type != "text" { // text holds every value
+		statement = c.guard(have, in, statement)
+	}
+	return []string{statement}
+}
+
+// guard runs the statement only if the cast to the type changes no value. It is one
+// statement, so that nobody can go on after the check has failed.
+func (c Column) guard(have Column, in, statement string) string {
+	table, exact := in+"."+c.Table, c.exact(have)
+	return fmt.Sprintf("DO $mend$ BEGIN SET LOCAL TimeZone = 'UTC'; LOCK TABLE %s; "+
+		"IF EXISTS (SELECT FROM %s WHERE %s::%s IS DISTINCT FROM %s::%s::%s) THEN "+
+		"RAISE EXCEPTION USING MESSAGE = $text$column %s has values that %s would change$text$; END IF; %s END $mend$;",
+		table, table, c.Name, exact, c.Name, c.Type, exact, c.id(), c.Type, statement)
+}
+
+// exact is a type that holds all of the values that are there. Text can write one
+// value in many ways, so what it means is compared.
+func (c Column) exact(have Column) string {
+	switch {
+	case have.Type != "text" && !strings.HasPrefix(have.Type, "character"):
+		return have.Type
+	case c.Type == "date":
+		return "timestamp without time zone"
+	default:
+		whole, _, _ := strings.Cut(c.Type, "(")
+		return whole
+	}
+}
+
+func orNone(text string) string {
+	if text == "" {
+		return "none"
+	}
+	return text
+}
+
+func (c Constraint) id() string { return c.Table + "." + c.Name }
+
+func (c Constraint) kind() kind {
+	if c.Primary {
+		return primaryKeys
+	}
+	return constraints
+}
+
+func (c Constraint) changes(have Constraint, in string) []change {
+	switch {
+	case !c.matches(have.Definition):
+		return []change{c.redefined(have.Definition, append(c.drop(in), c.create(in)...))}
+	case c.Valid && !have.Valid:
+		return []change{{
+			problem: "is NOT VALID: rows that were there before it may break it",
+			mend:    []string{c.validate(in)},
+		}}
+	default:
+		return nil
+	}
+}
+
+// create validates a check in a step of its own, in which reads and writes go on.
+func (c Constraint) create(in string) []string {
+	add := "ADD CONSTRAINT " + c.Name + " " + c.Text
+	if !c.deferrable() {
+		return []string{alter(in, c.Table, add)}
+	}
+	return []string{alter(in, c.Table, add+" NOT VALID"), c.validate(in)}
+}
+
+// deferrable tells whether the constraint can be added NOT VALID: a check or a
+// foreign key.
+func (c Constraint) deferrable() bool {
+	return strings.HasPrefix(c.Text, "CHECK ") || strings.HasPrefix(c.Text, "FOREIGN KEY ")
+}
+
+func (c Constraint) validate(in string) string {
+	return alter(in, c.Table, "VALIDATE CONSTRAINT "+c.Name)
+}
+
+func (c Constraint) drop(in string) []string {
+	return []string{alter(in, c.Table, "DROP CONSTRAINT IF EXISTS "+c.Name)}
+}
+
+func (f Function) id() string { return f.Name }
+func (f Function) kind() kind { return functions }
+
+func (f Function) changes(have Function, in string) []change {
+	if f.matches(have.Definition) {
+		return nil
+	}
+	return []change{f.redefined(have.Definition, f.create(in))}
+}
+
+func (f Function) create(in string) []string {
+	definition := strings.TrimRight(f.Text, "\n") + ";"
+	return []string{strings.Replace(definition, " FUNCTION ", " FUNCTION "+in+".", 1)}
+}
+
+func (f Function) drop(in string) []string {
+	return []string{"DROP FUNCTION IF EXISTS " + in + "." + f.Name + ";"}
+}
+
+func (i Index) id() string { return i.Name }
+func (i Index) kind() kind { return indexes }
+
+func (i Index) changes(have Index, in string) []change {
+	switch {
+	case !i.matches(have.Definition):
+		return []change{i.redefined(have.Definition, append(i.drop(in), i.create(in)...))}
+	case i.Valid && !have.Valid:
+		return []change{{
+			problem: "is invalid: its making was broken off, and no query uses it",
+			mend:    []string{"REINDEX INDEX CONCURRENTLY " + in + "." + i.Name + ";"},
+		}}
+	default:
+		return nil
+	}
+}
+
+func (i Index) create(in string) []string {
+	definition := on(in, i.Table, i.Text)
+	return []string{strings.Replace(definition, "INDEX ", "INDEX CONCURRENTLY ", 1) + ";"}
+}
+
+func (i Index) drop(in string) []string {
+	return []string{"DROP INDEX CONCURRENTLY IF EXISTS " + in + "." + i.Name + ";"}
+}
+
+func (t Trigger) id() string { return t.Table + "." + t.Name }
+func (t Trigger) kind() kind { return triggers }
+
+func (t Trigger) changes(have Trigger, in string) []change {
+	var changes []change
+	if !t.matches(have.Definition) {
+		mend := t.create(in)
+		if have.Always { // which CREATE OR REPLACE would take back
+			mend = append(mend, alter(in, t.Table, "ENABLE ALWAYS TRIGGER "+t.Name))
+		}
+		changes = append(changes, t.redefined(have.Definition, mend))
+	}
+	if t.Enabled && !have.Enabled {
+		enable := alter(in, t.Table, "ENABLE TRIGGER "+t.Name)
+		changes = append(changes, change{problem: "is disabled", mend: []string{enable}})
+	}
+	return changes
+}
+
+func (t Trigger) create(in string) []string {
+	definition := strings.Replace(on(in, t.Table, t.Text), "CREATE ", "CREATE OR REPLACE ", 1)
+	return []string{strings.Replace(definition, " EXECUTE FUNCTION ", " EXECUTE FUNCTION "+in+".", 1) + ";"}
+}
+
+func (t Trigger) drop(in string) []string {
+	return []string{"DROP TRIGGER IF EXISTS " + t.Name + " ON " + in + "." + t.Table + ";"}
 }
