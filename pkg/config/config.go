@@ -1,6 +1,13 @@
 package config
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
 
 // Config is the whole configuration. Load fills it; nothing changes it later,
 // and the files that its secrets name are read again by [Secret.Read].
@@ -79,4 +86,58 @@ func Default(services []*Service) *Config {
 		v.bindSecret(c)
 	}
 	return c
+}
+
+// Level returns the least level that is logged.
+func (h Health) Level() slog.Level {
+	switch h.LogLevel {
+	case "debug":
+		return slog.LevelDebug
+	case "warn":
+		return slog.LevelWarn
+	case "error":
+		return slog.LevelError
+	default:
+		return slog.LevelInfo
+	}
+}
+
+// LogJSON reports whether to log JSON rather than text, to a terminal or not.
+func (h Health) LogJSON(terminal bool) bool {
+	return h.LogFormat == "json" || h.LogFormat == "auto" && !terminal
+}
+
+// JoinHostPort brackets an IPv6 address, with a port or without.
+func JoinHostPort(host, port string) string {
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port != "" {
+		host += ":" + port
+	}
+	return host
+}
+
+// Definition returns a digest of the settings that say what is checked for a service
+// and what it means for readiness: the server, the database, the names that must be
+// there, but not how often or with what password. Facts are further ones of the kind.
+// The digest is another one in every Pod, and no secret goes into it.
+func (c *Config) Definition(service string, facts ...string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q\n", c.Kube.PodUID, facts)
+	s, err := c.Service(service)
+	if err != nil { // no definition is like this one
+		return service
+	}
+	for _, v := range variables(c) {
+		name, ours := strings.CutPrefix(v.Name, s.Prefix())
+		if !ours || v.Secret || strings.HasPrefix(name, "PROBE_") || name == "READINESS_GRACE" {
+			continue
+		}
+		fmt.Fprintf(h, "%q %q\n", name, v.public())
+	}
+	for _, d := range s.effective(c.Health.Environment) {
+		fmt.Fprintf(h, "%q %q\n", d[0], d[1])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }
