@@ -22,8 +22,8 @@ type adoption struct {
 	want   *Catalog
 	schema string
 	others *surroundings
-	// What takes long is done first, while others still read the table; the rest keeps
-	// everybody away.
+	// Slow statements run first, while the table can still be read; the others take an
+	// exclusive lock.
 	shared, exclusive []string
 	changes           []string // the same for people
 }
@@ -34,7 +34,7 @@ type AdoptError struct {
 	Problems []string
 }
 
-// Error lists the problems, one a line.
+// Error lists the problems, one per line.
 func (e *AdoptError) Error() string {
 	return "adopt the table " + e.Table + ", which was made without this program: it cannot become what the first " +
 		"migration makes, and nothing was changed:\n  " + strings.Join(e.Problems, "\n  ") +
@@ -61,7 +61,7 @@ func (m *Migrator) planAdoption(ctx context.Context, s *session) (*adoption, err
 	}
 	a.rename(&have.Catalog)
 	differences := slices.DeleteFunc(want.Compare(&have.Catalog, a.schema), func(d Difference) bool { return d.Extra })
-	problems, err := s.obstacles(ctx, a, &have.Catalog)
+	problems, err := s.adoptionBlockers(ctx, a, &have.Catalog)
 	if err != nil {
 		return nil, err
 	}
@@ -71,14 +71,14 @@ func (m *Migrator) planAdoption(ctx context.Context, s *session) (*adoption, err
 	for _, d := range differences {
 		a.changes = append(a.changes, d.Object+" "+d.Problem)
 	}
-	a.mend(&have.Catalog)
+	a.planRepair(&have.Catalog)
 	comments, err := m.comments()
 	a.exclusive = append(append(a.exclusive, a.others.kept(a, &have.Catalog)...), a.others.uncommented(comments)...)
 	return a, err
 }
 
-// firstCatalog is what the first step makes, as far as no later one changed it; a test
-// sees to it that none did.
+// firstCatalog is what the first step makes. No later step may change those objects; a
+// test checks that.
 func firstCatalog() (*Catalog, error) {
 	snapshot, err := EmbeddedSnapshot()
 	if err != nil {
@@ -115,8 +115,8 @@ func (m *Migrator) comments() ([]string, error) {
 	return comments, nil
 }
 
-// adopt does it, in the transaction that makes the version table as well: either all
-// of it happens or nothing.
+// adopt adopts the table in the transaction that also creates the version table: either
+// all of it happens or nothing.
 func (m *Migrator) adopt(ctx context.Context, s *session, tx *sql.Tx, a *adoption) error {
 	first := m.steps[0]
 	m.options.Report(Event{Kind: Start, Step: first})
@@ -146,9 +146,10 @@ func (m *Migrator) adopt(ctx context.Context, s *session, tx *sql.Tx, a *adoptio
 	return nil
 }
 
-// statements are all that is to be run, in a transaction of a session at UTC. The
-// second lock is more than the first. Where a transaction that has read waits to write,
-// that is a deadlock, which PostgreSQL finds here, with the one that came last.
+// statements returns all statements to run, in one transaction with the time zone UTC.
+// The second lock is stronger than the first. Another transaction that has read the table
+// and waits to write it makes this a deadlock. PostgreSQL then usually cancels this
+// statement, because it began to wait last.
 func (a *adoption) statements() []string {
 	lock := "LOCK TABLE " + a.schema + "." + table + " IN "
 	var all []string
@@ -158,28 +159,28 @@ func (a *adoption) statements() []string {
 	return append(append(all, lock+"ACCESS EXCLUSIVE MODE;"), a.exclusive...)
 }
 
-// rule is something that rows can break.
-type rule struct {
+// rowCondition is a condition of the schema that existing rows can violate.
+type rowCondition struct {
 	name      string
-	condition string // SQL; true of a row that breaks it
+	condition string // SQL; true for a row that violates it
 }
 
-// obstacles lists what makes adoption impossible: another kind of table, and rows that
-// would have to be changed in a way that only a person can decide.
-func (s *session) obstacles(ctx context.Context, a *adoption, have *Catalog) ([]string, error) {
-	if problems := a.others.obstacles(a, have); len(problems) > 0 {
+// adoptionBlockers lists what makes adoption impossible: a different kind of table, and
+// rows whose correction needs a decision by a person.
+func (s *session) adoptionBlockers(ctx context.Context, a *adoption, have *Catalog) ([]string, error) {
+	if problems := a.others.adoptionBlockers(a, have); len(problems) > 0 {
 		return problems, nil
 	}
-	problems, rules := obstacles(a.want, have)
-	if len(problems) > 0 || len(rules) == 0 {
+	problems, conditions := tableBlockers(a.want, have)
+	if len(problems) > 0 || len(conditions) == 0 {
 		return problems, nil
 	}
-	return s.broken(ctx, a, rules)
+	return s.violations(ctx, a, conditions)
 }
 
-// obstacles compares the columns, and returns the rules that the rows are yet to be
-// held against.
-func obstacles(want, have *Catalog) (problems []string, rules []rule) {
+// tableBlockers compares columns and constraints. It returns what makes adoption
+// impossible, and the conditions that the rows must still be checked against.
+func tableBlockers(want, have *Catalog) (problems []string, conditions []rowCondition) {
 	for _, w := range want.Columns {
 		h, ok := find(have.Columns, w.id())
 		switch {
@@ -188,29 +189,30 @@ func obstacles(want, have *Catalog) (problems []string, rules []rule) {
 		case h.Type != w.Type && !zoneless(h, w):
 			problems = append(problems, fmt.Sprintf("%s: type is %s, want %s", label(w), h.Type, w.Type))
 		case w.NotNull && !h.NotNull && w.Default == "":
-			rules = append(rules, rule{label(w) + " NOT NULL", w.Name + " IS NULL"})
+			conditions = append(conditions, rowCondition{label(w) + " NOT NULL", w.Name + " IS NULL"})
 		}
 	}
 	for _, w := range want.Constraints {
 		expression, isCheck := strings.CutPrefix(w.Text, "CHECK ")
 		h, ok := find(have.Constraints, w.id())
 		if isCheck && !(ok && h.Valid && w.matches(h.Definition)) {
-			rules = append(rules, rule{label(w) + " " + w.Text, "NOT " + expression})
+			conditions = append(conditions, rowCondition{label(w) + " " + w.Text, "NOT " + expression})
 		}
 	}
-	return problems, rules
+	return problems, conditions
 }
 
-// zoneless tells the predecessor's timestamps, which are UTC.
+// zoneless reports whether the column is one of the predecessor's timestamps, which are
+// in UTC.
 func zoneless(have, want Column) bool {
 	return have.Type == "timestamp without time zone" && want.Type == "timestamp with time zone"
 }
 
-// broken counts the rows that break each of the rules, in one scan.
-func (s *session) broken(ctx context.Context, a *adoption, rules []rule) ([]string, error) {
-	counts := make([]int64, len(rules))
-	terms, into := make([]string, len(rules)), make([]any, len(rules))
-	for i, r := range rules {
+// violations counts, in one scan, the rows that violate each condition.
+func (s *session) violations(ctx context.Context, a *adoption, conditions []rowCondition) ([]string, error) {
+	counts := make([]int64, len(conditions))
+	terms, into := make([]string, len(conditions)), make([]any, len(conditions))
+	for i, r := range conditions {
 		terms[i] = "count(*) FILTER (WHERE " + r.condition + ")"
 		into[i] = &counts[i]
 	}
@@ -219,7 +221,7 @@ func (s *session) broken(ctx context.Context, a *adoption, rules []rule) ([]stri
 		return nil, s.wrap(ctx, "count the rows that cannot be adopted", err)
 	}
 	var problems []string
-	for i, r := range rules {
+	for i, r := range conditions {
 		if counts[i] > 0 {
 			problems = append(problems, fmt.Sprintf("rows that break %s: %d", r.name, counts[i]))
 		}
@@ -227,8 +229,8 @@ func (s *session) broken(ctx context.Context, a *adoption, rules []rule) ([]stri
 	return problems, nil
 }
 
-// surroundings are what others have made of the table to adopt, and adoption leaves as
-// it is. Names are quoted where SQL wants that.
+// surroundings are objects of others that depend on the table, which adoption leaves
+// unchanged. Names are quoted where SQL requires it.
 type surroundings struct {
 	kind     string   // pg_class.relkind
 	parents  []string // tables that it inherits from, or is a partition of
@@ -276,8 +278,8 @@ func (s *session) surroundings(ctx context.Context, a *adoption) (*surroundings,
 	return o, nil
 }
 
-// obstacles are what could not be left as it is.
-func (o *surroundings) obstacles(a *adoption, have *Catalog) []string {
+// adoptionBlockers lists surroundings that adoption cannot leave unchanged.
+func (o *surroundings) adoptionBlockers(a *adoption, have *Catalog) []string {
 	if o.kind != "r" {
 		return []string{"it is no ordinary table, but a view or something else"}
 	}
@@ -301,7 +303,8 @@ func (o *surroundings) obstacles(a *adoption, have *Catalog) []string {
 	return problems
 }
 
-// quiet returns what keeps the triggers from firing, and what gives each its mode back.
+// quiet returns the statements that disable the triggers, and those that restore the mode
+// of each.
 func (o *surroundings) quiet(schema string) (before, after []string) {
 	modes := map[string]string{"O": "ENABLE TRIGGER ", "A": "ENABLE ALWAYS TRIGGER ", "R": "ENABLE REPLICA TRIGGER "}
 	for _, trigger := range o.firing {
@@ -321,7 +324,7 @@ func (o *surroundings) uncommented(comments []string) []string {
 	})
 }
 
-// kept are the comments of the constraints and indexes that are made anew.
+// kept returns the comments of the constraints and indexes that are created again.
 func (o *surroundings) kept(a *adoption, have *Catalog) []string {
 	var statements []string
 	for _, remark := range o.remarks {

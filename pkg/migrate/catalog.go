@@ -16,7 +16,7 @@ import (
 //go:embed catalog.sql
 var catalogSQL string
 
-// Catalog is what the migrations create, in the words of the server's own catalog.
+// Catalog is what the migrations create, as the server's catalog describes it.
 type Catalog struct {
 	Functions   []Function   `json:"functions"`
 	Columns     []Column     `json:"columns"`
@@ -25,7 +25,7 @@ type Catalog struct {
 	Triggers    []Trigger    `json:"triggers"`
 }
 
-// Database is a live [Catalog] and what else the same statement told.
+// Database is a live [Catalog] with the other results of the same statement.
 type Database struct {
 	Server string `json:"server"` // such as PostgreSQL 15.2
 	Schema string `json:"schema"` // that the tables are in; empty where there are none
@@ -50,9 +50,9 @@ func (d *Database) Version() *int64 {
 	return &version
 }
 
-// ReadDatabase reads what there is of the tables and functions of those names,
-// functions with the types of their arguments, in one statement that needs no right
-// but to connect. What is missing is missing in the answer too.
+// ReadDatabase reads the tables and functions with these names (functions with the types
+// of their arguments) in one statement that needs no privilege other than CONNECT.
+// Objects that do not exist are absent from the result.
 func ReadDatabase(ctx context.Context, q Querier, tables, functions []string) (*Database, error) {
 	var raw []byte
 	if err := q.QueryRow(ctx, catalogSQL, pgx.QueryExecModeExec, tables, functions).Scan(&raw); err != nil {
@@ -117,8 +117,8 @@ func advance[T object[T]](s *Snapshot, before, next []T, added func(*T) *Added) 
 	}
 }
 
-// Restored notes the definitions of again, a catalog that was made from the words of
-// this one, where they differ.
+// Restored records the definitions of again, a catalog that was created from this one's
+// definitions, where they differ.
 func (s *Snapshot) Restored(again Catalog) {
 	restored(s.Functions, again.Functions, func(o *Function) *Definition { return &o.Definition })
 	restored(s.Constraints, again.Constraints, func(o *Constraint) *Definition { return &o.Definition })
@@ -193,15 +193,15 @@ type Difference struct {
 	Want string `json:"want,omitempty"`
 	// Extra says that the object should not be there at all.
 	Extra bool `json:"extra"`
-	// SQL mends it when run one statement after the other, in one session and in no
+	// SQL repairs it when run one statement after the other, in one session and in no
 	// transaction. There is none where that is for a pending migration to do.
 	SQL []string `json:"sql"`
 
 	since int64 // the migration that made the object
 }
 
-// Compare returns what is different in have, and the SQL that would make it the same
-// as c in the schema in. The order is that in which the SQL works.
+// Compare returns what is different in have, and the SQL that makes it the same as c in
+// the schema in, in the order in which it must run.
 func (c *Catalog) Compare(have *Catalog, in string) []Difference {
 	return slices.Concat(
 		compare(c.Functions, have.Functions, in),
@@ -234,7 +234,7 @@ func differences[T object[T]](want T, have []T, in string) []Difference {
 	var all []Difference
 	for _, c := range want.changes(h, in) {
 		all = append(all, Difference{
-			Object: label(want), Problem: c.problem, Have: c.have, Want: c.want, SQL: c.mend, since: want.since(),
+			Object: label(want), Problem: c.problem, Have: c.have, Want: c.want, SQL: c.repair, since: want.since(),
 		})
 	}
 	return all
@@ -259,8 +259,8 @@ type Count struct {
 	Want    int  `json:"want"`
 }
 
-// counts are those of the kinds in the order in which people look at them, first
-// what migration 1 makes.
+// counts returns the counts per kind in the order in which they are shown: first the
+// objects of migration 1.
 func (c *Catalog) counts(have *Catalog, in string) []Count {
 	var all []Count
 	for _, later := range []bool{false, true} {

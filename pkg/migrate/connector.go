@@ -44,7 +44,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return c.conn, nil
 }
 
-// dial tries until the time is over, unless trying again is of no use.
+// dial tries until the time is over, unless another attempt cannot help.
 func (c *connector) dial(ctx context.Context) (driver.Conn, error) {
 	patience := max(c.options.ConnectTimeout, c.options.RetryFor)
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -97,13 +97,13 @@ func dialError(prefix string, err error) error {
 	return &explained{text + strings.Join(slices.Compact(attempts), "; "), err}
 }
 
-// hope is whether the next attempt to connect may fare better.
+// hope says whether another attempt to connect may succeed.
 type hope int
 
 const (
 	hopeless hope = iota
-	// doubtful is a refusal that may pass: whoever sets up a server makes the role and
-	// the database after the server accepts connections.
+	// doubtful is a refusal that may be transient: when a server is set up, the role and
+	// the database are created after it accepts connections.
 	doubtful
 	hopeful // the server is not there yet, or busy
 )
@@ -160,9 +160,9 @@ func (r *recorder) ExecContext(ctx context.Context, query string, args []driver.
 	return r.Conn.ExecContext(ctx, query, args)
 }
 
-// ResetSession looks whether the connection still stands, as the driver does. The driver
-// would also give up a connection in a transaction, which is what a session that only
-// reads is in.
+// ResetSession checks whether the connection is open, as the driver does. The driver
+// would also discard a connection that is in a transaction, and a read-only session is
+// always in one.
 func (r *recorder) ResetSession(ctx context.Context) error {
 	if !r.reading {
 		return r.Conn.ResetSession(ctx)

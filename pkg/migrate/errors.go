@@ -199,8 +199,8 @@ const (
 	repeatPause = 30 * time.Second
 )
 
-// notice reports failures after which there is another attempt: each one that says
-// something else, and the same one from time to time.
+// notice reports failures that are retried: each new text at once, and the same text
+// again after repeatPause.
 type notice struct {
 	options Options
 	text    string
@@ -218,8 +218,7 @@ func (n *notice) failed(err error) {
 	n.options.Report(Event{Kind: Retrying, Err: err})
 }
 
-// mayPass reports whether a server that answered with this SQLSTATE may answer
-// otherwise later, with nothing changed by anybody on purpose.
+// mayPass reports whether a failure with this SQLSTATE is transient.
 func mayPass(code string) bool {
 	switch code {
 	case codeTooManyConnections, codeCannotConnectNow, codeLockNotAvailable, codeDeadlock, codeSerialization,
@@ -230,8 +229,8 @@ func mayPass(code string) bool {
 	}
 }
 
-// again reports whether another run may do what this one could not. What a step does
-// wrong, and what only a person can decide, stays.
+// again reports whether another run may succeed. An error in a step, or one that needs
+// a decision by a person, is final.
 func (m *Migrator) again(err error) bool {
 	var (
 		locked *LockedError

@@ -19,7 +19,7 @@ import (
 // versionTable is goose's; it does not collide with the predecessor's.
 const versionTable = goose.DefaultTablename
 
-// history is what the version table says, and where the tables are.
+// history is the content of the version table, and where the tables are.
 type history struct {
 	place
 	empty   bool // the table has no row at all
@@ -27,7 +27,7 @@ type history struct {
 	undone  []int64 // versions that have rows, of which the newest says that they were undone
 }
 
-// readHistory creates nothing, unlike goose's Status.
+// readHistory reads the version table. Unlike goose's Status it creates nothing.
 func readHistory(ctx context.Context, s *session) (history, error) {
 	h := history{applied: make(map[int64]time.Time)}
 	var err error
@@ -104,8 +104,8 @@ const foreign = "The table may be another program's; nothing was changed. Give R
 	"names first, of its own; where rows were removed from the table, or put into it, compare with reims-health migrate verify " +
 	"and correct them (docs/migrations.md)"
 
-// check refuses a history that cannot be this program's: one that a rollback of this
-// program meets is that of its steps, with later ones after them.
+// check returns an error for a history that this program cannot have written. A newer
+// history is valid: after a rollback of the program it holds later versions too.
 func (h history) check(steps []Step, adopts bool) error {
 	if h.schema == "" {
 		if adopts && h.table == "" && len(h.elsewhere) > 0 {
@@ -126,9 +126,9 @@ func (h history) check(steps []Step, adopts bool) error {
 	return &HistoryError{Table: h.schema + "." + versionTable, Problem: problem + ". " + foreign}
 }
 
-// wrongHistory returns what is wrong with these versions as those of this program, or
-// "". A version comes after all that are before it. One that was undone is no evidence,
-// unless this program does not know it.
+// wrongHistory says why this program cannot have written these versions, or returns "".
+// A version is applied only after all lower ones. A version that was undone is ignored,
+// unless it is newer than this program.
 func wrongHistory(applied, undone []int64, latest int64) string {
 	current := newest(slices.Values(applied))
 	if later := newest(slices.Values(undone)); later > latest {
@@ -148,9 +148,9 @@ func wrongHistory(applied, undone []int64, latest int64) string {
 
 func list(names []string) string { return strings.Join(names, ", ") }
 
-// prepare makes the table as goose would, which would do it outside of the lock and try
-// three times. Rows of our steps that were undone go, as goose itself removes them
-// today: it takes any row for one of a step that was applied.
+// prepare creates the version table. Goose would do so outside the lock and with three
+// attempts. It also deletes the rows of our steps that were undone, as current releases
+// of goose do: goose takes every row for an applied step.
 func (h history) prepare(ctx context.Context, tx *sql.Tx, latest int64) error {
 	store, err := database.NewStore(goose.DialectPostgres, versionTable)
 	if err == nil && h.schema == "" {
@@ -201,7 +201,7 @@ const placeSQL = `SELECT
         AND v.oid IS DISTINCT FROM to_regclass($1)
         AND NOT starts_with(n.nspname::text, 'pg_temp_') AND has_schema_privilege(n.oid, 'USAGE')), '{}')`
 
-// readPlace needs no right but to connect.
+// readPlace finds the tables. It needs no privilege other than CONNECT.
 func readPlace(ctx context.Context, q Querier) (place, error) {
 	var p place
 	err := q.QueryRow(ctx, placeSQL, pgx.QueryExecModeExec, versionTable, table).Scan(&p.schema, &p.table, &p.path, &p.filtered, &p.elsewhere)

@@ -21,8 +21,8 @@ import (
 type Options struct {
 	// FS holds the steps, as goose reads them. Default [migrations.FS].
 	FS fs.FS
-	// ConnectTimeout is how long a server that cannot be reached, or is starting up, is
-	// tried again. Default 30 s.
+	// ConnectTimeout is how long to retry a server that cannot be reached or is starting
+	// up. Default 30 s.
 	ConnectTimeout time.Duration
 	// RetryFor is how long Up tries again after a failure that may pass by itself; a
 	// server that cannot be reached is then tried for that long too. It bounds no run
@@ -31,12 +31,12 @@ type Options struct {
 	// LockWait is how long another runner is waited for. The zero value tries once.
 	LockWait time.Duration
 	// LockTimeout bounds the wait for a lock on a table, during which everybody else
-	// queues behind this one. Default 5 s.
+	// waits behind this one. Default 5 s.
 	LockTimeout time.Duration
-	// StatementTimeout bounds each statement, on the server. The zero value does not.
+	// StatementTimeout bounds each statement, on the server. Zero means no limit.
 	StatementTimeout time.Duration
-	// Report is called before and after each step, from the goroutine that runs it. The
-	// default discards the events.
+	// Report is called before and after each step, in the goroutine that runs the step.
+	// The default discards the events.
 	Report func(Event)
 }
 
@@ -61,7 +61,7 @@ type Migrator struct {
 	adopts  bool // the first step is the one that adoption leads to
 }
 
-// New reads the names of the steps. It contacts nobody. The pool stays the caller's;
+// New reads the names of the steps. It does not connect. The pool stays the caller's;
 // a bound on its statements must be above StatementTimeout.
 func New(pool *pgxpool.Pool, o Options) (*Migrator, error) {
 	o = o.withDefaults()
@@ -117,16 +117,16 @@ type Result struct {
 	Newer bool
 }
 
-// Up applies what is not applied yet, each step in a transaction of its own unless it
-// says not. A table that was made without this program is adopted: it becomes what the
-// first step makes, with its rows kept.
+// Up applies the pending steps, each in its own transaction unless the step says
+// otherwise. A table that was made without this program is adopted: it becomes what the
+// first step makes, and keeps its rows.
 //
 // Errors: [ErrPooler], [*LockedError], [*HistoryError], [*StepError], [*AdoptError], or a
 // connection's.
-// The steps that came before the one that failed stay.
+// The steps before the one that failed stay applied.
 //
-// With RetryFor, what may pass by itself is tried again: a server that cannot be
-// reached, a connection that was lost, another runner, a lock on a table.
+// With RetryFor, transient failures are retried: a server that cannot be reached, a lost
+// connection, another runner, a lock on a table.
 func (m *Migrator) Up(ctx context.Context) (Result, error) { return m.repeat(ctx, m.up) }
 
 func (m *Migrator) up(ctx context.Context, o Options) (_ Result, err error) {
@@ -147,15 +147,15 @@ func (m *Migrator) up(ctx context.Context, o Options) (_ Result, err error) {
 		result.Newer = true
 		return result, nil
 	}
-	if result.To, err = m.begin(ctx, s, h); err != nil {
+	if result.To, err = m.bootstrap(ctx, s, h); err != nil {
 		return result, err
 	}
-	return result, m.climb(ctx, s, &result)
+	return result, m.applyAll(ctx, s, &result)
 }
 
-// begin makes the version table ready and adopts, in one transaction. It returns the version
-// that the database has then.
-func (m *Migrator) begin(ctx context.Context, s *session, h history) (int64, error) {
+// bootstrap prepares the version table and adopts an existing table, in one transaction.
+// It returns the resulting version of the database.
+func (m *Migrator) bootstrap(ctx context.Context, s *session, h history) (int64, error) {
 	var adoption *adoption
 	if h.current() == 0 {
 		var err error
@@ -181,8 +181,8 @@ func (m *Migrator) begin(ctx context.Context, s *session, h history) (int64, err
 	return m.steps[0].Version, nil
 }
 
-// climb applies one step after the other.
-func (m *Migrator) climb(ctx context.Context, s *session, result *Result) error {
+// applyAll applies the remaining steps in order.
+func (m *Migrator) applyAll(ctx context.Context, s *session, result *Result) error {
 	provider, err := m.provider(s)
 	if err != nil {
 		return err
@@ -200,8 +200,8 @@ func (m *Migrator) climb(ctx context.Context, s *session, result *Result) error 
 	return nil
 }
 
-// provider returns goose on the session's only connection. It takes no lock itself:
-// its Up asks for the version table, and makes it, before it would.
+// provider returns goose on the session's only connection. It is not given a locker:
+// goose's own Up would create the version table before it takes the lock.
 func (m *Migrator) provider(s *session) (*goose.Provider, error) {
 	p, err := goose.NewProvider(goose.DialectPostgres, s.DB, m.options.FS, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
@@ -210,7 +210,7 @@ func (m *Migrator) provider(s *session) (*goose.Provider, error) {
 	return p, nil
 }
 
-// cause takes off what goose wraps around an error of a statement.
+// cause returns the error of the statement without goose's wrapper.
 func cause(err error) error {
 	var partial *goose.PartialError
 	if errors.As(err, &partial) {
@@ -259,7 +259,7 @@ func (m *Migrator) Down(ctx context.Context, to int64) (_ Result, err error) {
 	if err := m.knows(result.From); err != nil {
 		return result, err
 	}
-	return result, m.descend(ctx, s, to, &result)
+	return result, m.rollbackTo(ctx, s, to, &result)
 }
 
 func (m *Migrator) knows(version int64) error {
@@ -270,7 +270,7 @@ func (m *Migrator) knows(version int64) error {
 		"use the release that brought version %d", version, m.Latest(), version)
 }
 
-func (m *Migrator) descend(ctx context.Context, s *session, to int64, result *Result) error {
+func (m *Migrator) rollbackTo(ctx context.Context, s *session, to int64, result *Result) error {
 	provider, err := m.provider(s)
 	if err != nil {
 		return err

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// Added says which migration made an object; 0 in a live catalog, which does not
-// know.
+// Added says which migration made an object; 0 in a live catalog, where that is unknown.
 type Added struct {
 	Since int64 `json:"since,omitempty"`
 }
@@ -58,9 +57,9 @@ type (
 	}
 )
 
-// Definition is an object's definition. A server may write it in another way when
-// it was made from its own words, as in a database that was restored from a dump:
-// Restored is that form, where it differs.
+// Definition is an object's definition. A server may print it differently after a
+// restore from a dump, because the object was then created from the printed form:
+// Restored is that second form, where it differs.
 type Definition struct {
 	Text     string `json:"definition"`
 	Restored string `json:"restored,omitempty"`
@@ -73,14 +72,14 @@ func (d Definition) matches(have Definition) bool {
 // change is one way in which an object differs from what it should be.
 type change struct {
 	problem string
-	mend    []string // SQL
+	repair  []string // SQL
 	// have and want are definitions, where the problem is that they are different.
 	have, want string
 }
 
 // redefined is the change of an object whose definition is another one.
-func (d Definition) redefined(have Definition, mend []string) change {
-	return change{problem: "has another definition", mend: mend, have: have.Text, want: d.Text}
+func (d Definition) redefined(have Definition, repair []string) change {
+	return change{problem: "has another definition", repair: repair, have: have.Text, want: d.Text}
 }
 
 // object is one kind of thing that migrations create. Every statement that its
@@ -115,20 +114,20 @@ func (c Column) changes(have Column, in string) []change {
 	if have.Type != c.Type {
 		changes = append(changes, change{
 			problem: fmt.Sprintf("type is %s, want %s", have.Type, c.Type),
-			mend:    c.retype(have, in),
+			repair:  c.retype(have, in),
 		})
 	}
 	if have.Default != c.Default {
 		changes = append(changes, change{
 			problem: fmt.Sprintf("default is %s, want %s", orNone(have.Default), orNone(c.Default)),
-			mend:    []string{c.alter(in, c.setDefault())},
+			repair:  []string{c.alter(in, c.setDefault())},
 		})
 	}
 	switch {
 	case have.NotNull && !c.NotNull:
-		changes = append(changes, change{problem: "is NOT NULL, want nullable", mend: []string{c.alter(in, "DROP NOT NULL")}})
+		changes = append(changes, change{problem: "is NOT NULL, want nullable", repair: []string{c.alter(in, "DROP NOT NULL")}})
 	case c.NotNull && !have.NotNull:
-		changes = append(changes, change{problem: "is nullable, want NOT NULL", mend: c.forbidNull(in)})
+		changes = append(changes, change{problem: "is nullable, want NOT NULL", repair: c.forbidNull(in)})
 	}
 	return changes
 }
@@ -198,8 +197,8 @@ func (c Column) retype(have Column, in string) []string {
 	return []string{statement}
 }
 
-// guard runs the statement only if the cast to the type changes no value. It is one
-// statement, so that nobody can go on after the check has failed.
+// guard runs the statement only if the cast to the type changes no value. It is a single
+// statement, so that a failed check always prevents the change.
 func (c Column) guard(have Column, in, statement string) string {
 	table, exact := in+"."+c.Table, c.exact(have)
 	return fmt.Sprintf("DO $mend$ BEGIN SET LOCAL TimeZone = 'UTC'; LOCK TABLE %s; "+
@@ -208,8 +207,8 @@ func (c Column) guard(have Column, in, statement string) string {
 		table, table, c.Name, exact, c.Name, c.Type, exact, c.id(), c.Type, statement)
 }
 
-// exact is a type that holds all of the values that are there. Text can write one
-// value in many ways, so what it means is compared.
+// exact returns a type that can hold all existing values. Text can represent one value
+// in several ways, so the parsed values are compared.
 func (c Column) exact(have Column) string {
 	switch {
 	case have.Type != "text" && !strings.HasPrefix(have.Type, "character"):
@@ -245,7 +244,7 @@ func (c Constraint) changes(have Constraint, in string) []change {
 	case c.Valid && !have.Valid:
 		return []change{{
 			problem: "is NOT VALID: rows that were there before it may break it",
-			mend:    []string{c.validate(in)},
+			repair:  []string{c.validate(in)},
 		}}
 	default:
 		return nil
@@ -255,15 +254,15 @@ func (c Constraint) changes(have Constraint, in string) []change {
 // create validates a check in a step of its own, in which reads and writes go on.
 func (c Constraint) create(in string) []string {
 	add := "ADD CONSTRAINT " + c.Name + " " + c.Text
-	if !c.deferrable() {
+	if !c.supportsNotValid() {
 		return []string{alter(in, c.Table, add)}
 	}
 	return []string{alter(in, c.Table, add+" NOT VALID"), c.validate(in)}
 }
 
-// deferrable tells whether the constraint can be added NOT VALID: a check or a
+// supportsNotValid reports whether the constraint can be added NOT VALID: a check or a
 // foreign key.
-func (c Constraint) deferrable() bool {
+func (c Constraint) supportsNotValid() bool {
 	return strings.HasPrefix(c.Text, "CHECK ") || strings.HasPrefix(c.Text, "FOREIGN KEY ")
 }
 
@@ -304,7 +303,7 @@ func (i Index) changes(have Index, in string) []change {
 	case i.Valid && !have.Valid:
 		return []change{{
 			problem: "is invalid: its making was broken off, and no query uses it",
-			mend:    []string{"REINDEX INDEX CONCURRENTLY " + in + "." + i.Name + ";"},
+			repair:  []string{"REINDEX INDEX CONCURRENTLY " + in + "." + i.Name + ";"},
 		}}
 	default:
 		return nil
@@ -326,15 +325,15 @@ func (t Trigger) kind() kind { return triggers }
 func (t Trigger) changes(have Trigger, in string) []change {
 	var changes []change
 	if !t.matches(have.Definition) {
-		mend := t.create(in)
+		repair := t.create(in)
 		if have.Always { // which CREATE OR REPLACE would take back
-			mend = append(mend, alter(in, t.Table, "ENABLE ALWAYS TRIGGER "+t.Name))
+			repair = append(repair, alter(in, t.Table, "ENABLE ALWAYS TRIGGER "+t.Name))
 		}
-		changes = append(changes, t.redefined(have.Definition, mend))
+		changes = append(changes, t.redefined(have.Definition, repair))
 	}
 	if t.Enabled && !have.Enabled {
 		enable := alter(in, t.Table, "ENABLE TRIGGER "+t.Name)
-		changes = append(changes, change{problem: "is disabled", mend: []string{enable}})
+		changes = append(changes, change{problem: "is disabled", repair: []string{enable}})
 	}
 	return changes
 }

@@ -5,16 +5,15 @@ import (
 	"strings"
 )
 
-// mend plans the differences so that the table is scanned as seldom as may be: all
-// rows are filled in by one statement, and one ALTER TABLE holds them against every
-// rule.
-func (a *adoption) mend(have *Catalog) {
+// planRepair plans the changes so that the table is scanned as rarely as possible: all
+// rows are filled in by one statement, and one ALTER TABLE checks every constraint.
+func (a *adoption) planRepair(have *Catalog) {
 	early, late := a.indexes(have)
-	a.shared = append(a.fill(have), mends(early, nil, a.schema)...)
-	a.exclusive = append(a.exclusive, mends(a.want.Functions, have.Functions, a.schema)...)
+	a.shared = append(a.fill(have), repairs(early, nil, a.schema)...)
+	a.exclusive = append(a.exclusive, repairs(a.want.Functions, have.Functions, a.schema)...)
 	a.exclusive = append(a.exclusive, a.alter(have)...)
-	a.exclusive = append(a.exclusive, mends(late, have.Indexes, a.schema)...)
-	a.exclusive = append(a.exclusive, mends(a.want.Triggers, have.Triggers, a.schema)...)
+	a.exclusive = append(a.exclusive, repairs(late, have.Indexes, a.schema)...)
+	a.exclusive = append(a.exclusive, repairs(a.want.Triggers, have.Triggers, a.schema)...)
 }
 
 // indexes tells those that can be made while others read from those that replace one,
@@ -52,8 +51,9 @@ func (a *adoption) alter(have *Catalog) []string {
 	return []string{alter(a.schema, table, "\n    "+strings.Join(actions, ",\n    "))}
 }
 
-// mends is the SQL of what is not merely extra, made fit for a transaction.
-func mends[T object[T]](want, have []T, in string) []string {
+// repairs returns the SQL for missing and different objects, in a form that can run in
+// a transaction.
+func repairs[T object[T]](want, have []T, in string) []string {
 	var all []string
 	for _, w := range want {
 		for _, d := range differences(w, have, in) {
@@ -65,7 +65,7 @@ func mends[T object[T]](want, have []T, in string) []string {
 	return all
 }
 
-// unfilled are the columns whose NULLs become the default.
+// unfilled returns the columns whose NULLs are replaced by the default.
 func (a *adoption) unfilled(have *Catalog) []Column {
 	return slices.DeleteFunc(slices.Clone(a.want.Columns), func(want Column) bool {
 		h, ok := find(have.Columns, want.id())
@@ -73,8 +73,8 @@ func (a *adoption) unfilled(have *Catalog) []Column {
 	})
 }
 
-// fill gives the rows their defaults. No trigger sees it: their updated_at stays. Each
-// trigger then has the mode that it had, such as ENABLE ALWAYS.
+// fill sets the defaults in rows that lack them. No trigger fires, so updated_at does not
+// change. Each trigger keeps its mode, such as ENABLE ALWAYS.
 func (a *adoption) fill(have *Catalog) []string {
 	var set, where []string
 	for _, want := range a.unfilled(have) {
@@ -109,7 +109,7 @@ func (c Column) actions(have Column) []string {
 	return actions
 }
 
-// actions are for ALTER TABLE. What is added is valid at once, by its one scan.
+// actions are for ALTER TABLE. An added constraint is validated by the same scan.
 func (c Constraint) actions(have Constraint, ok bool) []string {
 	add := "ADD CONSTRAINT " + c.Name + " " + c.Text
 	switch {
@@ -124,8 +124,8 @@ func (c Constraint) actions(have Constraint, ok bool) []string {
 	}
 }
 
-// rename finds what is there under another name, plans to give it ours, and does so in
-// have. Tools name what they make in their own ways: ix_properties_status.
+// rename finds objects that exist under another name, plans to rename them, and renames
+// them in have. Tools have naming schemes of their own, such as ix_properties_status.
 func (a *adoption) rename(have *Catalog) {
 	renames(a, a.want.Constraints, have.Constraints, func(want Constraint, have *Constraint) string {
 		if want.Table != have.Table || !want.matches(have.Definition) {
@@ -155,8 +155,8 @@ func (a *adoption) rename(have *Catalog) {
 	})
 }
 
-// renames offers each object that is missing those that are there and not wanted.
-// Try returns the statement, or "" for one that is something else.
+// renames tries to match each missing object with the existing ones that are not wanted.
+// Try returns the statement, or "" if the object does not match.
 func renames[T object[T]](a *adoption, want, have []T, try func(want T, have *T) string) {
 	for _, w := range want {
 		if _, ok := find(have, w.id()); ok {

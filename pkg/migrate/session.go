@@ -16,16 +16,16 @@ import (
 )
 
 const (
-	// lockPause is the time between two attempts to get the lock. It is polled, for
-	// whoever waits in a statement holds a snapshot, which CREATE INDEX CONCURRENTLY
-	// waits for in turn.
+	// lockPause is the time between two attempts to get the lock. The lock is polled,
+	// because a session that waits in a statement holds a snapshot, and CREATE INDEX
+	// CONCURRENTLY waits for such snapshots.
 	lockPause = 250 * time.Millisecond
-	// closeTimeout bounds the farewell to the server.
+	// closeTimeout bounds closing the connection.
 	closeTimeout = 5 * time.Second
 )
 
-// session is one connection, on which everything is done. The lock is goose's own, so
-// that its command line is kept out as well.
+// session is the one connection that a run uses. Its lock is the same as goose's, so
+// that goose's command line cannot run at the same time either.
 type session struct {
 	*sql.DB
 	connector *connector
@@ -85,15 +85,15 @@ func openLocked(ctx context.Context, pool *pgxpool.Pool, o Options) (*session, e
 	return s, nil
 }
 
-// prompt runs what a server answers at once, unless it is dead.
+// prompt runs fn with a short timeout, for queries that a working server answers at once.
 func (s *session) prompt(ctx context.Context, fn func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.options.ConnectTimeout)
 	defer cancel()
 	return fn(ctx)
 }
 
-// refusePooler finds out whether this is the server itself. Behind a pooler the lock
-// would stay with a connection that the next statement need not get.
+// refusePooler returns [ErrPooler] if a pooler is in between. Behind a pooler the lock
+// would belong to a server connection that the next statement may not use.
 func (s *session) refusePooler(ctx context.Context) error {
 	var backend uint32
 	if err := s.QueryRowContext(ctx, "SELECT pg_backend_pid()").Scan(&backend); err != nil {
@@ -116,7 +116,7 @@ func (s *session) configure(ctx context.Context) error {
 	return nil
 }
 
-// milliseconds writes a setting of the server, to which 0 means no limit.
+// milliseconds formats a timeout for the server, where 0 means no limit.
 func milliseconds(d time.Duration) string {
 	if d == 0 {
 		return "0"
@@ -124,7 +124,7 @@ func milliseconds(d time.Duration) string {
 	return strconv.FormatInt(max(d.Milliseconds(), 1), 10)
 }
 
-// lock waits until nobody else holds the lock, for LockWait at most.
+// lock acquires the lock, and waits at most LockWait while another runner holds it.
 func (s *session) lock(ctx context.Context) error {
 	deadline := time.Now().Add(s.options.LockWait)
 	for waiting := false; ; waiting = true {
@@ -151,15 +151,15 @@ func (s *session) lock(ctx context.Context) error {
 	}
 }
 
-// holder says who has the lock, or "" when nobody does any more.
+// holder describes the session that holds the lock, or returns "" if none does.
 func (s *session) holder(ctx context.Context) string {
 	return s.who(ctx, `l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
 		AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 		AND (l.classid::bigint << 32) + l.objid::bigint = $1`, lock.DefaultLockID)
 }
 
-// who describes the other sessions that hold some locks. It only serves messages, so
-// that an error is of no interest.
+// who describes the other sessions that hold matching locks. It is used only in
+// messages, so errors are ignored.
 func (s *session) who(ctx context.Context, condition string, arg any) string {
 	var text sql.NullString
 	_ = s.QueryRowContext(ctx, `SELECT string_agg(DISTINCT format('process %s (%s)', a.pid, concat_ws(', ',
@@ -170,7 +170,7 @@ func (s *session) who(ctx context.Context, condition string, arg any) string {
 	return text.String
 }
 
-// ended closes the session, and says whether it was lost.
+// ended closes the session and marks err if the connection was lost.
 func (s *session) ended(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() == nil && s.conn().IsClosed() {
 		err = &lostError{err}
@@ -186,7 +186,7 @@ func (s *session) close(ctx context.Context) error {
 	switch {
 	case conn.IsClosed():
 	case s.locked:
-		// Not left to the end of the server's process, which comes a little later.
+		// Released here, because the server's process ends a little later.
 		_, _ = conn.Exec(ctx, "SELECT pg_advisory_unlock_all()")
 	default:
 		_, _ = conn.Exec(ctx, "ROLLBACK") // a pooler would drop its connection otherwise
@@ -232,8 +232,8 @@ func pins(o Options, all bool) [][2]string {
 		{"idle_session_timeout", "0"},
 		{"transaction_timeout", "0"},
 	}
-	// Rows that a policy hides would be left out without a word: off makes that an error.
-	// It is on where what the role may see is enough.
+	// Rows that a policy hides would be omitted silently; off turns that into an error.
+	// It is on where the rows that the role may see are enough.
 	if all {
 		return append(p, [2]string{"row_security", "off"})
 	}
@@ -243,7 +243,7 @@ func pins(o Options, all bool) [][2]string {
 // replicationRole is the only setting of a superuser among those.
 const replicationRole = "session_replication_role"
 
-// idleInTransaction ends a runner that hangs, which would hold its locks for ever.
+// idleInTransaction ends a runner that hangs and would hold its locks forever.
 const idleInTransaction = time.Minute
 
 // pinSQL sets what differs. The server may not know some of the settings, and a role

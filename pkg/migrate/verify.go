@@ -36,10 +36,10 @@ type TxStarter interface {
 	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
 }
 
-// Verify holds a database against the snapshot of the embedded migrations. It reads
-// the catalog in one transaction, whatever the settings of role and database, and
-// writes nothing. The error matches [ErrNotMigrated] where there is nothing to compare,
-// and is a [*HistoryError] where search_path does not lead to the tables.
+// Verify compares a database with the snapshot of the embedded migrations. It reads the
+// catalog in one transaction, independent of the settings of role and database, and
+// writes nothing. The error matches [ErrNotMigrated] if there is nothing to compare, and
+// is a [*HistoryError] if search_path does not lead to the tables.
 func Verify(ctx context.Context, db TxStarter) (_ *Report, err error) {
 	tx, err := db.BeginTx(ctx, pgx.TxOptions{BeginQuery: beginReading(Options{}, false)})
 	if err != nil {
@@ -112,8 +112,7 @@ func (r *Report) Pending() int64 {
 	}
 }
 
-// Drift returns the differences that count: without strict not those that are only
-// something extra.
+// Drift returns the differences that are errors: extra objects only if strict.
 func (r *Report) Drift(strict bool) []Difference {
 	var drift []Difference
 	for _, d := range r.Differences {
@@ -124,7 +123,7 @@ func (r *Report) Drift(strict bool) []Difference {
 	return drift
 }
 
-// Err says what keeps the database from being verified, or is nil.
+// Err says why the database does not match, or returns nil.
 func (r *Report) Err(strict bool) error {
 	drift := len(r.Drift(strict))
 	switch {
@@ -143,7 +142,7 @@ func (r *Report) Err(strict bool) error {
 }
 
 // Print writes the report for people: the counts, and each difference with the SQL
-// that mends it. What is printed of the differences is SQL as a whole.
+// that repairs it. What is printed of the differences is SQL as a whole.
 func (r *Report) Print(w io.Writer, strict bool) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, schema version %s\n", r.Server, r.version())
@@ -182,7 +181,7 @@ func comment(name, definition string) string {
 	return fmt.Sprintf("--   %s %s\n", name, lines)
 }
 
-// printExtra lists what does no harm.
+// printExtra lists extra objects, which are not errors.
 func (r *Report) printExtra(b *strings.Builder, strict bool) {
 	for _, d := range r.Differences {
 		if d.Extra && !strict {
