@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/reims/reims-health/pkg/check"
+	"github.com/reims/reims-health/pkg/readfile"
 )
 
 // whom fills in the address and the token from the configuration, which is not read
@@ -65,11 +65,14 @@ func (p *flagProblems) roots(flag, path string) *x509.CertPool {
 	return roots
 }
 
+// maxTokenSize bounds the file of a token, in bytes.
+const maxTokenSize = 64 << 10
+
 func (p *flagProblems) token(flag, path string) string {
 	if p.absent(flag, path) {
 		return ""
 	}
-	text, err := os.ReadFile(path)
+	text, err := readfile.Limited(path, maxTokenSize)
 	if err != nil {
 		p.add(flag, "%v", err)
 		return ""

@@ -6,6 +6,6 @@
 // accepts and means: decoding, validation, [Config.Print] and the generated
 // reference (docs/configuration.md) all follow them.
 //
-// It is the only package that touches the environment. It knows none of ours,
+// It is the only package that touches the environment. It knows only readfile of ours,
 // contacts nobody, and never shows a secret: see [Secret] and [Redactor].
 package config

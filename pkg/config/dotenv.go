@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/go-envparse"
+
+	"github.com/reims/reims-health/pkg/readfile"
 )
 
 // maxFileSize bounds a .env file, in bytes.
@@ -14,13 +16,13 @@ const maxFileSize = 1 << 20
 // readDotenv reads a .env file. Every bad line is a problem of its own; none is
 // quoted, since any may hold a secret.
 func (l *loader) readDotenv(name string) map[string]string {
-	text, err := readFile(name, maxFileSize)
+	content, err := readfile.Limited(name, maxFileSize)
 	if err != nil {
 		l.problem(envFile, err.Error())
 		return nil
 	}
 	settings := make(map[string]string)
-	for i, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {
+	for i, line := range strings.Split(strings.TrimPrefix(string(content), "\ufeff"), "\n") {
 		variable, value, err := parseLine(line)
 		if err != nil {
 			l.problem(envFile, fmt.Sprintf("line %d of %s: %v", i+1, name, err))

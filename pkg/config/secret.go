@@ -8,9 +8,10 @@ import (
 	"hash/maphash"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
+
+	"github.com/reims/reims-health/pkg/readfile"
 )
 
 // maxSecretSize bounds the file of a secret, in bytes.
@@ -99,19 +100,11 @@ func (s *Secret) EnvDecode(text string) error {
 }
 
 func readSecret(name string) (string, error) {
-	// Opening a pipe would wait for its writer.
-	info, err := os.Stat(name)
+	content, err := readfile.Regular(name, maxSecretSize)
 	if err != nil {
 		return "", err
 	}
-	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s is not a regular file", name)
-	}
-	content, err := readFile(name, maxSecretSize)
-	if err != nil {
-		return "", err
-	}
-	value, found := strings.CutSuffix(content, "\n")
+	value, found := strings.CutSuffix(string(content), "\n")
 	if found {
 		value = strings.TrimSuffix(value, "\r")
 	}

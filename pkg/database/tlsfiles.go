@@ -6,9 +6,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"io/fs"
-	"os"
 	"strings"
+
+	"github.com/reims/reims-health/pkg/readfile"
 )
+
+// maxTLSFileSize is several times that of a system's whole bundle, in bytes.
+const maxTLSFileSize = 2 << 20
 
 // tlsFileError says in plain words which of the TLS files can't be used, and why. The
 // words hold neither paths nor what is in the files.
@@ -30,18 +34,16 @@ func (c Config) tlsProblem() string {
 		if f[1] == "" || f[1] == "system" && f[0] == "SSLRootCert" {
 			continue
 		}
-		info, err := os.Stat(f[1])
-		if err == nil && !info.Mode().IsRegular() {
-			return f[0] + ": the file is not a regular one"
-		}
-		if err == nil {
-			content[f[0]], err = os.ReadFile(f[1])
-		}
+		text, err := readfile.Regular(f[1], maxTLSFileSize)
+		content[f[0]] = text
+		refused := new(readfile.Error)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return f[0] + ": the file is missing"
 		case errors.Is(err, fs.ErrPermission):
 			return f[0] + ": the sidecar's user may not read the file"
+		case errors.As(err, &refused):
+			return f[0] + ": the file " + refused.Problem
 		case err != nil:
 			return f[0] + ": the file can't be read"
 		}

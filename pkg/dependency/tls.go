@@ -5,14 +5,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
-	"io"
 	"net"
-	"os"
 	"time"
 
 	"github.com/reims/reims-health/pkg/dial"
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/readfile"
 )
 
 // maxCAFileSize is several times that of a system's whole bundle, in bytes.
@@ -66,7 +64,7 @@ func verifyPeer(caFile string, state tls.ConnectionState) error {
 }
 
 func readCAs(file string) (*x509.CertPool, error) {
-	pem, err := readRegular(file, maxCAFileSize)
+	pem, err := readfile.Regular(file, maxCAFileSize)
 	if err != nil {
 		return nil, err
 	}
@@ -75,28 +73,6 @@ func readCAs(file string) (*x509.CertPool, error) {
 		return nil, errors.New("no PEM certificate in " + file)
 	}
 	return roots, nil
-}
-
-// readRegular reads a file of at most limit bytes.
-func readRegular(name string, limit int64) ([]byte, error) {
-	// Opening a pipe would wait for its writer.
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", name)
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	content, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(content)) > limit {
-		err = fmt.Errorf("%s is larger than %d KiB", name, limit>>10)
-	}
-	return content, err
 }
 
 // WantsTLS reports whether fault came from speaking plainly to a server that

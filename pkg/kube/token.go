@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
+
+	"github.com/reims/reims-health/pkg/readfile"
 )
 
 // errToken is a request that was not sent, for lack of a token.
 var errToken = errors.New("read the service account's token")
+
+// maxTokenSize bounds the file of the token, in bytes.
+const maxTokenSize = 64 << 10
 
 // tokenFile gives each request the token that the file holds at that moment. Requests
 // are few, so that nothing is gained by keeping it, as client-go does for a minute.
@@ -33,7 +37,7 @@ func (t tokenFile) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (t tokenFile) read() (string, error) {
-	raw, err := os.ReadFile(t.path)
+	raw, err := readfile.Regular(t.path, maxTokenSize)
 	if err != nil {
 		return "", err
 	}

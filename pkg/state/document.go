@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/readfile"
 )
 
 const (
@@ -79,24 +79,11 @@ func (d document) restored(definitions map[string]string) map[string]health.Rest
 	return known
 }
 
-// readFile returns the content of a regular file. Anything else could block, or lead
-// out of the folder.
+// readFile returns the content of the file. A link could lead out of the folder.
 func readFile(path string) ([]byte, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err == nil && len(content) > maxSize {
-		return nil, fmt.Errorf("it is larger than %d KiB", maxSize>>10)
+	content, err := readfile.RegularNoFollow(path, maxSize)
+	if refused := new(readfile.Error); errors.As(err, &refused) {
+		return nil, errors.New("it " + refused.Problem) // whoever logs it names the file
 	}
 	return content, err
 }
