@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/reims/reims-health/pkg/check"
 	"github.com/reims/reims-health/pkg/check/display"
@@ -194,4 +197,140 @@ func writeJSON(w io.Writer, v any) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
+}
+
+// compare asks the predecessor as well, and fails where a difference is not meant.
+func (c *checking) compare(ctx context.Context) error {
+	predecessor := check.NewClient(*c.old)
+	stop := c.progress(func() string { return "comparing " + predecessor.URL() + " and " + c.client.URL() })
+	comparison, err := check.Compare(ctx, predecessor, c.client)
+	stop()
+	if err != nil {
+		return c.failed(err)
+	}
+	p := c.printer()
+	if err := c.result(comparison, func() error { p.Comparison(comparison); return p.Err() }); err != nil {
+		return err
+	}
+	if !comparison.Success {
+		return fmt.Errorf("%d differences are not meant", comparison.Unmeant)
+	}
+	return nil
+}
+
+// monitor looks again and again: until it is told to stop, which is no failure, or as
+// often as --count says. With --count it fails if any look did, be it stopped early.
+func (c *checking) monitor(ctx context.Context) error {
+	var (
+		watch check.Watch
+		began = time.Now()
+		err   error
+	)
+	p := c.printer()
+	switch {
+	case c.json:
+		err = c.looks(ctx, &watch, silently, c.record)
+	case display.CanRedraw(c.out, c.environ):
+		err = c.live(ctx, &watch)
+		p.Watched(&watch, c.client.URL(), time.Since(began))
+	default:
+		err = c.looks(ctx, &watch, silently, func(l *check.Look, changes []check.Change) error {
+			if watch.Rounds == 1 {
+				p.State(l)
+			} else {
+				p.Changes(changes)
+			}
+			return p.Err()
+		})
+	}
+	if err == nil && c.count > 0 && watch.Failed > 0 {
+		err = fmt.Errorf("%d of %d looks failed", watch.Failed, watch.Rounds)
+	}
+	return err
+}
+
+// live shows the looks on the terminal.
+func (c *checking) live(ctx context.Context, watch *check.Watch) error {
+	screen := display.NewScreen(c.in, c.out, c.environ, c.client.URL(), c.interval)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var group errgroup.Group
+	group.Go(func() error {
+		defer stop()
+		return screen.Run(ctx)
+	})
+	group.Go(func() error {
+		defer stop()
+		return c.looks(ctx, watch, screen.Ask, func(l *check.Look, _ []check.Change) error {
+			screen.Show(l)
+			return nil
+		})
+	})
+	return group.Wait()
+}
+
+// record writes a look that saw something new as one line of JSON.
+func (c *checking) record(l *check.Look, changes []check.Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	enc := json.NewEncoder(c.out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(struct {
+		*check.Look
+		Changes []check.Change `json:"changes"`
+	}{l, changes})
+}
+
+// silently is for where nothing is shown while a look is taken.
+func silently() {}
+
+// looks looks every interval, tells when it asks and what each look saw, until ctx is done or it was
+// often enough.
+func (c *checking) looks(ctx context.Context, watch *check.Watch, asks func(), saw func(*check.Look, []check.Change) error) error {
+	tick := time.NewTicker(c.interval)
+	defer tick.Stop()
+	for {
+		asks()
+		l := c.client.Look(ctx, c.maxAge)
+		if ctx.Err() != nil {
+			return nil // told to stop
+		}
+		if err := saw(l, watch.See(l)); err != nil || watch.Rounds == c.count {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// progressPeriod is how long nothing may be said while a person waits.
+const progressPeriod = 3 * time.Second
+
+// progress says every few seconds that the program is at work, until stop is called.
+func (c *checking) progress(text func() string) (stop func()) {
+	var (
+		done    = make(chan struct{})
+		began   = time.Now()
+		talking sync.WaitGroup
+	)
+	talking.Go(func() {
+		tick := time.NewTicker(progressPeriod)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				fmt.Fprintf(c.stderr, "... %s (%s)\n", text(), time.Since(began).Round(time.Second))
+			}
+		}
+	})
+	return func() {
+		close(done)
+		talking.Wait()
+	}
 }

@@ -6,19 +6,25 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 
 	"github.com/reims/reims-health/pkg/changelog"
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/history"
+	"github.com/reims/reims-health/pkg/kube"
 	"github.com/reims/reims-health/pkg/logqueue"
 	"github.com/reims/reims-health/pkg/metrics"
 	"github.com/reims/reims-health/pkg/override"
 	"github.com/reims/reims-health/pkg/server"
+	"github.com/reims/reims-health/pkg/state"
 	"github.com/reims/reims-health/pkg/statuspage"
 )
 
@@ -178,4 +184,100 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	case <-timer.C:
 	}
+}
+
+// newPodReporter returns what reports on the Pod, or nil where that is off, or where
+// this is no Pod: that is logged, and no reason not to serve.
+func newPodReporter(cfg *config.Config, monitor *health.Monitor, prom *metrics.Metrics, log *slog.Logger) *kube.Reporter {
+	if !cfg.Kube.PodReporting {
+		return nil
+	}
+	reports := prom.WatchPodReports()
+	// The libraries' own logger is global; what they print is redacted as well.
+	klog.SetSlogLogger(log)
+
+	cluster, err := rest.InClusterConfig()
+	if err != nil {
+		log.Error("pod reporting is off: no way to Kubernetes' API; "+
+			"run this in a Pod that mounts a service account's token, or set HEALTH_POD_REPORTING=off", "error", err)
+		reports.Impossible()
+		return nil
+	}
+	client, err := kube.NewClient(cluster)
+	if err != nil {
+		log.Error("pod reporting is off", "error", err)
+		reports.Impossible()
+		return nil
+	}
+	return kube.NewReporter(kube.Options{
+		Client:   client,
+		Pod:      types.NamespacedName{Namespace: cfg.Kube.PodNamespace, Name: cfg.Kube.PodName},
+		UID:      types.UID(cfg.Kube.PodUID),
+		Updates:  monitor.Updates(),
+		Observer: reports,
+		Log:      log,
+	})
+}
+
+// tokenPeriod is how soon a rotated token file counts.
+const tokenPeriod = 10 * time.Second
+
+// token keeps HEALTH_TOKEN in memory, so that no request reads a file.
+type token struct {
+	secret config.Secret
+	log    *slog.Logger
+	now    atomic.Pointer[string]
+}
+
+// value is the present token, or "" for none.
+func (t *token) value() string {
+	if v := t.now.Load(); v != nil {
+		return *v
+	}
+	return ""
+}
+
+// Start reads the token, again and again where it comes from a file, until ctx is
+// done. While the file cannot be read there is no token.
+func (t *token) Start(ctx context.Context) error {
+	tick := time.NewTicker(tokenPeriod)
+	defer tick.Stop()
+	for failed := false; ; {
+		value, err := t.secret.Read()
+		if err != nil && !failed {
+			t.log.Warn("no token: details are withheld from everybody", "error", err)
+		}
+		failed = err != nil
+		t.now.Store(&value)
+		if t.secret.File() == "" {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// restoreState gives the services what an earlier process of this Pod knew of them. It
+// returns what keeps that from now on, or nil where HEALTH_STATE_FILE is not set.
+func restoreState(cfg *config.Config, services []*health.Service, log *slog.Logger) *state.Keeper {
+	if cfg.Health.StateFile == "" {
+		return nil
+	}
+	keeper := &state.Keeper{
+		Path: cfg.Health.StateFile, Pod: cfg.Kube.PodUID,
+		Definitions: make(map[string]string), Log: log,
+	}
+	for _, s := range cfg.Enabled() {
+		if settings, err := settingsOf(s); err == nil {
+			keeper.Definitions[s.Name] = cfg.Definition(s.Name, settings.Identity()...)
+		}
+	}
+	restored := keeper.Restore()
+	for _, svc := range services {
+		svc.Restored = restored[svc.Name]
+	}
+	return keeper
 }

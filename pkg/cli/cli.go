@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reims/reims-health/pkg/check/display"
+	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/logqueue"
+)
+
+// Exit codes.
+const (
+	exitGood   = 0
+	exitFailed = 1 // a check or a step failed
+	exitUsage  = 2 // bad usage or configuration
+)
+
+// Run executes one command line and returns the exit code.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer, build Build) int {
+	understood := false
+	logs := logqueue.New(stderr)
+	root := newRoot(&understood, logs, build.orRecorded())
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	if cmd, _, err := root.Find(args); err == nil && patienceOf(cmd) > 0 {
+		signal.Ignore(syscall.SIGPIPE) // a reader that has gone costs lines of the log, and nothing else
+		logs.Start()
+		defer logs.Close(patienceOf(cmd))
+		stderr = logs
+	}
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitGood
+	}
+	var (
+		usage  *usageError
+		wrong  *config.Error
+		logged *loggedError
+	)
+	if !errors.As(err, &logged) {
+		fmt.Fprintf(stderr, "reims-health: %v\n", err)
+	}
+	if !understood || errors.As(err, &usage) || errors.As(err, &wrong) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// usageError is a flag's value that cannot be used.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+// newRoot returns the command line. understood is set once flags and arguments
+// have been accepted: an error before that is bad usage.
+// Commands that show figures of the log take them from logs.
+func newRoot(understood *bool, logs *logqueue.Queue, build Build) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "reims-health",
+		Short:         "Health of what the REIMS API depends on",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun: func(*cobra.Command, []string) {
+			*understood = true
+		},
+	}
+	var envFile string
+	root.PersistentFlags().StringVar(&envFile, "env-file", "", "read variables from this file; the environment's own win over it")
+	root.AddCommand(newServe(&envFile, logs, build), newConfig(&envFile), newCheck(&envFile), newMigrate(&envFile), newWait(&envFile), newVersion(build))
+	return root
+}
+
+// The commands that must go on whatever becomes of their log, and for how long they wait
+// at their end until it is written: serve must be gone within five seconds of SIGTERM;
+// the others do not lose a line to a reader that is only slow. Any other command's output
+// is what it is for: it waits for its reader, and a reader that has gone ends it.
+const (
+	queuedOutput  = "queued-output" // annotation
+	servePatience = 300 * time.Millisecond
+	stepPatience  = 5 * time.Second
+)
+
+// queued marks a command whose log is queued.
+func queued(patience time.Duration) map[string]string {
+	return map[string]string{queuedOutput: patience.String()}
+}
+
+// patienceOf is how long a command waits for its log, or 0 where that is not queued.
+func patienceOf(cmd *cobra.Command) time.Duration {
+	patience, err := time.ParseDuration(cmd.Annotations[queuedOutput])
+	if err != nil {
+		return 0
+	}
+	return patience
+}
+
+// newLogger returns the logger that the configuration asks for. It writes no secret
+// of it. A queue tells in the same form what it lost.
+func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
+	queue, isQueue := w.(*logqueue.Queue)
+	terminal := display.IsTerminal(w)
+	if isQueue {
+		terminal = display.IsTerminal(queue.Unwrap())
+	}
+	options := &slog.HandlerOptions{Level: cfg.Health.Level()}
+	handler := func(w io.Writer) slog.Handler {
+		if cfg.Health.LogJSON(terminal) {
+			return slog.NewJSONHandler(w, options)
+		}
+		return slog.NewTextHandler(w, options)
+	}
+	if isQueue {
+		queue.SetNotice(func(lost uint64) []byte {
+			var line bytes.Buffer
+			slog.New(handler(&line)).Error("log lines were lost here: they could not be written in time", "lines", lost)
+			return line.Bytes()
+		})
+	}
+	return slog.New(cfg.Redactor().Handler(handler(w)))
+}
+
+// addOutput adds --output, which takes the form for people, the default, or json, and
+// refuses anything else before the command runs.
+func addOutput(cmd *cobra.Command, output *string, people string) {
+	cmd.Flags().StringVarP(output, "output", "o", people, people+" or json")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if *output != people && *output != "json" {
+			return &usageError{fmt.Sprintf("--output %q: want %s or json", *output, people)}
+		}
+		return nil
+	}
+}
+
+// scrubbed takes secrets out of an error's text. The configuration's own errors never
+// hold one.
+func scrubbed(cfg *config.Config, err error) error {
+	var wrong *config.Error
+	if err == nil || errors.As(err, &wrong) {
+		return err
+	}
+	return &scrubbedError{cfg.Redactor().Scrub(err.Error()), err}
+}
+
+type scrubbedError struct {
+	text string
+	err  error
+}
+
+func (e *scrubbedError) Error() string { return e.text }
+func (e *scrubbedError) Unwrap() error { return e.err }
