@@ -53,8 +53,8 @@ func newCheck(envFile *string) *cobra.Command {
 	return cmd
 }
 
-// checking is one run of the command.
-type checking struct {
+// checkCommand is one run of the command.
+type checkCommand struct {
 	*checkSettings
 	client  *check.Client
 	in      io.Reader
@@ -68,7 +68,7 @@ func runCheck(cmd *cobra.Command, f *checkFlags, mode string) error {
 	if err != nil {
 		return err
 	}
-	c := &checking{
+	c := &checkCommand{
 		checkSettings: s, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), environ: config.Environ(),
 	}
 	if s.direct {
@@ -81,7 +81,7 @@ func runCheck(cmd *cobra.Command, f *checkFlags, mode string) error {
 	return c.run(cmd.Context())
 }
 
-func (c *checking) run(ctx context.Context) error {
+func (c *checkCommand) run(ctx context.Context) error {
 	var err error
 	switch {
 	case c.old != nil:
@@ -99,10 +99,10 @@ func (c *checking) run(ctx context.Context) error {
 	return err
 }
 
-func (c *checking) printer() *display.Printer { return display.NewPrinter(c.out, c.environ) }
+func (c *checkCommand) printer() *display.Printer { return display.NewPrinter(c.out, c.environ) }
 
 // all is the mode of that name.
-func (c *checking) all(ctx context.Context) error {
+func (c *checkCommand) all(ctx context.Context) error {
 	p := c.printer()
 	suite := check.Suite{MaxAge: c.maxAge}
 	if c.metrics != nil {
@@ -127,7 +127,7 @@ func (c *checking) all(ctx context.Context) error {
 }
 
 // detailed is the mode of that name.
-func (c *checking) detailed(ctx context.Context) error {
+func (c *checkCommand) detailed(ctx context.Context) error {
 	const requests = 20
 	count := c.count
 	if count == 0 {
@@ -146,7 +146,7 @@ func (c *checking) detailed(ctx context.Context) error {
 }
 
 // details shows what was found of each service, and fails where one is down.
-func (c *checking) details(d *check.Details) error {
+func (c *checkCommand) details(d *check.Details) error {
 	p := c.printer()
 	if err := c.result(d, func() error { p.Details(d); return p.Err() }); err != nil {
 		return err
@@ -171,17 +171,17 @@ func down(d *check.Details) error {
 	return fmt.Errorf("%d of %d services failed", n, len(d.Services))
 }
 
-// result writes v as JSON, where that was asked for, or has it shown.
-func (c *checking) result(v any, show func() error) error {
+// result writes v as JSON if --output asks for that, or calls show.
+func (c *checkCommand) result(v any, show func() error) error {
 	if c.json {
 		return writeJSON(c.out, v)
 	}
 	return show()
 }
 
-// failed passes on the error of a run that came to nothing, and writes it as JSON too,
-// where that is what a script waits for.
-func (c *checking) failed(err error) error {
+// failed returns the error of a run without a result. With --output=json it also writes
+// the error as JSON.
+func (c *checkCommand) failed(err error) error {
 	if !c.json {
 		return err
 	}
@@ -199,8 +199,8 @@ func writeJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// compare asks the predecessor as well, and fails where a difference is not meant.
-func (c *checking) compare(ctx context.Context) error {
+// compare asks the predecessor as well, and fails if there is an unintended difference.
+func (c *checkCommand) compare(ctx context.Context) error {
 	predecessor := check.NewClient(*c.old)
 	stop := c.progress(func() string { return "comparing " + predecessor.URL() + " and " + c.client.URL() })
 	comparison, err := check.Compare(ctx, predecessor, c.client)
@@ -218,9 +218,9 @@ func (c *checking) compare(ctx context.Context) error {
 	return nil
 }
 
-// monitor looks again and again: until it is told to stop, which is no failure, or as
-// often as --count says. With --count it fails if any look did, be it stopped early.
-func (c *checking) monitor(ctx context.Context) error {
+// monitor takes looks until it is asked to stop, which is not a failure, or until it took
+// as many as --count says. With --count it fails if any look failed, even if stopped early.
+func (c *checkCommand) monitor(ctx context.Context) error {
 	var (
 		watch check.Watch
 		began = time.Now()
@@ -229,12 +229,12 @@ func (c *checking) monitor(ctx context.Context) error {
 	p := c.printer()
 	switch {
 	case c.json:
-		err = c.looks(ctx, &watch, silently, c.record)
+		err = c.looks(ctx, &watch, noop, c.record)
 	case display.CanRedraw(c.out, c.environ):
 		err = c.live(ctx, &watch)
 		p.Watched(&watch, c.client.URL(), time.Since(began))
 	default:
-		err = c.looks(ctx, &watch, silently, func(l *check.Look, changes []check.Change) error {
+		err = c.looks(ctx, &watch, noop, func(l *check.Look, changes []check.Change) error {
 			if watch.Rounds == 1 {
 				p.State(l)
 			} else {
@@ -250,7 +250,7 @@ func (c *checking) monitor(ctx context.Context) error {
 }
 
 // live shows the looks on the terminal.
-func (c *checking) live(ctx context.Context, watch *check.Watch) error {
+func (c *checkCommand) live(ctx context.Context, watch *check.Watch) error {
 	screen := display.NewScreen(c.in, c.out, c.environ, c.client.URL(), c.interval)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -270,7 +270,7 @@ func (c *checking) live(ctx context.Context, watch *check.Watch) error {
 }
 
 // record writes a look that saw something new as one line of JSON.
-func (c *checking) record(l *check.Look, changes []check.Change) error {
+func (c *checkCommand) record(l *check.Look, changes []check.Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
@@ -282,19 +282,19 @@ func (c *checking) record(l *check.Look, changes []check.Change) error {
 	}{l, changes})
 }
 
-// silently is for where nothing is shown while a look is taken.
-func silently() {}
+// noop is called before a request where nothing is shown meanwhile.
+func noop() {}
 
-// looks looks every interval, tells when it asks and what each look saw, until ctx is done or it was
-// often enough.
-func (c *checking) looks(ctx context.Context, watch *check.Watch, asks func(), saw func(*check.Look, []check.Change) error) error {
+// looks takes a look every interval until ctx is done or count is reached. It calls asks
+// before each look, and saw with its result.
+func (c *checkCommand) looks(ctx context.Context, watch *check.Watch, asks func(), saw func(*check.Look, []check.Change) error) error {
 	tick := time.NewTicker(c.interval)
 	defer tick.Stop()
 	for {
 		asks()
 		l := c.client.Look(ctx, c.maxAge)
 		if ctx.Err() != nil {
-			return nil // told to stop
+			return nil // asked to stop
 		}
 		if err := saw(l, watch.See(l)); err != nil || watch.Rounds == c.count {
 			return err
@@ -307,11 +307,11 @@ func (c *checking) looks(ctx context.Context, watch *check.Watch, asks func(), s
 	}
 }
 
-// progressPeriod is how long nothing may be said while a person waits.
+// progressPeriod is the time between two lines of progress.
 const progressPeriod = 3 * time.Second
 
-// progress says every few seconds that the program is at work, until stop is called.
-func (c *checking) progress(text func() string) (stop func()) {
+// progress prints text every progressPeriod until stop is called.
+func (c *checkCommand) progress(text func() string) (stop func()) {
 	var (
 		done    = make(chan struct{})
 		began   = time.Now()

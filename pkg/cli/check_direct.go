@@ -21,9 +21,9 @@ import (
 	"github.com/reims/reims-health/pkg/server"
 )
 
-// direct runs each probe here and now, all services at once, and shows what a sidecar
-// would make of the last of them. Any that failed fails.
-func (c *checking) direct(ctx context.Context, envFile string) error {
+// direct runs the probes of all services concurrently in this process, and shows what a
+// sidecar would answer after the last one. It fails if any probe failed.
+func (c *checkCommand) direct(ctx context.Context, envFile string) error {
 	cfg, warnings, err := loadConfig(envFile)
 	printWarnings(c.stderr, warnings)
 	if err != nil {
@@ -34,14 +34,14 @@ func (c *checking) direct(ctx context.Context, envFile string) error {
 	services, closeClients, err := newServices(cfg, log)
 	defer closeClients()
 	if err != nil {
-		return scrubbed(cfg, err)
+		return redacted(cfg, err)
 	}
 	waiting := newWaiting(services)
 	stop := c.progress(waiting.String)
 	probed, err := probeAll(ctx, services, max(1, c.count), waiting)
 	stop()
 	if err != nil {
-		return c.failed(scrubbed(cfg, err))
+		return c.failed(redacted(cfg, err))
 	}
 	d, err := describe(ctx, probed)
 	if err != nil {
@@ -56,8 +56,8 @@ func (c *checking) direct(ctx context.Context, envFile string) error {
 	return c.probes(d)
 }
 
-// probes shows a line a service.
-func (c *checking) probes(d *check.Details) error {
+// probes prints one line per service.
+func (c *checkCommand) probes(d *check.Details) error {
 	p, longest := c.printer(), 0
 	for _, s := range d.Services {
 		longest = max(longest, len(s.Name))
@@ -72,22 +72,21 @@ func (c *checking) probes(d *check.Details) error {
 	return down(d)
 }
 
-// driverText is the text of what the driver said, for a person on their own terminal,
-// and with no secret.
+// driverText returns the driver's error text without secrets, for a person at a terminal.
 func driverText(cfg *config.Config, r health.Result) string {
 	fault := r.Fault()
 	if fault == nil || fault.Err == nil {
 		return ""
 	}
-	return cfg.Redactor().Scrub(fault.Err.Error())
+	return cfg.Redactor().Redact(fault.Err.Error())
 }
 
-// probed is a service's results, one a probe.
+// probed is a service's results, one per probe.
 type probed []health.Result
 
 func (p probed) last() health.Result { return p[len(p)-1] }
 
-// worst is the latest that failed, or else the last.
+// worst returns the latest result that failed, or the last one if none did.
 func (p probed) worst() health.Result {
 	for _, r := range slices.Backward(p) {
 		if r.Status == health.Unhealthy {
@@ -117,8 +116,8 @@ func probeAll(ctx context.Context, services []*health.Service, count int, waitin
 	return all, group.Wait()
 }
 
-// probeOnce is the first verdict of a monitor of its own: with its timeout, its care
-// for a panic, and tried again if this process was starved of CPU.
+// probeOnce returns the first verdict of a monitor of its own, which applies the timeout,
+// recovers from a panic, and retries if this process was starved of CPU.
 func probeOnce(ctx context.Context, svc *health.Service) (health.Result, error) {
 	monitor, err := health.NewMonitor([]*health.Service{svc})
 	if err != nil {
@@ -143,7 +142,7 @@ func probeOnce(ctx context.Context, svc *health.Service) (health.Result, error) 
 	}
 }
 
-// waitingFor tells which services have not been probed yet.
+// waitingFor lists the services that have not been probed yet.
 type waitingFor struct {
 	mu    sync.Mutex
 	names []string
@@ -174,15 +173,15 @@ func (w *waitingFor) String() string {
 	return "waiting for " + strings.Join(w.names, ", ")
 }
 
-// describe puts results into the words of /health: they go through the sidecar's own
-// handler, in memory, and are read as a client reads them.
+// describe converts results to the form of /health: the sidecar's own handler serves them
+// in memory, and they are read as a client reads them.
 func describe(ctx context.Context, all []probed) (*check.Details, error) {
 	var results []health.Result
 	for _, p := range all {
 		results = append(results, p.merged())
 	}
 	v := health.NewView(time.Now(), results, health.NoOverride, false)
-	handler := server.NewHandler(still{v}, server.Options{Details: server.Full})
+	handler := server.NewHandler(staticSource{v}, server.Options{Details: server.Full})
 	client := check.NewClient(check.Options{
 		URL: &url.URL{Scheme: "http", Host: "in-process"}, Timeout: time.Minute, Transport: inProcess{handler},
 	})
@@ -207,8 +206,8 @@ func describe(ctx context.Context, all []probed) (*check.Details, error) {
 	return d, nil
 }
 
-// merged is the last result, proven by any of the probes as a sidecar's would be, and
-// with no grace: a run that ends now cannot wait for what comes after it.
+// merged returns the last result. It is proven if any of the probes proved the service, as
+// in a sidecar. There is no grace, because this run ends now.
 func (p probed) merged() health.Result {
 	r := p.last()
 	svc := *r.Service
@@ -220,8 +219,8 @@ func (p probed) merged() health.Result {
 	return r
 }
 
-// failures counts the probes that failed and, where there were several probes, tells
-// each reason once.
+// failures counts the failed probes and, if there were several probes, lists each reason
+// once.
 func (p probed) failures() (failed int, problems []string) {
 	counts := make(map[string]int)
 	var reasons []string
@@ -244,8 +243,8 @@ func (p probed) failures() (failed int, problems []string) {
 	return failed, problems
 }
 
-// times sums up how long the probes took, and how long the service took to answer
-// those that it answered.
+// times summarizes how long the probes took, and how long the service took to answer
+// where it did.
 func (p probed) times() (took, answered *check.Distribution) {
 	var durations, latencies []float64
 	for _, r := range p {
@@ -257,13 +256,13 @@ func (p probed) times() (took, answered *check.Distribution) {
 	return check.Distribute(durations), check.Distribute(latencies)
 }
 
-// still is a source that never changes.
-type still struct{ view *health.View }
+// staticSource is a source that never changes.
+type staticSource struct{ view *health.View }
 
-func (s still) View() *health.View { return s.view }
-func (still) Idle() time.Duration  { return 0 }
+func (s staticSource) View() *health.View { return s.view }
+func (staticSource) Idle() time.Duration  { return 0 }
 
-// inProcess carries requests to a handler with no network between.
+// inProcess is a transport that calls a handler without a network.
 type inProcess struct{ handler http.Handler }
 
 func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {

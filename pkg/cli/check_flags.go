@@ -16,7 +16,7 @@ import (
 	"github.com/reims/reims-health/pkg/readfile"
 )
 
-// The modes. The predecessor's script had the first one as test as well.
+// The modes. The predecessor's script called the first one test as well.
 const (
 	modeAll      = "all"
 	modeDetailed = "detailed"
@@ -24,26 +24,26 @@ const (
 	modeTest     = "test"
 )
 
-// checkFlags are the flags as they were given. They are read together, so that every
-// problem is told at once.
+// checkFlags are the flags as given. They are parsed together, so that all problems are
+// reported at once.
 type checkFlags struct {
 	envFile *string
 
 	mode, url, metricsURL, output, tokenFile, caFile, compare string
-	timeout, interval, count, maxAge                          lateFlag
+	timeout, interval, count, maxAge                          rawFlag
 	insecure, direct                                          bool
 }
 
-// lateFlag is a flag whose value is read later. Its kind is what the help calls it.
-type lateFlag struct{ value, kind string }
+// rawFlag is a flag whose value is parsed later. Its kind is the type shown in the help.
+type rawFlag struct{ value, kind string }
 
-func (f *lateFlag) Set(value string) error { f.value = value; return nil }
-func (f *lateFlag) String() string         { return f.value }
-func (f *lateFlag) Type() string           { return f.kind }
+func (f *rawFlag) Set(value string) error { f.value = value; return nil }
+func (f *rawFlag) String() string         { return f.value }
+func (f *rawFlag) Type() string           { return f.kind }
 
 func (f *checkFlags) add(flags *pflag.FlagSet) {
-	f.timeout, f.interval = lateFlag{"10s", "duration"}, lateFlag{"30s", "duration"}
-	f.maxAge, f.count = lateFlag{"5m", "duration"}, lateFlag{"", "int"}
+	f.timeout, f.interval = rawFlag{"10s", "duration"}, rawFlag{"30s", "duration"}
+	f.maxAge, f.count = rawFlag{"5m", "duration"}, rawFlag{"", "int"}
 	flags.StringVar(&f.url, "url", "", "the sidecar's address (default from $HEALTH_ADDR)")
 	flags.StringVar(&f.metricsURL, "metrics-url", "", "all: ask for /metrics too, at this address (METRICS_ADDR)")
 	flags.Var(&f.timeout, "timeout", "bound on each request; a bare number is seconds")
@@ -62,7 +62,7 @@ func (f *checkFlags) addMode(flags *pflag.FlagSet) {
 	flags.StringVar(&f.mode, "mode", modeAll, "all, test (the same), detailed or monitor: as the predecessor's script took it")
 }
 
-// checkSettings are what the flags come to.
+// checkSettings are the parsed flags.
 type checkSettings struct {
 	mode     string
 	client   check.Options
@@ -78,8 +78,8 @@ type checkSettings struct {
 // minInterval is the least time between two looks.
 const minInterval = 100 * time.Millisecond
 
-// settings reads the flags, but for what they leave to the configuration. Given says
-// whether a flag was given, be it with an empty value.
+// settings parses the flags, except for what they leave to the configuration. Given
+// reports whether a flag was given, even with an empty value.
 func (f *checkFlags) settings(mode string, given func(flag string) bool) (*checkSettings, error) {
 	if mode == modeTest {
 		mode = modeAll
@@ -143,8 +143,8 @@ func (p *flagProblems) err() error {
 	return &usageError{fmt.Sprintf("%d problems with the flags:\n  %s", len(p.all), strings.Join(p.all, "\n  "))}
 }
 
-// absent reports whether a flag was not given. One that is empty was: most likely it
-// took the value of a variable that is not set, and must not be passed over.
+// absent reports whether a flag was not given. An empty flag value is an error: most
+// likely it comes from a variable that is not set.
 func (p *flagProblems) absent(flag, value string) bool {
 	if value == "" && p.given(flag) {
 		p.add(flag, "it is empty: is a variable not set?")
@@ -185,8 +185,8 @@ func (p *flagProblems) count(flag, value string) int {
 	return n
 }
 
-// whom fills in the address and the token from the configuration, which is not read
-// where there is --url.
+// whom fills in the address and the token from the configuration, which is not read if
+// --url is given.
 func (s *checkSettings) whom(f *checkFlags, stderr io.Writer) error {
 	if s.client.URL != nil {
 		return nil
@@ -219,7 +219,7 @@ func (p *flagProblems) url(flag, value string) *url.URL {
 	return u
 }
 
-// other is somebody else to ask, as the sidecar is; nil where the flag was not given.
+// other returns the options for a second address, or nil if the flag was not given.
 func (p *flagProblems) other(flag, value string, role check.Role, o check.Options) *check.Options {
 	if o.URL = p.url(flag, value); o.URL == nil {
 		return nil

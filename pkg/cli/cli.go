@@ -33,7 +33,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, build Bui
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	if cmd, _, err := root.Find(args); err == nil && patienceOf(cmd) > 0 {
-		signal.Ignore(syscall.SIGPIPE) // a reader that has gone costs lines of the log, and nothing else
+		signal.Ignore(syscall.SIGPIPE) // losing the reader of the log loses only log lines
 		logs.Start()
 		defer logs.Close(patienceOf(cmd))
 		stderr = logs
@@ -83,10 +83,10 @@ func newRoot(understood *bool, logs *logqueue.Queue, build Build) *cobra.Command
 	return root
 }
 
-// The commands that must go on whatever becomes of their log, and for how long they wait
-// at their end until it is written: serve must be gone within five seconds of SIGTERM;
-// the others do not lose a line to a reader that is only slow. Any other command's output
-// is what it is for: it waits for its reader, and a reader that has gone ends it.
+// How long the commands that do not depend on the reader of their log wait at their end
+// until the log is written. serve must exit within five seconds of SIGTERM; the others wait
+// for a slow reader rather than lose lines. All other commands exist for their output:
+// they block on a slow reader, and end if it is gone.
 const (
 	queuedOutput  = "queued-output" // annotation
 	servePatience = 300 * time.Millisecond
@@ -98,7 +98,7 @@ func queued(patience time.Duration) map[string]string {
 	return map[string]string{queuedOutput: patience.String()}
 }
 
-// patienceOf is how long a command waits for its log, or 0 where that is not queued.
+// patienceOf returns how long a command waits for its log, or 0 if its log is not queued.
 func patienceOf(cmd *cobra.Command) time.Duration {
 	patience, err := time.ParseDuration(cmd.Annotations[queuedOutput])
 	if err != nil {
@@ -107,8 +107,8 @@ func patienceOf(cmd *cobra.Command) time.Duration {
 	return patience
 }
 
-// newLogger returns the logger that the configuration asks for. It writes no secret
-// of it. A queue tells in the same form what it lost.
+// newLogger returns the logger that the configuration asks for, with secrets redacted. The
+// queue reports lost lines in the same format.
 func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 	queue, isQueue := w.(*logqueue.Queue)
 	terminal := display.IsTerminal(w)
@@ -132,8 +132,8 @@ func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 	return slog.New(cfg.Redactor().Handler(handler(w)))
 }
 
-// addOutput adds --output, which takes the form for people, the default, or json, and
-// refuses anything else before the command runs.
+// addOutput adds --output, which accepts people (the default) or json. Any other value is
+// an error before the command runs.
 func addOutput(cmd *cobra.Command, output *string, people string) {
 	cmd.Flags().StringVarP(output, "output", "o", people, people+" or json")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
@@ -144,20 +144,20 @@ func addOutput(cmd *cobra.Command, output *string, people string) {
 	}
 }
 
-// scrubbed takes secrets out of an error's text. The configuration's own errors never
-// hold one.
-func scrubbed(cfg *config.Config, err error) error {
+// redacted removes secrets from an error's text. Errors of the configuration never
+// contain one.
+func redacted(cfg *config.Config, err error) error {
 	var wrong *config.Error
 	if err == nil || errors.As(err, &wrong) {
 		return err
 	}
-	return &scrubbedError{cfg.Redactor().Scrub(err.Error()), err}
+	return &redactedError{cfg.Redactor().Redact(err.Error()), err}
 }
 
-type scrubbedError struct {
+type redactedError struct {
 	text string
 	err  error
 }
 
-func (e *scrubbedError) Error() string { return e.text }
-func (e *scrubbedError) Unwrap() error { return e.err }
+func (e *redactedError) Error() string { return e.text }
+func (e *redactedError) Unwrap() error { return e.err }

@@ -35,7 +35,7 @@ func newConfig(envFile *string) *cobra.Command {
 	return cmd
 }
 
-// loadConfig reads the environment, for all kinds of services that there are.
+// loadConfig reads the environment, with all kinds of services.
 func loadConfig(envFile string) (*config.Config, []config.Problem, error) {
 	return config.Load(config.Options{Environ: config.Environ(), EnvFile: envFile, Services: registry.Services()})
 }

@@ -57,7 +57,7 @@ func runMigration(cmd *cobra.Command, envFile string, fn func(ctx context.Contex
 	reporter := newReporter(cfg, log, progress)
 	db, err := openMigration(cmd.Context(), cfg)
 	if err != nil {
-		return reporter.failed(scrubbed(cfg, missingSecret(cfg, err)))
+		return reporter.failed(redacted(cfg, missingSecret(cfg, err)))
 	}
 	migrator, err := migrate.New(db.Pool(), migrate.Options{
 		ConnectTimeout:   cfg.Migrate.ConnectTimeout,
@@ -70,10 +70,10 @@ func runMigration(cmd *cobra.Command, envFile string, fn func(ctx context.Contex
 	if err == nil {
 		err = fn(cmd.Context(), &migration{cfg, db, migrator, reporter})
 	}
-	return reporter.failed(scrubbed(cfg, missingSecret(cfg, errors.Join(err, db.Close()))))
+	return reporter.failed(redacted(cfg, missingSecret(cfg, errors.Join(err, db.Close()))))
 }
 
-// missingSecret says where the file of a secret should have come from.
+// missingSecret adds where the missing file of a secret should have come from.
 func missingSecret(cfg *config.Config, err error) error {
 	if err == nil || cfg.Migrate.Secret == "" || !errors.Is(err, fs.ErrNotExist) && !strings.Contains(err.Error(), "no such file or directory") {
 		return err
@@ -81,7 +81,7 @@ func missingSecret(cfg *config.Config, err error) error {
 	return fmt.Errorf("%w: the file is of the Secret %s: make that Secret in this namespace, with this key, or correct its name", err, cfg.Migrate.Secret)
 }
 
-// openMigration opens a pool as the migrator. Nothing is dialled yet.
+// openMigration opens a pool for the migrator's role. It does not connect yet.
 func openMigration(ctx context.Context, cfg *config.Config) (*database.DB, error) {
 	service, settings, err := databaseSettings(cfg)
 	if err != nil {
@@ -98,7 +98,7 @@ func openMigration(ctx context.Context, cfg *config.Config) (*database.DB, error
 	return database.Open(ctx, pool)
 }
 
-// commandTimeout is for a server that no longer answers: its own limit comes first.
+// commandTimeout is for a server that no longer answers: the server's limit ends first.
 func commandTimeout(statement time.Duration) time.Duration {
 	const margin, none = 30 * time.Second, 24 * 24 * time.Hour // what fits the server's setting
 	if statement == 0 {
@@ -107,7 +107,7 @@ func commandTimeout(statement time.Duration) time.Duration {
 	return statement + margin
 }
 
-// addLimits adds the flags that win over the variables.
+// addLimits adds the flags that take precedence over the variables.
 func addLimits(flags *pflag.FlagSet) {
 	for _, l := range limits(new(config.Migrate)) {
 		flags.Duration(l.flag, 0, l.usage+" (default $"+l.variable+")")
@@ -147,23 +147,24 @@ func overrideLimits(c *config.Migrate, flags *pflag.FlagSet) error {
 	return nil
 }
 
-// reporter tells what migrate does: a line an event, or a record with LOG_FORMAT=json.
+// reporter reports what migrate does: one line per event, or one record per event with
+// LOG_FORMAT=json.
 type reporter struct {
-	out   io.Writer
-	log   *slog.Logger // nil for lines
-	scrub func(string) string
+	out    io.Writer
+	log    *slog.Logger // nil for lines
+	redact func(string) string
 }
 
 func newReporter(cfg *config.Config, log *slog.Logger, out io.Writer) *reporter {
 	if cfg.Health.LogFormat == "json" {
-		return &reporter{out, log, cfg.Redactor().Scrub}
+		return &reporter{out, log, cfg.Redactor().Redact}
 	}
-	return &reporter{out, nil, cfg.Redactor().Scrub}
+	return &reporter{out, nil, cfg.Redactor().Redact}
 }
 
-// failed writes the error that ends the command as a record, where records are asked
-// for, and then keeps it from being printed as text as well. Bad configuration is
-// printed: it may be the format's own.
+// failed logs the error that ends the command if LOG_FORMAT=json, and marks it so that it
+// is not printed as text as well. Configuration errors are always printed, because the
+// format itself may be wrong.
 func (r *reporter) failed(err error) error {
 	var (
 		usage *usageError
@@ -179,7 +180,7 @@ func (r *reporter) failed(err error) error {
 func (r *reporter) report(e migrate.Event) {
 	took := e.Took.Round(time.Millisecond)
 	if r.log != nil && e.Kind == migrate.Retrying {
-		r.log.Warn("trying again", "error", r.scrub(e.Err.Error()))
+		r.log.Warn("trying again", "error", r.redact(e.Err.Error()))
 		return
 	}
 	if r.log != nil {
@@ -189,7 +190,7 @@ func (r *reporter) report(e migrate.Event) {
 	}
 	switch e.Kind {
 	case migrate.Retrying:
-		r.say("trying again: %s", r.scrub(e.Err.Error()))
+		r.say("trying again: %s", r.redact(e.Err.Error()))
 	case migrate.Waiting:
 		r.say("waiting for another run: %s", e.Holder)
 	case migrate.Start:
@@ -218,7 +219,7 @@ func (r *reporter) done(result migrate.Result, took time.Duration) {
 	}
 }
 
-// newer says that nothing was done to a database of a later release.
+// newer reports that the database belongs to a later release and was left unchanged.
 func (r *reporter) newer(have, latest int64) {
 	if r.log != nil {
 		r.log.Warn("database is newer than this program: left as it is", "version", have, "latest", latest)
@@ -233,7 +234,7 @@ func newerText(have, latest int64) string {
 
 func (r *reporter) say(format string, args ...any) { fmt.Fprintf(r.out, format+"\n", args...) }
 
-// loggedError is an error that the log has already.
+// loggedError is an error that was logged already.
 type loggedError struct{ error }
 
 func (e *loggedError) Unwrap() error { return e.error }

@@ -64,7 +64,7 @@ func (m *migration) up(ctx context.Context, out io.Writer, dryRun bool) (migrate
 	return result, err
 }
 
-// printPlan writes SQL, with the rest as comments.
+// printPlan writes the plan as SQL, with everything else in comments.
 func printPlan(w io.Writer, plan []migrate.Planned, result migrate.Result) error {
 	if result.Newer {
 		_, err := fmt.Fprintf(w, "-- The database is at version %d, newer than this program: nothing would run.\n", result.From)
@@ -148,7 +148,7 @@ func (m *migration) down(ctx context.Context, cmd *cobra.Command, o downOptions)
 	return err
 }
 
-// allowed refuses before anything is contacted.
+// allowed checks the flags and the environment before the command connects.
 func (o downOptions) allowed(environment string, stdin io.Reader) error {
 	switch {
 	case o.dryRun:
@@ -255,8 +255,8 @@ func newMigrateVerify(envFile *string) *cobra.Command {
 	return cmd
 }
 
-// verifyWithin bounds the reading: PostgreSQL describes no index of a table that
-// somebody has locked exclusively.
+// verifyWithin bounds the reading: PostgreSQL's functions that describe an index wait
+// while another session has its table locked exclusively.
 func verifyWithin(ctx context.Context, bound time.Duration, db migrate.TxStarter) (*migrate.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()

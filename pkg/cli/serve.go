@@ -31,7 +31,7 @@ import (
 const (
 	// drainTime is how long not_ready is answered before the listeners close.
 	drainTime = time.Second
-	// exitTime bounds the whole shutdown, whatever hangs.
+	// exitTime bounds the whole shutdown, even if something hangs.
 	exitTime = 4500 * time.Millisecond
 )
 
@@ -50,13 +50,13 @@ func newServe(envFile *string, logs *logqueue.Queue, build Build) *cobra.Command
 			}
 			// What libraries print through the standard logger is redacted as well.
 			slog.SetDefault(log)
-			return scrubbed(cfg, bounded(cmd.Context(), log, func(ctx context.Context) error { return serve(ctx, cfg, logs, log, build) }))
+			return redacted(cfg, bounded(cmd.Context(), log, func(ctx context.Context) error { return serve(ctx, cfg, logs, log, build) }))
 		},
 	}
 }
 
-// load reads the configuration, and logs its warnings to the logger it asks for, or
-// prints them beside the error.
+// load reads the configuration. It logs the warnings with the configured logger, or
+// prints them with the error.
 func load(envFile string, stderr io.Writer) (*config.Config, *slog.Logger, error) {
 	cfg, warnings, err := loadConfig(envFile)
 	if err != nil {
@@ -160,14 +160,14 @@ func serve(ctx context.Context, cfg *config.Config, logs *logqueue.Queue, log *s
 		return nil
 	})
 	err = group.Wait()
-	if err != nil && ctx.Err() != nil { // told to stop: what did not end in order is no failure
+	if err != nil && ctx.Err() != nil { // asked to stop: an unclean end is not a failure
 		log.Warn("shutdown", "error", err)
 		return nil
 	}
 	return err
 }
 
-// instance is the Pod's name or, where nobody tells it, the host's, which in a Pod is
+// instance returns the Pod's name, or the host name if that is not set; in a Pod both are
 // the same.
 func instance(cfg *config.Config) string {
 	if name := cfg.Kube.PodName; name != "" {
@@ -186,8 +186,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// newPodReporter returns what reports on the Pod, or nil where that is off, or where
-// this is no Pod: that is logged, and no reason not to serve.
+// newPodReporter returns the reporter for the Pod, or nil if reporting is off or this is
+// not a Pod. The latter is logged and does not keep the sidecar from serving.
 func newPodReporter(cfg *config.Config, monitor *health.Monitor, prom *metrics.Metrics, log *slog.Logger) *kube.Reporter {
 	if !cfg.Kube.PodReporting {
 		return nil
@@ -219,7 +219,7 @@ func newPodReporter(cfg *config.Config, monitor *health.Monitor, prom *metrics.M
 	})
 }
 
-// tokenPeriod is how soon a rotated token file counts.
+// tokenPeriod is how often the token's file is read.
 const tokenPeriod = 10 * time.Second
 
 // token keeps HEALTH_TOKEN in memory, so that no request reads a file.
@@ -237,8 +237,8 @@ func (t *token) value() string {
 	return ""
 }
 
-// Start reads the token, again and again where it comes from a file, until ctx is
-// done. While the file cannot be read there is no token.
+// Start reads the token, repeatedly if it comes from a file, until ctx is done. While the
+// file cannot be read there is no token.
 func (t *token) Start(ctx context.Context) error {
 	tick := time.NewTicker(tokenPeriod)
 	defer tick.Stop()
@@ -260,8 +260,8 @@ func (t *token) Start(ctx context.Context) error {
 	}
 }
 
-// restoreState gives the services what an earlier process of this Pod knew of them. It
-// returns what keeps that from now on, or nil where HEALTH_STATE_FILE is not set.
+// restoreState restores what an earlier process of this Pod knew about the services. It
+// returns the keeper of the state file, or nil if HEALTH_STATE_FILE is not set.
 func restoreState(cfg *config.Config, services []*health.Service, log *slog.Logger) *state.Keeper {
 	if cfg.Health.StateFile == "" {
 		return nil

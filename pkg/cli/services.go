@@ -10,8 +10,8 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// newServices returns the services to watch, in the configured order, and the
-// function that closes their clients. Nothing is dialled yet.
+// newServices returns the services to check, in the configured order, and a function
+// that closes their clients. It does not connect yet.
 func newServices(cfg *config.Config, log *slog.Logger) ([]*health.Service, func(), error) {
 	var (
 		services []*health.Service

@@ -8,7 +8,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Build is what the build stamped into the program; empty where it did not.
+// Build is what the build stamped into the program; fields that it did not stamp are
+// empty.
 type Build struct {
 	Version string // of the release, such as v1.2.3
 	Commit  string // of the source
@@ -27,7 +28,7 @@ func newVersion(build Build) *cobra.Command {
 	}
 }
 
-// orRecorded fills in what the Go toolchain recorded where nothing was stamped.
+// orRecorded fills empty fields with what the Go toolchain recorded.
 func (b Build) orRecorded() Build {
 	info, ok := debug.ReadBuildInfo()
 	if b.Version == "" && ok {

@@ -68,8 +68,8 @@ func newWait(envFile *string) *cobra.Command {
 	return cmd
 }
 
-// target is what can be waited for: a service or, where state is not nil, something
-// that a service has.
+// target is something to wait for: a service or, if state is not nil, a part of a service
+// such as its schema.
 type target struct {
 	name, service string
 	help          string
@@ -79,8 +79,8 @@ type target struct {
 
 type targets []target
 
-// waitTargets returns the service of each kind, followed by what else there is to wait
-// for. A service is waited for by default if it has something else to wait for.
+// waitTargets returns the service of each kind, followed by its parts. A service is waited
+// for by default if it has parts.
 func waitTargets(kinds []dependency.Kind) targets {
 	var services, others targets
 	for _, k := range kinds {
@@ -116,8 +116,8 @@ func (ts targets) named(names []string) targets {
 	return named
 }
 
-// wanted returns the names of those that are waited for by default; without a
-// configuration, with the default settings.
+// wanted returns the names of the default targets; without a configuration, those of the
+// default settings.
 func (ts targets) wanted(cfg *config.Config) []string {
 	if cfg == nil {
 		cfg = config.Default(registry.Services())
@@ -165,7 +165,7 @@ func checkWait(known targets, names []string, timeout time.Duration) error {
 	return nil
 }
 
-// wait watches the services that the targets need until all targets are there.
+// wait watches the services that the targets need until all targets are ready.
 func wait(ctx context.Context, cfg *config.Config, targets targets, out io.Writer, log *slog.Logger) error {
 	cfg, err := forWaiting(cfg, targets)
 	if err != nil {
@@ -201,7 +201,7 @@ func wait(ctx context.Context, cfg *config.Config, targets targets, out io.Write
 	return nil
 }
 
-// forWaiting is the configuration with no more than the targets need.
+// forWaiting reduces the configuration to what the targets need.
 func forWaiting(cfg *config.Config, targets targets) (*config.Config, error) {
 	c := *cfg
 	c.Services, c.Health.Services = nil, nil
@@ -237,7 +237,7 @@ func cause(ctx context.Context, err error) error {
 	}
 }
 
-// waiter prints how far each target is: one line per change.
+// waiter prints the state of each target: one line per change.
 type waiter struct {
 	targets targets
 	out     io.Writer
@@ -248,7 +248,7 @@ type waiter struct {
 	met     bool // every target is there
 }
 
-// watch returns when every target is there, or with the context's error.
+// watch returns when every target is ready, or with the context's error.
 func (w *waiter) watch(ctx context.Context, updates <-chan *health.View) error {
 	tick := time.NewTicker(w.repeat)
 	defer tick.Stop()
@@ -266,7 +266,7 @@ func (w *waiter) watch(ctx context.Context, updates <-chan *health.View) error {
 	}
 }
 
-// see reports whether every target is there.
+// see reports whether every target is ready.
 func (w *waiter) see(v *health.View) bool {
 	all := true
 	for _, target := range w.targets {
@@ -281,8 +281,8 @@ func (w *waiter) see(v *health.View) bool {
 	return all
 }
 
-// remind says of each target that is not there that it is still waited for, unless that
-// was said a moment ago.
+// remind prints that each missing target is still waited for, unless the target was
+// printed recently.
 func (w *waiter) remind() {
 	for _, target := range w.targets.names() {
 		if state := w.said[target]; state != waitReady && time.Since(w.printed[target]) >= w.repeat/2 {
@@ -292,7 +292,7 @@ func (w *waiter) remind() {
 	}
 }
 
-// missing lists the targets that are not there, with the reason.
+// missing lists the targets that are not ready, with the reason.
 func (w *waiter) missing() string {
 	var b strings.Builder
 	for _, target := range w.targets.names() {
@@ -310,8 +310,8 @@ func orNoAnswer(state string) string {
 	return state
 }
 
-// state is waitReady, or what the target is waiting for; empty where nothing is known
-// yet.
+// state returns waitReady, or what the target is waiting for; empty while nothing is
+// known.
 func (w *waiter) state(v *health.View, t target) string {
 	r, ok := v.Service(t.service)
 	switch {
@@ -326,8 +326,8 @@ func (w *waiter) state(v *health.View, t target) string {
 	}
 }
 
-// ofService is the state of something that a service has. Why the service does not
-// answer is said where the service is no target itself.
+// ofService returns the state of a part of a service. It includes why the service does not
+// answer, unless the service is itself a target.
 func (w *waiter) ofService(r health.Result, t target) string {
 	there, text := t.state(r)
 	switch {

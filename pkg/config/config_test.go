@@ -167,8 +167,8 @@ func TestForMigration(t *testing.T) {
 			if database(c).Host != "pooler" {
 				t.Error("the configuration itself was changed")
 			}
-			if scrubbed := c.Redactor().Scrub(read(t, d.Password)); scrubbed != "" && scrubbed != "[redacted]" {
-				t.Errorf("%s: the password is shown as %s", given, scrubbed)
+			if redacted := c.Redactor().Redact(read(t, d.Password)); redacted != "" && redacted != "[redacted]" {
+				t.Errorf("%s: the password is shown as %s", given, redacted)
 			}
 		}
 	}

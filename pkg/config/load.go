@@ -203,7 +203,7 @@ func (l *loader) warnOfSecret(v Variable, value string) {
 // out whatever secret was written in the place of another value.
 func (l *loader) finish(problems []Problem) []Problem {
 	for i := range problems {
-		problems[i].Text = l.config.redactor.Scrub(problems[i].Text)
+		problems[i].Text = l.config.redactor.Redact(problems[i].Text)
 	}
 	slices.SortStableFunc(problems, func(a, b Problem) int { return cmp.Compare(l.order(a), l.order(b)) })
 	return problems

@@ -50,7 +50,7 @@ func (v Variable) public() string {
 	if v.format != nil && v.format.Public != nil {
 		text = v.format.Public(text)
 	}
-	return ScrubURLs(text)
+	return RedactURLs(text)
 }
 
 // Print writes the effective configuration for people: a line a variable, with
@@ -101,7 +101,7 @@ func (s *Service) effective(environment string) [][2]string {
 	pairs := s.Settings.Effective(environment)
 	for i := range pairs {
 		pairs[i][0] = strings.ToLower(s.Prefix()) + pairs[i][0]
-		pairs[i][1] = ScrubURLs(pairs[i][1])
+		pairs[i][1] = RedactURLs(pairs[i][1])
 	}
 	return pairs
 }

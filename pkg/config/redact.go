@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// minSecret is the length, in bytes, from which a value is scrubbed. Shorter
+	// minSecret is the length, in bytes, from which a value is redacted. Shorter
 	// ones occur in any text by chance.
 	minSecret = 4
 	// maxSecrets bounds what a Redactor remembers, however often a file is rotated.
@@ -31,8 +31,8 @@ const (
 // and password of any URL.
 //
 // It remembers the newest 256 values, so that after a rotation the old one is
-// scrubbed as well. Values shorter than 4 bytes are not scrubbed. A weak secret,
-// such as the word postgres, is scrubbed wherever that word occurs.
+// redacted as well. Values shorter than 4 bytes are not redacted. A weak secret,
+// such as the word postgres, is redacted wherever that word occurs.
 //
 // The zero value is ready, and it is safe for concurrent use.
 type Redactor struct {
@@ -70,17 +70,17 @@ func (r *Redactor) Add(value string) {
 // userinfo is what stands before the last @ of a URL's authority.
 var userinfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#"<>]*@`)
 
-// Scrub returns the text with [redacted] in the place of each secret.
-func (r *Redactor) Scrub(text string) string {
+// Redact returns the text with [redacted] in the place of each secret.
+func (r *Redactor) Redact(text string) string {
 	if known := r.known.Load(); known != nil {
 		text = replaceSpans(text, known.find(text))
 	}
-	return ScrubURLs(text)
+	return RedactURLs(text)
 }
 
-// ScrubURLs returns the text with [redacted] in the place of the user and the password
+// RedactURLs returns the text with [redacted] in the place of the user and the password
 // of each URL.
-func ScrubURLs(text string) string {
+func RedactURLs(text string) string {
 	if !strings.Contains(text, "://") {
 		return text
 	}
@@ -224,7 +224,7 @@ func base64Fragment(encoding *base64.Encoding, secret string, offset int) string
 	return text[first:last]
 }
 
-// Handler returns a handler that scrubs the message and every attribute before it
+// Handler returns a handler that redacts the message and every attribute before it
 // passes a record on to next. Keys are left alone: they are constants.
 func (r *Redactor) Handler(next slog.Handler) slog.Handler {
 	return redactHandler{next, r}
@@ -240,9 +240,9 @@ func (h redactHandler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.next.Enabled(ctx, level)
 }
 
-// Handle passes on a scrubbed copy of the record.
+// Handle passes on a redacted copy of the record.
 func (h redactHandler) Handle(ctx context.Context, record slog.Record) error {
-	clean := slog.NewRecord(record.Time, record.Level, h.redactor.Scrub(record.Message), record.PC)
+	clean := slog.NewRecord(record.Time, record.Level, h.redactor.Redact(record.Message), record.PC)
 	record.Attrs(func(a slog.Attr) bool {
 		clean.AddAttrs(h.redactor.attr(a))
 		return true
@@ -250,7 +250,7 @@ func (h redactHandler) Handle(ctx context.Context, record slog.Record) error {
 	return h.next.Handle(ctx, clean)
 }
 
-// WithAttrs scrubs what next may format at once, by what is known by now.
+// WithAttrs redacts what next may format at once, by what is known by now.
 func (h redactHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return redactHandler{h.next.WithAttrs(h.redactor.attrs(attrs)), h.redactor}
 }
@@ -272,7 +272,7 @@ func (r *Redactor) attr(a slog.Attr) slog.Attr {
 	value := a.Value.Resolve()
 	switch value.Kind() {
 	case slog.KindString:
-		value = slog.StringValue(r.Scrub(value.String()))
+		value = slog.StringValue(r.Redact(value.String()))
 	case slog.KindGroup:
 		value = slog.GroupValue(r.attrs(value.Group())...)
 	case slog.KindAny:
@@ -284,7 +284,7 @@ func (r *Redactor) attr(a slog.Attr) slog.Attr {
 }
 
 // any turns a value into text, the way a text handler would, since what a handler
-// makes of it otherwise cannot be scrubbed.
+// makes of it otherwise cannot be redacted.
 func (r *Redactor) any(value any) slog.Value {
 	switch v := value.(type) {
 	case nil:
@@ -292,15 +292,15 @@ func (r *Redactor) any(value any) slog.Value {
 	case []string:
 		clean := make([]string, len(v))
 		for i, s := range v {
-			clean[i] = r.Scrub(s)
+			clean[i] = r.Redact(s)
 		}
 		return slog.AnyValue(clean)
 	case error, fmt.Stringer:
 		// Sprint survives a nil pointer with such a method.
-		return slog.StringValue(r.Scrub(fmt.Sprint(v)))
+		return slog.StringValue(r.Redact(fmt.Sprint(v)))
 	}
 	if v := reflect.ValueOf(value); v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
-		return slog.StringValue(r.Scrub(string(v.Bytes())))
+		return slog.StringValue(r.Redact(string(v.Bytes())))
 	}
-	return slog.StringValue(r.Scrub(fmt.Sprintf("%+v", value)))
+	return slog.StringValue(r.Redact(fmt.Sprintf("%+v", value)))
 }

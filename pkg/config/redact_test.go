@@ -31,7 +31,7 @@ func redactor(secrets ...string) *config.Redactor {
 	return r
 }
 
-func TestScrub(t *testing.T) {
+func TestRedact(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		secrets    []string
@@ -51,8 +51,8 @@ func TestScrub(t *testing.T) {
 		{nil, "http://host/path?mail=a@b and c@d", "http://host/path?mail=a@b and c@d"},
 	}
 	for _, tt := range tests {
-		if got := redactor(tt.secrets...).Scrub(tt.text); got != tt.want {
-			t.Errorf("%q scrubs %q to %q, want %q", tt.secrets, tt.text, got, tt.want)
+		if got := redactor(tt.secrets...).Redact(tt.text); got != tt.want {
+			t.Errorf("%q redacts %q to %q, want %q", tt.secrets, tt.text, got, tt.want)
 		}
 	}
 }
@@ -81,12 +81,12 @@ func written(secret string) map[string]string {
 	return all
 }
 
-func TestScrubForms(t *testing.T) {
+func TestRedactForms(t *testing.T) {
 	t.Parallel()
 	secret := "p<ä&ß>\"'/\\ w%+7f\x013a?\u2028"
 	r := redactor(secret, strings.ToLower(secret))
 	for name, text := range written(secret) {
-		if got := r.Scrub(text); !strings.Contains(got, "[redacted]") || leaks(got, secret) {
+		if got := r.Redact(text); !strings.Contains(got, "[redacted]") || leaks(got, secret) {
 			t.Errorf("%s: %q became %q", name, text, got)
 		}
 	}
@@ -108,10 +108,10 @@ func TestRedactorForgetsOnlyTheOldest(t *testing.T) {
 	for i := range 257 {
 		r.Add(fmt.Sprintf("password-%03d", i))
 	}
-	if got := r.Scrub("password-001 password-256"); got != "[redacted] [redacted]" {
+	if got := r.Redact("password-001 password-256"); got != "[redacted] [redacted]" {
 		t.Errorf("of the newest 256: %q", got)
 	}
-	if got := r.Scrub("password-000"); got != "password-000" {
+	if got := r.Redact("password-000"); got != "password-000" {
 		t.Errorf("the oldest of 257: %q, so memory has no bound", got)
 	}
 }
@@ -124,8 +124,8 @@ func TestRedactorIsSafeForConcurrentUse(t *testing.T) {
 		group.Go(func() {
 			secret := fmt.Sprintf("password-%d", i)
 			r.Add(secret)
-			if got := r.Scrub(secret); got != "[redacted]" {
-				t.Errorf("just added, and scrubbed to %q", got)
+			if got := r.Redact(secret); got != "[redacted]" {
+				t.Errorf("just added, and redacted to %q", got)
 			}
 		})
 	}
@@ -146,18 +146,18 @@ func FuzzRedactor(f *testing.F) {
 			if name == "lower" {
 				continue // of the secret in lower case, which is another one
 			}
-			if got := r.Scrub(before + text + after); strings.Contains(got, secret) || strings.Contains(got, text) {
+			if got := r.Redact(before + text + after); strings.Contains(got, secret) || strings.Contains(got, text) {
 				t.Errorf("%s: %q became %q", name, before+text+after, got)
 			}
 		}
 	})
 }
 
-func BenchmarkScrub(b *testing.B) {
+func BenchmarkRedact(b *testing.B) {
 	r := redactor("password-of-postgres", "password-of-redis", "minioadmin", "secret-key-of-minio", "token")
 	text := "ping redis: dial tcp 10.0.0.7:6379: connect: connection refused"
 	for b.Loop() {
-		r.Scrub(text)
+		r.Redact(text)
 	}
 }
 
@@ -211,7 +211,7 @@ func attrs(secret string) []any {
 	}
 }
 
-func TestHandlerScrubsEverything(t *testing.T) {
+func TestHandlerRedactsEverything(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter22-7f3a"
 	handlers := map[string]func(io.Writer) slog.Handler{
@@ -258,10 +258,10 @@ func TestHandlerKeepsValues(t *testing.T) {
 func TestLoadFillsTheRedactor(t *testing.T) {
 	t.Parallel()
 	c, _ := load(t, "DATABASE_PASSWORD=given-value", "OLLAMA_HOST=http://u:ollama-pw@h", "HEALTH_TOKEN=the-token")
-	if got := c.Redactor().Scrub("given-value ollama-pw the-token"); got != "[redacted] [redacted] [redacted]" {
-		t.Errorf("scrubbed to %q", got)
+	if got := c.Redactor().Redact("given-value ollama-pw the-token"); got != "[redacted] [redacted] [redacted]" {
+		t.Errorf("redacted to %q", got)
 	}
-	if def := config.Default(registry.Services()).Redactor().Scrub("given-value"); def != "given-value" {
+	if def := config.Default(registry.Services()).Redactor().Redact("given-value"); def != "given-value" {
 		t.Errorf("two configurations share secrets: %q", def)
 	}
 }

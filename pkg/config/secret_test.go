@@ -52,8 +52,8 @@ func TestSecretFileIsReadAnew(t *testing.T) {
 		t.Errorf("after the rotation: %q", got)
 	}
 	// An error about a login in flight may still hold the old one.
-	if got := c.Redactor().Scrub("old-password, new-password"); got != "[redacted], [redacted]" {
-		t.Errorf("scrubbed to %q", got)
+	if got := c.Redactor().Redact("old-password, new-password"); got != "[redacted], [redacted]" {
+		t.Errorf("redacted to %q", got)
 	}
 }
 
