@@ -5,18 +5,20 @@ package override
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/readfile"
 )
 
 // period is how soon a change of the file is seen.
 const period = time.Second
+
+// maxSize is far above what the two words take, in bytes.
+const maxSize = 1 << 10
 
 // File watches the break-glass: a file that says ready or not_ready. While
 // it is absent or empty there is no override. A file that says anything else, or
@@ -58,23 +60,14 @@ func (f *File) report(err error) {
 }
 
 func read(path string) (health.Override, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	text, err := readfile.Regular(path, maxSize)
+	refused := new(readfile.Error)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return health.NoOverride, nil
-	}
-	if err != nil {
-		return health.NoOverride, err
-	}
-	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
-		return health.NoOverride, errors.New("it is not a regular file")
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return health.NoOverride, err
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, 64))
-	if err != nil {
+	case errors.As(err, &refused):
+		return health.NoOverride, errors.New("it " + refused.Problem) // the log names the file
+	case err != nil:
 		return health.NoOverride, err
 	}
 	switch o := health.Override(strings.ToLower(strings.TrimSpace(string(text)))); o {
