@@ -15,21 +15,21 @@ import (
 	"github.com/reims/reims-health/pkg/readfile"
 )
 
-// manager is who the API server is told has written.
+// manager is the field manager and the component that the API server records.
 const manager = "reims-health"
 
-// NewClient returns a client for a [Reporter], of the core API group. It waits for no
-// rate limit of its own, which is the Reporter's business, and uses no proxy. The
-// config's BearerTokenFile is read for each request. Nothing is dialled yet; the config
-// is copied. client-go logs to klog's logger.
+// NewClient returns a client for a [Reporter], for the core API group. It has no rate
+// limit, because the Reporter limits its writes, and uses no proxy. The config's
+// BearerTokenFile is read for each request. NewClient does not connect, and copies the
+// config. client-go logs to klog's logger.
 func NewClient(config *rest.Config) (*rest.RESTClient, error) {
 	config = rest.CopyConfig(config)
 	config.UserAgent = manager
 	config.QPS = -1
 	config.WarningHandlerWithContext = rest.NoWarnings{}
 	config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
-	// A request that is given up on closes its HTTP/1 connection, so that the next
-	// one dials. A dead HTTP/2 connection would be used again for most of a minute.
+	// A request that times out closes its HTTP/1 connection, so that the next one opens a
+	// new connection. A dead HTTP/2 connection would be reused for most of a minute.
 	config.NextProtos = []string{"http/1.1"}
 	if path := config.BearerTokenFile; path != "" {
 		config.BearerToken, config.BearerTokenFile = "", ""

@@ -21,8 +21,7 @@ const (
 	reasonStopped  = "SidecarStopped"
 )
 
-// condition is what the Pod's condition says. Since is when its status became what
-// it is.
+// condition is the content of the Pod's condition. Since is when its status last changed.
 type condition struct {
 	status  corev1.ConditionStatus
 	reason  string
@@ -30,14 +29,13 @@ type condition struct {
 	since   time.Time
 }
 
-// says reports whether both say the same, leaving out since when.
+// says reports whether both are the same, apart from since.
 func (c condition) says(other condition) bool {
 	return c.status == other.status && c.reason == other.reason && c.message == other.message
 }
 
-// conditionOf is what the view means for the condition: false
-// with any service that is degraded or unhealthy, else unknown until each has a
-// result, else true.
+// conditionOf returns the condition for a view: false if any service is degraded or
+// unhealthy, else unknown until each has a result, else true.
 func conditionOf(v *health.View) condition {
 	worst, pending := worstOf(v.Results()), false
 	for _, r := range v.Results() {
@@ -56,7 +54,7 @@ func conditionOf(v *health.View) condition {
 	}
 }
 
-// stopped is the condition that a sidecar leaves behind.
+// stopped is the condition that a sidecar writes when it stops.
 func stopped() condition {
 	return condition{
 		status: corev1.ConditionUnknown, reason: reasonStopped,
@@ -77,8 +75,8 @@ func worstOf(results []health.Result) health.Result {
 	return worst
 }
 
-// reasonOf is the service and its reason, such as DatabaseRefused. Both are closed
-// sets, so this is one as well.
+// reasonOf returns the service and its reason, such as DatabaseRefused. Both are closed
+// sets, so the result is too.
 func reasonOf(r health.Result) string { return camel(r.Service.Name) + camel(string(r.Reason())) }
 
 // camel writes too_many_connections as TooManyConnections.
@@ -99,7 +97,7 @@ func camel(text string) string {
 	return b.String()
 }
 
-// clauses has one for each service that is not healthy.
+// clauses returns one clause per service that is not healthy.
 func clauses(results []health.Result) string {
 	var all []string
 	for _, r := range results {
@@ -110,8 +108,8 @@ func clauses(results []health.Result) string {
 	return strings.Join(all, "; ")
 }
 
-// clause uses the reason's own words and not the fault's message, which may name
-// buckets, models or versions: whoever may see a Pod may read this.
+// clause uses the reason's text and not the fault's message, which may name buckets,
+// models or versions: everyone who may read a Pod can read this.
 func clause(r health.Result) string {
 	return fmt.Sprintf("%s is %s: %s", r.Service.Name, r.Status, r.Reason().Message())
 }

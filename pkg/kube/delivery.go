@@ -15,27 +15,27 @@ const (
 	// A write that failed is tried again after firstRetry and then ever later.
 	firstRetry = time.Second
 	lastRetry  = time.Minute
-	// maxRetryAfter is for how long an API server may send the reporter away.
+	// maxRetryAfter bounds how long the API server can make the reporter wait.
 	maxRetryAfter = 10 * time.Minute
 )
 
-// delivery says when one of the two writes is attempted: soon after there is something
-// to write, within a limit, and ever later while attempts fail. What is undone and
-// comes back goes around none of that.
+// delivery decides when one of the two writes is attempted: soon after there is something
+// to write, within a rate limit, and with growing delays while attempts fail. A change
+// that is undone and comes back does not reset limit or delays.
 type delivery struct {
-	limit     *rate.Limiter // of attempts, whatever becomes of them
+	limit     *rate.Limiter // of attempts, successful or not
 	due       time.Time     // of the next attempt; zero: nothing to write
 	failures  int           // in a row
 	retryAt   time.Time     // after a failure
-	notBefore time.Time     // by the API server's wish
+	notBefore time.Time     // as the API server asked
 }
 
 func newDelivery() delivery {
 	return delivery{limit: rate.NewLimiter(rate.Every(changePeriod), changesAtOnce)}
 }
 
-// plan takes whether there is something to write now. Once set, the time of the
-// attempt stays until that is made, or needless.
+// plan takes whether there is something to write now. The time of the attempt does not
+// change until the attempt is made, or no longer needed.
 func (d *delivery) plan(pending bool, now time.Time, jitter time.Duration) {
 	switch {
 	case !pending:
@@ -54,8 +54,8 @@ func (d *delivery) isDue(now time.Time) bool { return !d.due.IsZero() && !now.Be
 // failing reports whether there is something to write that could not be written yet.
 func (d *delivery) failing() bool { return !d.due.IsZero() && d.failures > 0 }
 
-// attempted takes what became of an attempt. After a failure the next one comes
-// exponentially later, half of that at random.
+// attempted takes the outcome of an attempt. After a failure the next one waits for an
+// exponential backoff with jitter.
 func (d *delivery) attempted(now time.Time, err error) {
 	d.limit.ReserveN(now, 1)
 	d.due = time.Time{}

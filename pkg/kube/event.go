@@ -15,22 +15,22 @@ const (
 	eventHealthy   = "DependencyHealthy"
 )
 
-// maxEventMessage is the most that an Event may say, in bytes.
+// maxEventMessage is the API's limit on the message of an Event, in bytes.
 const maxEventMessage = 1024
 
-// event is what an Event says. Two that are equal are one Event with a count.
+// event is the content of an Event. Equal ones are one Event with a count.
 type event struct{ kind, reason, message string }
 
-// eventOf is the one Event about every service whose status differs between two
-// views; told is nil where nothing was told yet. There is none where nothing
-// differs, nor about services that were well from the start.
-func eventOf(told, now *health.View) (e event, ok bool) {
+// eventOf returns the one Event about every service whose status differs between two
+// views; reported is nil before the first Event. There is none if nothing differs, nor for
+// services that were healthy from the start.
+func eventOf(reported, now *health.View) (e event, ok bool) {
 	worst := health.Unknown
 	var changes []string
 	for i, r := range now.Results() {
 		was := health.Unknown
-		if told != nil {
-			was = told.Results()[i].Status
+		if reported != nil {
+			was = reported.Results()[i].Status
 		}
 		switch {
 		case r.Status == was, was == health.Unknown && r.Status == health.Healthy:

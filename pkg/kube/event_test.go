@@ -13,7 +13,7 @@ func TestEvent(t *testing.T) {
 	const refused = "the connection was refused: nothing listens at that address"
 	tests := []struct {
 		name                  string
-		before, after         []string // before is nil for nothing told yet
+		before, after         []string // before is nil for nothing reported yet
 		kind, reason, message string
 	}{
 		{"well from the start", nil, allOK(), "", "", ""},
@@ -33,16 +33,16 @@ func TestEvent(t *testing.T) {
 			"redis is healthy again; minio is degraded: storage is full",
 		},
 		{
-			"what stays bad is not told again", allOK("redis", "refused"), allOK("redis", "refused", "ollama", "inference"),
+			"what stays bad is not reported again", allOK("redis", "refused"), allOK("redis", "refused", "ollama", "inference"),
 			"Warning", "DependencyDegraded", "ollama is degraded: the model is loaded and does not answer",
 		},
 	}
 	for _, test := range tests {
-		told := after(test.before...)
+		reported := after(test.before...)
 		if test.before == nil {
-			told = nil
+			reported = nil
 		}
-		kind, reason, message := kube.EventOf(told, after(test.after...))
+		kind, reason, message := kube.EventOf(reported, after(test.after...))
 		if kind != test.kind || reason != test.reason || message != test.message {
 			t.Errorf("%s: %s %s %q", test.name, kind, reason, message)
 		}

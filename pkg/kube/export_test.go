@@ -9,7 +9,7 @@ func ConditionOf(v *health.View) (status, reason, message string) {
 }
 
 // EventOf returns type, reason and message of the Event, all empty for none.
-func EventOf(told, now *health.View) (kind, reason, message string) {
-	e, _ := eventOf(told, now)
+func EventOf(reported, now *health.View) (kind, reason, message string) {
+	e, _ := eventOf(reported, now)
 	return e.kind, e.reason, e.message
 }

@@ -11,47 +11,47 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// troubles logs each kind of trouble with one write once, until that works again.
-type troubles struct {
-	log  *slog.Logger
-	told map[string]map[string]bool // of a write, the kinds
+// failureLog logs each kind of failure of a write once, until the write works again.
+type failureLog struct {
+	log    *slog.Logger
+	logged map[string]map[string]bool // of a write, the kinds
 }
 
-// see takes what became of a write: "condition" or "event".
-func (t *troubles) see(write string, err error) {
+// record takes the outcome of a write: "condition" or "event".
+func (l *failureLog) record(write string, err error) {
 	if err == nil {
-		if len(t.told[write]) > 0 {
-			t.log.Info("pod reporting works again", "write", write)
+		if len(l.logged[write]) > 0 {
+			l.log.Info("pod reporting works again", "write", write)
 		}
-		delete(t.told, write)
+		delete(l.logged, write)
 		return
 	}
 	kind, remedy := diagnose(err)
-	if t.told[write][kind] {
+	if l.logged[write][kind] {
 		return
 	}
-	if t.told[write] == nil {
-		t.told[write] = make(map[string]bool)
+	if l.logged[write] == nil {
+		l.logged[write] = make(map[string]bool)
 	}
-	t.told[write][kind] = true
-	t.log.Warn("pod reporting fails: trying again, and logging this kind of trouble once",
+	l.logged[write][kind] = true
+	l.log.Warn("pod reporting fails: trying again, and logging this kind of trouble once",
 		"write", write, "kind", kind, "remedy", remedy, "error", err)
 }
 
-// knows reports whether this kind of trouble with the write was logged, and lasts.
-func (t *troubles) knows(write string, err error) bool {
+// contains reports whether this kind of failure of the write was logged and still lasts.
+func (l *failureLog) contains(write string, err error) bool {
 	kind, _ := diagnose(err)
-	return t.told[write][kind]
+	return l.logged[write][kind]
 }
 
-// retryAfter is for how long the API server wants to be left in peace.
+// retryAfter returns how long the API server asks to wait.
 func retryAfter(err error) time.Duration {
 	seconds, _ := apierrors.SuggestsClientDelay(err)
 	return time.Duration(seconds) * time.Second
 }
 
-// refused reports whether nothing came of the request. After any other error it may
-// have been carried out, or may yet be.
+// refused reports whether the request certainly had no effect. After any other error it
+// may have been carried out, or may yet be.
 func refused(err error) bool {
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {
@@ -61,7 +61,7 @@ func refused(err error) bool {
 	return errors.Is(err, errToken)
 }
 
-// diagnose says what kind of trouble it is, and what to do about it.
+// diagnose returns the kind of failure, and what to do about it.
 func diagnose(err error) (kind, remedy string) {
 	var network net.Error
 	var status apierrors.APIStatus

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Each kind of trouble is logged once for each of the two writes, and its end once.
+// Each kind of failure is logged once per write, and so is its end.
 // What is written then is the newest state.
 func TestTroubleIsLoggedOnce(t *testing.T) {
 	t.Parallel()

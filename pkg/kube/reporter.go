@@ -13,15 +13,16 @@ import (
 )
 
 const (
-	// defaultJitter leaves most of the five seconds within which a change is told.
+	// defaultJitter leaves most of the five seconds within which a change is reported.
 	defaultJitter = 2 * time.Second
-	// confirmAfter is when a condition that follows a doubtful one is written once more.
+	// confirmAfter is when a condition is written once more after a patch of unknown
+	// outcome.
 	confirmAfter = 10 * time.Second
 	// stopTimeout bounds the last write: the process has 4.5 seconds to end.
 	stopTimeout = 2 * time.Second
 )
 
-// Observer counts what becomes of the two writes, "condition" and "event". It must not
+// Observer counts the outcomes of the two writes, "condition" and "event". It must not
 // block.
 type Observer interface {
 	// Attempted is called after each attempt.
@@ -35,7 +36,7 @@ type Observer interface {
 type Options struct {
 	// Client is from [NewClient].
 	Client *rest.RESTClient
-	// Pod is the sidecar's own one, and UID tells it from others of its name.
+	// Pod is the sidecar's own Pod; UID distinguishes it from others of the same name.
 	Pod types.NamespacedName
 	UID types.UID
 	// Updates has the present view and every new one; only the latest counts.
@@ -44,36 +45,36 @@ type Options struct {
 	// that see the same outage do not all write at once. The default is 2 s; below
 	// zero is none.
 	Jitter time.Duration
-	// Observer, where there is one, is told how reporting goes.
+	// Observer, if set, is called with the outcome of each write.
 	Observer Observer
-	// Log gets each kind of trouble once. Errors are the API server's words: it must
-	// redact.
+	// Log gets each kind of failure once. Errors hold the API server's text: the logger
+	// must redact.
 	Log *slog.Logger
 }
 
-// Reporter keeps the Pod's condition at what the latest view says, and writes an
-// Event when a service's status changes: at most one of each for a change, and none
-// while nothing changes. Neither waits for the other.
+// Reporter keeps the Pod's condition equal to the latest view, and writes an Event when a
+// service's status changes: at most one of each per change, and none while nothing
+// changes. Neither waits for the other.
 type Reporter struct {
 	options  Options
 	writer   writer
-	troubles troubles
+	failures failureLog
 
-	latest *health.View // as received
-	view   *health.View // as it is read now
-	wanted condition    // what that means
+	latest  *health.View // as received
+	view    *health.View // as it is read now
+	desired condition    // the condition of that view
 
 	conditions delivery
 	written    condition // what the Pod has; its zero value: nothing of ours
-	// doubt is from when on the Pod may have something else than what was written, by
-	// a patch that nobody knows the end of. Zero: it has not.
-	doubt time.Time
+	// uncertainSince is set while a patch of unknown outcome may have changed the Pod's
+	// condition to something other than written. Zero: it cannot have.
+	uncertainSince time.Time
 
-	events delivery
-	told   *health.View // what Events have told
+	events   delivery
+	reported *health.View // the view of the last Event
 }
 
-// NewReporter returns a reporter. It contacts nobody before Start.
+// NewReporter returns a reporter. It sends no request before Start.
 func NewReporter(o Options) *Reporter {
 	if o.Jitter == 0 {
 		o.Jitter = defaultJitter
@@ -81,7 +82,7 @@ func NewReporter(o Options) *Reporter {
 	return &Reporter{
 		options:  o,
 		writer:   writer{client: o.Client, pod: o.Pod, uid: o.UID, repeats: make(map[event]*repeat)},
-		troubles: troubles{log: o.Log, told: make(map[string]map[string]bool)},
+		failures: failureLog{log: o.Log, logged: make(map[string]map[string]bool)},
 
 		conditions: newDelivery(), events: newDelivery(),
 	}
@@ -105,16 +106,16 @@ func (r *Reporter) Start(ctx context.Context) error {
 	}
 }
 
-// step makes one write at most, of what is so at that moment, and returns for how long
-// there is nothing to do.
+// step makes at most one write, of the present state, and returns how long to wait until
+// the next step.
 func (r *Reporter) step(ctx context.Context) time.Duration {
 	now := time.Now()
 	if r.read(now); r.latest == nil {
 		return changePeriod
 	}
 	jitter := r.jitter()
-	r.conditions.plan(!r.wanted.says(r.written) || r.inDoubt(now), now, jitter)
-	e, changed := eventOf(r.told, r.view)
+	r.conditions.plan(!r.desired.says(r.written) || r.uncertain(now), now, jitter)
+	e, changed := eventOf(r.reported, r.view)
 	r.events.plan(changed, now, jitter)
 	switch {
 	case r.conditions.isDue(now):
@@ -128,7 +129,7 @@ func (r *Reporter) step(ctx context.Context) time.Duration {
 	return 0
 }
 
-// observe tells whether what is still to be written could not be.
+// observe tells the Observer whether the pending writes are failing.
 func (r *Reporter) observe() {
 	if o := r.options.Observer; o != nil {
 		o.Failing("condition", r.conditions.failing())
@@ -143,8 +144,8 @@ func (r *Reporter) jitter() time.Duration {
 	return rand.N(r.options.Jitter)
 }
 
-// read reads the latest view anew: there may be another by now, and what it says
-// may have gone stale.
+// read takes the latest view and ages it: there may be a newer one by now, and its results
+// may have expired.
 func (r *Reporter) read(now time.Time) {
 	for more := true; more; {
 		select {
@@ -161,22 +162,24 @@ func (r *Reporter) read(now time.Time) {
 	switch next.status {
 	case r.written.status:
 		next.since = r.written.since
-	case r.wanted.status:
-		next.since = r.wanted.since
+	case r.desired.status:
+		next.since = r.desired.since
 	default:
 		next.since = now
 	}
-	r.wanted = next
+	r.desired = next
 }
 
-func (r *Reporter) inDoubt(now time.Time) bool { return !r.doubt.IsZero() && !now.Before(r.doubt) }
+func (r *Reporter) uncertain(now time.Time) bool {
+	return !r.uncertainSince.IsZero() && !now.Before(r.uncertainSince)
+}
 
-// wait is for how long there is nothing to do: until a write is due, or in doubt, or
-// what the view says has expired.
+// wait returns how long there is nothing to do: until a write is due, a condition is to be
+// confirmed, or a result of the view expires.
 func (r *Reporter) wait(now time.Time) time.Duration {
 	wait := changePeriod
 	expired := r.view.Until().Add(time.Millisecond)
-	for _, at := range []time.Time{r.conditions.due, r.events.due, r.doubt, expired} {
+	for _, at := range []time.Time{r.conditions.due, r.events.due, r.uncertainSince, expired} {
 		if at.After(now) {
 			wait = min(wait, at.Sub(now))
 		}
@@ -185,56 +188,56 @@ func (r *Reporter) wait(now time.Time) time.Duration {
 }
 
 func (r *Reporter) writeCondition(ctx context.Context) {
-	err := r.writer.condition(ctx, r.wanted)
+	err := r.writer.condition(ctx, r.desired)
 	now := time.Now()
 	switch {
 	case err == nil:
-		r.written = r.wanted
+		r.written = r.desired
 		r.settle(now)
 	case !refused(err):
-		r.doubt = now
+		r.uncertainSince = now
 	}
 	r.conditions.attempted(now, err)
-	r.see(ctx, "condition", err)
+	r.record(ctx, "condition", err)
 }
 
-// settle ends a doubt. A request that was given up on may be carried out after the one
-// that followed it, so the first that succeeds is not the last.
+// settle ends an uncertainty after a successful patch. The API server may still carry out
+// an earlier request whose answer was lost, so after failures one more patch is due.
 func (r *Reporter) settle(now time.Time) {
 	switch {
-	case !r.inDoubt(now):
+	case !r.uncertain(now):
 	case r.conditions.failures > 0:
-		r.doubt = now.Add(confirmAfter)
+		r.uncertainSince = now.Add(confirmAfter)
 	default:
-		r.doubt = time.Time{}
+		r.uncertainSince = time.Time{}
 	}
 }
 
 func (r *Reporter) writeEvent(ctx context.Context, e event) {
 	err := r.writer.event(ctx, e, time.Now())
 	if err == nil {
-		r.told = r.view
+		r.reported = r.view
 	}
 	r.events.attempted(time.Now(), err)
-	r.see(ctx, "event", err)
+	r.record(ctx, "event", err)
 }
 
-// see leaves out what ending the reporter did to a request.
-func (r *Reporter) see(ctx context.Context, write string, err error) {
+// record records the outcome of a write, unless the reporter's end interrupted it.
+func (r *Reporter) record(ctx context.Context, write string, err error) {
 	if err != nil && ctx.Err() != nil {
 		return
 	}
-	r.troubles.see(write, err)
+	r.failures.record(write, err)
 	if o := r.options.Observer; o != nil {
 		o.Attempted(write, err)
 	}
 }
 
-// stop says that nothing watches the dependencies any more, unless nothing ever said
-// that something does, or the API server wants to be left in peace.
+// stop writes that nothing watches the dependencies any more. It does not if no condition
+// was ever written, or while the API server asks to wait.
 func (r *Reporter) stop(ctx context.Context) {
 	now := time.Now()
-	if r.written.status == "" && r.doubt.IsZero() || now.Before(r.conditions.notBefore) {
+	if r.written.status == "" && r.uncertainSince.IsZero() || now.Before(r.conditions.notBefore) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
@@ -243,7 +246,7 @@ func (r *Reporter) stop(ctx context.Context) {
 	last.since = now
 	if err := r.writer.condition(ctx, last); err != nil {
 		level := slog.LevelWarn
-		if r.troubles.knows("condition", err) {
+		if r.failures.contains("condition", err) {
 			level = slog.LevelDebug
 		}
 		r.options.Log.Log(ctx, level, "pod condition left as it was", "error", err)

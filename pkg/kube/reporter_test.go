@@ -17,7 +17,7 @@ import (
 // jitter is the default bound.
 const jitter = 2 * time.Second
 
-// wellAt is a monitor whose services are all healthy, and an api that was told so.
+// wellAt is a monitor whose services are all healthy, and an api that received that.
 func wellAt(t *testing.T) (*monitor, *api, *lines, func()) {
 	t.Helper()
 	m, a := newMonitor("database", "redis", "minio", "ollama"), &api{}
@@ -306,7 +306,7 @@ func TestStopWhileHanging(t *testing.T) {
 
 // What cannot be written at the end was told before, where it can be: nothing is
 // written where nothing ever was, or the API server wants to be left in peace, and
-// trouble that was logged is not logged again.
+// a failure that was logged is not logged again.
 func TestStopInTrouble(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -60,7 +60,7 @@ func (w *writer) condition(ctx context.Context, c condition) error {
 	return nil
 }
 
-// event writes an Event, or counts it up if it was written before and not long ago.
+// event writes an Event, or increments its count if it was written recently.
 func (w *writer) event(ctx context.Context, e event, now time.Time) error {
 	for key, r := range w.repeats {
 		if now.Sub(r.last) > repeatWindow {
@@ -78,13 +78,13 @@ func (w *writer) event(ctx context.Context, e event, now time.Time) error {
 		if !apierrors.IsNotFound(err) {
 			return err
 		}
-		r.count = 0 // somebody deleted it
+		r.count = 0 // it was deleted
 	}
 	return w.create(ctx, e, r)
 }
 
-// create writes a new Event. If it is there already, an earlier attempt was carried
-// out whose answer got lost.
+// create writes a new Event. If it exists already, an earlier attempt succeeded and its
+// answer was lost.
 func (w *writer) create(ctx context.Context, e event, r *repeat) error {
 	err := w.send(ctx, w.client.Post().Resource("events").Body(w.object(e, r)))
 	if err != nil && !apierrors.IsAlreadyExists(err) {
@@ -94,7 +94,7 @@ func (w *writer) create(ctx context.Context, e event, r *repeat) error {
 	return nil
 }
 
-// again counts an Event up.
+// again increments the count of an Event.
 func (w *writer) again(ctx context.Context, r *repeat) error {
 	patch, err := json.Marshal(map[string]any{"count": r.count + 1, "lastTimestamp": metav1.NewTime(r.last)})
 	if err != nil {
@@ -108,8 +108,8 @@ func (w *writer) again(ctx context.Context, r *repeat) error {
 	return nil
 }
 
-// send sends the request once. Left to itself client-go would sleep through a
-// Retry-After and try again ten times, with what has become old by then.
+// send sends the request once. By default client-go would sleep for the Retry-After and
+// retry up to ten times, with content that is outdated by then.
 func (w *writer) send(ctx context.Context, request *rest.Request) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -130,7 +130,7 @@ func (w *writer) object(e event, r *repeat) *corev1.Event {
 	}
 }
 
-// eventName is made of the Pod's name, as much of it as fits, and the moment.
+// eventName returns a unique name: the Pod's name, cut to fit, and the time.
 func eventName(pod string, now time.Time) string {
 	suffix := "." + strconv.FormatInt(now.UnixNano(), 16)
 	pod = pod[:min(len(pod), maxName-len(suffix))]

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// cycle is one outage of redis and its end, each of which is told.
+// cycle is one outage of redis and its end, each of which is reported.
 func cycle(m *monitor) {
 	for _, outcome := range []string{"refused", "ok"} {
 		m.checks("redis", outcome)
@@ -90,7 +90,7 @@ func TestEventIsCountedDespiteTrouble(t *testing.T) {
 	}
 }
 
-// An Event that somebody deleted is written anew at once, and is no trouble.
+// A deleted Event is written again at once, which is not a failure.
 func TestEventThatIsGone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
