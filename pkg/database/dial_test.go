@@ -1,11 +1,15 @@
 package database_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -138,4 +142,150 @@ func TestCancelReachesTheAddress(t *testing.T) {
 			"select count(*)::int from pg_stat_activity where application_name = 'cancelled statement' and state = 'active'")
 		return err == nil && n == 0
 	})
+}
+
+// countDials counts the network connections that a pool opens.
+func countDials(config *database.Config) *atomic.Int32 {
+	dials := new(atomic.Int32)
+	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dials.Add(1)
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
+	return dials
+}
+
+// In transaction mode every statement may meet another session.
+func TestPgBouncer(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{})
+	bouncer := servers.RunPgBouncer(t, servers.PgBouncerOptions{
+		Postgres: pg, Settings: map[string]string{"default_pool_size": "2"},
+	})
+	config := serverConfig(pg)
+	config.Port, config.SSLMode = uint16(bouncer.Port()), "disable"
+	config.CommandTimeout = 20 * time.Second
+	dials := countDials(&config)
+	db := open(t, config)
+
+	timeout, err := database.Value[string](t.Context(), db, "show statement_timeout")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if timeout != "0" {
+		t.Errorf("statement_timeout %s leaked into the pooler's session", timeout)
+	}
+	if n := dials.Swap(0); n != 2 {
+		t.Errorf("first connection took %d dials, want one with and one without statement_timeout", n)
+	}
+	db.Pool().Reset()
+	if _, err := db.Health(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := dials.Load(); n != 1 {
+		t.Errorf("the next connection took %d dials: the refusal is forgotten", n)
+	}
+
+	var wg sync.WaitGroup
+	for worker := range 8 {
+		wg.Go(func() {
+			for i := range 50 {
+				want := worker*50 + i
+				got, err := database.Value[int](t.Context(), db, "select $1::int", want)
+				if err != nil || got != want {
+					t.Errorf("query %d: got %d, %v", want, got, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// What a pooler needs costs nothing without one: a dial is one attempt, also one
+// that fails.
+func TestOneDialAConnection(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{})
+	config := serverConfig(pg)
+	config.SSLMode = "disable"
+	dials := countDials(&config)
+	db := open(t, config)
+	if _, err := db.Health(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := dials.Swap(0); n != 1 {
+		t.Errorf("%d dials for the first connection", n)
+	}
+	if err := pg.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	db.Pool().Reset()
+	if _, err := db.Health(t.Context()); err == nil {
+		t.Fatal("connected to a dead server")
+	}
+	if n := dials.Load(); n != 1 {
+		t.Errorf("%d dials of a dead server", n)
+	}
+}
+
+// Not parallel: it counts what the whole process allocates. What such a server
+// says looks like a message of 842 MB, which must not be made room for.
+func TestMaxMessageBoundsMemory(t *testing.T) {
+	const limit = 1 << 20
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var server sync.WaitGroup
+	server.Go(func() { floodAll(listener, bytes.Repeat([]byte("220 mail.example ESMTP\r\n"), 1<<10)) })
+	db := open(t, database.Config{
+		Host: "127.0.0.1", Port: uint16(listener.Addr().(*net.TCPAddr).Port),
+		SSLMode: "disable", MinConns: -1, MaxMessage: limit,
+	})
+
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = db.Health(t.Context())
+	runtime.ReadMemStats(&after)
+	if err == nil {
+		t.Error("garbage passed for PostgreSQL")
+	}
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > limit {
+		t.Errorf("garbage had %d KiB allocated", allocated>>10)
+	}
+	if err := listener.Close(); err != nil {
+		t.Error(err)
+	}
+	server.Wait()
+}
+
+// floodAll sends text to each client for as long as it takes it.
+func floodAll(listener net.Listener, text []byte) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		for err == nil {
+			_, err = conn.Write(text)
+		}
+		_ = conn.Close()
+	}
+}
+
+// A message of an ordinary size passes, one that is longer breaks the connection.
+func TestMaxMessage(t *testing.T) {
+	t.Parallel()
+	config := serverConfig(server)
+	config.MaxMessage = 64 << 10
+	db := open(t, config)
+	const text = "select repeat('x', $1)"
+	if got, err := database.Value[string](t.Context(), db, text, 60<<10); err != nil || len(got) != 60<<10 {
+		t.Errorf("below: got %d bytes, %v", len(got), err)
+	}
+	if _, err := database.Value[string](t.Context(), db, text, 64<<10); err == nil {
+		t.Error("above: no error")
+	}
+	if _, err := database.Value[int](t.Context(), db, "select 1"); err != nil {
+		t.Error("after:", err)
+	}
 }
