@@ -8,9 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/reims/reims-health/test/servers/tinymodel"
-
 	"github.com/reims/reims-health/test/servers/install"
+	"github.com/reims/reims-health/test/servers/tinymodel"
 )
 
 // Model is the name of the model that every [Ollama] has.

@@ -5,8 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
+	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
 
 	"github.com/reims/reims-health/test/servers/install"
 )
@@ -128,3 +135,178 @@ func (x *Proxy) Env() []Var { return nil }
 
 // Close stops the proxy for good and gives its ports back.
 func (x *Proxy) Close() error { return errors.Join(x.Process.Close(), x.statsReservation.Close()) }
+
+// BlackHole makes address one that answers no connection, as a machine that is gone
+// does, until the test ends: a socket listens there whose queue is full.
+func BlackHole(tb testing.TB, address string) {
+	tb.Helper()
+	fd, err := listenWithoutQueue(netip.MustParseAddrPort(address))
+	if err != nil {
+		tb.Fatalf("listen on %s: %v", address, err)
+	}
+	tb.Cleanup(func() { _ = syscall.Close(fd) })
+	for range 10 {
+		conn, err := dialBriefly(tb.Context(), address)
+		if err != nil {
+			if !os.IsTimeout(err) {
+				tb.Fatalf("fill the queue of %s: %v", address, err)
+			}
+			return
+		}
+		tb.Cleanup(func() { _ = conn.Close() })
+	}
+	tb.Fatalf("%s still takes connections", address)
+}
+
+func dialBriefly(ctx context.Context, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	return new(net.Dialer).DialContext(ctx, "tcp", address)
+}
+
+// listenWithoutQueue listens as net.Listen cannot: with room for one connection.
+func listenWithoutQueue(address netip.AddrPort) (int, error) {
+	family := syscall.AF_INET
+	var to syscall.Sockaddr
+	if address.Addr().Is4() {
+		to = &syscall.SockaddrInet4{Port: int(address.Port()), Addr: address.Addr().As4()}
+	} else {
+		family = syscall.AF_INET6
+		to = &syscall.SockaddrInet6{Port: int(address.Port()), Addr: address.Addr().As16()}
+	}
+	fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	err = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
+	if err == nil {
+		err = syscall.Bind(fd, to)
+	}
+	if err == nil {
+		err = syscall.Listen(fd, 0)
+	}
+	if err != nil {
+		_ = syscall.Close(fd)
+		return -1, fmt.Errorf("set up the socket: %w", err)
+	}
+	return fd, nil
+}
+
+// Switch is one address in front of a server that can be changed under way, as a
+// virtual address is when a standby takes over. It forwards TCP and understands
+// nothing of it. Its methods may be called concurrently.
+type Switch struct {
+	listener net.Listener
+	wait     sync.WaitGroup
+
+	mu     sync.Mutex // guards what follows
+	target string
+	open   map[net.Conn]bool
+	closed bool
+}
+
+// NewSwitch starts a switch that leads to target, a host:port.
+func NewSwitch(target string) (*Switch, error) {
+	listener, err := net.Listen("tcp", address(loopback, 0))
+	if err != nil {
+		return nil, err
+	}
+	s := &Switch{listener: listener, target: target, open: map[net.Conn]bool{}}
+	s.wait.Go(s.serve)
+	return s, nil
+}
+
+// RunSwitch starts a switch and ends it with the test.
+func RunSwitch(tb testing.TB, target string) *Switch {
+	tb.Helper()
+	s, err := NewSwitch(target)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(s.Close)
+	return s
+}
+
+// Host returns 127.0.0.1.
+func (s *Switch) Host() string { return loopback }
+
+// Port returns the switch's own TCP port.
+func (s *Switch) Port() int { return s.listener.Addr().(*net.TCPAddr).Port }
+
+// Addr returns the switch's own host:port.
+func (s *Switch) Addr() string { return s.listener.Addr().String() }
+
+// Point leads new connections to another target. Those that are open stay with
+// the target they have, as long as that lives.
+func (s *Switch) Point(target string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.target = target
+}
+
+// Cut closes all open connections.
+func (s *Switch) Cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for conn := range s.open {
+		_ = conn.Close() // its forwarder sees it
+	}
+}
+
+func (s *Switch) serve() {
+	for {
+		client, err := s.listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		s.wait.Go(func() { s.forward(client) })
+	}
+}
+
+// forward ends both connections as soon as one side has ended.
+func (s *Switch) forward(client net.Conn) {
+	defer s.track(client)()
+	s.mu.Lock()
+	target := s.target
+	s.mu.Unlock()
+	server, err := net.Dial("tcp", target)
+	if err != nil {
+		return // and so is the client's
+	}
+	defer s.track(server)()
+	back := make(chan struct{})
+	go func() {
+		defer close(back)
+		_, _ = io.Copy(client, server) // how a connection ends is its users' affair
+		_ = client.Close()
+	}()
+	_, _ = io.Copy(server, client)
+	_ = server.Close()
+	<-back
+}
+
+// track notes an open connection until done, which closes it.
+func (s *Switch) track(conn net.Conn) (done func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[conn] = true
+	if s.closed {
+		_ = conn.Close()
+	}
+	return func() {
+		_ = conn.Close()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.open, conn)
+	}
+}
+
+// Close ends the switch and all its connections.
+func (s *Switch) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	_ = s.listener.Close()
+	s.Cut()
+	s.wait.Wait()
+}

@@ -1,12 +1,22 @@
 package servers
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
+	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // secret returns the password that is kept in the server's folder under name; a
@@ -22,4 +32,88 @@ func secret(dir, name string) (string, error) {
 	}
 	value := rand.Text()
 	return value, os.WriteFile(path, []byte(value+"\n"), 0o600)
+}
+
+// validity of the certificates: long enough for a developer's folder.
+const validity = 10 * 365 * 24 * time.Hour
+
+// certFiles are the PEM files of a server's certificate. CA can be handed out.
+type certFiles struct{ CA, Cert, Key string }
+
+// writeCertificate makes a certificate authority of its own and a certificate by
+// it for localhost and 127.0.0.1, in dir, unless they are there.
+func writeCertificate(dir string) (certFiles, error) {
+	files := certFiles{filepath.Join(dir, "ca.crt"), filepath.Join(dir, "public.crt"), filepath.Join(dir, "private.key")}
+	if _, err := os.Stat(files.Key); err == nil {
+		return files, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return files, err
+	}
+	if err := generate(files); err != nil {
+		return files, fmt.Errorf("make a certificate in %s: %w", dir, err)
+	}
+	return files, nil
+}
+
+func generate(files certFiles) error {
+	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	ca := certificate(1, "reims-health test authority")
+	ca.IsCA, ca.KeyUsage = true, x509.KeyUsageCertSign
+	caRaw, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
+	if err != nil {
+		return err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	leaf := certificate(2, "localhost")
+	leaf.DNSNames, leaf.IPAddresses = []string{"localhost"}, []net.IP{net.ParseIP(loopback)}
+	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	raw, err := x509.CreateCertificate(rand.Reader, leaf, ca, key.Public(), caKey)
+	if err != nil {
+		return err
+	}
+	keyRaw, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	// The key comes last: it marks the set as complete.
+	if err := writePEM(files.CA, 0o644, "CERTIFICATE", caRaw); err != nil {
+		return err
+	}
+	if err := writePEM(files.Cert, 0o644, "CERTIFICATE", raw); err != nil {
+		return err
+	}
+	return writePEM(files.Key, 0o600, "PRIVATE KEY", keyRaw)
+}
+
+func certificate(serial int64, name string) *x509.Certificate {
+	now := time.Now()
+	return &x509.Certificate{
+		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: name},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(validity),
+		KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
+	}
+}
+
+func writePEM(path string, mode os.FileMode, kind string, raw []byte) error {
+	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw}), mode)
+}
+
+// trust returns a client's configuration that trusts the authority in caFile.
+func trust(caFile string) (*tls.Config, error) {
+	raw, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(raw) {
+		return nil, fmt.Errorf("read %s: no certificate in it", caFile)
+	}
+	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }
