@@ -259,12 +259,16 @@ func (p probed) times() (took, answered *check.Distribution) {
 // staticSource is a source that never changes.
 type staticSource struct{ view *health.View }
 
+// View returns the view.
 func (s staticSource) View() *health.View { return s.view }
-func (staticSource) Idle() time.Duration  { return 0 }
+
+// Idle returns 0: there is no loop that could hang.
+func (staticSource) Idle() time.Duration { return 0 }
 
 // inProcess is a transport that calls a handler without a network.
 type inProcess struct{ handler http.Handler }
 
+// RoundTrip implements [http.RoundTripper].
 func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := &recorder{header: make(http.Header)}
 	t.handler.ServeHTTP(w, r)
@@ -274,12 +278,18 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
+// recorder is the response that the handler writes.
 type recorder struct {
 	header http.Header
 	code   int
 	body   bytes.Buffer
 }
 
-func (w *recorder) Header() http.Header         { return w.header }
-func (w *recorder) WriteHeader(code int)        { w.code = code }
+// Header implements [http.ResponseWriter].
+func (w *recorder) Header() http.Header { return w.header }
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *recorder) WriteHeader(code int) { w.code = code }
+
+// Write implements [http.ResponseWriter].
 func (w *recorder) Write(p []byte) (int, error) { return w.body.Write(p) }

@@ -37,9 +37,14 @@ type checkFlags struct {
 // rawFlag is a flag whose value is parsed later. Its kind is the type shown in the help.
 type rawFlag struct{ value, kind string }
 
+// Set implements [pflag.Value].
 func (f *rawFlag) Set(value string) error { f.value = value; return nil }
-func (f *rawFlag) String() string         { return f.value }
-func (f *rawFlag) Type() string           { return f.kind }
+
+// String implements [pflag.Value].
+func (f *rawFlag) String() string { return f.value }
+
+// Type implements [pflag.Value].
+func (f *rawFlag) Type() string { return f.kind }
 
 func (f *checkFlags) add(flags *pflag.FlagSet) {
 	f.timeout, f.interval = rawFlag{"10s", "duration"}, rawFlag{"30s", "duration"}

@@ -92,14 +92,14 @@ func (l *loader) addEnviron(environ []string) {
 func (l *loader) add(variable string, s setting) {
 	switch {
 	case s.value == "":
-	case isServiceLink(s.value) && l.IsPort(variable):
+	case isServiceLink(s.value) && l.isPort(variable):
 		l.warn(variable, "ignored, because a service link of Kubernetes set it (tcp://…): set enableServiceLinks: false in the Pod, or the variable itself")
 	default:
 		l.settings[variable] = s
 	}
 }
 
-func (l *loader) IsPort(variable string) bool {
+func (l *loader) isPort(variable string) bool {
 	return strings.HasSuffix(variable, "_PORT") && l.find(variable) != nil
 }
 

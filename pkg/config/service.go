@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -131,20 +130,4 @@ func (Probe) rules(prefix string) []Rule {
 			Text:      "needs " + readiness + "=strict",
 		},
 	}
-}
-
-// isOwn reports whether a variable is the service's, and returns its name without the
-// prefix. No prefix of a service begins with another one's.
-func (s *Service) isOwn(v Variable) (string, bool) {
-	return strings.CutPrefix(v.Name, s.Prefix())
-}
-
-func (s *Service) clone() *Service { c := *s; return &c }
-
-func cloneServices(services []*Service) []*Service {
-	services = slices.Clone(services)
-	for i, s := range services {
-		services[i] = s.clone()
-	}
-	return services
 }
