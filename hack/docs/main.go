@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/reims/reims-health/pkg/dependency/registry"
+
 	"github.com/reims/reims-health/pkg/metrics"
 )
 
@@ -26,7 +28,7 @@ func documents() []document {
 	return []document{
 		{"docs/configuration.md", writeReference},
 		{"config/sample.env", writeSampleEnv},
-		{"docs/metrics.md", metrics.WriteReference},
+		{"docs/metrics.md", func(w io.Writer) error { return metrics.WriteReference(w, registry.Described()) }},
 		{"docs/alerts/README.md", writeAlerts},
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/reims/reims-health/pkg/dependency/registry"
+
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/dependency"
 	"github.com/reims/reims-health/pkg/dependency/postgres"
@@ -18,13 +20,17 @@ func newServices(cfg *config.Config, log *slog.Logger) ([]*health.Service, func(
 		checkers []dependency.Checker
 		errs     []error
 	)
+	kinds := make(map[string]*health.Kind)
+	for _, k := range registry.Described() {
+		kinds[k.Service] = k
+	}
 	for _, s := range cfg.Enabled() {
 		checker, err := open(s, cfg.Health.Environment, log)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		services = append(services, newService(s, checker))
+		services = append(services, newService(s, kinds[s.Name], checker))
 		checkers = append(checkers, checker)
 	}
 	closeAll := func() {
@@ -69,10 +75,11 @@ func databaseSettings(cfg *config.Config) (*config.Service, *postgres.Settings, 
 	return s, settings, nil
 }
 
-func newService(s *config.Service, c health.Checker) *health.Service {
+func newService(s *config.Service, k *health.Kind, c health.Checker) *health.Service {
 	p := s.Probe
 	return &health.Service{
 		Name:             s.Name,
+		Kind:             k,
 		Checker:          c,
 		Interval:         p.Interval,
 		Timeout:          p.Timeout,

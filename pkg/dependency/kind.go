@@ -11,9 +11,9 @@ import (
 
 // Kind is all that is known of one kind of dependency.
 type Kind struct {
-	// Service is the name of the service that REIMS has always had of this kind, such as
-	// database. Its variables begin with it.
-	Service string
+	// Kind is what readers are told of it. The variables of the service that has always
+	// been of this kind begin with that one's name.
+	health.Kind
 	// Heading is the kind's name in the reference of variables.
 	Heading string
 	// Probe is how a service of this kind is checked and judged by default.
@@ -68,4 +68,13 @@ type Target struct {
 	// State says how far it is. The text is why it is not there; empty where nothing is
 	// known yet.
 	State func(health.Result) (there bool, text string)
+}
+
+// LatencyGauge returns the gauge that the predecessor had of a service's latency.
+func LatencyGauge(name, service string) health.Gauge {
+	return health.Gauge{
+		Name:   name,
+		Help:   "How long " + service + " took to answer the latest check, in milliseconds: reims_health_probe_last_duration_seconds times 1000.",
+		Absent: "while unanswered or stale",
+	}
 }

@@ -11,75 +11,79 @@ type Observation struct {
 	// also dials or does more than one thing, or that got its answer and does not
 	// like it, says how long the answer took.
 	Latency time.Duration
-	// Measures are the facts, in the order in which readers show them.
-	Measures []Measure
+	// Values are the facts, in the order in which readers show them. The service's kind
+	// describes them.
+	Values []Value
 	// Notes say in plain words what the check could not look at, such as a figure
 	// that the server withholds. They change no verdict; each is logged once. They
 	// must hold nothing secret, and come from a small set.
 	Notes []string
 }
 
-// Kind is the kind of value that a [Measure] holds.
-type Kind uint8
+// Unit is what kind of value a measure has.
+type Unit uint8
 
-// The kinds of value. Text and List name things and are withheld from readers
-// who may only see numbers (HEALTH_DETAILS=safe).
+// The units. Texts and lists name things and are withheld from readers who may only see
+// numbers (HEALTH_DETAILS=safe).
 const (
-	KindNumber Kind = iota
-	KindBytes
-	KindFlag
-	KindText
-	KindList
+	UnitNumber Unit = iota
+	UnitBytes
+	UnitFlag
+	UnitText
+	UnitList
 )
 
-// Measure is one named fact.
-type Measure struct {
+// Value is one fact that a check saw: the value of a [Measure].
+type Value struct {
 	Name   string
-	Kind   Kind
-	Number float64  // of a KindNumber; bytes of a KindBytes; 0 or 1 of a KindFlag
-	Text   string   // of a KindText
-	List   []string // of a KindList
+	Unit   Unit
+	Number float64  // of a UnitNumber; bytes of a UnitBytes; 0 or 1 of a UnitFlag
+	Text   string   // of a UnitText
+	List   []string // of a UnitList
 }
 
 // Number is a count or any other plain number.
-func Number[N int | int32 | int64 | uint64 | float64](name string, n N) Measure {
-	return Measure{Name: name, Kind: KindNumber, Number: float64(n)}
+func Number[N int | int32 | int64 | uint64 | float64](name string, n N) Value {
+	return Value{Name: name, Unit: UnitNumber, Number: float64(n)}
 }
 
 // Bytes is an amount of memory or storage, in bytes. People are shown it in the
 // form that Redis uses (1.05M), metrics are given the number.
-func Bytes(name string, n int64) Measure {
-	return Measure{Name: name, Kind: KindBytes, Number: float64(n)}
+func Bytes(name string, n int64) Value {
+	return Value{Name: name, Unit: UnitBytes, Number: float64(n)}
 }
 
 // Flag is a yes or no.
-func Flag(name string, on bool) Measure {
-	m := Measure{Name: name, Kind: KindFlag}
+func Flag(name string, on bool) Value {
+	v := Value{Name: name, Unit: UnitFlag}
 	if on {
-		m.Number = 1
+		v.Number = 1
 	}
-	return m
+	return v
 }
 
 // Text names something: a version, an endpoint.
-func Text(name, text string) Measure {
-	return Measure{Name: name, Kind: KindText, Text: text}
+func Text(name, text string) Value {
+	return Value{Name: name, Unit: UnitText, Text: text}
 }
 
-// List names several things. The list belongs to the measure from here on.
-func List(name string, list []string) Measure {
-	return Measure{Name: name, Kind: KindList, List: list}
+// List names several things. The list belongs to the value from here on.
+func List(name string, list []string) Value {
+	return Value{Name: name, Unit: UnitList, List: list}
 }
 
-// Identifying reports whether the measure names things (hosts, versions, buckets)
+// Identifying reports whether values of this unit name things (hosts, versions, buckets)
 // rather than counting them.
-func (m Measure) Identifying() bool { return m.Kind == KindText || m.Kind == KindList }
+func (u Unit) Identifying() bool { return u == UnitText || u == UnitList }
 
-// Find returns the number of the measure with that name.
+// Identifying reports whether the value names things rather than counting them.
+func (v Value) Identifying() bool { return v.Unit.Identifying() }
+
+// Find returns the number of the value with that name.
 func (o Observation) Find(name string) (number float64, ok bool) {
-	for _, m := range o.Measures {
-		if m.Name == name && !m.Identifying() {
-			return m.Number, true
+	for _, v := range o.Values {
+		if v.Name == name && !v.Identifying() {
+			return v.Number, true
 		}
 	}
 	return 0, false

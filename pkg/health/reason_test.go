@@ -148,12 +148,12 @@ func TestErrorsBecomeFaults(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				db := &fake{answer: func(context.Context, int) (health.Observation, error) {
-					return health.Observation{Measures: []health.Measure{health.Number("n", 1)}}, tt.err
+					return health.Observation{Values: []health.Value{health.Number("n", 1)}}, tt.err
 				}}
 				m, _ := watch(t, service("db", checkedBy(db)))
 				r := m.View().Results()[0]
 				same(t, "reason", r.Reason(), tt.reason)
-				same(t, "measures kept", len(r.Last.Observation.Measures), 1)
+				same(t, "measures kept", len(r.Last.Observation.Values), 1)
 				if tt.err == nil {
 					return
 				}
@@ -170,7 +170,7 @@ func TestErrorsBecomeFaults(t *testing.T) {
 func TestMeasures(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		measure     health.Measure
+		measure     health.Value
 		number      float64
 		found       bool
 		identifying bool
@@ -184,7 +184,7 @@ func TestMeasures(t *testing.T) {
 		{health.List("m", []string{"a", "b"}), 0, false, true},
 	}
 	for _, tt := range tests {
-		o := health.Observation{Measures: []health.Measure{health.Number("other", 9), tt.measure}}
+		o := health.Observation{Values: []health.Value{health.Number("other", 9), tt.measure}}
 		number, found := o.Find("m")
 		same(t, "number", number, tt.number)
 		same(t, "found", found, tt.found)

@@ -44,6 +44,8 @@ const (
 type Service struct {
 	Name    string
 	Checker Checker
+	// Kind describes what checks of the service report. Nil: nothing is known of it.
+	Kind *Kind
 
 	// Interval is the time from the end of a check to the start of the next one,
 	// give or take a tenth.

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,7 +27,8 @@ type collector struct {
 }
 
 func newCollector(view func() *health.View) *collector {
-	c := &collector{view: view, gauges: gauges()}
+	kinds, services := known(view())
+	c := &collector{view: view, gauges: gauges(kinds, services)}
 	for _, g := range c.gauges {
 		c.descs = append(c.descs, g.desc())
 	}
@@ -56,14 +58,20 @@ func sample(d *prometheus.Desc, value float64, labels []string) prometheus.Metri
 	return m
 }
 
-// gauges is every gauge: the state of the services, what they measured, and the
-// names that the predecessor gave to some of it.
-func gauges() []gauge {
-	all := stateGauges()
-	for _, m := range measures {
-		all = append(all, m.gauge())
+// gauges is every gauge of services of these kinds: their state, what their checks
+// measured, and the names that the predecessor gave to some of it.
+func gauges(kinds []*health.Kind, services []string) []gauge {
+	all := stateGauges(services)
+	for _, k := range kinds {
+		all = append(all, measureGauges(k)...)
 	}
-	return append(all, legacyGauges()...)
+	all = append(all, healthGauge(services))
+	for _, k := range kinds {
+		if k.Latency.Name != "" {
+			all = append(all, latencyGauge(k))
+		}
+	}
+	return all
 }
 
 // perService reads a gauge of each service. The label service comes first.
@@ -85,3 +93,14 @@ func bit(on bool) float64 {
 }
 
 func unixSeconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+// known returns the kinds of the services in a view, each once, and their names.
+func known(v *health.View) (kinds []*health.Kind, services []string) {
+	for _, r := range v.Results() {
+		services = append(services, r.Service.Name)
+		if k := r.Service.Kind; k != nil && !slices.Contains(kinds, k) {
+			kinds = append(kinds, k)
+		}
+	}
+	return kinds, services
+}

@@ -29,32 +29,32 @@ const namedPairs = 6
 // the longest timeout (5 s) at the price of four series a service.
 var buckets = []float64{0.001, 0.01, 0.1, 1}
 
-func probesFamily() family {
+func probesFamily(services []string) family {
 	return family{
 		name:   "reims_health_probes_total",
 		kind:   "counter",
 		help:   "Checks, by what became of them: success (an answer, be it slow or incomplete), failure (none), discarded (the sidecar itself was starved of CPU). The reason is empty for an answer with no fault; a service's rarer reasons are added up as other.",
-		labels: []label{serviceLabel(), {"result", []string{success, failure, discarded}}, {name: "reason"}},
+		labels: []label{serviceLabel(services), {"result", []string{success, failure, discarded}}, {name: "reason"}},
 		absent: "until the pair of result and reason was first seen; `success` with no reason and `discarded` are there from the start",
 		series: len(services) * (namedPairs + 2),
 	}
 }
 
-func transitionsFamily() family {
+func transitionsFamily(services []string) family {
 	return family{
 		name:   "reims_health_transitions_total",
 		kind:   "counter",
 		help:   "Changes of the verdict, by the status it changed to. The first verdict counts, a result that went stale does not.",
-		labels: []label{serviceLabel(), {"to", verdicts()}},
+		labels: []label{serviceLabel(services), {"to", verdicts()}},
 	}
 }
 
-func durationFamily() family {
+func durationFamily(services []string) family {
 	return family{
 		name:   "reims_health_probe_duration_seconds",
 		kind:   "histogram",
 		help:   "How long the service took to answer (success) or the check took to fail (failure), in seconds. A failed check counts as slower than every bucket.",
-		labels: []label{serviceLabel(), {"result", []string{success, failure}}},
+		labels: []label{serviceLabel(services), {"result", []string{success, failure}}},
 		series: len(services) * (len(buckets) + 3 + 3), // +Inf, sum and count, of both results
 	}
 }
@@ -76,8 +76,8 @@ type pair struct{ result, reason string }
 
 func newEvents() *events {
 	return &events{
-		probes:      probesFamily().counter(),
-		transitions: transitionsFamily().counter(),
+		probes:      probesFamily(nil).counter(),
+		transitions: transitionsFamily(nil).counter(),
 		durations: map[string]*prometheus.HistogramVec{
 			success: durations(success, buckets),
 			failure: durations(failure, []float64{math.Inf(1)}),
@@ -89,11 +89,11 @@ func newEvents() *events {
 // durations is the half of the histogram with one result. Two halves, so that only
 // answers pay for buckets.
 func durations(result string, buckets []float64) *prometheus.HistogramVec {
-	f := durationFamily()
+	f := durationFamily(nil)
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: f.name, Help: f.help, Buckets: buckets,
 		ConstLabels: prometheus.Labels{"result": result},
-	}, []string{"service"})
+	}, []string{serviceName})
 }
 
 func (e *events) register(reg prometheus.Registerer) {

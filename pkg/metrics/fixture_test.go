@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/registry"
+
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/metrics"
 )
@@ -32,13 +34,14 @@ type pod struct {
 
 func newPod(began time.Time, names ...string) *pod {
 	p := &pod{now: began, began: began}
-	p.Metrics = metrics.New(metrics.BuildInfo{Version: "v1.2.3", Revision: "abc"}, p.read, slog.New(slog.DiscardHandler))
 	for _, name := range names {
 		p.results = append(p.results, health.NewResult(&health.Service{
-			Name: name, Interval: 5 * time.Second, Timeout: 2 * time.Second,
+			Name: name, Kind: kindOf(name), Interval: 5 * time.Second, Timeout: 2 * time.Second,
 			FailureThreshold: 1, SuccessThreshold: 1, Readiness: health.Strict,
 		}, began))
 	}
+	p.view.Store(health.NewView(p.began, p.results, p.override, p.draining))
+	p.Metrics = metrics.New(metrics.BuildInfo{Version: "v1.2.3", Revision: "abc"}, p.read, slog.New(slog.DiscardHandler))
 	p.publish()
 	return p
 }
@@ -68,9 +71,19 @@ func (p *pod) check(service string, o health.Outcome) {
 	p.publish()
 }
 
+// kindOf returns the kind of which the service of that name has always been, or nil.
+func kindOf(service string) *health.Kind {
+	for _, k := range registry.Described() {
+		if k.Service == service {
+			return k
+		}
+	}
+	return nil
+}
+
 // answer is a check that found nothing wrong.
-func answer(latency time.Duration, measures ...health.Measure) health.Outcome {
-	return health.Outcome{Observation: health.Observation{Latency: latency, Measures: measures}}
+func answer(latency time.Duration, measures ...health.Value) health.Outcome {
+	return health.Outcome{Observation: health.Observation{Latency: latency, Values: measures}}
 }
 
 // fail is a check that got no answer.

@@ -265,19 +265,19 @@ func TestUnknownService(t *testing.T) {
 	}
 }
 
-func databaseMeasures() []health.Measure {
+func databaseMeasures() []health.Value {
 	return numbers(1, "pool_active", "pool_size", "pool_free", "connections_used", "connections_max",
 		"schema_current", "schema_required", "app_connections_active", "app_connections_idle",
 		"app_connections_idle_in_transaction", "app_connections_other")
 }
 
-func redisMeasures() []health.Measure {
+func redisMeasures() []health.Value {
 	return numbers(12, "memory_usage", "memory_peak", "memory_max")
 }
 
 // numbers gives each measure a value of its own, counting up.
-func numbers(first int, names ...string) []health.Measure {
-	var all []health.Measure
+func numbers(first int, names ...string) []health.Value {
+	var all []health.Value
 	for i, name := range names {
 		all = append(all, health.Number(name, first+i))
 	}

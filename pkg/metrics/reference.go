@@ -4,21 +4,29 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/reims/reims-health/pkg/health"
 )
 
 //go:embed reference.md.tmpl
 var referenceTemplate string
 
-// WriteReference writes docs/metrics.md: every metric, from the tables that the
-// exposition is made of.
-func WriteReference(w io.Writer) error {
-	state, measured, legacy := gaugeFamilies()
+// WriteReference writes docs/metrics.md: every metric of a sidecar with the service of
+// each kind, from what the exposition is made of.
+func WriteReference(w io.Writer, kinds []*health.Kind) error {
+	services := make([]string, len(kinds))
+	for i, k := range kinds {
+		services[i] = k.Service
+	}
+	state, measured, legacy := gaugeFamilies(kinds, services)
 	state = append(state, buildFamily())
-	events := []family{probesFamily(), durationFamily(), transitionsFamily()}
+	events := []family{probesFamily(services), durationFamily(services), transitionsFamily(services)}
 	own := append([]family{droppedFamily(), reportsFamily(), reportingFailingFamily()}, processFamilies...)
 	_, err := strings.NewReplacer(
+		"{{services}}", "`"+strings.Join(services[:len(services)-1], "`, `")+"` or `"+services[len(services)-1]+"`",
 		"{{state}}", table(state),
 		"{{events}}", table(events),
 		"{{measures}}", table(measured),
@@ -27,33 +35,25 @@ func WriteReference(w io.Writer) error {
 		"{{buckets}}", bucketList(),
 		"{{named}}", strconv.Itoa(namedPairs-2),
 		"{{total}}", strconv.Itoa(total(state, events, measured, legacy, own)),
-		"{{fifth}}", strconv.Itoa(perServiceTotal(state, events, legacy)),
+		"{{fifth}}", strconv.Itoa(perServiceTotal(len(services), state, events, legacy)),
 	).WriteString(w, referenceTemplate)
 	return err
 }
 
-// gaugeFamilies sorts the gauges into the sections of the reference.
-func gaugeFamilies() (state, measured, legacy []family) {
-	for _, g := range gauges() {
+// gaugeFamilies sorts the gauges into the sections of the reference: those of every
+// service, those of measures, and the old names.
+func gaugeFamilies(kinds []*health.Kind, services []string) (state, measured, legacy []family) {
+	for _, g := range gauges(kinds, services) {
 		switch {
 		case !strings.HasPrefix(g.name, "reims_health_"):
 			legacy = append(legacy, g.family)
-		case isMeasure(g.name):
+		case slices.ContainsFunc(kinds, func(k *health.Kind) bool { return contains(measureGauges(k), g.name) }):
 			measured = append(measured, g.family)
 		default:
 			state = append(state, g.family)
 		}
 	}
 	return state, measured, legacy
-}
-
-func isMeasure(name string) bool {
-	for _, m := range measures {
-		if m.name == name {
-			return true
-		}
-	}
-	return false
 }
 
 func table(families []family) string {
@@ -78,7 +78,7 @@ func (f family) labelList() string {
 	list := make([]string, len(f.labels))
 	for i, l := range f.labels {
 		list[i] = "`" + l.name + "`"
-		if len(l.values) > 0 && l.name != serviceLabel().name {
+		if len(l.values) > 0 && l.name != serviceName {
 			list[i] += " (" + strings.Join(l.values, ", ") + ")"
 		}
 	}
@@ -104,12 +104,12 @@ func total(groups ...[]family) int {
 }
 
 // perServiceTotal is the share of one service in the families with that label.
-func perServiceTotal(groups ...[]family) int {
+func perServiceTotal(services int, groups ...[]family) int {
 	n := 0
 	for _, families := range groups {
 		for _, f := range families {
-			if len(f.labels) > 0 && f.labels[0].name == serviceLabel().name {
-				n += f.maxSeries() / len(services)
+			if len(f.labels) > 0 && f.labels[0].name == serviceName {
+				n += f.maxSeries() / services
 			}
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"testing"
 
+	"github.com/reims/reims-health/pkg/dependency/registry"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reims/reims-health/pkg/metrics"
@@ -17,7 +19,7 @@ func TestReference(t *testing.T) {
 	t.Parallel()
 	const path = "../../docs/metrics.md"
 	var want bytes.Buffer
-	if err := metrics.WriteReference(&want); err != nil {
+	if err := metrics.WriteReference(&want, registry.Described()); err != nil {
 		t.Fatal(err)
 	}
 	if *update {

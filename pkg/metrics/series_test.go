@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/registry"
+
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/reims/reims-health/pkg/health"
@@ -83,7 +85,7 @@ func ofServices(all map[string]float64) int {
 func reference(t *testing.T) map[string]int {
 	t.Helper()
 	var doc strings.Builder
-	if err := metrics.WriteReference(&doc); err != nil {
+	if err := metrics.WriteReference(&doc, registry.Described()); err != nil {
 		t.Fatal(err)
 	}
 	found := map[string]int{}

@@ -3,38 +3,91 @@ package metrics
 import (
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/reims/reims-health/pkg/health"
 )
 
+// family is one metric, as the exposition and docs/metrics.md describe it.
+type family struct {
+	name   string
+	kind   string // "gauge" where it is empty
+	help   string
+	labels []label
+	absent string // when it has no series though it could, for the reference
+	series int    // the most there can be, where it is not the product of the labels
+}
+
+// label is a label and the values that it can take. No values stand for a single
+// one that is only known at run time.
+type label struct {
+	name   string
+	values []string
+}
+
+// serviceLabel is the label of what every service has.
+func serviceLabel(services []string) label { return label{serviceName, services} }
+
+const serviceName = "service"
+
+func (f family) labelNames() []string {
+	names := make([]string, len(f.labels))
+	for i, l := range f.labels {
+		names[i] = l.name
+	}
+	return names
+}
+
+func (f family) desc() *prometheus.Desc {
+	return prometheus.NewDesc(f.name, f.help, f.labelNames(), nil)
+}
+
+func (f family) counter() *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: f.name, Help: f.help}, f.labelNames())
+}
+
+// maxSeries is how many series the family can have with all services on.
+func (f family) maxSeries() int {
+	if f.series > 0 {
+		return f.series
+	}
+	n := 1
+	for _, l := range f.labels {
+		n *= max(1, len(l.values))
+	}
+	return n
+}
+
 // stateGauges are the verdicts on every service and on the Pod.
-func stateGauges() []gauge {
+func stateGauges(services []string) []gauge {
+	service := serviceLabel(services)
 	return []gauge{
 		{family{
 			name:   "reims_health_up",
 			help:   "Whether the service is healthy or degraded: 1 exactly when /health/NAME answers 200, else 0.",
-			labels: []label{serviceLabel()},
+			labels: []label{service},
 		}, perService(readUp)},
 		{family{
 			name:   "reims_health_status",
 			help:   "The verdict on the service: 1 for the status that it has, 0 for the others.",
-			labels: []label{serviceLabel(), {"status", statusNames()}},
+			labels: []label{service, {"status", statusNames()}},
 		}, perService(readStatus)},
 		{family{
 			name:   "reims_health_probe_last_duration_seconds",
 			help:   "How long the service took to answer the latest check or, where it gave no answer, how long the check took to fail, in seconds.",
-			labels: []label{serviceLabel()},
+			labels: []label{service},
 			absent: "before the first check is over; while stale",
 		}, perService(readLastDuration)},
 		{family{
 			name:   "reims_health_last_probe_timestamp_seconds",
 			help:   "When the latest check that counted was over, in seconds since the Unix epoch.",
-			labels: []label{serviceLabel()},
+			labels: []label{service},
 			absent: "before the first check is over",
 		}, perService(readLastProbe)},
 		{family{
 			name:   "reims_health_last_success_timestamp_seconds",
 			help:   "When the latest check that found the service healthy was over, in seconds since the Unix epoch.",
-			labels: []label{serviceLabel()},
+			labels: []label{service},
 			absent: "until a check has found the service healthy",
 		}, perService(readLastSuccess)},
 		{family{

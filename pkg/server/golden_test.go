@@ -119,7 +119,7 @@ func shows(t *testing.T, target string, v scenario.Reader, body string, names []
 func identifying(v *health.View) []string {
 	var names []string
 	for _, r := range v.Results() {
-		for _, m := range r.Last.Observation.Measures {
+		for _, m := range r.Last.Observation.Values {
 			names = append(names, m.List...)
 			if m.Text != "" {
 				names = append(names, m.Text)

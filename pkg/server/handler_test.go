@@ -191,7 +191,7 @@ func TestTokenRotates(t *testing.T) {
 func TestOddMeasures(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		measure health.Measure
+		measure health.Value
 		want    string
 	}{
 		{health.Number("x", math.NaN()), `"x":null`},
@@ -208,7 +208,7 @@ func TestOddMeasures(t *testing.T) {
 		v := scenario.AllWell().View(0)
 		results := slices.Clone(v.Results())
 		results[1] = results[1].Next(health.Outcome{Finished: v.Time(), Observation: health.Observation{
-			Latency: time.Millisecond, Measures: []health.Measure{test.measure},
+			Latency: time.Millisecond, Values: []health.Value{test.measure},
 		}})
 		w := scenario.Get(scenario.NewHandler(health.NewView(v.Time(), results, health.NoOverride, false), server.Full), "/health")
 		checkAnswer(t, w)

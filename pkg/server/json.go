@@ -65,7 +65,7 @@ func serviceDetails(r health.Result, d Details) object {
 	if r.Last.Answered() {
 		o = append(o, member{"latency_ms", millis(r.Last.Observation.Latency)})
 	}
-	for _, m := range r.Last.Observation.Measures {
+	for _, m := range r.Last.Observation.Values {
 		if d == Full || !m.Identifying() {
 			o = append(o, member{m.Name, measureValue(m)})
 		}
@@ -92,15 +92,15 @@ func faultDetails(r health.Result, d Details) object {
 	return append(o, member{"last_success", stamp(r.LastSuccess)})
 }
 
-func measureValue(m health.Measure) any {
-	switch m.Kind {
-	case health.KindBytes:
+func measureValue(m health.Value) any {
+	switch m.Unit {
+	case health.UnitBytes:
 		return humanBytes(m.Number)
-	case health.KindFlag:
+	case health.UnitFlag:
 		return m.Number != 0
-	case health.KindText:
+	case health.UnitText:
 		return m.Text
-	case health.KindList:
+	case health.UnitList:
 		return append([]string{}, m.List...) // never null
 	default:
 		if math.IsNaN(m.Number) || math.IsInf(m.Number, 0) {
@@ -129,8 +129,10 @@ func jsonReady(v *health.View, d Details) (int, object) {
 		status = "ready"
 	}
 	o := object{{"status", status}}
-	if db, ok := v.Service("database"); ok {
-		o = append(o, member{"database", db.Status.String()})
+	for _, r := range v.Results() {
+		if r.Service.InReady() {
+			o = append(o, member{r.Service.Name, r.Status.String()})
+		}
 	}
 	o = append(o, member{"timestamp", stamp(v.Time())})
 	if details := causeDetails(ready.Causes, d); len(details) > 0 {

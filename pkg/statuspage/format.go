@@ -69,18 +69,18 @@ func twoUnits(a int, unitA string, b int, unitB string) string {
 }
 
 // measureText is a measure's value as people read it.
-func measureText(m health.Measure) string {
-	switch m.Kind {
-	case health.KindBytes:
+func measureText(m health.Value) string {
+	switch m.Unit {
+	case health.UnitBytes:
 		return bytesText(m.Number)
-	case health.KindFlag:
+	case health.UnitFlag:
 		if m.Number != 0 {
 			return "yes"
 		}
 		return "no"
-	case health.KindText:
+	case health.UnitText:
 		return m.Text
-	case health.KindList:
+	case health.UnitList:
 		return strings.Join(m.List, ", ")
 	default:
 		return numberText(m.Number)
@@ -112,28 +112,6 @@ func numberText(n float64) string {
 		return "\u2212" + digits
 	}
 	return digits
-}
-
-// names of measures that do not read well as they are.
-var measureNames = map[string]string{
-	"buckets": "Bucket names", "buckets_count": "Buckets", "connected_clients": "Clients", "memory_max": "Memory limit",
-	"memory_usage": "Memory in use", "models": "Model names", "models_count": "Models", "schema_current": "Schema version",
-	"schema_required": "Schema needed", "secure": "TLS", "status_code": "HTTP status", "total_commands": "Commands so far",
-}
-
-func measureName(name string) string {
-	if known := measureNames[name]; known != "" {
-		return known
-	}
-	return capital(strings.ReplaceAll(name, "_", " "))
-}
-
-// title is a service's name as people write it.
-func title(name string) string {
-	if name == "minio" {
-		return "MinIO"
-	}
-	return capital(name)
 }
 
 // capital makes the first letter of an English text a capital.

@@ -198,7 +198,7 @@ func TestPageEscapes(t *testing.T) {
 	results := slices.Clone(v.Results())
 	_, told := scenario.All()["healthy"].Remembered()
 	results[1] = results[1].Next(health.Outcome{Finished: v.Time(), Observation: health.Observation{
-		Latency: time.Millisecond, Measures: []health.Measure{
+		Latency: time.Millisecond, Values: []health.Value{
 			health.Text("version", hostile), health.List("buckets", []string{hostile}), health.Number("<b>", 1),
 		},
 	}})
@@ -245,7 +245,7 @@ func TestPageWithholding(t *testing.T) {
 func naming(v *health.View) []string {
 	var names []string
 	for _, r := range v.Results() {
-		for _, m := range r.Last.Observation.Measures {
+		for _, m := range r.Last.Observation.Values {
 			names = append(names, m.List...)
 			if m.Text != "" {
 				names = append(names, m.Text)

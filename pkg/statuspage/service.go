@@ -41,7 +41,7 @@ var policies = map[health.Policy]string{
 func newServiceView(r health.Result, samples []health.Sample, a axis, d Details) serviceView {
 	l := newLatencies(samples)
 	v := serviceView{
-		Name: r.Service.Name, Title: title(r.Service.Name), State: stateOf(r.Status),
+		Name: r.Service.Name, Title: r.Service.Title(), State: stateOf(r.Status),
 		Policy: policies[r.Service.Readiness], Chart: a.chart(r, samples, l, d),
 	}
 	if d == Off {
@@ -51,7 +51,7 @@ func newServiceView(r health.Result, samples []health.Sample, a axis, d Details)
 	v.Since, v.For = &since, spanText(a.end.Sub(r.Since))
 	v.Trouble = trouble(r, a.end, d)
 	v.Figures = figures(r, l)
-	v.Bars, v.Facts = measures(r.Last.Observation, d)
+	v.Bars, v.Facts = measures(r, d)
 	if r.Checks > 0 {
 		v.Facts = append(v.Facts, fact{Label: "Last checked", Value: ago(r.Last.Finished, a.end)})
 	}
@@ -119,23 +119,25 @@ func figures(r health.Result, l latencies) []figure {
 
 // measures sorts what the latest check saw into shares of a whole, drawn as bars, and
 // the rest.
-func measures(o health.Observation, d Details) (bars []bar, facts []fact) {
+func measures(r health.Result, d Details) (bars []bar, facts []fact) {
+	kind, o := r.Service.Kind, r.Last.Observation
 	drawn := map[string]bool{}
-	for _, g := range gauges {
-		if b, ok := g.draw(o); ok {
+	for _, share := range kind.Drawn() {
+		if b, ok := draw(share, o); ok {
 			bars = append(bars, b)
-			for _, name := range g.names() {
+			for _, name := range share.Names() {
 				drawn[name] = true
 			}
 		}
 	}
-	for _, m := range o.Measures {
-		if drawn[m.Name] || d != Full && m.Identifying() {
+	for _, v := range o.Values {
+		if drawn[v.Name] || d != Full && v.Identifying() {
 			continue
 		}
-		f := fact{measureName(m.Name), measureText(m), m.Identifying()}
-		if m.Name == "memory_max" && m.Number == 0 {
-			f.Value = "none"
+		m := kind.Measure(v.Name)
+		f := fact{m.Title, measureText(v), v.Identifying()}
+		if m.Zero != "" && v.Number == 0 {
+			f.Value = m.Zero
 		}
 		if f.Value != "" {
 			facts = append(facts, f)

@@ -75,7 +75,7 @@ func (p *Page) viewModel(v *health.View, now time.Time) *viewModel {
 func overall(v *health.View) (state, string) {
 	names := map[health.Status][]string{}
 	for _, r := range v.Results() {
-		names[r.Status] = append(names[r.Status], title(r.Service.Name))
+		names[r.Status] = append(names[r.Status], r.Service.Title())
 	}
 	status, waiting := v.Status(), names[health.Unknown]
 	if len(waiting) > 0 && len(names[health.Unhealthy]) == 0 {
@@ -122,11 +122,11 @@ func newReadyView(v *health.View, d Details) readyView {
 	for _, c := range ready.Causes {
 		switch {
 		case c.Ours() || d == Full:
-			view.Causes = append(view.Causes, causeView{title(c.Source), c.Message})
+			view.Causes = append(view.Causes, causeView{sourceTitle(v, c.Source), c.Message})
 		case d == Safe && c.Grace:
-			view.Causes = append(view.Causes, causeView{title(c.Source), c.Reason.Message() + "; ready under its grace"})
+			view.Causes = append(view.Causes, causeView{sourceTitle(v, c.Source), c.Reason.Message() + "; ready under its grace"})
 		case d == Safe:
-			view.Causes = append(view.Causes, causeView{title(c.Source), c.Reason.Message()})
+			view.Causes = append(view.Causes, causeView{sourceTitle(v, c.Source), c.Reason.Message()})
 		}
 	}
 	return view
@@ -164,8 +164,16 @@ func (p *Page) changes(current *health.View, since, now time.Time) []changeView 
 	}
 	add("", "Readiness")
 	for _, r := range current.Results() {
-		add(r.Service.Name, title(r.Service.Name))
+		add(r.Service.Name, r.Service.Title())
 	}
 	slices.SortStableFunc(views, func(a, b changeView) int { return b.time.Compare(a.time) })
 	return views
+}
+
+// sourceTitle is what people call the source of a cause: a service, or the sidecar's own.
+func sourceTitle(v *health.View, source string) string {
+	if r, ok := v.Service(source); ok {
+		return r.Service.Title()
+	}
+	return capital(source)
 }

@@ -32,7 +32,7 @@ func (m *Mail) Check(ctx context.Context) (health.Observation, error) {
 	if err != nil {
 		return health.Observation{}, mailFault(errors.Join(ctx.Err(), err))
 	}
-	return health.Observation{Measures: []health.Measure{health.Text("greeting", greeting)}},
+	return health.Observation{Values: []health.Value{health.Text("greeting", greeting)}},
 		smtp.PrintfLine("QUIT")
 }
 

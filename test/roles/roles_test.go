@@ -66,7 +66,7 @@ func testProbe(t *testing.T, pg *servers.Postgres) {
 		case err == nil && current == 3 && idle >= 2:
 			return
 		case ctx.Err() != nil:
-			t.Fatalf("the probe: %v, %+v", err, seen.Measures)
+			t.Fatalf("the probe: %v, %+v", err, seen.Values)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/registry"
+
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/server"
 )
@@ -100,7 +102,7 @@ func Outcome(name string, at time.Time, fault *health.Fault) health.Outcome {
 func Services(databaseGrace time.Duration) []*health.Service {
 	service := func(name string, interval, timeout time.Duration) *health.Service {
 		return &health.Service{
-			Name: name, Interval: interval, Timeout: timeout,
+			Name: name, Kind: kindOf(name), Interval: interval, Timeout: timeout,
 			FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.Ignore,
 		}
 	}
@@ -114,29 +116,39 @@ func Services(databaseGrace time.Duration) []*health.Service {
 	}
 }
 
+// kindOf returns the kind of which the service of that name has always been, or nil.
+func kindOf(service string) *health.Kind {
+	for _, k := range registry.Described() {
+		if k.Service == service {
+			return k
+		}
+	}
+	return nil
+}
+
 // observations are the contract's details of every service.
 var observations = map[string]health.Observation{
-	"database": {Latency: 1234 * time.Microsecond, Measures: []health.Measure{
+	"database": {Latency: 1234 * time.Microsecond, Values: []health.Value{
 		health.Number("pool_size", 2),
 		health.Number("pool_free", 2),
 		health.Number("pool_active", 0),
 		health.Text("database", "reims_production"),
 		health.Text("version", "PostgreSQL 15.2"),
 	}},
-	"redis": {Latency: 412 * time.Microsecond, Measures: []health.Measure{
+	"redis": {Latency: 412 * time.Microsecond, Values: []health.Value{
 		health.Bytes("memory_usage", 1_101_005),
 		health.Bytes("memory_peak", 3<<30),
 		health.Number("connected_clients", 17),
 		health.Number("total_commands", 8_123_456_789),
 		health.Text("version", "7.0.15"),
 	}},
-	"minio": {Latency: 8750 * time.Microsecond, Measures: []health.Measure{
+	"minio": {Latency: 8750 * time.Microsecond, Values: []health.Value{
 		health.Number("buckets_count", 2),
 		health.List("buckets", []string{"reims-reports", "reims-uploads"}),
 		health.Text("endpoint", "minio.storage:9000"),
 		health.Flag("secure", true),
 	}},
-	"ollama": {Latency: 3100 * time.Microsecond, Measures: []health.Measure{
+	"ollama": {Latency: 3100 * time.Microsecond, Values: []health.Value{
 		health.Number("models_count", 1),
 		health.List("models", []string{"llama3:latest"}),
 		health.Text("endpoint", "http://ollama.models:11434"),

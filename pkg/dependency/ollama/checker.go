@@ -83,18 +83,18 @@ func (o *Checker) check(ctx context.Context) (health.Observation, error) {
 	defer cancel()
 	o.web.Begin()
 
-	where := []health.Measure{health.Text("endpoint", o.endpoint)}
+	where := []health.Value{health.Text("endpoint", o.endpoint)}
 	reply, err := o.web.Get(ctx, o.options.BaseURL+"/api/tags")
 	if err != nil {
-		return health.Observation{Measures: where}, err
+		return health.Observation{Values: where}, err
 	}
 	where = append(where, health.Number("status_code", reply.Status))
 	if isWithheld(reply) && o.answersVersion(ctx) {
-		return o.checkUnlisted(ctx, health.Observation{Latency: reply.Latency, Measures: where})
+		return o.checkUnlisted(ctx, health.Observation{Latency: reply.Latency, Values: where})
 	}
 	models, err := readModels(reply)
 	if err != nil {
-		return health.Observation{Measures: where}, err
+		return health.Observation{Values: where}, err
 	}
 	names := make([]string, len(models))
 	for i, m := range models {
@@ -102,7 +102,7 @@ func (o *Checker) check(ctx context.Context) (health.Observation, error) {
 	}
 	seen := health.Observation{
 		Latency: reply.Latency,
-		Measures: append([]health.Measure{
+		Values: append([]health.Value{
 			health.Number("models_count", len(names)),
 			health.List("models", names[:min(3, len(names))]),
 		}, where...),

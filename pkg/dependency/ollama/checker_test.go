@@ -55,13 +55,13 @@ func TestOllamaHealthy(t *testing.T) {
 		}
 	}
 	seen := checking.Healthy(t, p)
-	want := []health.Measure{
+	want := []health.Value{
 		health.Number("models_count", 4),
-		health.List("models", seen.Measures[1].List), // latest first, to the second
+		health.List("models", seen.Values[1].List), // latest first, to the second
 		health.Text("endpoint", o.Endpoint()+"/"),
 		health.Number("status_code", 200),
 	}
-	if diff := cmp.Diff(want, seen.Measures); diff != "" || len(seen.Measures[1].List) != 3 {
+	if diff := cmp.Diff(want, seen.Values); diff != "" || len(seen.Values[1].List) != 3 {
 		t.Errorf("measures (-want +got):\n%s", diff)
 	}
 	if seen.Latency <= 0 {

@@ -5,16 +5,33 @@ import (
 
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/dependency"
+	"github.com/reims/reims-health/pkg/health"
 )
 
 // Kind returns what is known of Ollama.
 func Kind() dependency.Kind {
 	return dependency.Kind{
-		Service: "ollama",
+		Kind: health.Kind{
+			Name:     "ollama",
+			Title:    "Ollama",
+			Service:  "ollama",
+			Measures: measures(),
+			Latency:  dependency.LatencyGauge("ollama_latency_ms", "ollama"),
+		},
 		Heading: "Ollama",
 		Probe:   config.DefaultProbe(10*time.Second, 5*time.Second, "ignore"),
 		Settings: func() dependency.Settings {
 			return &Settings{Host: "localhost", Port: 11434}
 		},
+	}
+}
+
+// measures describes what [Checker.Check] reports.
+func measures() []health.Measure {
+	return []health.Measure{
+		{Name: "models_count", Title: "Models"},
+		{Name: "models", Unit: health.UnitList, Title: "Model names"},
+		{Name: "endpoint", Unit: health.UnitText},
+		{Name: "status_code", Title: "HTTP status"},
 	}
 }

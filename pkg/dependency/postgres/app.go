@@ -65,8 +65,8 @@ func (s *appSample) attributable(conn *pgconn.PgConn) bool {
 // appConnections holds the latest count until the next one.
 type appConnections struct {
 	takenAt  time.Time
-	measures []health.Measure // none when the count can't be believed
-	seen     bool             // a count was above zero
+	measures []health.Value // none when the count can't be believed
+	seen     bool           // a count was above zero
 }
 
 func (a *appConnections) due(interval time.Duration) bool {
@@ -88,7 +88,7 @@ func (a *appConnections) take(s *appSample, conn *pgconn.PgConn) {
 	if !s.seesAll && !a.seen {
 		return
 	}
-	a.measures = []health.Measure{
+	a.measures = []health.Value{
 		health.Number("app_connections_active", s.active),
 		health.Number("app_connections_idle", s.idle),
 		health.Number("app_connections_idle_in_transaction", s.idleInTransaction),

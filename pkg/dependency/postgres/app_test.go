@@ -26,7 +26,7 @@ var sampled = postgres.Options{AppConnections: true, AppInterval: time.Nanosecon
 // pgAppCounts returns the count, or nil where there is none.
 func pgAppCounts(o health.Observation) map[string]float64 {
 	var counts map[string]float64
-	for _, m := range o.Measures {
+	for _, m := range o.Values {
 		if state, ok := strings.CutPrefix(m.Name, "app_connections_"); ok {
 			if counts == nil {
 				counts = map[string]float64{}

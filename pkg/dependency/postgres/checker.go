@@ -99,11 +99,11 @@ func (p *Checker) check(ctx context.Context) (health.Observation, error) {
 	pool := p.poolMeasures(ctx)
 	if err != nil {
 		p.app.forget()
-		return health.Observation{Measures: append(pool, health.Text("database", p.opts.Database))}, err
+		return health.Observation{Values: append(pool, health.Text("database", p.opts.Database))}, err
 	}
 	return health.Observation{
-		Latency:  state.latency,
-		Measures: append(append(pool, p.stateMeasures(state)...), p.app.measures...),
+		Latency: state.latency,
+		Values:  append(append(pool, p.stateMeasures(state)...), p.app.measures...),
 	}, p.judge(state)
 }
 

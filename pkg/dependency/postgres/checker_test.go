@@ -22,7 +22,7 @@ import (
 )
 
 func pgNames(o health.Observation) (names []string) {
-	for _, m := range o.Measures {
+	for _, m := range o.Values {
 		names = append(names, m.Name)
 	}
 	return names
@@ -44,10 +44,10 @@ func TestPostgresHealthy(t *testing.T) {
 	if o.Latency <= 0 || o.Latency > pgPatience {
 		t.Errorf("latency = %v", o.Latency)
 	}
-	if m := o.Measures[3]; m.Text != "reims" {
+	if m := o.Values[3]; m.Text != "reims" {
 		t.Errorf("database = %q", m.Text)
 	}
-	if m := o.Measures[4]; !regexp.MustCompile(`^PostgreSQL \d+(\.\d+)?$`).MatchString(m.Text) {
+	if m := o.Values[4]; !regexp.MustCompile(`^PostgreSQL \d+(\.\d+)?$`).MatchString(m.Text) {
 		t.Errorf("version = %q", m.Text)
 	}
 	pgWantNumber(t, o, "connections_max", 17)
@@ -171,7 +171,7 @@ func TestPostgresReadOnly(t *testing.T) {
 	if !regexp.MustCompile("default_transaction_read_only").MatchString(message) {
 		t.Errorf("message = %q", message)
 	}
-	if o.Latency == 0 || len(o.Measures) < 7 {
+	if o.Latency == 0 || len(o.Values) < 7 {
 		t.Errorf("a read-only server's observation lacks facts: %+v", o)
 	}
 	pgHealthy(t, pgNew(pool, postgres.Options{AllowReplica: true}))

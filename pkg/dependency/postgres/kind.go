@@ -11,7 +11,15 @@ import (
 // Kind returns what is known of PostgreSQL, for databases whose schema must be that one.
 func Kind(schema Schema) dependency.Kind {
 	return dependency.Kind{
-		Service: "database",
+		Kind: health.Kind{
+			Name:     "postgres",
+			Title:    "Database",
+			Service:  "database",
+			InReady:  true,
+			Measures: measures(),
+			Shares:   shares(),
+			Latency:  dependency.LatencyGauge("db_latency_ms", "database"),
+		},
 		Heading: "PostgreSQL",
 		Probe:   config.DefaultProbe(5*time.Second, 2*time.Second, "strict"),
 		Settings: func() dependency.Settings {
@@ -44,5 +52,56 @@ func schemaState(r health.Result) (there bool, text string) {
 		return false, r.Message()
 	default:
 		return false, ""
+	}
+}
+
+const ownPool = "the sidecar's own PostgreSQL pool (not the API's: see reims_health_app_db_connections), sampled after the check has given its connection back."
+
+// measures describes what [Checker.Check] reports.
+func measures() []health.Measure {
+	var (
+		connections = health.Gauge{
+			Name: "reims_health_db_connections", Label: "kind",
+			Help: "Connections of the whole PostgreSQL server, everybody's: used, and the most that it allows (max).",
+		}
+		app = health.Gauge{
+			Name: "reims_health_app_db_connections", Label: "state",
+			Help:   "PostgreSQL connections that the API in this Pod holds, by state: those from the Pod's address, the sidecar's own left out. Sampled every 30 s.",
+			Absent: "on a Unix socket, behind a pooler, where the role may not see them, or with DATABASE_APP_CONNECTIONS=off",
+		}
+		version = health.Gauge{
+			Name: "reims_health_schema_version", Label: "kind",
+			Help:   "Version of the database's schema: the one it has (current) and the one that this release needs (required).",
+			Absent: "where no schema version is required or, `current`, where it cannot be read",
+		}
+		ours = health.Predecessor{Why: "the pool is the sidecar's own; for the API's connections see reims_health_app_db_connections"}
+	)
+	return []health.Measure{
+		{Name: "connections_used", Gauge: connections.Of("used")},
+		{Name: "connections_max", Gauge: connections.Of("max")},
+		{Name: "app_connections_active", Gauge: app.Of("active")},
+		{Name: "app_connections_idle", Gauge: app.Of("idle")},
+		{Name: "app_connections_idle_in_transaction", Gauge: app.Of("idle in transaction")},
+		{Name: "app_connections_other", Gauge: app.Of("other")},
+		{Name: "schema_current", Title: "Schema version", Gauge: version.Of("current")},
+		{Name: "schema_required", Title: "Schema needed", Gauge: version.Of("required")},
+		{Name: "pool_active", Gauge: health.Gauge{Name: "db_pool_active", Help: "Connections in use in " + ownPool}, Predecessor: ours},
+		{Name: "pool_size", Gauge: health.Gauge{Name: "db_pool_size", Help: "Connections open, in use or idle, in " + ownPool}, Predecessor: ours},
+		{Name: "pool_free", Gauge: health.Gauge{Name: "db_pool_free", Help: "Connections open and idle in " + ownPool}, Predecessor: ours},
+		{Name: "database", Unit: health.UnitText},
+		{Name: "version", Unit: health.UnitText},
+	}
+}
+
+func shares() []health.Share {
+	return []health.Share{
+		{Title: "The sidecar’s own pool", Parts: []health.Part{{Measure: "pool_active", Word: "in use"}}, Whole: "pool_size", Empty: "no connection open", Covers: "pool_free"},
+		{Title: "The API’s connections", Parts: []health.Part{
+			{Measure: "app_connections_active", Word: "active"},
+			{Measure: "app_connections_idle", Word: "idle"},
+			{Measure: "app_connections_idle_in_transaction", Word: "idle in transaction"},
+			{Measure: "app_connections_other", Word: "other"},
+		}, Empty: "none"},
+		{Title: "The server’s connections", Parts: []health.Part{{Measure: "connections_used", Word: "in use"}}, Whole: "connections_max", Empty: "none"},
 	}
 }

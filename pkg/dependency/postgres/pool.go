@@ -21,7 +21,7 @@ const (
 // poolMeasures samples the pool at rest, after the check's own connection was
 // given back: size counts connections that are being dialled as well, which are
 // neither free nor active.
-func (p *Checker) poolMeasures(ctx context.Context) []health.Measure {
+func (p *Checker) poolMeasures(ctx context.Context) []health.Value {
 	stat := p.pool.Stat()
 	for range settleSteps {
 		if stat.AcquiredConns() == 0 || ctx.Err() != nil {
@@ -30,7 +30,7 @@ func (p *Checker) poolMeasures(ctx context.Context) []health.Measure {
 		<-time.After(settleStep)
 		stat = p.pool.Stat()
 	}
-	return []health.Measure{
+	return []health.Value{
 		health.Number("pool_size", stat.TotalConns()),
 		health.Number("pool_free", stat.IdleConns()),
 		health.Number("pool_active", stat.AcquiredConns()),

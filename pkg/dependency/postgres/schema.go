@@ -161,8 +161,8 @@ func (p *Checker) askSchema(ctx context.Context, conn *pgx.Conn, s *state, parts
 	return nil
 }
 
-func (s *schemaVersion) measures(required int64) []health.Measure {
-	measures := []health.Measure{health.Number("schema_required", required)}
+func (s *schemaVersion) measures(required int64) []health.Value {
+	measures := []health.Value{health.Number("schema_required", required)}
 	if s.current >= 0 {
 		measures = append(measures, health.Number("schema_current", s.current))
 	}

@@ -81,7 +81,7 @@ func pgValues(t *testing.T, conn *pgx.Conn) map[string][]string {
 // pgComparable leaves out what differs from check to check.
 func pgComparable(o health.Observation) map[string]any {
 	comparable := map[string]any{}
-	for _, m := range o.Measures {
+	for _, m := range o.Values {
 		comparable[m.Name] = fmt.Sprint(m.Text, m.Number)
 		if m.Name == "connections_used" || strings.HasPrefix(m.Name, "pool_") {
 			comparable[m.Name] = "there"

@@ -58,8 +58,8 @@ func usedPart() part {
 	}
 }
 
-func (p *Checker) stateMeasures(s *state) []health.Measure {
-	measures := []health.Measure{
+func (p *Checker) stateMeasures(s *state) []health.Value {
+	measures := []health.Value{
 		health.Text("database", p.opts.Database),
 		health.Text("version", "PostgreSQL "+s.version),
 	}

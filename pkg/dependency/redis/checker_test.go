@@ -60,7 +60,7 @@ func TestRedisHealthy(t *testing.T) {
 	seen := checking.Healthy(t, p)
 
 	var names []string
-	for _, m := range seen.Measures {
+	for _, m := range seen.Values {
 		names = append(names, m.Name)
 	}
 	want := []string{
@@ -77,10 +77,10 @@ func TestRedisHealthy(t *testing.T) {
 			t.Errorf("%s = %v, want at least %v", name, got, atLeast)
 		}
 	}
-	if version := seen.Measures[4].Text; !strings.Contains(version, ".") {
+	if version := seen.Values[4].Text; !strings.Contains(version, ".") {
 		t.Errorf("version = %q", version)
 	}
-	if role := seen.Measures[6].Text; role != "master" {
+	if role := seen.Values[6].Text; role != "master" {
 		t.Errorf("role = %q, want master", role)
 	}
 	if seen.Latency <= 0 || seen.Latency > 5*time.Second {
@@ -244,7 +244,7 @@ func TestRedisReplica(t *testing.T) {
 	if f := checking.WantFault(t, err, health.ReadOnly); f.Severity != health.Unproven {
 		t.Errorf("severity = %v, want Unproven", f.Severity)
 	}
-	if len(seen.Measures) == 0 {
+	if len(seen.Values) == 0 {
 		t.Error("a replica's figures are missing")
 	}
 	checking.Healthy(t, newRedis(t, replica, func(o *redis.Options) { o.AllowReplica = true }))

@@ -69,11 +69,11 @@ func (i *info) number(name string) (int64, bool) {
 }
 
 // measures leaves out what INFO did not say.
-func (i *info) measures() []health.Measure {
-	var seen []health.Measure
+func (i *info) measures() []health.Value {
+	var seen []health.Value
 	for _, m := range []struct {
 		line, name string
-		measure    func(name string, n int64) health.Measure
+		measure    func(name string, n int64) health.Value
 	}{
 		{"used_memory", "memory_usage", health.Bytes},
 		{"used_memory_peak", "memory_peak", health.Bytes},
@@ -139,7 +139,7 @@ func (r *Checker) judge(reply reply) (health.Observation, error) {
 	if i == nil {
 		return seen, nil
 	}
-	seen.Measures = i.measures()
+	seen.Values = i.measures()
 	good, counted := i.goodReplicas()
 	switch {
 	case i.lines["redis_mode"] == "sentinel":

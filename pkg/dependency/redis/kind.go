@@ -5,16 +5,43 @@ import (
 
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/dependency"
+	"github.com/reims/reims-health/pkg/health"
 )
 
 // Kind returns what is known of Redis.
 func Kind() dependency.Kind {
 	return dependency.Kind{
-		Service: "redis",
+		Kind: health.Kind{
+			Name:     "redis",
+			Title:    "Redis",
+			Service:  "redis",
+			Measures: measures(),
+			Shares: []health.Share{
+				{Title: "Memory", Parts: []health.Part{{Measure: "memory_usage", Word: "in use"}}, Whole: "memory_max"},
+			},
+			Latency: dependency.LatencyGauge("redis_latency_ms", "redis"),
+		},
 		Heading: "Redis",
 		Probe:   config.DefaultProbe(5*time.Second, 2*time.Second, "ignore"),
 		Settings: func() dependency.Settings {
 			return &Settings{Host: "localhost", Port: 6379}
 		},
+	}
+}
+
+// measures describes what [Checker.Check] reports.
+func measures() []health.Measure {
+	memory := health.Gauge{
+		Name: "reims_health_redis_memory_bytes", Label: "kind",
+		Help: "Memory of the Redis server in bytes: used, the most ever used (peak), and its maxmemory (max), where 0 is no limit.",
+	}
+	zero := health.Predecessor{Value: "0", Why: "it was always 0"}
+	return []health.Measure{
+		{Name: "memory_usage", Unit: health.UnitBytes, Title: "Memory in use", Varies: true, Gauge: memory.Of("used")},
+		{Name: "memory_peak", Unit: health.UnitBytes, Varies: true, Gauge: memory.Of("peak")},
+		{Name: "memory_max", Unit: health.UnitBytes, Title: "Memory limit", Zero: "none", Gauge: memory.Of("max")},
+		{Name: "connected_clients", Title: "Clients", Varies: true, Predecessor: zero},
+		{Name: "total_commands", Title: "Commands so far", Varies: true, Predecessor: zero},
+		{Name: "version", Unit: health.UnitText, Predecessor: health.Predecessor{Value: "Unknown", Why: "it was always Unknown"}},
 	}
 }

@@ -32,8 +32,8 @@ func refuses(t *testing.T, r *servers.Redis, want string, args ...any) {
 func figureless(t *testing.T, p *redis.Checker) {
 	t.Helper()
 	seen := checking.Healthy(t, p)
-	if len(seen.Measures) != 0 || len(seen.Notes) != 1 || !strings.Contains(seen.Notes[0], "INFO") {
-		t.Errorf("measures %v, notes %q; want none, and a note on INFO", seen.Measures, seen.Notes)
+	if len(seen.Values) != 0 || len(seen.Notes) != 1 || !strings.Contains(seen.Notes[0], "INFO") {
+		t.Errorf("measures %v, notes %q; want none, and a note on INFO", seen.Values, seen.Notes)
 	}
 	if seen.Latency <= 0 {
 		t.Errorf("latency = %v", seen.Latency)
@@ -49,14 +49,14 @@ func TestRedisWithoutInfo(t *testing.T) {
 	p := newRedis(t, r, func(o *redis.Options) { o.Username, o.Password = "noinfo", checking.Password("secret") })
 	figureless(t, p)
 	redisDo(t, r, "ACL", "SETUSER", "noinfo", "+info")
-	if seen := checking.Healthy(t, p); len(seen.Measures) == 0 || seen.Notes != nil {
-		t.Errorf("measures %v, notes %q", seen.Measures, seen.Notes)
+	if seen := checking.Healthy(t, p); len(seen.Values) == 0 || seen.Notes != nil {
+		t.Errorf("measures %v, notes %q", seen.Values, seen.Notes)
 	}
 	partial := openRedis(t, redis.Options{
 		Addr: checking.Answering(t, replyingInfo("# Proxy\r\nName:predixy\r\nused_memory:7\r\n")), Timeout: 5 * time.Second,
 	})
-	if seen := checking.Healthy(t, partial); len(seen.Measures) != 1 {
-		t.Errorf("measures %v of a proxy's own INFO, want memory_usage alone", seen.Measures)
+	if seen := checking.Healthy(t, partial); len(seen.Values) != 1 {
+		t.Errorf("measures %v of a proxy's own INFO, want memory_usage alone", seen.Values)
 	}
 	unknown := openRedis(t, redis.Options{Addr: checking.Answering(t, envoyRedis), Timeout: 5 * time.Second})
 	figureless(t, unknown)

@@ -10,6 +10,7 @@ import (
 	"github.com/reims/reims-health/pkg/dependency/postgres"
 	"github.com/reims/reims-health/pkg/dependency/redis"
 	"github.com/reims/reims-health/pkg/dependency/s3"
+	"github.com/reims/reims-health/pkg/health"
 )
 
 // Kinds returns every kind, in the order in which readers are shown their services.
@@ -20,6 +21,15 @@ func Kinds() []dependency.Kind {
 		s3.Kind(),
 		ollama.Kind(),
 	}
+}
+
+// Described returns what readers are told of each kind.
+func Described() []*health.Kind {
+	var kinds []*health.Kind
+	for _, k := range Kinds() {
+		kinds = append(kinds, &k.Kind)
+	}
+	return kinds
 }
 
 // Services returns the service of each kind with its default settings, for

@@ -83,7 +83,7 @@ func (m *Checker) check(ctx context.Context) (health.Observation, error) {
 	if m.web.Begin() {
 		m.unlisted, m.quorum = false, false
 	}
-	seen := health.Observation{Measures: []health.Measure{
+	seen := health.Observation{Values: []health.Value{
 		health.Text("endpoint", m.options.Endpoint), health.Flag("secure", m.options.Secure),
 	}}
 	session, err := m.login(ctx)
@@ -104,10 +104,10 @@ func (m *Checker) check(ctx context.Context) (health.Observation, error) {
 	if list.partial {
 		seen.Notes = []string{"the list of buckets is longer than 4 MB: only those of {BUCKETS} are looked at"}
 	} else {
-		seen.Measures = append([]health.Measure{
+		seen.Values = append([]health.Value{
 			health.Number("buckets_count", len(names)),
 			health.List("buckets", names[:min(5, len(names))]),
-		}, seen.Measures...)
+		}, seen.Values...)
 	}
 	if list.minio && !m.quorum {
 		m.quorum = !m.lostWrites(ctx, session.root)

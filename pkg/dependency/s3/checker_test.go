@@ -69,13 +69,13 @@ func TestMinIOHealthy(t *testing.T) {
 	}
 	makeBuckets(t, m, "b-1", "b-2", "b-3", "b-4", "b-5", "b-6")
 	seen = checking.Healthy(t, p)
-	want := []health.Measure{
+	want := []health.Value{
 		health.Number("buckets_count", 6),
 		health.List("buckets", []string{"b-1", "b-2", "b-3", "b-4", "b-5"}),
 		health.Text("endpoint", m.Addr()),
 		health.Flag("secure", false),
 	}
-	if diff := cmp.Diff(want, seen.Measures); diff != "" {
+	if diff := cmp.Diff(want, seen.Values); diff != "" {
 		t.Errorf("measures (-want +got):\n%s", diff)
 	}
 	if seen.Latency <= 0 {

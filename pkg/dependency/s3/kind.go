@@ -5,12 +5,19 @@ import (
 
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/dependency"
+	"github.com/reims/reims-health/pkg/health"
 )
 
 // Kind returns what is known of MinIO.
 func Kind() dependency.Kind {
 	return dependency.Kind{
-		Service: "minio",
+		Kind: health.Kind{
+			Name:     "s3",
+			Title:    "MinIO",
+			Service:  "minio",
+			Measures: measures(),
+			Latency:  dependency.LatencyGauge("minio_latency_ms", "minio"),
+		},
 		Heading: "MinIO",
 		Probe:   config.DefaultProbe(10*time.Second, 2*time.Second, "ignore"),
 		Settings: func() dependency.Settings {
@@ -20,5 +27,15 @@ func Kind() dependency.Kind {
 				SecretKey: config.DefaultSecret("minioadmin"),
 			}
 		},
+	}
+}
+
+// measures describes what [Checker.Check] reports.
+func measures() []health.Measure {
+	return []health.Measure{
+		{Name: "buckets_count", Title: "Buckets"},
+		{Name: "buckets", Unit: health.UnitList, Title: "Bucket names"},
+		{Name: "endpoint", Unit: health.UnitText},
+		{Name: "secure", Unit: health.UnitFlag, Title: "TLS"},
 	}
 }

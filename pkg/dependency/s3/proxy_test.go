@@ -153,7 +153,7 @@ func TestMinIOLongList(t *testing.T) {
 	p := open(addr, "mine")
 	seen := checking.Healthy(t, p)
 	if _, ok := seen.Find("buckets_count"); ok || len(seen.Notes) != 1 || seen.Latency <= 0 {
-		t.Errorf("measures %v, notes %q, latency %v; want no count, and a note", seen.Measures, seen.Notes, seen.Latency)
+		t.Errorf("measures %v, notes %q, latency %v; want no count, and a note", seen.Values, seen.Notes, seen.Latency)
 	}
 	checking.Healthy(t, p)
 	if lists != 1 {
