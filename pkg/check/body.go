@@ -38,7 +38,6 @@ type Service struct {
 // readiness is the body of /health/ready.
 type readiness struct {
 	Status    string    `json:"status"`
-	Database  string    `json:"database"`
 	Timestamp time.Time `json:"timestamp"`
 	Details   Object    `json:"details"`
 }

@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"os"
 	"time"
+
+	"github.com/reims/reims-health/pkg/health"
 )
 
 // Options say whom to ask, and how.
@@ -27,6 +29,9 @@ type Options struct {
 	Roots *x509.CertPool
 	// Insecure accepts any certificate.
 	Insecure bool
+	// Kinds describe the services that there may be: which of their values name things,
+	// which vary, which the predecessor had otherwise. The default knows none.
+	Kinds []*health.Kind
 	// Role is who answers there. The default is [Sidecar].
 	Role Role
 	// Transport is how to ask. The default is HTTP with no proxy, and with TLS as

@@ -81,7 +81,7 @@ func Compare(ctx context.Context, predecessor, sidecar *Client) (*Comparison, er
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		c.answers(&pair{path: path, old: read(before), new: read(after), withheld: withheld(&h)}, err1, err2)
+		c.answers(&pair{path: path, old: read(before), new: read(after), withheld: sidecar.kinds().withheld(&h), kinds: sidecar.kinds()}, err1, err2)
 	}
 	return c, nil
 }

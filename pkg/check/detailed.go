@@ -66,7 +66,7 @@ func (c *Client) Detailed(ctx context.Context, m Measure) (*Details, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &judge{maxAge: m.MaxAge}
+	j := &judge{maxAge: m.MaxAge, kinds: c.kinds()}
 	h, _ := j.all(a)
 	j.health = h
 	d := &Details{URL: c.URL(), Status: h.Status, Services: []ServiceDetails{}}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/registry"
+
 	"github.com/reims/reims-health/pkg/check"
 )
 
@@ -89,7 +91,7 @@ func serveFunc(t *testing.T, handler http.HandlerFunc, options ...func(*check.Op
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := check.Options{URL: u, Timeout: 10 * time.Second}
+	o := check.Options{URL: u, Timeout: 10 * time.Second, Kinds: registry.Described()}
 	for _, set := range options {
 		set(&o)
 	}

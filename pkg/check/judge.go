@@ -1,6 +1,7 @@
 package check
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ type judge struct {
 	maxAge time.Duration
 	// health is the latest /health, which the others must agree with.
 	health *Health
+	kinds  kinds
 	// paths are those that the sidecar says it has.
 	paths []string
 }
@@ -118,19 +120,25 @@ func (j *judge) ready(a *Answer) finding {
 		f finding
 		r readiness
 	)
-	_, database := j.health.Services.Get("database")
-	keys := []string{"status", "database", "timestamp"}
-	if !database {
-		keys = []string{"status", "timestamp"}
+	keys := []string{"status"}
+	for _, name := range j.kinds.inReady() {
+		if _, there := j.health.Services.Get(name); there {
+			keys = append(keys, name)
+		}
 	}
-	if !f.decode(a, &r, keys...) {
+	services := keys[1:]
+	if !f.decode(a, &r, append(slices.Clone(keys), "timestamp")...) {
 		return f
 	}
 	f.want(r.Status == ready || r.Status == notReady, "status is %q: want ready or not_ready", r.Status)
 	f.codeIs(a, r.Status == notReady, r.Status)
 	f.fresh(a, r.Timestamp, j.maxAge)
-	if status := j.health.Services.Text("database"); database && status != r.Database {
-		f.conflict = "it says that database is " + r.Database + ", and /health that it is " + status
+	var statuses Object
+	_ = json.Unmarshal(a.Body, &statuses) // it has been decoded once
+	for _, name := range services {
+		if status, here := j.health.Services.Text(name), Printable(statuses.Text(name)); status != here {
+			f.conflict = "it says that " + name + " is " + here + ", and /health that it is " + status
+		}
 	}
 	f.note = strings.Join(append([]string{strings.ReplaceAll(r.Status, "_", " ")}, causes(r.Details)...), "; ")
 	return f

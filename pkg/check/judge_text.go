@@ -74,23 +74,10 @@ func (j *judge) token(h *Health) finding {
 	switch {
 	case len(h.Details) == 0:
 		f.note = "no details for anybody: HEALTH_DETAILS=off"
-	case withheld(h):
+	case j.kinds.withheld(h):
 		f.wrong("the token is not HEALTH_TOKEN: names and messages are withheld, as from anybody")
 	default:
 		f.note = "accepted, or not needed: nothing is withheld"
 	}
 	return f
-}
-
-// withheld reports whether no details name anything (HEALTH_DETAILS=safe).
-func withheld(h *Health) bool {
-	for _, name := range h.Details.Keys() {
-		detail := h.Detail(name)
-		for _, key := range []string{"version", "database", "endpoint", "buckets", "models", "message"} {
-			if _, ok := detail.Get(key); ok {
-				return false
-			}
-		}
-	}
-	return true
 }

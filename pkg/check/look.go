@@ -44,7 +44,7 @@ func (c *Client) Look(ctx context.Context, maxAge time.Duration) *Look {
 	if err != nil {
 		return &Look{At: time.Now(), Status: NoAnswer, Services: []LookService{}, Failed: true, Problems: []string{err.Error()}}
 	}
-	j := &judge{maxAge: maxAge}
+	j := &judge{maxAge: maxAge, kinds: c.kinds()}
 	h, f := j.all(a)
 	j.health = h
 	l := &Look{At: a.At, Status: h.Status, TimeMS: millis(a.Took), Services: []LookService{}, Problems: f.problems, Failed: f.verdict() == Fail}

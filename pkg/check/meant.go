@@ -16,18 +16,13 @@ type rule struct {
 	holds func(p *pair, f *field) bool
 }
 
-// What is another value at each moment, and what names something.
-var (
-	varying = []string{
-		"latency_ms", "check_duration_ms", "memory_usage", "memory_peak", "connected_clients", "total_commands",
-		"timestamp", "checked_at", "since",
-	}
-	naming = []string{"database", "version", "endpoint", "buckets", "models"}
-)
+// varying are the values of answers that are other ones at each moment, besides those of
+// services.
+var varying = []string{"latency_ms", "check_duration_ms", "timestamp", "checked_at", "since"}
 
 // classify returns the first rule's verdict on a difference.
 func (p *pair) classify(f *field) (Kind, string) {
-	for _, r := range slices.Concat(defects(), verdicts(), shapes()) {
+	for _, r := range slices.Concat(p.kinds.predecessors(), defects(), verdicts(), shapes()) {
 		if r.holds(p, f) {
 			return r.kind, r.why
 		}
@@ -38,15 +33,6 @@ func (p *pair) classify(f *field) (Kind, string) {
 // defects are what was wrong with the predecessor's values.
 func defects() []rule {
 	return []rule{
-		{Meant, "it was always 0", func(_ *pair, f *field) bool {
-			return f.both() && slices.Contains([]string{"connected_clients", "total_commands"}, f.leaf()) && string(f.old) == "0"
-		}},
-		{Meant, "it was always Unknown", func(_ *pair, f *field) bool {
-			return f.both() && f.leaf() == "version" && text(f.old) == "Unknown"
-		}},
-		{Meant, "the pool is the sidecar's own; for the API's connections see reims_health_app_db_connections", func(_ *pair, f *field) bool {
-			return f.both() && strings.HasPrefix(f.leaf(), "pool_")
-		}},
 		{Meant, "the time is in UTC and says so", func(_ *pair, f *field) bool {
 			return f.leaf() == "timestamp" && isTime(f.old, false) && isTime(f.new, true)
 		}},
@@ -98,13 +84,13 @@ func shapes() []rule {
 		}},
 		{Meant, "withheld by HEALTH_DETAILS: try --token-file", func(p *pair, f *field) bool {
 			return f.gone() && strings.HasPrefix(f.name, "details.") && p.withheld &&
-				(slices.Contains(naming, f.leaf()) || len(p.new.beneath("details")) == 0)
+				(p.kinds.measure(f.leaf()).Unit.Identifying() || len(p.new.beneath("details")) == 0)
 		}},
 		{Meant, "new", func(_ *pair, f *field) bool {
 			return f.old == nil && strings.HasPrefix(f.name, "details.")
 		}},
-		{Measured, "", func(_ *pair, f *field) bool {
-			return f.both() && slices.Contains(varying, f.leaf())
+		{Measured, "", func(p *pair, f *field) bool {
+			return f.both() && (slices.Contains(varying, f.leaf()) || p.kinds.measure(f.leaf()).Varies)
 		}},
 	}
 }

@@ -2,6 +2,7 @@ package check
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,6 +14,7 @@ type pair struct {
 	// hung says that the predecessor did not answer in time, withheld that the sidecar
 	// tells no names.
 	hung, withheld bool
+	kinds          kinds
 }
 
 // field is one value of both; nil where there is none.
@@ -44,7 +46,7 @@ func (p *pair) about(f *field) string {
 		return p.service()
 	case len(keys) > 1:
 		return keys[1]
-	case p.path == "/health/ready" && f.name == "database":
+	case p.isInReady(f):
 		return f.name
 	}
 	return ""
@@ -53,7 +55,12 @@ func (p *pair) about(f *field) string {
 // isVerdict reports whether the field is the status of a service, or of all.
 func (p *pair) isVerdict(f *field) bool {
 	return strings.HasPrefix(f.name, "services.") || f.name == "status" && p.path != "/health/ready" ||
-		f.name == "database" && p.path == "/health/ready"
+		p.isInReady(f)
+}
+
+// isInReady reports whether the field is the status of a service in /health/ready.
+func (p *pair) isInReady(f *field) bool {
+	return p.path == "/health/ready" && slices.Contains(p.kinds.inReady(), f.name)
 }
 
 // status is what the sidecar says of a service, and reason why.

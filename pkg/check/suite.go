@@ -34,7 +34,7 @@ type Suite struct {
 // there is nothing to judge.
 func (c *Client) All(ctx context.Context, s Suite) (*Report, error) {
 	began := time.Now()
-	r := &run{client: c, suite: s, judge: judge{maxAge: s.MaxAge}, report: Report{URL: c.URL()}}
+	r := &run{client: c, suite: s, judge: judge{maxAge: s.MaxAge, kinds: c.kinds()}, report: Report{URL: c.URL()}}
 	if err := r.first(ctx); err != nil {
 		return nil, err
 	}

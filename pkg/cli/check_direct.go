@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/registry"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/reims/reims-health/pkg/check"
@@ -184,6 +186,7 @@ func describe(ctx context.Context, all []probed) (*check.Details, error) {
 	handler := server.NewHandler(staticSource{v}, server.Options{Details: server.Full})
 	client := check.NewClient(check.Options{
 		URL: &url.URL{Scheme: "http", Host: "in-process"}, Timeout: time.Minute, Transport: inProcess{handler},
+		Kinds: registry.Described(),
 	})
 	d, err := client.Detailed(ctx, check.Measure{Count: 1, MaxAge: time.Minute})
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/registry"
+
 	"github.com/spf13/pflag"
 
 	"github.com/reims/reims-health/pkg/check"
@@ -98,6 +100,7 @@ func (f *checkFlags) settings(mode string, given func(flag string) bool) (*check
 	s.count = problems.count("count", f.count.value)
 	s.client = check.Options{
 		Timeout: problems.duration("timeout", f.timeout.value, 0), Roots: problems.roots("ca-file", f.caFile), Insecure: f.insecure,
+		Kinds: registry.Described(),
 	}
 	s.old = problems.other("compare", f.compare, check.Predecessor, s.client)
 	s.metrics = problems.other("metrics-url", f.metricsURL, check.Metrics, s.client)
