@@ -169,6 +169,6 @@ func TestChangeLogTellsTheOverrideAndStaleness(t *testing.T) {
 			`level=INFO msg="readiness changed" ready=true because="override: HEALTH_OVERRIDE_FILE says ready"`)
 		same(t, "changes of readiness", len(j.matching("readiness changed")), 3)
 		j.logs(t, "stale: ",
-			`level=WARN msg="status changed" service=db from=healthy to=unhealthy reason=stale error="stale: `+health.Stale.Message()+`"`)
+			`level=WARN msg="status changed" service=db from=healthy to=unhealthy reason=stale error="stale: `+"no result for too long: this sidecar's scheduler is late"+`"`)
 	})
 }

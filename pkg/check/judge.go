@@ -52,26 +52,26 @@ func (j *judge) all(a *Answer) (*Health, finding) {
 		}
 	}
 	f.want((h.Status == health.Healthy.String()) == (len(troubled) == 0), "status is %s, and not healthy are %d services", h.Status, len(troubled))
-	f.details(&h)
+	f.details(&h, j.kinds)
 	f.degraded = h.Status == health.Degraded.String()
 	f.note = strings.Join(append([]string{h.Status}, troubled...), "; ")
 	return &h, f
 }
 
 // details must be there for every service, or for none.
-func (f *finding) details(h *Health) {
+func (f *finding) details(h *Health, kinds kinds) {
 	if len(h.Details) == 0 {
 		return
 	}
 	f.want(slices.Equal(h.Details.Keys(), h.Services.Keys()), "details has %s, and services has %s",
 		strings.Join(h.Details.Keys(), ", "), strings.Join(h.Services.Keys(), ", "))
 	for _, name := range h.Details.Keys() {
-		f.detail("details."+name, h.Services.Text(name), h.Detail(name))
+		f.detail("details."+name, h.Services.Text(name), h.Detail(name), kinds)
 	}
 }
 
 // detail holds one service's details against its status.
-func (f *finding) detail(at, status string, o Object) {
+func (f *finding) detail(at, status string, o Object, kinds kinds) {
 	if len(o) == 0 {
 		return
 	}
@@ -79,7 +79,7 @@ func (f *finding) detail(at, status string, o Object) {
 	switch {
 	case status == health.Healthy.String():
 		f.want(reason == "", "%s is healthy with the reason %s", at, reason)
-	case reason != string(health.NoResult) && !slices.Contains(health.Reasons(), health.Reason(reason)):
+	case reason != string(health.NoResult) && !slices.Contains(health.Reasons(kinds...), health.Reason(reason)):
 		f.wrong("%s is %s with the reason %q, which is none", at, status, reason)
 	}
 	if _, given := o.Get("latency_ms"); given {
@@ -106,7 +106,7 @@ func (j *judge) service(a *Answer, name string) (*Service, finding) {
 	f.code(a, s.Status, health.Unhealthy.String(), health.Unknown.String())
 	f.fresh(a, s.Timestamp, j.maxAge)
 	f.want(s.Success == (a.Code == http.StatusOK), "success is %t with code %d", s.Success, a.Code)
-	f.detail("details", s.Status, s.Details)
+	f.detail("details", s.Status, s.Details, j.kinds)
 	if status := j.health.Services.Text(name); status != s.Status {
 		f.conflict = "/health says that it is " + status
 	}

@@ -2,6 +2,7 @@ package check
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/reims/reims-health/pkg/health"
 )
@@ -65,4 +66,17 @@ func (ks kinds) predecessors() []rule {
 // isValue reports whether raw is that text or number, or anything where value is empty.
 func isValue(raw json.RawMessage, value string) bool {
 	return value == "" || string(raw) == value || text(raw) == value
+}
+
+// spares reports whether a service may be degraded with that reason.
+func (ks kinds) spares(r health.Reason) bool {
+	if !slices.Contains(health.Reasons(ks...), r) {
+		return false
+	}
+	for _, k := range append(slices.Clone(ks), nil) {
+		if text, known := k.Explain(r); known {
+			return text.Severity != health.Down
+		}
+	}
+	return false
 }

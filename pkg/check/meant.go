@@ -64,7 +64,7 @@ func verdicts() []rule {
 		{Meant, "the server answers: degraded", func(p *pair, f *field) bool {
 			reason := health.Reason(p.reason(p.about(f)))
 			return f.both() && p.isVerdict(f) && text(f.old) == health.Unhealthy.String() && text(f.new) == health.Degraded.String() &&
-				slices.Contains(health.Reasons(), reason) && reason.Severity() != health.Down
+				p.kinds.spares(reason)
 		}},
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/postgres"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reims/reims-health/pkg/health"
@@ -13,7 +15,7 @@ import (
 func TestDescribeTellsReadiness(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
-	behind, refused := &health.Fault{Reason: health.SchemaBehind}, &health.Fault{Reason: health.Refused}
+	behind, refused := &health.Fault{Reason: postgres.ReasonSchemaBehind}, &health.Fault{Reason: health.Refused}
 	for name, c := range map[string]struct {
 		policy health.Policy
 		faults []*health.Fault // one per probe

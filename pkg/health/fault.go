@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ type Fault struct {
 	// Severity overrides what Reason means; the default is Inherit.
 	Severity Severity
 	// Message says in plain words what is wrong and what to look at. It must hold
-	// nothing secret and no driver's text. The default is Reason.Message().
+	// nothing secret and no driver's text. The default is the reason's own.
 	Message string
 	// Err is the cause, or nil.
 	Err error
@@ -38,23 +39,37 @@ func (f *Fault) message() string {
 	if f.Message != "" {
 		return f.Message
 	}
-	return f.Reason.Message()
+	text, _ := (*Kind)(nil).Explain(f.Reason)
+	return text.Message
 }
 
 func (f *Fault) severity() Severity {
 	if f.Severity != Inherit {
 		return f.Severity
 	}
-	return f.Reason.Severity()
+	text, _ := (*Kind)(nil).Explain(f.Reason)
+	return text.Severity
 }
 
-// closed returns the fault with a reason that is in the set: one with another reason, as
-// a checker of another program may return, becomes an [Error] that wraps it.
-func (f *Fault) closed() *Fault {
-	if f == nil || f.Reason.ofFault() {
+// complete returns the fault as a service of the kind has it: with the severity and the
+// message of its reason, where it has none of its own. A fault with a reason that is not
+// in the set, as a checker of another program may return, becomes an [Error] that wraps
+// it.
+func (f *Fault) complete(k *Kind) *Fault {
+	if f == nil {
+		return nil
+	}
+	text, known := k.Explain(f.Reason)
+	if !known || !f.Reason.ofFault() {
+		return &Fault{Reason: Error, Severity: f.Severity, Message: f.Message, Err: f}
+	}
+	if f.Severity != Inherit && f.Message != "" {
 		return f
 	}
-	return &Fault{Reason: Error, Severity: f.Severity, Message: f.Message, Err: f}
+	complete := *f
+	complete.Severity = cmp.Or(f.Severity, text.Severity)
+	complete.Message = cmp.Or(f.Message, text.Message)
+	return &complete
 }
 
 // faultOf classifies what a Checker returned. A nil error is no fault.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/postgres"
+
 	"github.com/reims/reims-health/pkg/health"
 )
 
@@ -17,7 +19,7 @@ var epoch = time.Date(2025, 3, 4, 5, 6, 7, 0, time.UTC)
 // service returns one with short thresholds and the given changes.
 func service(name string, edits ...func(*health.Service)) *health.Service {
 	s := &health.Service{
-		Name: name, Interval: 10 * time.Second, Timeout: 2 * time.Second,
+		Name: name, Kind: everyReason, Interval: 10 * time.Second, Timeout: 2 * time.Second,
 		FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.Strict, Checker: &fake{},
 	}
 	for _, edit := range edits {
@@ -42,7 +44,7 @@ var faults = map[rune]*health.Fault{
 	'U': {Reason: health.Refused},
 	'T': {Reason: health.Timeout, Err: errors.New("i/o timeout")},
 	'S': {Reason: health.Auth},
-	'P': {Reason: health.SchemaBehind},
+	'P': {Reason: postgres.ReasonSchemaBehind},
 	'X': {Reason: health.Timeout},
 }
 
@@ -116,7 +118,7 @@ func coherent(r health.Result) error {
 	}
 	severity := f.Severity
 	if severity == health.Inherit {
-		severity = f.Reason.Severity()
+		severity = severityOf(f.Reason)
 	}
 	allowed := map[health.Status][]health.Severity{
 		health.Degraded:  {health.Suspect, health.Impaired, health.Unproven},
@@ -133,4 +135,9 @@ func same[T comparable](t *testing.T, what string, got, want T) {
 	if got != want {
 		t.Errorf("%s: got %v, want %v", what, got, want)
 	}
+}
+
+func severityOf(r health.Reason) health.Severity {
+	text, _ := everyReason.Explain(r)
+	return text.Severity
 }

@@ -17,6 +17,8 @@ type Kind struct {
 	Service string
 	// InReady shows that service's status in the answer of /health/ready.
 	InReady bool
+	// Reasons are those that its checks alone give, or that mean something else with it.
+	Reasons []ReasonText
 	// Measures describe the values that its checks report, in the order of references.
 	Measures []Measure
 	// Shares are how values are drawn together, as parts of a whole.
@@ -120,6 +122,12 @@ func (m Measure) withTitle() Measure {
 		m.Title = capital(strings.ReplaceAll(m.Name, "_", " "))
 	}
 	return m
+}
+
+// ReasonText returns a reason in plain words; empty for none.
+func (s *Service) ReasonText(r Reason) string {
+	text, _ := s.Kind.Explain(r)
+	return text.Message
 }
 
 // Title is what people call the service.

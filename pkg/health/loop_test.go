@@ -292,7 +292,7 @@ func TestPanicIsOneServicesFailure(t *testing.T) {
 		if text := fault.Error(); !strings.Contains(text, "secret of check") || !strings.Contains(text, "loop_test.go") {
 			t.Errorf("the log gets no value or no stack: %s", text)
 		}
-		same(t, "message", m.View().Results()[0].Message(), health.Panic.Message())
+		same(t, "message", m.View().Results()[0].Message(), "the check crashed: a bug in the sidecar; its log has the details")
 		pass(time.Minute)
 		same(t, "once proven", verdict(m, "db"), "degraded panic")
 		same(t, "redis", verdict(m, "redis"), "healthy")

@@ -33,6 +33,7 @@ func (o Outcome) Duration() time.Duration { return o.Finished.Sub(o.Started) }
 // time that the lateness was measured over: since the check began or, where it
 // hangs, since its latest record.
 func judge(svc *Service, o Outcome, took, late time.Duration) Outcome {
+	o.Fault = o.Fault.complete(svc.Kind)
 	if o.Fault == nil && o.Observation.Latency == 0 {
 		o.Observation.Latency = o.Duration()
 	}
@@ -41,7 +42,7 @@ func judge(svc *Service, o Outcome, took, late time.Duration) Outcome {
 	}
 	bound := svc.Timeout
 	if o.Fault == nil && svc.DegradedLatency > 0 && o.Observation.Latency > svc.DegradedLatency {
-		o.Fault = &Fault{Reason: Slow}
+		o.Fault = (&Fault{Reason: Slow}).complete(svc.Kind)
 		took, bound = o.Observation.Latency, svc.DegradedLatency
 	}
 	// What was too long even without our own lateness is the service's.

@@ -45,6 +45,8 @@ type Cause struct {
 	Source  string
 	Reason  Reason
 	Message string
+	// ReasonText is what the reason means for any service of the kind.
+	ReasonText string
 	// Grace says that the service is unhealthy and ready all the same, for now.
 	Grace bool
 }
@@ -71,7 +73,7 @@ func (v *View) Readiness() Readiness {
 	if v.draining {
 		ready.Ready = false
 		ready.Causes = append(ready.Causes, Cause{
-			Source: sourceShutdown, Reason: ReasonShutdown, Message: ReasonShutdown.Message(),
+			Source: sourceShutdown, Reason: ReasonShutdown, Message: "the sidecar is shutting down",
 		})
 	}
 	return ready
@@ -84,11 +86,11 @@ func (r Result) readiness(now time.Time) (ok bool, cause *Cause) {
 		return true, nil
 	case !grace.IsZero() && !now.After(grace):
 		return true, &Cause{
-			Source: r.Service.Name, Reason: r.Reason(), Grace: true,
+			Source: r.Service.Name, Reason: r.Reason(), ReasonText: r.ReasonText(), Grace: true,
 			Message: fmt.Sprintf("%s; ready under its grace until %s", r.Message(), grace.UTC().Format(time.RFC3339)),
 		}
 	default:
-		return false, &Cause{Source: r.Service.Name, Reason: r.Reason(), Message: r.Message()}
+		return false, &Cause{Source: r.Service.Name, Reason: r.Reason(), ReasonText: r.ReasonText(), Message: r.Message()}
 	}
 }
 

@@ -115,9 +115,10 @@ func TestCausesSayWhy(t *testing.T) {
 	want := []health.Cause{
 		{
 			Source: "database", Reason: "refused", Grace: true,
-			Message: health.Refused.Message() + "; ready under its grace until 2025-03-04T05:07:10Z",
+			ReasonText: "the connection was refused: nothing listens at that address",
+			Message:    "the connection was refused: nothing listens at that address; ready under its grace until 2025-03-04T05:07:10Z",
 		},
-		{Source: "minio", Reason: "no_result", Message: "no result yet"},
+		{Source: "minio", Reason: "no_result", ReasonText: "no result yet", Message: "no result yet"},
 		{Source: "override", Reason: "override", Message: "HEALTH_OVERRIDE_FILE says ready"},
 		{Source: "shutdown", Reason: "shutdown", Message: "the sidecar is shutting down"},
 	}

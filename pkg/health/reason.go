@@ -3,10 +3,11 @@ package health
 import "slices"
 
 // Reason says why a service is not healthy, or what else decides readiness. The set is
-// closed: [Result.Next] lets no other reason in.
+// closed: it is the reasons below and those that the service's [Kind] declares, and
+// [Result.Next] lets no other one in.
 type Reason string
 
-// The reasons of faults, in the order of the contract.
+// The reasons that faults of every kind of service can have.
 const (
 	DNS         Reason = "dns"         // the host name could not be resolved
 	Refused     Reason = "refused"     // nothing listens at the address
@@ -21,7 +22,6 @@ const (
 	DatabaseMissing Reason = "database_missing" // the server has no database of that name
 	ReadOnly        Reason = "read_only"        // a standby, a replica, or set read-only
 	Stale           Reason = "stale"            // no result for too long
-	Quorum          Reason = "quorum"           // too few of the server's drives are there
 
 	Auth               Reason = "auth"                 // the login was refused
 	Forbidden          Reason = "forbidden"            // the login lacks a right
@@ -30,15 +30,9 @@ const (
 	ClockSkew          Reason = "clock_skew"           // our clock and the server's differ too much
 	Panic              Reason = "panic"                // the check itself crashed
 
-	Slow        Reason = "slow"          // answered, later than the degraded latency
-	Overloaded  Reason = "overloaded"    // the server asks for fewer requests
-	OutOfMemory Reason = "out_of_memory" // memory is full and nothing may be evicted
-	DiskFull    Reason = "disk_full"     // storage is full
-
-	SchemaBehind  Reason = "schema_behind"  // the schema is older than this release needs, or unreadable
-	BucketMissing Reason = "bucket_missing" // a bucket that must exist does not
-	ModelMissing  Reason = "model_missing"  // a model that must be there is not
-	Inference     Reason = "inference"      // the model is loaded and does not answer
+	Slow       Reason = "slow"       // answered, later than the degraded latency
+	Overloaded Reason = "overloaded" // the server asks for fewer requests
+	DiskFull   Reason = "disk_full"  // storage is full
 )
 
 // The reasons that no fault has.
@@ -65,15 +59,18 @@ const (
 	Unproven
 )
 
-type reasonInfo struct {
-	reason   Reason
-	severity Severity
-	message  string
+// ReasonText says what a reason means.
+type ReasonText struct {
+	Reason Reason
+	// Severity is what a fault of this reason means for the verdict.
+	Severity Severity
+	// Message is the reason in plain words.
+	Message string
 }
 
-// reasons is the contract's table. The severity of a reason that no fault has means
+// reasons are those of every kind. The severity of a reason that no fault has means
 // nothing.
-var reasons = []reasonInfo{
+var reasons = []ReasonText{
 	{DNS, Down, "the host name could not be resolved"},
 	{Refused, Down, "the connection was refused: nothing listens at that address"},
 	{Unreachable, Down, "there is no route to the host"},
@@ -86,7 +83,6 @@ var reasons = []reasonInfo{
 	{DatabaseMissing, Down, "the server has no database of that name"},
 	{ReadOnly, Down, "the server accepts no writes: a standby, a replica, or set read-only"},
 	{Stale, Down, "no result for too long: this sidecar's scheduler is late"},
-	{Quorum, Down, "the server has lost too many of its drives"},
 	{Auth, Suspect, "the login was refused"},
 	{Forbidden, Suspect, "the login lacks a right that the check needs"},
 	{TooManyConnections, Suspect, "the server has no free connection slot"},
@@ -95,51 +91,53 @@ var reasons = []reasonInfo{
 	{Panic, Suspect, "the check crashed: a bug in the sidecar; its log has the details"},
 	{Slow, Impaired, "the answer took longer than the degraded latency"},
 	{Overloaded, Impaired, "the server asks for fewer requests"},
-	{OutOfMemory, Impaired, "memory is full and nothing may be evicted"},
 	{DiskFull, Impaired, "storage is full"},
-	{SchemaBehind, Unproven, "the database's schema is older than this release needs, or cannot be read"},
-	{BucketMissing, Impaired, "a bucket that must exist does not"},
-	{ModelMissing, Impaired, "a model that must be there is not"},
-	{Inference, Impaired, "the model is loaded and does not answer"},
 	{NoResult, Down, "no result yet"},
 	{ReasonOverride, Down, "the break-glass decides"},
 	{ReasonShutdown, Down, "the sidecar is shutting down"},
 }
 
-// Reasons returns the reason of every fault, in the contract's order: what a degraded or
-// unhealthy service can show. They are metric labels, and docs/troubleshooting.md has a
-// section on each. [NoResult], [ReasonOverride] and [ReasonShutdown] are not among them.
-func Reasons() []Reason {
+// Reasons returns the reason of every fault that services of these kinds can have: those
+// of every kind, and then those that each declares. They are metric labels, and
+// docs/troubleshooting.md has a section on each. [NoResult], [ReasonOverride] and
+// [ReasonShutdown] are not among them.
+func Reasons(kinds ...*Kind) []Reason {
 	var all []Reason
 	for _, r := range reasons {
-		if r.reason.ofFault() {
-			all = append(all, r.reason)
+		if r.Reason.ofFault() {
+			all = append(all, r.Reason)
+		}
+	}
+	for _, k := range kinds {
+		if k == nil {
+			continue
+		}
+		for _, r := range k.Reasons {
+			if !slices.Contains(all, r.Reason) {
+				all = append(all, r.Reason)
+			}
 		}
 	}
 	return all
 }
 
-// ofFault reports whether the reason is one of [Reasons].
-func (r Reason) ofFault() bool {
-	switch r {
-	case NoResult, ReasonOverride, ReasonShutdown:
-		return false
-	default:
-		return slices.ContainsFunc(reasons, func(i reasonInfo) bool { return i.reason == r })
-	}
-}
+// ofFault reports whether a fault may have the reason, if it is declared.
+func (r Reason) ofFault() bool { return r != NoResult && r != ReasonOverride && r != ReasonShutdown }
 
-// Message returns the reason in plain words.
-func (r Reason) Message() string { return r.info().message }
-
-// Severity returns what a fault of this reason means for the verdict.
-func (r Reason) Severity() Severity { return r.info().severity }
-
-func (r Reason) info() reasonInfo {
-	for _, i := range reasons {
-		if i.reason == r {
-			return i
+// Explain returns what a reason means for services of the kind, which may be nil. It
+// reports false for a reason that is not in the set.
+func (k *Kind) Explain(r Reason) (ReasonText, bool) {
+	if k != nil {
+		for _, text := range k.Reasons {
+			if text.Reason == r {
+				return text, true
+			}
 		}
 	}
-	return reasonInfo{reason: r, severity: Down, message: string(r)}
+	for _, text := range reasons {
+		if text.Reason == r {
+			return text, true
+		}
+	}
+	return ReasonText{Reason: r, Severity: Down, Message: string(r)}, false
 }

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/registry"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reims/reims-health/pkg/health"
@@ -45,10 +47,19 @@ func TestReasonsAreTheContracts(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff(names, health.Reasons()); diff != "" {
+	if diff := cmp.Diff(names, health.Reasons(registry.Described()...)); diff != "" {
 		t.Errorf("reasons (-contract +got):\n%s", diff)
 	}
 }
+
+// everyReason is a kind that declares the reasons of every kind.
+var everyReason = func() *health.Kind {
+	all := &health.Kind{Name: "every"}
+	for _, k := range registry.Described() {
+		all.Reasons = append(all.Reasons, k.Reasons...)
+	}
+	return all
+}()
 
 func faulty(reason health.Reason, finished time.Time) health.Outcome {
 	return health.Outcome{Started: finished, Finished: finished, Fault: &health.Fault{Reason: reason}}
@@ -69,7 +80,7 @@ func TestOtherReasonsCountAsError(t *testing.T) {
 			given.Reason = reason
 			want := given.Message
 			if want == "" {
-				want = health.Error.Message()
+				want = "the check failed; the sidecar's log has the details"
 			}
 			status := health.Unhealthy
 			if given.Severity == health.Impaired {
@@ -92,7 +103,7 @@ func TestOtherReasonsCountAsError(t *testing.T) {
 func TestReasonsAreNoStatuses(t *testing.T) {
 	t.Parallel()
 	for _, s := range health.Statuses() {
-		for _, r := range append(health.Reasons(), health.NoResult, health.ReasonOverride, health.ReasonShutdown) {
+		for _, r := range append(health.Reasons(registry.Described()...), health.NoResult, health.ReasonOverride, health.ReasonShutdown) {
 			if string(r) == s.String() {
 				t.Errorf("%s is a reason and a status", r)
 			}
@@ -103,8 +114,10 @@ func TestReasonsAreNoStatuses(t *testing.T) {
 func TestMessagesAreFitForPeople(t *testing.T) {
 	t.Parallel()
 	seen := map[string]health.Reason{}
-	for _, r := range append(health.Reasons(), health.NoResult, health.ReasonOverride, health.ReasonShutdown) {
-		m := r.Message()
+	for _, r := range append(health.Reasons(registry.Described()...), health.NoResult, health.ReasonOverride, health.ReasonShutdown) {
+		text, known := everyReason.Explain(r)
+		m := text.Message
+		same(t, "known", known, true)
 		if m == "" || strings.HasSuffix(m, ".") || m == string(r) || strings.TrimSpace(m) != m {
 			t.Errorf("message of %s: %q", r, m)
 		}
@@ -113,8 +126,10 @@ func TestMessagesAreFitForPeople(t *testing.T) {
 		}
 		seen[m] = r
 	}
-	same(t, "severity of a reason that is none", health.Reason("new").Severity(), health.Down)
-	same(t, "message of a reason that is none", health.Reason("new").Message(), "new")
+	text, known := everyReason.Explain("new")
+	same(t, "a reason that is none", known, false)
+	same(t, "severity of a reason that is none", text.Severity, health.Down)
+	same(t, "message of a reason that is none", text.Message, "new")
 }
 
 func TestStatusNames(t *testing.T) {
@@ -141,7 +156,7 @@ func TestErrorsBecomeFaults(t *testing.T) {
 			"a deadline", fmt.Errorf("ping: %w", context.DeadlineExceeded),
 			"timeout", "timeout: " + health.Timeout.Message() + ": ping: context deadline exceeded",
 		},
-		{"anything else", cause, "error", "error: " + health.Error.Message() + ": password authentication failed"},
+		{"anything else", cause, "error", "error: " + "the check failed; the sidecar's log has the details" + ": password authentication failed"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

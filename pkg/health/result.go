@@ -55,15 +55,15 @@ func NewResult(svc *Service, began time.Time) Result {
 // than it, and better when SuccessThreshold in a row were all better. It then
 // moves as far as all of those agree on. A verdict that went stale in the meantime
 // is what readers saw, so it is the one to change. A starved outcome only adds to
-// Discarded. A fault with a reason that is none of [Reasons] counts as [Error].
+// Discarded. A fault with a reason that is not in the set counts as [Error].
 func (r Result) Next(o Outcome) Result {
 	if o.Starved {
 		r.Discarded++
 		return r
 	}
-	o.Fault = o.Fault.closed()
+	o.Fault = o.Fault.complete(r.Service.Kind)
 	r = r.At(o.Finished)
-	r.count(r.severity(o.Fault), o)
+	r.count(r.statusFor(o.Fault), o)
 	if next := r.verdict(); next != r.Status {
 		r.Status, r.Since = next, o.Finished
 		if next == Unhealthy && !r.failing.IsZero() {
@@ -74,6 +74,10 @@ func (r Result) Next(o Outcome) Result {
 	return r
 }
 
+// ReasonText returns what the reason means for any service of the kind, with nothing of
+// this fault's own words; empty where the service is healthy.
+func (r Result) ReasonText() string { return r.Service.ReasonText(r.Reason()) }
+
 // FailingSince is the moment from which the service has been unhealthy, and the zero
 // time where it is not. Before the first result it is what was restored.
 func (r Result) FailingSince() time.Time {
@@ -83,8 +87,8 @@ func (r Result) FailingSince() time.Time {
 	return r.failing
 }
 
-// severity is the status that the outcome alone would give the service.
-func (r *Result) severity(f *Fault) Status {
+// statusFor is the status that the outcome alone would give the service.
+func (r *Result) statusFor(f *Fault) Status {
 	switch {
 	case f == nil:
 		return Healthy

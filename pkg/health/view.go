@@ -108,3 +108,14 @@ func (v *View) CheckDuration() time.Duration {
 	}
 	return longest
 }
+
+// Explain returns a reason in plain words; empty for none.
+func (v *View) Explain(r Reason) string {
+	for _, result := range v.results {
+		if text, known := result.Service.Kind.Explain(r); known {
+			return text.Message
+		}
+	}
+	text, _ := (*Kind)(nil).Explain(r)
+	return text.Message
+}

@@ -36,7 +36,7 @@ type History struct {
 func New(services []*health.Service) *History {
 	h := &History{samples: map[string]*ring{}, changes: map[string]*changes{Readiness: {}}}
 	for _, s := range services {
-		h.samples[s.Name], h.changes[s.Name] = newRing(), &changes{}
+		h.samples[s.Name], h.changes[s.Name] = newRing(s.Kind), &changes{}
 	}
 	return h
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/redis"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reims/reims-health/pkg/health"
@@ -66,7 +68,7 @@ func TestSamples(t *testing.T) {
 	t.Parallel()
 	s := newStory("database", "redis")
 	s.check(0, 1*time.Second, 1234567*time.Nanosecond, "")
-	s.check(1, 2*time.Second, 1*time.Nanosecond, health.OutOfMemory)
+	s.check(1, 2*time.Second, 1*time.Nanosecond, redis.ReasonOutOfMemory)
 	s.check(0, 11*time.Second, 0, health.Refused)
 	s.tell(health.NewView(at(12*time.Second), s.now.Results(), health.OverrideReady, false)) // no result
 	s.check(0, 12*time.Second, 0, "of another program")
@@ -81,7 +83,7 @@ func TestSamples(t *testing.T) {
 	if diff := cmp.Diff(want[1:], s.Samples("database", at(11*time.Second))); diff != "" {
 		t.Errorf("since the second (-want +got):\n%s", diff)
 	}
-	want = []health.Sample{{Time: at(2 * time.Second), Status: health.Degraded, Latency: time.Microsecond, Reason: health.OutOfMemory}}
+	want = []health.Sample{{Time: at(2 * time.Second), Status: health.Degraded, Latency: time.Microsecond, Reason: redis.ReasonOutOfMemory}}
 	if diff := cmp.Diff(want, s.Samples("redis", epoch)); diff != "" {
 		t.Errorf("redis (-want +got):\n%s", diff)
 	}

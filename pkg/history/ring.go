@@ -21,7 +21,7 @@ type ring struct {
 // slots are one more than the samples that are kept: the next one is written there.
 const slots = Capacity + 1
 
-func newRing() *ring { return &ring{reasons: health.Reasons()} }
+func newRing(k *health.Kind) *ring { return &ring{reasons: health.Reasons(k)} }
 
 // slot is one sample, in 16 bytes.
 type slot struct {

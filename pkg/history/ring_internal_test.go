@@ -11,7 +11,7 @@ import (
 // sample is added and the next is half written over the oldest that is left.
 func TestOvertaken(t *testing.T) {
 	t.Parallel()
-	r := newRing()
+	r := newRing(nil)
 	add := func(n int) { r.add(health.Sample{Time: time.UnixMilli(int64(n)), Status: health.Healthy}) }
 	const many = Capacity + 100
 	for n := range many {

@@ -111,7 +111,7 @@ func clauses(results []health.Result) string {
 // clause uses the reason's text and not the fault's message, which may name buckets,
 // models or versions: everyone who may read a Pod can read this.
 func clause(r health.Result) string {
-	return fmt.Sprintf("%s is %s: %s", r.Service.Name, r.Status, r.Reason().Message())
+	return fmt.Sprintf("%s is %s: %s", r.Service.Name, r.Status, r.ReasonText())
 }
 
 func names(results []health.Result) string {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/registry"
+
 	"pgregory.net/rapid"
 
 	"github.com/reims/reims-health/pkg/health"
@@ -88,7 +90,7 @@ func TestConditionGoesStale(t *testing.T) {
 func TestTexts(t *testing.T) {
 	t.Parallel()
 	outcomes := []string{"ok", "unheard_of"}
-	for _, r := range health.Reasons() {
+	for _, r := range health.Reasons(registry.Described()...) {
 		outcomes = append(outcomes, string(r))
 	}
 	reasonSyntax := regexp.MustCompile(`^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$`) // metav1.Condition's

@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/redis"
+	"github.com/reims/reims-health/pkg/dependency/registry"
+
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
@@ -17,7 +20,7 @@ func TestEvents(t *testing.T) {
 	p := newPod(time.Now(), "redis")
 	p.check("redis", answer(300*time.Microsecond))
 	p.check("redis", answer(20*time.Millisecond))
-	p.check("redis", impaired(health.OutOfMemory))
+	p.check("redis", impaired(redis.ReasonOutOfMemory))
 	p.check("redis", fail(health.Refused))
 	p.check("redis", fail(health.Refused))
 	p.check("redis", health.Outcome{Starved: true, Fault: &health.Fault{Reason: health.Timeout}})
@@ -105,7 +108,7 @@ func TestCountersOverRandomHistories(t *testing.T) {
 		latency := time.Duration(rapid.Int64Range(0, int64(5*time.Second)).Draw(t, "latency"))
 		o := answer(latency)
 		if latency == 0 || rapid.Bool().Draw(t, "faulty") {
-			o.Fault = &health.Fault{Reason: rapid.SampledFrom(health.Reasons()).Draw(t, "reason")}
+			o.Fault = &health.Fault{Reason: rapid.SampledFrom(health.Reasons(registry.Described()...)).Draw(t, "reason")}
 			o.Starved = rapid.IntRange(0, 9).Draw(t, "starved") == 0
 		}
 		return o

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/registry"
+
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/metrics"
 )
@@ -66,7 +68,7 @@ func TestScrapeWhileObserving(t *testing.T) {
 		})
 	}
 	for i := range 500 {
-		reasons := health.Reasons()
+		reasons := health.Reasons(registry.Described()...)
 		p.check(services[i%len(services)], fail(reasons[i%len(reasons)]))
 		p.check(services[i%len(services)], answer(time.Millisecond))
 	}

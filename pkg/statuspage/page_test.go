@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/s3"
+
 	"golang.org/x/net/html"
 
 	"github.com/reims/reims-health/pkg/health"
@@ -202,7 +204,7 @@ func TestPageEscapes(t *testing.T) {
 			health.Text("version", hostile), health.List("buckets", []string{hostile}), health.Number("<b>", 1),
 		},
 	}})
-	bad := health.Outcome{Finished: v.Time(), Fault: &health.Fault{Reason: health.BucketMissing, Message: hostile}}
+	bad := health.Outcome{Finished: v.Time(), Fault: &health.Fault{Reason: s3.ReasonBucketMissing, Message: hostile}}
 	results[2] = results[2].Next(bad).Next(bad)
 	v = health.NewView(v.Time(), results, health.NoOverride, false)
 	h := scenario.WithPage(&scenario.Monitor{Latest: v}, told, server.Full)
@@ -251,7 +253,7 @@ func naming(v *health.View) []string {
 				names = append(names, m.Text)
 			}
 		}
-		if r.Message() != r.Reason().Message() {
+		if r.Message() != r.ReasonText() {
 			names = append(names, r.Message()[1:]) // its first letter is made a capital
 		}
 	}

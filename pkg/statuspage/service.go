@@ -74,7 +74,7 @@ func trouble(r health.Result, now time.Time, d Details) *troubleView {
 	case r.Fault() == nil || r.Checks == 0 && r.Status == health.Unknown:
 		return nil
 	}
-	t := &troubleView{Reason: string(r.Reason()), Words: capital(r.Reason().Message()) + "."}
+	t := &troubleView{Reason: string(r.Reason()), Words: capital(r.ReasonText()) + "."}
 	if d == Full {
 		t.Words = capital(r.Message()) + "."
 	}

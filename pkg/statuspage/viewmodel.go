@@ -124,9 +124,9 @@ func newReadyView(v *health.View, d Details) readyView {
 		case c.Ours() || d == Full:
 			view.Causes = append(view.Causes, causeView{sourceTitle(v, c.Source), c.Message})
 		case d == Safe && c.Grace:
-			view.Causes = append(view.Causes, causeView{sourceTitle(v, c.Source), c.Reason.Message() + "; ready under its grace"})
+			view.Causes = append(view.Causes, causeView{sourceTitle(v, c.Source), c.ReasonText + "; ready under its grace"})
 		case d == Safe:
-			view.Causes = append(view.Causes, causeView{sourceTitle(v, c.Source), c.Reason.Message()})
+			view.Causes = append(view.Causes, causeView{sourceTitle(v, c.Source), c.ReasonText})
 		}
 	}
 	return view
@@ -155,7 +155,7 @@ func (p *Page) changes(current *health.View, since, now time.Time) []changeView 
 				Same: c.From == c.To, First: c.From == health.Unknown.String(),
 			}
 			if p.options.Details != Off {
-				v.Reason, v.Words = string(c.Reason), c.Reason.Message()
+				v.Reason, v.Words = string(c.Reason), current.Explain(c.Reason)
 			}
 			if !v.Same || v.Reason != "" {
 				views = append(views, v)

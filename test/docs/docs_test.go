@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reims/reims-health/pkg/dependency/registry"
+
 	"github.com/reims/reims-health/pkg/health"
 )
 
@@ -18,7 +20,7 @@ const root = "../.."
 func TestTroubleshootingHasEveryReason(t *testing.T) {
 	t.Parallel()
 	want := map[string]bool{"starved": true}
-	for _, r := range health.Reasons() {
+	for _, r := range health.Reasons(registry.Described()...) {
 		want[string(r)] = true
 	}
 	page := read(t, "docs/troubleshooting.md")

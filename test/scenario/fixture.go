@@ -91,7 +91,7 @@ func (h History) View(databaseGrace time.Duration) *health.View {
 // Outcome is the end of a check of a service of the contract.
 func Outcome(name string, at time.Time, fault *health.Fault) health.Outcome {
 	facts := observations[name]
-	if fault != nil && fault.Reason.Severity() != health.Impaired {
+	if fault != nil && severityOf(name, fault.Reason) != health.Impaired {
 		facts = health.Observation{}
 	}
 	took := observations[name].Latency + 250*time.Microsecond
@@ -181,4 +181,9 @@ func Request(h http.Handler, method, target string, headers ...string) *httptest
 // Get is [Request] with GET.
 func Get(h http.Handler, target string, headers ...string) *httptest.ResponseRecorder {
 	return Request(h, http.MethodGet, target, headers...)
+}
+
+func severityOf(service string, r health.Reason) health.Severity {
+	text, _ := kindOf(service).Explain(r)
+	return text.Severity
 }

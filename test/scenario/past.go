@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/s3"
+
 	"github.com/reims/reims-health/pkg/health"
 	past "github.com/reims/reims-health/pkg/history"
 	"github.com/reims/reims-health/pkg/server"
@@ -100,7 +102,7 @@ func AnHour() Scenario {
 		"database": Busy(time.Hour-time.Second, 5*time.Second, Between(20*time.Minute, 17*time.Minute, Fault(health.Refused))),
 		"redis":    Busy(time.Hour-2*time.Second, 5*time.Second, Between(0, 0, nil)),
 		"minio": Busy(time.Hour-3*time.Second, 10*time.Second, Between(4*time.Minute, 0, &health.Fault{
-			Reason: health.BucketMissing, Message: "missing: reims-archive", Err: ErrDriver,
+			Reason: s3.ReasonBucketMissing, Message: "missing: reims-archive", Err: ErrDriver,
 		})),
 		"ollama": Busy(30*time.Minute, 10*time.Second, Between(0, 0, nil)),
 	}}

@@ -5,6 +5,9 @@ import (
 	"net/http/httptest"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/postgres"
+	"github.com/reims/reims-health/pkg/dependency/s3"
+
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/server"
 )
@@ -27,7 +30,7 @@ func All() map[string]Scenario {
 			"database": Failing(30*time.Second, Fault(health.TooManyConnections)),
 			"redis":    Failing(30*time.Second, Fault(health.Refused)),
 			"minio": Steadily(&health.Fault{
-				Reason: health.BucketMissing, Message: "missing: reims-archive", Err: ErrDriver,
+				Reason: s3.ReasonBucketMissing, Message: "missing: reims-archive", Err: ErrDriver,
 			}),
 			"ollama": Steadily(nil),
 		}},
@@ -36,7 +39,7 @@ func All() map[string]Scenario {
 			"redis":    Steadily(nil),
 			"minio":    Steadily(Fault(health.Auth)),
 		}},
-		"unproven":           {History: AllWell().But("database", Steadily(Fault(health.SchemaBehind)))},
+		"unproven":           {History: AllWell().But("database", Steadily(Fault(postgres.ReasonSchemaBehind)))},
 		"in_grace":           {History: AllWell().But("database", Failing(20*time.Second, Fault(health.Reset))), Grace: time.Minute},
 		"override_ready":     {History: AllWell().But("database", Failing(30*time.Second, Fault(health.DNS))), Override: health.OverrideReady},
 		"override_not_ready": {History: AllWell(), Override: health.OverrideNotReady},

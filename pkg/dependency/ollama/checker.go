@@ -146,7 +146,7 @@ func (o *Checker) requireModels(present []string) error {
 		return nil
 	}
 	return &health.Fault{
-		Reason:  health.ModelMissing,
+		Reason:  ReasonModelMissing,
 		Message: "these models of {REQUIRED_MODELS} are not there: " + strings.Join(missing, ", "),
 	}
 }

@@ -110,7 +110,7 @@ func TestOllamaRequiredModels(t *testing.T) {
 				return
 			}
 			seen, err := p.Check(t.Context())
-			if f := checking.WantFault(t, err, health.ModelMissing); !strings.HasSuffix(f.Message, test.missing) {
+			if f := checking.WantFault(t, err, ollama.ReasonModelMissing); !strings.HasSuffix(f.Message, test.missing) {
 				t.Errorf("message %q does not end in %q", f.Message, test.missing)
 			}
 			if n, _ := seen.Find("models_count"); n != 3 {
@@ -128,7 +128,7 @@ func TestOllamaModelComesAndGoes(t *testing.T) {
 	if err := o.DeleteModel(t.Context(), "tiny"); err != nil {
 		t.Fatal(err)
 	}
-	checking.Fails(t, p, health.ModelMissing)
+	checking.Fails(t, p, ollama.ReasonModelMissing)
 	if err := o.CreateModel(t.Context(), "tiny"); err != nil {
 		t.Fatal(err)
 	}

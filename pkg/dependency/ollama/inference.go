@@ -108,7 +108,7 @@ func (o *Checker) try(ctx context.Context, model *model, now time.Time) {
 }
 
 func inferenceFault(message string, err error) *health.Fault {
-	return &health.Fault{Reason: health.Inference, Message: message, Err: err}
+	return &health.Fault{Reason: ReasonInference, Message: message, Err: err}
 }
 
 func (o *Checker) generate(ctx context.Context, model *model, session time.Duration) error {

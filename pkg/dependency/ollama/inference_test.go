@@ -20,7 +20,6 @@ import (
 	"github.com/reims/reims-health/test/checking"
 	"github.com/reims/reims-health/test/poll"
 
-	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -240,14 +239,14 @@ func TestOllamaInferenceFails(t *testing.T) {
 	if took := time.Since(start); took > timeout {
 		t.Errorf("Check took %v, and its timeout is %v", took, timeout)
 	}
-	if f := checking.WantFault(t, err, health.Inference); !strings.Contains(f.Message, "OLLAMA_INFERENCE_MODEL") {
+	if f := checking.WantFault(t, err, ollama.ReasonInference); !strings.Contains(f.Message, "OLLAMA_INFERENCE_MODEL") {
 		t.Errorf("message %q", f.Message)
 	}
 	if seen.Latency <= 0 || seen.Latency > timeout/2 {
 		t.Errorf("latency = %v: that of /api/tags is wanted", seen.Latency)
 	}
 	tries := len(i.tries())
-	checking.Fails(t, i.probe, health.Inference) // remembered
+	checking.Fails(t, i.probe, ollama.ReasonInference) // remembered
 	if got := len(i.tries()); got != tries {
 		t.Error("asked again within a minute")
 	}
@@ -267,7 +266,7 @@ func TestOllamaInferenceFailureEndsWithTheModel(t *testing.T) {
 	i.settle()
 	runner := i.runner()
 	i.signal(runner, syscall.SIGSTOP)
-	checking.Fails(t, i.probe, health.Inference)
+	checking.Fails(t, i.probe, ollama.ReasonInference)
 	i.signal(runner, syscall.SIGCONT)
 	i.use(`{"model":"tiny","keep_alive":0}`)
 	poll.Until(t, "the model gone", func() bool { return i.expires().IsZero() })
@@ -287,7 +286,7 @@ func TestOllamaInferenceWithoutPS(t *testing.T) {
 			mux.Handle("/api/ps", ps)
 			checking.Fails(t, openOllama(t, ollama.Options{
 				BaseURL: "http://" + checking.ServeHTTP(t, mux), InferenceModel: "tiny", Timeout: time.Second,
-			}), health.Inference)
+			}), ollama.ReasonInference)
 		})
 	}
 }

@@ -8,13 +8,23 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
+// The reasons that only this kind of service gives.
+const (
+	ReasonModelMissing health.Reason = "model_missing"
+	ReasonInference    health.Reason = "inference"
+)
+
 // Kind returns what is known of Ollama.
 func Kind() dependency.Kind {
 	return dependency.Kind{
 		Kind: health.Kind{
-			Name:     "ollama",
-			Title:    "Ollama",
-			Service:  "ollama",
+			Name:    "ollama",
+			Title:   "Ollama",
+			Service: "ollama",
+			Reasons: []health.ReasonText{
+				{Reason: ReasonModelMissing, Severity: health.Impaired, Message: "a model that must be there is not"},
+				{Reason: ReasonInference, Severity: health.Impaired, Message: "the model is loaded and does not answer"},
+			},
 			Measures: measures(),
 			Latency:  dependency.LatencyGauge("ollama_latency_ms", "ollama"),
 		},

@@ -8,14 +8,22 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
+// The reasons that only this kind of service gives.
+const (
+	ReasonSchemaBehind health.Reason = "schema_behind"
+)
+
 // Kind returns what is known of PostgreSQL, for databases whose schema must be that one.
 func Kind(schema Schema) dependency.Kind {
 	return dependency.Kind{
 		Kind: health.Kind{
-			Name:     "postgres",
-			Title:    "Database",
-			Service:  "database",
-			InReady:  true,
+			Name:    "postgres",
+			Title:   "Database",
+			Service: "database",
+			InReady: true,
+			Reasons: []health.ReasonText{
+				{Reason: ReasonSchemaBehind, Severity: health.Unproven, Message: "the database's schema is older than this release needs, or cannot be read"},
+			},
 			Measures: measures(),
 			Shares:   shares(),
 			Latency:  dependency.LatencyGauge("db_latency_ms", "database"),
@@ -48,7 +56,7 @@ func schemaState(r health.Result) (there bool, text string) {
 	switch {
 	case read && asked && current >= required:
 		return true, ""
-	case r.Reason() == health.SchemaBehind:
+	case r.Reason() == ReasonSchemaBehind:
 		return false, r.Message()
 	default:
 		return false, ""

@@ -156,7 +156,7 @@ func TestPostgresVersionTableLocked(t *testing.T) {
 				{fresh, func() (health.Observation, error) { return pgCheck(t, pgNew(pool, pgAll), pgPatience) }},
 			} {
 				o, err := check.run()
-				message := pgFault(t, err, health.SchemaBehind, pool)
+				message := pgFault(t, err, postgres.ReasonSchemaBehind, pool)
 				if !strings.Contains(message, "locks the table goose_db_version") || !strings.Contains(message, who) {
 					t.Errorf("%s: message = %q, want it to name %s", check.name, message, who)
 				}

@@ -73,7 +73,7 @@ func TestPostgresMissingRights(t *testing.T) {
 			judge := func(o health.Observation, err error) {
 				t.Helper()
 				if lost[schema] {
-					pgFault(t, err, health.SchemaBehind, pool)
+					pgFault(t, err, postgres.ReasonSchemaBehind, pool)
 				} else if err != nil {
 					t.Errorf("Check() = %v, want none", err)
 				}

@@ -177,29 +177,29 @@ func (s *schemaVersion) judge(required int64, last *int64) error {
 	case s.current >= required:
 		return nil
 	case s.locked != nil:
-		return &health.Fault{Reason: health.SchemaBehind, Err: s.locked, Message: s.lockMessage(required, last)}
+		return &health.Fault{Reason: ReasonSchemaBehind, Err: s.locked, Message: s.lockMessage(required, last)}
 	case s.refused != nil:
-		return &health.Fault{Reason: health.SchemaBehind, Err: s.refused, Message: "the schema's version can't be read: " +
+		return &health.Fault{Reason: ReasonSchemaBehind, Err: s.refused, Message: "the schema's version can't be read: " +
 			refusalOf(s.refused) + "; the sidecar's log has the server's own words" + turnOff}
 	case !s.managed && s.elsewhere:
-		return &health.Fault{Reason: health.SchemaBehind, Message: "there is a table goose_db_version in another schema, and search_path of {USER} does not lead there: " +
+		return &health.Fault{Reason: ReasonSchemaBehind, Message: "there is a table goose_db_version in another schema, and search_path of {USER} does not lead there: " +
 			"ALTER ROLE … SET search_path, or run reims-health migrate up where that table is not this program's" + turnOff}
 	case !s.managed:
-		return &health.Fault{Reason: health.SchemaBehind, Message: "the database has no table goose_db_version that {USER} can see: " +
+		return &health.Fault{Reason: ReasonSchemaBehind, Message: "the database has no table goose_db_version that {USER} can see: " +
 			"run reims-health migrate up" + turnOff}
 	case s.current < 0:
-		return &health.Fault{Reason: health.SchemaBehind, Message: "{USER} may not read the schema's version: " +
+		return &health.Fault{Reason: ReasonSchemaBehind, Message: "{USER} may not read the schema's version: " +
 			"GRANT SELECT ON goose_db_version TO it" + turnOff}
 	case s.newest > 0 && !s.there:
-		return &health.Fault{Reason: health.SchemaBehind, Message: fmt.Sprintf(
+		return &health.Fault{Reason: ReasonSchemaBehind, Message: fmt.Sprintf(
 			"the table goose_db_version records version %d, and {USER} can see no table of this program: the versions may be another program's: "+
 				"run reims-health migrate status", s.newest) + turnOff}
 	case s.newest > s.current:
-		return &health.Fault{Reason: health.SchemaBehind, Message: fmt.Sprintf(
+		return &health.Fault{Reason: ReasonSchemaBehind, Message: fmt.Sprintf(
 			"the table goose_db_version records version %d, and not version %d, which this release needs: it may be another program's: "+
 				"run reims-health migrate status", s.newest, s.current+1) + turnOff}
 	default:
-		return &health.Fault{Reason: health.SchemaBehind, Message: fmt.Sprintf(
+		return &health.Fault{Reason: ReasonSchemaBehind, Message: fmt.Sprintf(
 			"the schema is at version %d and this release needs %d: run reims-health migrate up", s.current, required)}
 	}
 }

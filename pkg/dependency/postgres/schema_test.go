@@ -101,7 +101,7 @@ func pgSchemaSays(t *testing.T, name string, p *postgres.Checker, pool *pgxpool.
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-	} else if got := pgFault(t, err, health.SchemaBehind, pool); !strings.Contains(got, message) {
+	} else if got := pgFault(t, err, postgres.ReasonSchemaBehind, pool); !strings.Contains(got, message) {
 		t.Errorf("%s: the message %q does not say %q", name, got, message)
 	}
 	return o

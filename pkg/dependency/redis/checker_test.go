@@ -257,7 +257,7 @@ func TestRedisMemoryFull(t *testing.T) {
 	r := servers.RunRedis(t, servers.RedisOptions{Config: []string{"maxmemory 1000", "maxmemory-policy noeviction"}})
 	p := newRedis(t, r, nil)
 	seen, err := p.Check(t.Context())
-	_ = checking.WantFault(t, err, health.OutOfMemory)
+	_ = checking.WantFault(t, err, redis.ReasonOutOfMemory)
 	if limit, _ := seen.Find("memory_max"); limit != 1000 {
 		t.Errorf("memory_max = %v, want 1000", limit)
 	}

@@ -161,7 +161,7 @@ func (r *Checker) judge(reply reply) (health.Observation, error) {
 		}
 	case i.isFull():
 		return seen, &health.Fault{
-			Reason:  health.OutOfMemory,
+			Reason:  ReasonOutOfMemory,
 			Message: "Redis has reached its maxmemory, and its maxmemory-policy finds no key to evict: writes fail",
 		}
 	default:

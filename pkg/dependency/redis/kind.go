@@ -8,13 +8,21 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
+// The reasons that only this kind of service gives.
+const (
+	ReasonOutOfMemory health.Reason = "out_of_memory"
+)
+
 // Kind returns what is known of Redis.
 func Kind() dependency.Kind {
 	return dependency.Kind{
 		Kind: health.Kind{
-			Name:     "redis",
-			Title:    "Redis",
-			Service:  "redis",
+			Name:    "redis",
+			Title:   "Redis",
+			Service: "redis",
+			Reasons: []health.ReasonText{
+				{Reason: ReasonOutOfMemory, Severity: health.Impaired, Message: "memory is full and nothing may be evicted"},
+			},
 			Measures: measures(),
 			Shares: []health.Share{
 				{Title: "Memory", Parts: []health.Part{{Measure: "memory_usage", Word: "in use"}}, Whole: "memory_max"},

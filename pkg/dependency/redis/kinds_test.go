@@ -265,7 +265,7 @@ func TestRedisNothingToEvict(t *testing.T) {
 			}
 			checking.Healthy(t, p)
 			redisDo(t, r, "CONFIG", "SET", "maxmemory", "1000")
-			checking.Says(t, checking.Fault(t, p, health.OutOfMemory), "maxmemory-policy")
+			checking.Says(t, checking.Fault(t, p, redis.ReasonOutOfMemory), "maxmemory-policy")
 			refuses(t, r, "OOM", "SET", "other", "v")
 			redisDo(t, r, "CONFIG", "SET", "maxmemory", "0")
 			redisDo(t, r, evictable...)
@@ -283,7 +283,7 @@ func TestRedisEvicts(t *testing.T) {
 		reason health.Reason // empty: healthy
 	}{
 		"expiring keys":   {"volatile-ttl\r\n# Keyspace\r\ndb0:keys=2,expires=0,avg_ttl=0\r\ndb3:keys=2,expires=1,avg_ttl=5\r\n", ""},
-		"none of them":    {"volatile-ttl\r\n# Keyspace\r\ndb0:keys=2,expires=0,avg_ttl=0\r\ndb3:keys=2,expires=0,avg_ttl=5\r\n", health.OutOfMemory},
+		"none of them":    {"volatile-ttl\r\n# Keyspace\r\ndb0:keys=2,expires=0,avg_ttl=0\r\ndb3:keys=2,expires=0,avg_ttl=5\r\n", redis.ReasonOutOfMemory},
 		"any key":         {"allkeys-lru\r\n# Keyspace\r\ndb0:keys=2,expires=0,avg_ttl=0\r\n", ""},
 		"keyspace hidden": {"volatile-ttl\r\n", ""},
 		"only buffers":    {"noeviction\r\nmem_not_counted_for_evict:1500\r\n", ""},

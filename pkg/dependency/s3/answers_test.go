@@ -51,7 +51,7 @@ func TestMinIOMayNotListBuckets(t *testing.T) {
 		t.Errorf("buckets_count = %v, want 2", n)
 	}
 	checking.Fails(t, open(), health.Forbidden)
-	checking.Fails(t, open("mine", "gone"), health.BucketMissing)
+	checking.Fails(t, open("mine", "gone"), s3.ReasonBucketMissing)
 	checking.Fails(t, open("mine", "busy"), health.Protocol) // no S3 server's answer
 }
 
@@ -80,8 +80,8 @@ func TestMinIOAnswers(t *testing.T) {
 		"another's 503":   {refusal(503, "OutOfCoffee"), health.Error},
 		"another's 429":   {refusal(429, "Throttling"), health.Overloaded},
 		"cut 503":         {checking.Reply(503, "<Error><Code>SlowDown</Code>"), health.Protocol},
-		"read quorum":     {refusal(503, "SlowDownRead"), health.Quorum},
-		"write quorum":    {refusal(503, "SlowDownWrite"), health.Quorum},
+		"read quorum":     {refusal(503, "SlowDownRead"), s3.ReasonQuorum},
+		"write quorum":    {refusal(503, "SlowDownWrite"), s3.ReasonQuorum},
 		"another region":  {refusal(400, "AuthorizationHeaderMalformed"), health.Error},
 		"moved":           {refusal(301, "PermanentRedirect"), health.Error},
 		"proxy, 503":      {checking.Reply(503, "upstream gone"), health.Protocol},

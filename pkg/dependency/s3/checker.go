@@ -112,7 +112,7 @@ func (m *Checker) check(ctx context.Context) (health.Observation, error) {
 	if list.minio && !m.quorum {
 		m.quorum = !m.lostWrites(ctx, session.root)
 		if !m.quorum {
-			return seen, &health.Fault{Reason: health.Quorum, Severity: health.Unproven, Message: messageNoWrites}
+			return seen, &health.Fault{Reason: ReasonQuorum, Severity: health.Unproven, Message: messageNoWrites}
 		}
 	}
 	return seen, err
@@ -178,7 +178,7 @@ func (s *session) require(ctx context.Context, buckets, listed []string) ([]stri
 		}
 	case missing != nil:
 		return listed, &health.Fault{
-			Reason:  health.BucketMissing,
+			Reason:  ReasonBucketMissing,
 			Message: "these buckets of {BUCKETS} do not exist: " + strings.Join(missing, ", "),
 		}
 	default:

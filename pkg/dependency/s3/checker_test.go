@@ -173,8 +173,8 @@ func TestMinIOBuckets(t *testing.T) {
 		count   float64
 	}{
 		"all there":            {root, []string{"theirs", "mine"}, "", "", 2},
-		"no such name":         {root, []string{"mine", "Mine"}, health.BucketMissing, ": Mine", 2},
-		"missing":              {root, []string{"mine", "gone", "lost"}, health.BucketMissing, ": gone, lost", 2},
+		"no such name":         {root, []string{"mine", "Mine"}, s3.ReasonBucketMissing, ": Mine", 2},
+		"missing":              {root, []string{"mine", "gone", "lost"}, s3.ReasonBucketMissing, ": gone, lost", 2},
 		"limited, its own":     {limited, []string{"mine"}, "", "", 1},
 		"limited, another's":   {limited, []string{"mine", "theirs"}, health.Forbidden, ": theirs", 1},
 		"limited, none named":  {limited, nil, "", "", 1},

@@ -8,13 +8,23 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
+// The reasons that only this kind of service gives.
+const (
+	ReasonQuorum        health.Reason = "quorum"
+	ReasonBucketMissing health.Reason = "bucket_missing"
+)
+
 // Kind returns what is known of MinIO.
 func Kind() dependency.Kind {
 	return dependency.Kind{
 		Kind: health.Kind{
-			Name:     "s3",
-			Title:    "MinIO",
-			Service:  "minio",
+			Name:    "s3",
+			Title:   "MinIO",
+			Service: "minio",
+			Reasons: []health.ReasonText{
+				{Reason: ReasonQuorum, Severity: health.Down, Message: "the server has lost too many of its drives"},
+				{Reason: ReasonBucketMissing, Severity: health.Impaired, Message: "a bucket that must exist does not"},
+			},
 			Measures: measures(),
 			Latency:  dependency.LatencyGauge("minio_latency_ms", "minio"),
 		},

@@ -59,7 +59,7 @@ func TestMinIOQuorum(t *testing.T) {
 			_, last = p.Check(t.Context())
 			return last != nil && strings.Contains(last.Error(), words)
 		})
-		if f := checking.WantFault(t, last, health.Quorum); f.Severity != severity {
+		if f := checking.WantFault(t, last, s3.ReasonQuorum); f.Severity != severity {
 			t.Errorf("severity = %v, want %v", f.Severity, severity)
 		}
 	}
@@ -159,7 +159,7 @@ func TestMinIOLongList(t *testing.T) {
 	if lists != 1 {
 		t.Errorf("the list was asked for %d times, want once", lists)
 	}
-	checking.Fails(t, open(addr, "mine", "gone"), health.BucketMissing)
+	checking.Fails(t, open(addr, "mine", "gone"), s3.ReasonBucketMissing)
 	checking.Fails(t, open(addr), health.Protocol)
 	checking.Fails(t, open(checking.ServeHTTP(t, long("<html><body>")), "mine"), health.Protocol)
 }

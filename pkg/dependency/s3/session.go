@@ -145,8 +145,8 @@ var minioReasons = map[string]health.Reason{
 	"AccessDenied":               health.Forbidden,
 	"RequestTimeTooSkewed":       health.ClockSkew,
 	"SlowDown":                   health.Overloaded,
-	"SlowDownRead":               health.Quorum,
-	"SlowDownWrite":              health.Quorum,
+	"SlowDownRead":               ReasonQuorum,
+	"SlowDownWrite":              ReasonQuorum,
 	"TooManyRequests":            health.Overloaded,
 	"ServerBusy":                 health.Overloaded,
 	"MissingFields":              health.Auth, // a key with a comma
@@ -161,7 +161,7 @@ var minioMessages = map[health.Reason]string{
 	health.ClockSkew:  "MinIO's clock and this machine's differ too much",
 	health.StartingUp: "MinIO is starting up",
 	health.Overloaded: "MinIO asks for fewer requests",
-	health.Quorum:     "MinIO has lost too many of its drives or nodes to read: bring them back",
+	ReasonQuorum:      "MinIO has lost too many of its drives or nodes to read: bring them back",
 	health.Error:      "MinIO answers with an error of its own; see its log",
 }
 
