@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/registry"
+
 	"github.com/reims/reims-health/pkg/dependency/postgres"
 
 	"github.com/google/go-cmp/cmp"
@@ -35,7 +37,7 @@ func TestDescribeTellsReadiness(t *testing.T) {
 		"ignore, down: a failed probe counts": {health.Ignore, []*health.Fault{refused}, "ready", false},
 	} {
 		svc := &health.Service{
-			Name: "database", Timeout: time.Second, Interval: time.Second, FailureThreshold: 1, SuccessThreshold: 1,
+			Name: "database", Kind: registry.KindOf("database"), Timeout: time.Second, Interval: time.Second, FailureThreshold: 1, SuccessThreshold: 1,
 			Readiness: c.policy, ReadinessGrace: time.Hour,
 		}
 		var all probed

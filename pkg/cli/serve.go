@@ -117,7 +117,7 @@ func serve(ctx context.Context, cfg *config.Config, logs *logqueue.Queue, log *s
 		})
 	}
 	handler := server.NewHandler(monitor, shown)
-	prom := metrics.New(metrics.BuildInfo{Version: build.Version, Revision: build.Commit}, monitor.View, log)
+	prom := metrics.New(metrics.BuildInfo{Version: build.Version, Revision: build.Commit}, services, monitor.View, log)
 	prom.WatchLog(logs.Dropped)
 	monitor.Subscribe(handler.Publish, prom.Observe)
 

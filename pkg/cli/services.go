@@ -20,17 +20,13 @@ func newServices(cfg *config.Config, log *slog.Logger) ([]*health.Service, func(
 		checkers []dependency.Checker
 		errs     []error
 	)
-	kinds := make(map[string]*health.Kind)
-	for _, k := range registry.Described() {
-		kinds[k.Service] = k
-	}
 	for _, s := range cfg.Enabled() {
 		checker, err := open(s, cfg.Health.Environment, log)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		services = append(services, newService(s, kinds[s.Name], checker))
+		services = append(services, newService(s, registry.KindOf(s.Name), checker))
 		checkers = append(checkers, checker)
 	}
 	closeAll := func() {

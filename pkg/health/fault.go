@@ -61,7 +61,8 @@ func (f *Fault) complete(k *Kind) *Fault {
 	}
 	text, known := k.Explain(f.Reason)
 	if !known || !f.Reason.ofFault() {
-		return &Fault{Reason: Error, Severity: f.Severity, Message: f.Message, Err: f}
+		f = &Fault{Reason: Error, Severity: f.Severity, Message: f.Message, Err: f}
+		text, _ = k.Explain(Error)
 	}
 	if f.Severity != Inherit && f.Message != "" {
 		return f

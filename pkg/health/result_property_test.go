@@ -192,6 +192,7 @@ func drawService(t *rapid.T, name string) *health.Service {
 	small := rapid.IntRange(1, 4)
 	return &health.Service{
 		Name:             name,
+		Kind:             everyReason,
 		Interval:         ofDuration(time.Millisecond, time.Minute).Draw(t, "interval"),
 		Timeout:          ofDuration(time.Millisecond, time.Minute).Draw(t, "timeout"),
 		FailureThreshold: small.Draw(t, "failure threshold"), SuccessThreshold: small.Draw(t, "success threshold"),

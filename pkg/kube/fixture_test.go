@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/registry"
+
 	"github.com/reims/reims-health/pkg/health"
 )
 
@@ -19,7 +21,7 @@ func newMonitor(names ...string) *monitor {
 	var results []health.Result
 	for i, name := range names {
 		svc := &health.Service{
-			Name: name, Interval: 24 * time.Hour, Timeout: time.Second,
+			Name: name, Kind: registry.KindOf(name), Interval: 24 * time.Hour, Timeout: time.Second,
 			FailureThreshold: 1, SuccessThreshold: 1, Readiness: health.Ignore,
 		}
 		if i == 0 {

@@ -26,9 +26,9 @@ type collector struct {
 	descs  []*prometheus.Desc // of the gauges, in their order
 }
 
-func newCollector(view func() *health.View) *collector {
-	kinds, services := known(view())
-	c := &collector{view: view, gauges: gauges(kinds, services)}
+func newCollector(services []*health.Service, view func() *health.View) *collector {
+	kinds, names := known(services)
+	c := &collector{view: view, gauges: gauges(kinds, names)}
 	for _, g := range c.gauges {
 		c.descs = append(c.descs, g.desc())
 	}
@@ -94,13 +94,13 @@ func bit(on bool) float64 {
 
 func unixSeconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
-// known returns the kinds of the services in a view, each once, and their names.
-func known(v *health.View) (kinds []*health.Kind, services []string) {
-	for _, r := range v.Results() {
-		services = append(services, r.Service.Name)
-		if k := r.Service.Kind; k != nil && !slices.Contains(kinds, k) {
+// known returns the kinds of the services, each once, and their names.
+func known(services []*health.Service) (kinds []*health.Kind, names []string) {
+	for _, s := range services {
+		names = append(names, s.Name)
+		if k := s.Kind; k != nil && !slices.Contains(kinds, k) {
 			kinds = append(kinds, k)
 		}
 	}
-	return kinds, services
+	return kinds, names
 }

@@ -36,12 +36,15 @@ func newPod(began time.Time, names ...string) *pod {
 	p := &pod{now: began, began: began}
 	for _, name := range names {
 		p.results = append(p.results, health.NewResult(&health.Service{
-			Name: name, Kind: kindOf(name), Interval: 5 * time.Second, Timeout: 2 * time.Second,
+			Name: name, Kind: registry.KindOf(name), Interval: 5 * time.Second, Timeout: 2 * time.Second,
 			FailureThreshold: 1, SuccessThreshold: 1, Readiness: health.Strict,
 		}, began))
 	}
-	p.view.Store(health.NewView(p.began, p.results, p.override, p.draining))
-	p.Metrics = metrics.New(metrics.BuildInfo{Version: "v1.2.3", Revision: "abc"}, p.read, slog.New(slog.DiscardHandler))
+	var services []*health.Service
+	for _, r := range p.results {
+		services = append(services, r.Service)
+	}
+	p.Metrics = metrics.New(metrics.BuildInfo{Version: "v1.2.3", Revision: "abc"}, services, p.read, slog.New(slog.DiscardHandler))
 	p.publish()
 	return p
 }
@@ -69,16 +72,6 @@ func (p *pod) check(service string, o health.Outcome) {
 		}
 	}
 	p.publish()
-}
-
-// kindOf returns the kind of which the service of that name has always been, or nil.
-func kindOf(service string) *health.Kind {
-	for _, k := range registry.Described() {
-		if k.Service == service {
-			return k
-		}
-	}
-	return nil
 }
 
 // answer is a check that found nothing wrong.

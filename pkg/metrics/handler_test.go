@@ -80,7 +80,7 @@ func TestScrapesAreBounded(t *testing.T) {
 	t.Parallel()
 	const bound = 4
 	entered, release := make(chan struct{}), make(chan struct{})
-	m := metrics.New(metrics.BuildInfo{}, func() *health.View {
+	m := metrics.New(metrics.BuildInfo{}, nil, func() *health.View {
 		entered <- struct{}{}
 		<-release
 		return health.NewView(time.Now(), nil, health.NoOverride, false)
@@ -122,7 +122,7 @@ func TestBadSeries(t *testing.T) {
 	v := health.NewView(time.Now(), []health.Result{
 		health.NewResult(&health.Service{Name: "not UTF-8: \xff", Interval: time.Second, Timeout: time.Second}, time.Now()),
 	}, health.NoOverride, false)
-	m := metrics.New(metrics.BuildInfo{}, func() *health.View { return v }, slog.New(slog.NewTextHandler(&log, nil)))
+	m := metrics.New(metrics.BuildInfo{}, nil, func() *health.View { return v }, slog.New(slog.NewTextHandler(&log, nil)))
 	rec := httptest.NewRecorder()
 	m.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	if rec.Code != http.StatusOK || !strings.Contains(rec.Body.String(), "reims_health_ready 0") {

@@ -30,13 +30,13 @@ type Metrics struct {
 	log      *slog.Logger
 }
 
-// New returns the metrics of the services in the views. A scrape reads the
+// New returns the metrics of the services. A scrape reads the
 // gauges off what view returns, which is never nil; [Metrics.Observe] feeds the
 // counters. The log is told of a scrape that goes wrong.
-func New(build BuildInfo, view func() *health.View, log *slog.Logger) *Metrics {
+func New(build BuildInfo, services []*health.Service, view func() *health.View, log *slog.Logger) *Metrics {
 	reg := prometheus.NewRegistry()
 	m := &Metrics{registry: reg, events: newEvents(), log: log}
-	reg.MustRegister(newCollector(view), buildInfo(build))
+	reg.MustRegister(newCollector(services, view), buildInfo(build))
 	m.events.register(reg)
 	m.gatherer = prometheus.Gatherers{reg, newProcess()}
 	return m

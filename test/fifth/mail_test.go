@@ -34,7 +34,7 @@ func TestFifthServiceInOneFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	handler := server.NewHandler(monitor, server.Options{Details: server.Full})
-	prom := metrics.New(metrics.BuildInfo{Version: "test"}, monitor.View, slog.New(slog.DiscardHandler))
+	prom := metrics.New(metrics.BuildInfo{Version: "test"}, []*health.Service{mail}, monitor.View, slog.New(slog.DiscardHandler))
 	monitor.Subscribe(handler.Publish, prom.Observe)
 	updates := monitor.Updates()
 	watch(t, monitor)

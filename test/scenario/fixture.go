@@ -102,7 +102,7 @@ func Outcome(name string, at time.Time, fault *health.Fault) health.Outcome {
 func Services(databaseGrace time.Duration) []*health.Service {
 	service := func(name string, interval, timeout time.Duration) *health.Service {
 		return &health.Service{
-			Name: name, Kind: kindOf(name), Interval: interval, Timeout: timeout,
+			Name: name, Kind: registry.KindOf(name), Interval: interval, Timeout: timeout,
 			FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.Ignore,
 		}
 	}
@@ -114,16 +114,6 @@ func Services(databaseGrace time.Duration) []*health.Service {
 		service("minio", 10*time.Second, 2*time.Second),
 		service("ollama", 10*time.Second, 5*time.Second),
 	}
-}
-
-// kindOf returns the kind of which the service of that name has always been, or nil.
-func kindOf(service string) *health.Kind {
-	for _, k := range registry.Described() {
-		if k.Service == service {
-			return k
-		}
-	}
-	return nil
 }
 
 // observations are the contract's details of every service.
@@ -184,6 +174,6 @@ func Get(h http.Handler, target string, headers ...string) *httptest.ResponseRec
 }
 
 func severityOf(service string, r health.Reason) health.Severity {
-	text, _ := kindOf(service).Explain(r)
+	text, _ := registry.KindOf(service).Explain(r)
 	return text.Severity
 }

@@ -32,6 +32,16 @@ func Described() []*health.Kind {
 	return kinds
 }
 
+// KindOf returns the kind of which the service of that name has always been, or nil.
+func KindOf(service string) *health.Kind {
+	for _, k := range Described() {
+		if k.Service == service {
+			return k
+		}
+	}
+	return nil
+}
+
 // Services returns the service of each kind with its default settings, for
 // [config.Load]. Each call returns services of its own.
 func Services() []*config.Service {
