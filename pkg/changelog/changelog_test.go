@@ -130,7 +130,7 @@ func TestChangeLogSumsUpTheFirstVerdictsOnce(t *testing.T) {
 					<-time.After(time.Second)
 					return health.Observation{}, errors.New("odd")
 				})
-				minio.Readiness = health.Ignore
+				minio.Readiness = health.PolicyIgnore
 				m := newMonitor(t, service("db", well), minio)
 				updates := m.Updates()
 				run(t, m)

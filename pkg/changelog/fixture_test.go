@@ -23,7 +23,7 @@ func well() (health.Observation, error) { return health.Observation{}, nil }
 func service(name string, c checker) *health.Service {
 	return &health.Service{
 		Name: name, Checker: c, Interval: 10 * time.Second, Timeout: 2 * time.Second,
-		FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.Strict,
+		FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.PolicyStrict,
 	}
 }
 
@@ -31,10 +31,10 @@ func service(name string, c checker) *health.Service {
 // Healthy, Degraded, Unhealthy, Timeout, eXhausted (starved).
 var faults = map[rune]*health.Fault{
 	'H': nil,
-	'D': {Reason: health.Overloaded},
-	'U': {Reason: health.Refused},
-	'T': {Reason: health.Timeout, Err: errors.New("i/o timeout")},
-	'X': {Reason: health.Timeout},
+	'D': {Reason: health.ReasonOverloaded},
+	'U': {Reason: health.ReasonRefused},
+	'T': {Reason: health.ReasonTimeout, Err: errors.New("i/o timeout")},
+	'X': {Reason: health.ReasonTimeout},
 }
 
 // outcome is that of a check which ended at a moment and took 3 ms.

@@ -79,7 +79,7 @@ func (f *finding) detail(at, status string, o Object, kinds kinds) {
 	switch {
 	case status == health.Healthy.String():
 		f.want(reason == "", "%s is healthy with the reason %s", at, reason)
-	case reason != string(health.NoResult) && !slices.Contains(health.Reasons(kinds...), health.Reason(reason)):
+	case reason != string(health.ReasonNoResult) && !slices.Contains(health.Reasons(kinds...), health.Reason(reason)):
 		f.wrong("%s is %s with the reason %q, which is none", at, status, reason)
 	}
 	if _, given := o.Get("latency_ms"); given {

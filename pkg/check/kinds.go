@@ -75,7 +75,7 @@ func (ks kinds) spares(r health.Reason) bool {
 	}
 	for _, k := range append(slices.Clone(ks), nil) {
 		if text, known := k.Explain(r); known {
-			return text.Severity != health.Down
+			return text.Severity != health.SeverityDown
 		}
 	}
 	return false

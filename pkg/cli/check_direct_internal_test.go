@@ -17,24 +17,24 @@ import (
 func TestDescribeTellsReadiness(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
-	behind, refused := &health.Fault{Reason: postgres.ReasonSchemaBehind}, &health.Fault{Reason: health.Refused}
+	behind, refused := &health.Fault{Reason: postgres.ReasonSchemaBehind}, &health.Fault{Reason: health.ReasonRefused}
 	for name, c := range map[string]struct {
 		policy health.Policy
 		faults []*health.Fault // one per probe
 		ready  string
 		good   bool
 	}{
-		"strict, healthy":                     {health.Strict, []*health.Fault{nil}, "ready", true},
-		"strict, usable":                      {health.Strict, []*health.Fault{{Reason: health.Slow}}, "ready", true},
-		"strict, unproven":                    {health.Strict, []*health.Fault{behind}, "not_ready", false},
-		"strict, unproven twice":              {health.Strict, []*health.Fault{behind, behind}, "not_ready", false},
-		"strict, proven by an earlier probe":  {health.Strict, []*health.Fault{nil, behind}, "ready", true},
-		"strict, down after it was proven":    {health.Strict, []*health.Fault{nil, refused}, "not_ready", false},
-		"startup, unproven":                   {health.Startup, []*health.Fault{behind}, "not_ready", false},
-		"startup, suspect":                    {health.Startup, []*health.Fault{{Reason: health.Auth}}, "not_ready", false},
-		"startup, down after it was proven":   {health.Startup, []*health.Fault{nil, refused}, "ready", false},
-		"ignore, unproven":                    {health.Ignore, []*health.Fault{behind}, "ready", true},
-		"ignore, down: a failed probe counts": {health.Ignore, []*health.Fault{refused}, "ready", false},
+		"strict, healthy":                     {health.PolicyStrict, []*health.Fault{nil}, "ready", true},
+		"strict, usable":                      {health.PolicyStrict, []*health.Fault{{Reason: health.ReasonSlow}}, "ready", true},
+		"strict, unproven":                    {health.PolicyStrict, []*health.Fault{behind}, "not_ready", false},
+		"strict, unproven twice":              {health.PolicyStrict, []*health.Fault{behind, behind}, "not_ready", false},
+		"strict, proven by an earlier probe":  {health.PolicyStrict, []*health.Fault{nil, behind}, "ready", true},
+		"strict, down after it was proven":    {health.PolicyStrict, []*health.Fault{nil, refused}, "not_ready", false},
+		"startup, unproven":                   {health.PolicyStartup, []*health.Fault{behind}, "not_ready", false},
+		"startup, suspect":                    {health.PolicyStartup, []*health.Fault{{Reason: health.ReasonAuth}}, "not_ready", false},
+		"startup, down after it was proven":   {health.PolicyStartup, []*health.Fault{nil, refused}, "ready", false},
+		"ignore, unproven":                    {health.PolicyIgnore, []*health.Fault{behind}, "ready", true},
+		"ignore, down: a failed probe counts": {health.PolicyIgnore, []*health.Fault{refused}, "ready", false},
 	} {
 		svc := &health.Service{
 			Name: "database", Kind: registry.KindOf("database"), Timeout: time.Second, Interval: time.Second, FailureThreshold: 1, SuccessThreshold: 1,
@@ -59,8 +59,8 @@ func TestDescribeCountsEveryProbe(t *testing.T) {
 	probe := func(fault *health.Fault) health.Result {
 		return health.NewResult(svc, began).Next(health.Outcome{Started: began, Finished: began.Add(time.Millisecond), Fault: fault})
 	}
-	refused, slow := &health.Fault{Reason: health.Refused}, &health.Fault{Reason: health.Slow}
-	all := probed{probe(refused), probe(nil), probe(refused), probe(&health.Fault{Reason: health.Timeout}), probe(slow), probe(nil)}
+	refused, slow := &health.Fault{Reason: health.ReasonRefused}, &health.Fault{Reason: health.ReasonSlow}
+	all := probed{probe(refused), probe(nil), probe(refused), probe(&health.Fault{Reason: health.ReasonTimeout}), probe(slow), probe(nil)}
 	d, err := describe(t.Context(), []probed{all})
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +76,7 @@ func TestDescribeCountsEveryProbe(t *testing.T) {
 	if d.Success || s.Failed != 3 || s.Status != "healthy" {
 		t.Errorf("success %t: %+v", d.Success, s)
 	}
-	if worst := all.worst(); worst.Reason() != health.Timeout {
+	if worst := all.worst(); worst.Reason() != health.ReasonTimeout {
 		t.Errorf("what is told of the driver is that of %s", worst.Reason())
 	}
 	if d, err = describe(t.Context(), []probed{{probe(refused)}}); err != nil || d.Success || d.Services[0].Failed != 1 || d.Services[0].Problems != nil {

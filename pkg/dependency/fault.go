@@ -41,7 +41,7 @@ func MoreTelling(earlier, later *health.Fault) *health.Fault {
 
 // progress orders reasons by how far an attempt to connect got.
 var progress = []health.Reason{
-	health.Error, health.DNS, health.Unreachable, health.Refused, health.Timeout, health.Reset, health.Protocol, health.TLS,
+	health.ReasonError, health.ReasonDNS, health.ReasonUnreachable, health.ReasonRefused, health.ReasonTimeout, health.ReasonReset, health.ReasonProtocol, health.ReasonTLS,
 }
 
 // Further compares two reasons by how far an attempt to connect got.
@@ -56,33 +56,33 @@ func NetworkReason(err error) health.Reason {
 	)
 	switch {
 	case errors.As(err, &dns):
-		return health.DNS
+		return health.ReasonDNS
 	case errors.As(err, &errno) && errnoReasons[errno] != "":
 		return errnoReasons[errno]
 	case IsTLS(err):
-		return health.TLS
+		return health.ReasonTLS
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
 		errors.As(err, &timed) && timed.Timeout():
-		return health.Timeout
+		return health.ReasonTimeout
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
-		return health.Reset
+		return health.ReasonReset
 	default:
-		return health.Error
+		return health.ReasonError
 	}
 }
 
 // errnoReasons holds ENOENT for the socket file of a server that is not running.
 var errnoReasons = map[syscall.Errno]health.Reason{
-	syscall.ECONNREFUSED: health.Refused,
-	syscall.ENOENT:       health.Refused,
-	syscall.EHOSTUNREACH: health.Unreachable,
-	syscall.ENETUNREACH:  health.Unreachable,
-	syscall.EHOSTDOWN:    health.Unreachable,
-	syscall.ENETDOWN:     health.Unreachable,
-	syscall.ECONNRESET:   health.Reset,
-	syscall.ECONNABORTED: health.Reset,
-	syscall.EPIPE:        health.Reset,
-	syscall.ETIMEDOUT:    health.Timeout,
+	syscall.ECONNREFUSED: health.ReasonRefused,
+	syscall.ENOENT:       health.ReasonRefused,
+	syscall.EHOSTUNREACH: health.ReasonUnreachable,
+	syscall.ENETUNREACH:  health.ReasonUnreachable,
+	syscall.EHOSTDOWN:    health.ReasonUnreachable,
+	syscall.ENETDOWN:     health.ReasonUnreachable,
+	syscall.ECONNRESET:   health.ReasonReset,
+	syscall.ECONNABORTED: health.ReasonReset,
+	syscall.EPIPE:        health.ReasonReset,
+	syscall.ETIMEDOUT:    health.ReasonTimeout,
 }
 
 // IsTLS reports whether the error is one of TLS: of a handshake or a certificate.

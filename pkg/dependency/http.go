@@ -179,18 +179,18 @@ func (c *HTTPClient) fault(req *http.Request, err error, connected bool) *health
 	fault := NetworkFault(err)
 	switch {
 	case errors.Is(err, ErrReplyTooLarge):
-		return &health.Fault{Reason: health.Protocol, Message: "the answer is far larger than such a server's", Err: err}
+		return &health.Fault{Reason: health.ReasonProtocol, Message: "the answer is far larger than such a server's", Err: err}
 	case errors.Is(err, http.ErrSchemeMismatch):
-		return &health.Fault{Reason: health.TLS, Message: "the server speaks HTTP, and " + c.scheme + " says HTTPS", Err: err}
+		return &health.Fault{Reason: health.ReasonTLS, Message: "the server speaks HTTP, and " + c.scheme + " says HTTPS", Err: err}
 	case strings.Contains(err.Error(), "server closed idle connection"):
-		fault.Reason = health.Reset
-	case connected && fault.Reason == health.Error:
-		fault.Reason = health.Protocol
-	case fault.Reason == health.TLS && fault.Message == "":
+		fault.Reason = health.ReasonReset
+	case connected && fault.Reason == health.ReasonError:
+		fault.Reason = health.ReasonProtocol
+	case fault.Reason == health.ReasonTLS && fault.Message == "":
 		fault.Message = CertificateMessage(err, "the server, or a proxy before it,", "let it accept clients without one")
 	}
 	if errors.Is(err, errAsksForTLS) || !secure && WantsTLS(req.Context(), c.dialer, fault, "tcp", hostPort(req.URL), c.timeout/4) {
-		return &health.Fault{Reason: health.TLS, Message: "the server speaks HTTPS, and " + c.scheme + " says HTTP", Err: err}
+		return &health.Fault{Reason: health.ReasonTLS, Message: "the server speaks HTTPS, and " + c.scheme + " says HTTP", Err: err}
 	}
 	return fault
 }
@@ -207,7 +207,7 @@ func hostPort(u *url.URL) string {
 func (c *HTTPClient) Get(ctx context.Context, url string) (HTTPReply, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return HTTPReply{}, &health.Fault{Reason: health.Error, Err: err}
+		return HTTPReply{}, &health.Fault{Reason: health.ReasonError, Err: err}
 	}
 	return c.Do(req)
 }
@@ -226,7 +226,7 @@ func (r HTTPReply) IsPage() bool {
 // there, scheme the one that chooses HTTPS.
 func (r HTTPReply) StrangerFault(server, kind, address, scheme string) *health.Fault {
 	fault := &health.Fault{
-		Reason:  health.Protocol,
+		Reason:  health.ReasonProtocol,
 		Message: "what answers at " + address + " is not " + kind,
 		Err:     fmt.Errorf("answer %d, not in the form of %s", r.Status, server),
 	}

@@ -54,23 +54,23 @@ func TestWebWrongServer(t *testing.T) {
 		serve  func(net.Conn)
 		reason health.Reason
 	}{
-		"SSH":        {func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.2\r\n"); checking.Drain(c) }, health.Protocol},
-		"Redis":      {checking.Saying("-ERR unknown command\r\n"), health.Protocol},
-		"bad header": {checking.Saying("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), health.Protocol},
+		"SSH":        {func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.2\r\n"); checking.Drain(c) }, health.ReasonProtocol},
+		"Redis":      {checking.Saying("-ERR unknown command\r\n"), health.ReasonProtocol},
+		"bad header": {checking.Saying("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), health.ReasonProtocol},
 		"long header": {func(c net.Conn) {
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n")
 			checking.Flood(c, "X-Y: "+strings.Repeat("z", 1<<16))
-		}, health.Protocol},
-		"bad chunk":   {checking.Saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), health.Protocol},
-		"TLS":         {checking.ServeTLS(t), health.TLS},
-		"nginx HTTPS": {checking.Saying("HTTP/1.1 400 Bad Request\r\nContent-Length: 58\r\n\r\nThe plain HTTP request was sent to HTTPS port............."), health.TLS},
-		"closes":      {func(net.Conn) {}, health.Reset},
+		}, health.ReasonProtocol},
+		"bad chunk":   {checking.Saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), health.ReasonProtocol},
+		"TLS":         {checking.ServeTLS(t), health.ReasonTLS},
+		"nginx HTTPS": {checking.Saying("HTTP/1.1 400 Bad Request\r\nContent-Length: 58\r\n\r\nThe plain HTTP request was sent to HTTPS port............."), health.ReasonTLS},
+		"closes":      {func(net.Conn) {}, health.ReasonReset},
 		"cut body": {func(c net.Conn) {
 			checking.ReadSome(c)
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
-		}, health.Reset},
-		"never answers": {checking.Drain, health.Timeout},
-		"hangs in body": {checking.Saying("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), health.Timeout},
+		}, health.ReasonReset},
+		"never answers": {checking.Drain, health.ReasonTimeout},
+		"hangs in body": {checking.Saying("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), health.ReasonTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -84,7 +84,7 @@ func TestWebWrongServer(t *testing.T) {
 func TestWebUnknownHost(t *testing.T) {
 	t.Parallel()
 	for _, p := range webProbes(t, "server.invalid:80", 5*time.Second) {
-		checking.Fails(t, p, health.DNS)
+		checking.Fails(t, p, health.ReasonDNS)
 	}
 }
 
@@ -94,7 +94,7 @@ func TestWebHugeReplyIsNotHeld(t *testing.T) {
 	for name, p := range webProbes(t, addr, 5*time.Second) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		checking.Fails(t, p, health.Protocol)
+		checking.Fails(t, p, health.ReasonProtocol)
 		runtime.ReadMemStats(&after)
 		// io.ReadAll allocates some five times what it returns; the server here is in
 		// this process, and allocates its chunk.
@@ -110,7 +110,7 @@ func TestWebTakesNoProxyFromTheEnvironment(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://"+proxy)
 	t.Setenv("http_proxy", "http://"+proxy)
 	for _, p := range webProbes(t, "server.invalid:80", 5*time.Second) {
-		checking.Fails(t, p, health.DNS)
+		checking.Fails(t, p, health.ReasonDNS)
 	}
 	if asked.Load() {
 		t.Error("a probe went through HTTP_PROXY")
@@ -154,7 +154,7 @@ func TestWebObeysItsContext(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		_, err := p.Check(ctx)
-		_ = checking.WantFault(t, err, health.Timeout)
+		_ = checking.WantFault(t, err, health.ReasonTimeout)
 		if took := time.Since(start); took > 5*time.Second {
 			t.Errorf("%s returned %v after its context was done", name, took)
 		}
@@ -170,9 +170,9 @@ func TestWebProxyWithoutServer(t *testing.T) {
 		_ = gone.Close()
 		proxy := servers.RunProxy(t, servers.ProxyOptions{Program: program, Target: gone.Addr().String()})
 		for name, p := range webProbes(t, proxy.Addr(), 5*time.Second) {
-			f := checking.Fault(t, p, health.Protocol)
+			f := checking.Fault(t, p, health.ReasonProtocol)
 			checking.Says(t, f, "something between", "status 50")
-			if f.Severity != health.Inherit {
+			if f.Severity != health.SeverityInherit {
 				t.Errorf("%s behind %s: severity %v", name, program, f.Severity)
 			}
 		}
@@ -220,7 +220,7 @@ func TestWebAnswersOfProxies(t *testing.T) {
 				_, _ = io.WriteString(w, test.body)
 			}))
 			for _, p := range webProbes(t, addr, 5*time.Second) {
-				checking.Says(t, checking.Fault(t, p, health.Protocol), test.words)
+				checking.Says(t, checking.Fault(t, p, health.ReasonProtocol), test.words)
 			}
 		})
 	}

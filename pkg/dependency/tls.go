@@ -20,7 +20,7 @@ const maxCAFileSize = 2 << 20
 // certificates in caFile (PEM) and no other, or the system's where caFile is
 // empty. The file is read at each handshake: a rotated one needs no restart, and
 // one that is missing, not a regular file, larger than 2 MiB or without a certificate
-// fails the handshake with a [health.TLS] fault, never the start.
+// fails the handshake with a [health.ReasonTLS] fault, never the start.
 //
 // Whoever dials sets ServerName on a clone, as net/http does by itself.
 func TLSConfig(caFile string) *tls.Config {
@@ -40,7 +40,7 @@ func verifyPeer(caFile string, state tls.ConnectionState) error {
 	roots, err := readCAs(caFile)
 	if err != nil {
 		return &health.Fault{
-			Reason:  health.TLS,
+			Reason:  health.ReasonTLS,
 			Message: "the file that the service's _CA_FILE variable names cannot be read, or holds no certificate",
 			Err:     err,
 		}
@@ -79,7 +79,7 @@ func readCAs(file string) (*x509.CertPool, error) {
 // speaks TLS: such a server hangs up, or sends an alert. Nothing but a handshake
 // is sent, so it does not matter whose certificate it is.
 func WantsTLS(ctx context.Context, d *dial.Dialer, fault *health.Fault, network, addr string, limit time.Duration) bool {
-	if fault.Reason != health.Reset && fault.Reason != health.Protocol {
+	if fault.Reason != health.ReasonReset && fault.Reason != health.ReasonProtocol {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)

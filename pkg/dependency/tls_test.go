@@ -41,7 +41,7 @@ func TestCAFileIsNoSuchFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := closing(t, redis.New(redis.Options{Addr: server, TLS: dependency.TLSConfig(path), Timeout: 4 * time.Second}))
-			f := checking.Fault(t, p, health.TLS)
+			f := checking.Fault(t, p, health.ReasonTLS)
 			if f.Err == nil || !strings.Contains(f.Err.Error(), c.want) {
 				t.Errorf("cause is %v, want %q in it", f.Err, c.want)
 			}

@@ -10,7 +10,7 @@ import (
 func four() []*health.Service {
 	return []*health.Service{
 		service("database"), service("redis"),
-		service("minio", policy(health.Ignore, 0)), service("ollama", policy(health.Ignore, 0)),
+		service("minio", policy(health.PolicyIgnore, 0)), service("ollama", policy(health.PolicyIgnore, 0)),
 	}
 }
 

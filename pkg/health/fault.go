@@ -15,7 +15,7 @@ import (
 type Fault struct {
 	// Reason is the class of the fault: one of Reasons. Any other counts as Error.
 	Reason Reason
-	// Severity overrides what Reason means; the default is Inherit.
+	// Severity overrides what Reason means; the default is SeverityInherit.
 	Severity Severity
 	// Message says in plain words what is wrong and what to look at. It must hold
 	// nothing secret and no driver's text. The default is the reason's own.
@@ -44,7 +44,7 @@ func (f *Fault) message() string {
 }
 
 func (f *Fault) severity() Severity {
-	if f.Severity != Inherit {
+	if f.Severity != SeverityInherit {
 		return f.Severity
 	}
 	text, _ := (*Kind)(nil).Explain(f.Reason)
@@ -53,7 +53,7 @@ func (f *Fault) severity() Severity {
 
 // complete returns the fault as a service of the kind has it: with the severity and the
 // message of its reason, where it has none of its own. A fault with a reason that is not
-// in the set, as a checker of another program may return, becomes an [Error] that wraps
+// in the set, as a checker of another program may return, becomes an [ReasonError] that wraps
 // it.
 func (f *Fault) complete(k *Kind) *Fault {
 	if f == nil {
@@ -61,10 +61,10 @@ func (f *Fault) complete(k *Kind) *Fault {
 	}
 	text, known := k.Explain(f.Reason)
 	if !known || !f.Reason.ofFault() {
-		f = &Fault{Reason: Error, Severity: f.Severity, Message: f.Message, Err: f}
-		text, _ = k.Explain(Error)
+		f = &Fault{Reason: ReasonError, Severity: f.Severity, Message: f.Message, Err: f}
+		text, _ = k.Explain(ReasonError)
 	}
-	if f.Severity != Inherit && f.Message != "" {
+	if f.Severity != SeverityInherit && f.Message != "" {
 		return f
 	}
 	complete := *f
@@ -82,8 +82,8 @@ func faultOf(err error) *Fault {
 	case errors.As(err, &f):
 		return f
 	case errors.Is(err, context.DeadlineExceeded):
-		return &Fault{Reason: Timeout, Err: err}
+		return &Fault{Reason: ReasonTimeout, Err: err}
 	default:
-		return &Fault{Reason: Error, Err: err}
+		return &Fault{Reason: ReasonError, Err: err}
 	}
 }

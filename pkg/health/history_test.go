@@ -20,7 +20,7 @@ var epoch = time.Date(2025, 3, 4, 5, 6, 7, 0, time.UTC)
 func service(name string, edits ...func(*health.Service)) *health.Service {
 	s := &health.Service{
 		Name: name, Kind: everyReason, Interval: 10 * time.Second, Timeout: 2 * time.Second,
-		FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.Strict, Checker: &fake{},
+		FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.PolicyStrict, Checker: &fake{},
 	}
 	for _, edit := range edits {
 		edit(s)
@@ -40,12 +40,12 @@ func policy(p health.Policy, grace time.Duration) func(*health.Service) {
 // Healthy, Degraded, Unhealthy, Timeout, Suspect, unProven, eXhausted (starved).
 var faults = map[rune]*health.Fault{
 	'H': nil,
-	'D': {Reason: health.Overloaded},
-	'U': {Reason: health.Refused},
-	'T': {Reason: health.Timeout, Err: errors.New("i/o timeout")},
-	'S': {Reason: health.Auth},
+	'D': {Reason: health.ReasonOverloaded},
+	'U': {Reason: health.ReasonRefused},
+	'T': {Reason: health.ReasonTimeout, Err: errors.New("i/o timeout")},
+	'S': {Reason: health.ReasonAuth},
 	'P': {Reason: postgres.ReasonSchemaBehind},
-	'X': {Reason: health.Timeout},
+	'X': {Reason: health.ReasonTimeout},
 }
 
 // letters maps back the statuses.
@@ -104,7 +104,7 @@ func coherent(r health.Result) error {
 	f := r.Fault()
 	switch {
 	case r.Status == health.Unknown:
-		if r.Reason() != health.NoResult {
+		if r.Reason() != health.ReasonNoResult {
 			return fmt.Errorf("unknown with the reason %q", r.Reason())
 		}
 		return nil
@@ -117,12 +117,12 @@ func coherent(r health.Result) error {
 		return fmt.Errorf("%s without a reason", r.Status)
 	}
 	severity := f.Severity
-	if severity == health.Inherit {
+	if severity == health.SeverityInherit {
 		severity = severityOf(f.Reason)
 	}
 	allowed := map[health.Status][]health.Severity{
-		health.Degraded:  {health.Suspect, health.Impaired, health.Unproven},
-		health.Unhealthy: {health.Suspect, health.Down},
+		health.Degraded:  {health.SeveritySuspect, health.SeverityImpaired, health.SeverityUnproven},
+		health.Unhealthy: {health.SeveritySuspect, health.SeverityDown},
 	}
 	if slices.Contains(allowed[r.Status], severity) {
 		return nil

@@ -34,7 +34,7 @@ func (l *loop) run(ctx context.Context) error {
 	defer l.alarm.Stop()
 	for delay := time.Duration(0); l.sleep(ctx, delay); delay = l.delay() {
 		if l.hung() {
-			l.record(Outcome{Fault: &Fault{Reason: Timeout}})
+			l.record(Outcome{Fault: &Fault{Reason: ReasonTimeout}})
 			continue
 		}
 		l.launch(ctx)
@@ -106,7 +106,7 @@ func (l *loop) await(ctx context.Context) {
 			l.awake()
 		}
 	}
-	l.record(Outcome{Fault: &Fault{Reason: Timeout}})
+	l.record(Outcome{Fault: &Fault{Reason: ReasonTimeout}})
 }
 
 // record judges an outcome, moves the state machine and publishes the result.
@@ -163,7 +163,7 @@ func (l *loop) land() error {
 func check(ctx context.Context, c Checker, redial bool) (o Outcome) {
 	defer func() {
 		if p := recover(); p != nil {
-			o = Outcome{Fault: &Fault{Reason: Panic, Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}}
+			o = Outcome{Fault: &Fault{Reason: ReasonPanic, Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}}
 		}
 	}()
 	if r, ok := c.(Redialer); ok && redial {

@@ -21,7 +21,7 @@ func TestNewMonitorRefusesWhatItCannotKeepTo(t *testing.T) {
 	}{
 		"none": {nil, nil},
 		"good": {[]*health.Service{
-			service("db"), service("redis", policy(health.Startup, 0)), service("minio", policy(health.Ignore, time.Hour)),
+			service("db"), service("redis", policy(health.PolicyStartup, 0)), service("minio", policy(health.PolicyIgnore, time.Hour)),
 		}, nil},
 		"empty": {[]*health.Service{{}}, []string{
 			`service 1 has no name: give it one`,
@@ -181,7 +181,7 @@ func TestPublishedViewsHoldNoExpiredResult(t *testing.T) {
 		m.Override(health.OverrideReady)
 		r := m.View().Results()[0]
 		same(t, "status", r.Status, health.Unhealthy)
-		same(t, "reason", r.Reason(), health.Stale)
+		same(t, "reason", r.Reason(), health.ReasonStale)
 		same(t, "since", r.Since, r.Expires())
 	})
 }

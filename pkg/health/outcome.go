@@ -37,12 +37,12 @@ func judge(svc *Service, o Outcome, took, late time.Duration) Outcome {
 	if o.Fault == nil && o.Observation.Latency == 0 {
 		o.Observation.Latency = o.Duration()
 	}
-	if o.Fault != nil && o.Fault.severity() == Down {
+	if o.Fault != nil && o.Fault.severity() == SeverityDown {
 		o.Observation.Latency = 0 // an answer that makes the service unhealthy is no success
 	}
 	bound := svc.Timeout
 	if o.Fault == nil && svc.DegradedLatency > 0 && o.Observation.Latency > svc.DegradedLatency {
-		o.Fault = (&Fault{Reason: Slow}).complete(svc.Kind)
+		o.Fault = (&Fault{Reason: ReasonSlow}).complete(svc.Kind)
 		took, bound = o.Observation.Latency, svc.DegradedLatency
 	}
 	// What was too long even without our own lateness is the service's.
@@ -55,5 +55,5 @@ func (f *Fault) timed() bool {
 	if f == nil {
 		return false
 	}
-	return f.Reason == Timeout || f.Reason == Slow || errors.Is(f.Err, context.DeadlineExceeded)
+	return f.Reason == ReasonTimeout || f.Reason == ReasonSlow || errors.Is(f.Err, context.DeadlineExceeded)
 }

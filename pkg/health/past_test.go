@@ -16,7 +16,7 @@ func TestQuantiles(t *testing.T) {
 		hundred = append(hundred, health.Sample{Latency: time.Duration(100 - i)}) // the slowest first
 	}
 	for range 10 {
-		hundred = append(hundred, health.Sample{Reason: health.Refused}) // no answer
+		hundred = append(hundred, health.Sample{Reason: health.ReasonRefused}) // no answer
 	}
 	for name, test := range map[string]struct {
 		samples []health.Sample

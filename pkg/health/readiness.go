@@ -82,7 +82,7 @@ func (v *View) Readiness() Readiness {
 func (r Result) readiness(now time.Time) (ok bool, cause *Cause) {
 	policy, grace := r.Service.Readiness, r.graceEnds()
 	switch {
-	case policy == Ignore, policy == Startup && r.Proven, r.Proven && r.FailingSince().IsZero():
+	case policy == PolicyIgnore, policy == PolicyStartup && r.Proven, r.Proven && r.FailingSince().IsZero():
 		return true, nil
 	case !grace.IsZero() && !now.After(grace):
 		return true, &Cause{
@@ -98,7 +98,7 @@ func (r Result) readiness(now time.Time) (ok bool, cause *Cause) {
 // zero time where it has no grace, as before it was proven.
 func (r Result) graceEnds() time.Time {
 	svc, since := r.Service, r.FailingSince()
-	if !r.Proven || since.IsZero() || svc.Readiness != Strict || svc.ReadinessGrace == 0 {
+	if !r.Proven || since.IsZero() || svc.Readiness != PolicyStrict || svc.ReadinessGrace == 0 {
 		return time.Time{}
 	}
 	return since.Add(svc.ReadinessGrace)

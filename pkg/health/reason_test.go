@@ -75,10 +75,10 @@ func faulty(reason health.Reason, finished time.Time) health.Outcome {
 func TestOtherReasonsCountAsError(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("secret")
-	for _, reason := range []health.Reason{"", "made_up", `"quoted"`, health.NoResult, health.ReasonOverride, health.ReasonShutdown} {
+	for _, reason := range []health.Reason{"", "made_up", `"quoted"`, health.ReasonNoResult, health.ReasonOverride, health.ReasonShutdown} {
 		for _, given := range []health.Fault{
 			{Err: cause},
-			{Err: cause, Severity: health.Impaired},
+			{Err: cause, Severity: health.SeverityImpaired},
 			{Err: cause, Message: "mail is stuck"},
 		} {
 			given.Reason = reason
@@ -87,13 +87,13 @@ func TestOtherReasonsCountAsError(t *testing.T) {
 				want = "the check failed; the sidecar's log has the details"
 			}
 			status := health.Unhealthy
-			if given.Severity == health.Impaired {
+			if given.Severity == health.SeverityImpaired {
 				status = health.Degraded
 			}
 			o := health.Outcome{Started: at(1), Finished: at(1), Fault: &given}
 			r := health.NewResult(service("db"), epoch).Next(o)
-			same(t, "reason", r.Reason(), health.Error)
-			same(t, "reason of the outcome", r.Last.Fault.Reason, health.Error)
+			same(t, "reason", r.Reason(), health.ReasonError)
+			same(t, "reason of the outcome", r.Last.Fault.Reason, health.ReasonError)
 			same(t, "status", r.Status, status)
 			same(t, "message", r.Message(), want)
 			same(t, "the original is wrapped", errors.Is(r.Fault(), &given) && errors.Is(r.Fault(), cause), true)
@@ -107,7 +107,7 @@ func TestOtherReasonsCountAsError(t *testing.T) {
 func TestReasonsAreNoStatuses(t *testing.T) {
 	t.Parallel()
 	for _, s := range health.Statuses() {
-		for _, r := range append(health.Reasons(registry.Described()...), health.NoResult, health.ReasonOverride, health.ReasonShutdown) {
+		for _, r := range append(health.Reasons(registry.Described()...), health.ReasonNoResult, health.ReasonOverride, health.ReasonShutdown) {
 			if string(r) == s.String() {
 				t.Errorf("%s is a reason and a status", r)
 			}
@@ -118,7 +118,7 @@ func TestReasonsAreNoStatuses(t *testing.T) {
 func TestMessagesAreFitForPeople(t *testing.T) {
 	t.Parallel()
 	seen := map[string]health.Reason{}
-	for _, r := range append(health.Reasons(registry.Described()...), health.NoResult, health.ReasonOverride, health.ReasonShutdown) {
+	for _, r := range append(health.Reasons(registry.Described()...), health.ReasonNoResult, health.ReasonOverride, health.ReasonShutdown) {
 		text, known := everyReason.Explain(r)
 		m := text.Message
 		same(t, "known", known, true)
@@ -132,7 +132,7 @@ func TestMessagesAreFitForPeople(t *testing.T) {
 	}
 	text, known := everyReason.Explain("new")
 	same(t, "a reason that is none", known, false)
-	same(t, "severity of a reason that is none", text.Severity, health.Down)
+	same(t, "severity of a reason that is none", text.Severity, health.SeverityDown)
 	same(t, "message of a reason that is none", text.Message, "new")
 }
 
@@ -151,9 +151,9 @@ func TestErrorsBecomeFaults(t *testing.T) {
 		text   string
 	}{
 		{"nil", nil, "", ""},
-		{"a fault", &health.Fault{Reason: health.TLS}, "tls", "tls: " + "TLS failed: a handshake, a certificate, or TLS that is not offered"},
+		{"a fault", &health.Fault{Reason: health.ReasonTLS}, "tls", "tls: " + "TLS failed: a handshake, a certificate, or TLS that is not offered"},
 		{
-			"a wrapped fault", fmt.Errorf("ping: %w", &health.Fault{Reason: health.Auth, Message: "login", Err: cause}),
+			"a wrapped fault", fmt.Errorf("ping: %w", &health.Fault{Reason: health.ReasonAuth, Message: "login", Err: cause}),
 			"auth", "auth: login: password authentication failed",
 		},
 		{
@@ -183,7 +183,7 @@ func TestErrorsBecomeFaults(t *testing.T) {
 			})
 		})
 	}
-	same(t, "unwrapped", errors.Is(&health.Fault{Reason: health.Auth, Err: cause}, cause), true)
+	same(t, "unwrapped", errors.Is(&health.Fault{Reason: health.ReasonAuth, Err: cause}, cause), true)
 }
 
 func TestMeasures(t *testing.T) {

@@ -31,29 +31,29 @@ func TestReadinessAfterARestart(t *testing.T) {
 		later   time.Duration // than the last outcome
 		want    string
 	}{
-		{"startup, proven, no result", health.Startup, 0, true, never, "", 0, "ready"},
-		{"startup, proven, in an outage", health.Startup, 0, true, at(-60), "", 0, "ready"},
-		{"startup, proven, the outage goes on", health.Startup, 0, true, at(-60), "UUU", 0, "ready"},
-		{"startup, unproven, in an outage", health.Startup, 0, false, at(-60), "UU", 0, "not_ready db=refused"},
-		{"startup, unproven, no result", health.Startup, 0, false, never, "", 0, "not_ready db=no_result"},
-		{"strict, proven and well, no result", health.Strict, 0, true, never, "", 0, "ready"},
-		{"strict, proven and well, never a result", health.Strict, 0, true, never, "", time.Minute, "not_ready db=stale"},
-		{"strict, proven and well, then down", health.Strict, 0, true, never, "U", 0, "not_ready db=refused"},
-		{"strict, proven and well, then suspect", health.Strict, 0, true, never, "S", 0, "ready"},
-		{"strict, proven and well, then schema_behind", health.Strict, 0, true, never, "P", 0, "ready"},
-		{"strict, failing, no result", health.Strict, 0, true, at(-60), "", 0, "not_ready db=no_result"},
-		{"strict, failing, then well", health.Strict, 0, true, at(-60), "H", 0, "ready"},
-		{"strict, failing, a starved check says nothing", health.Strict, grace, true, at(-60), "X", 0, "not_ready db=no_result"},
-		{"strict, in its grace, no result", health.Strict, grace, true, at(-2), "", 0, "ready db=no_result(grace)"},
-		{"strict, its grace ends before a result", health.Strict, grace, true, at(-2), "", 3*time.Second + 1, "not_ready db=no_result"},
-		{"strict, the grace counts from the recorded beginning", health.Strict, grace, true, at(-2), "U", 2 * time.Second, "ready db=refused(grace)"},
-		{"strict, the grace is not renewed by a restart", health.Strict, grace, true, at(-2), "U", 2*time.Second + 1, "not_ready db=refused"},
-		{"strict, a new outage has a grace of its own", health.Strict, grace, true, at(-60), "HUU", 0, "ready db=refused(grace)"},
-		{"strict, stale before any result", health.Strict, grace, true, at(-2), "", time.Minute, "not_ready db=stale"},
-		{"strict, a clock that went back", health.Strict, grace, true, at(3600), "U", grace - time.Second, "ready db=refused(grace)"},
-		{"strict, a clock that went back gives one grace", health.Strict, grace, true, at(3600), "U", grace - time.Second + 1, "not_ready db=refused"},
-		{"strict, unproven has no grace", health.Strict, grace, false, at(-2), "U", 0, "not_ready db=refused"},
-		{"ignore", health.Ignore, 0, false, at(-60), "U", 0, "ready"},
+		{"startup, proven, no result", health.PolicyStartup, 0, true, never, "", 0, "ready"},
+		{"startup, proven, in an outage", health.PolicyStartup, 0, true, at(-60), "", 0, "ready"},
+		{"startup, proven, the outage goes on", health.PolicyStartup, 0, true, at(-60), "UUU", 0, "ready"},
+		{"startup, unproven, in an outage", health.PolicyStartup, 0, false, at(-60), "UU", 0, "not_ready db=refused"},
+		{"startup, unproven, no result", health.PolicyStartup, 0, false, never, "", 0, "not_ready db=no_result"},
+		{"strict, proven and well, no result", health.PolicyStrict, 0, true, never, "", 0, "ready"},
+		{"strict, proven and well, never a result", health.PolicyStrict, 0, true, never, "", time.Minute, "not_ready db=stale"},
+		{"strict, proven and well, then down", health.PolicyStrict, 0, true, never, "U", 0, "not_ready db=refused"},
+		{"strict, proven and well, then suspect", health.PolicyStrict, 0, true, never, "S", 0, "ready"},
+		{"strict, proven and well, then schema_behind", health.PolicyStrict, 0, true, never, "P", 0, "ready"},
+		{"strict, failing, no result", health.PolicyStrict, 0, true, at(-60), "", 0, "not_ready db=no_result"},
+		{"strict, failing, then well", health.PolicyStrict, 0, true, at(-60), "H", 0, "ready"},
+		{"strict, failing, a starved check says nothing", health.PolicyStrict, grace, true, at(-60), "X", 0, "not_ready db=no_result"},
+		{"strict, in its grace, no result", health.PolicyStrict, grace, true, at(-2), "", 0, "ready db=no_result(grace)"},
+		{"strict, its grace ends before a result", health.PolicyStrict, grace, true, at(-2), "", 3*time.Second + 1, "not_ready db=no_result"},
+		{"strict, the grace counts from the recorded beginning", health.PolicyStrict, grace, true, at(-2), "U", 2 * time.Second, "ready db=refused(grace)"},
+		{"strict, the grace is not renewed by a restart", health.PolicyStrict, grace, true, at(-2), "U", 2*time.Second + 1, "not_ready db=refused"},
+		{"strict, a new outage has a grace of its own", health.PolicyStrict, grace, true, at(-60), "HUU", 0, "ready db=refused(grace)"},
+		{"strict, stale before any result", health.PolicyStrict, grace, true, at(-2), "", time.Minute, "not_ready db=stale"},
+		{"strict, a clock that went back", health.PolicyStrict, grace, true, at(3600), "U", grace - time.Second, "ready db=refused(grace)"},
+		{"strict, a clock that went back gives one grace", health.PolicyStrict, grace, true, at(3600), "U", grace - time.Second + 1, "not_ready db=refused"},
+		{"strict, unproven has no grace", health.PolicyStrict, grace, false, at(-2), "U", 0, "not_ready db=refused"},
+		{"ignore", health.PolicyIgnore, 0, false, at(-60), "U", 0, "ready"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestRestoredIsNoStatus(t *testing.T) {
 	for _, since := range []time.Time{{}, at(-60)} {
 		r := health.NewResult(service("db", restored(true, since)), epoch)
 		same(t, "status", r.Status, health.Unknown)
-		same(t, "reason", r.Reason(), health.NoResult)
+		same(t, "reason", r.Reason(), health.ReasonNoResult)
 		same(t, "overall", reading(epoch, r).Status(), health.Unhealthy)
 		same(t, "in doubt", r.InDoubt(), false)
 	}
@@ -134,7 +134,7 @@ func TestMonitorBeginsWithWhatWasRestored(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const grace = time.Minute
-		svc := service("db", checkedBy(following("U")), policy(health.Strict, grace), restored(true, time.Now().Add(-grace/2)))
+		svc := service("db", checkedBy(following("U")), policy(health.PolicyStrict, grace), restored(true, time.Now().Add(-grace/2)))
 		m := newMonitor(t, svc)
 		same(t, "before Start", causes(m.View().Readiness()), "ready db=no_result(grace)")
 		begin := time.Now()

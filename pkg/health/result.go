@@ -39,13 +39,13 @@ type Result struct {
 // the moment began.
 func NewResult(svc *Service, began time.Time) Result {
 	r := Result{Service: svc, Since: began, Proven: svc.Restored.Proven, began: began, stale: svc.StaleAfter()}
-	r.cause[Unknown] = &Fault{Reason: NoResult}
+	r.cause[Unknown] = &Fault{Reason: ReasonNoResult}
 	if since := svc.Restored.FailingSince; !since.IsZero() {
 		if since.After(began) {
 			since = began
 		}
 		r.failing = since
-		r.cause[Unknown] = &Fault{Reason: NoResult, Message: "no result since the sidecar restarted; unhealthy before"}
+		r.cause[Unknown] = &Fault{Reason: ReasonNoResult, Message: "no result since the sidecar restarted; unhealthy before"}
 	}
 	return r
 }
@@ -55,7 +55,7 @@ func NewResult(svc *Service, began time.Time) Result {
 // than it, and better when SuccessThreshold in a row were all better. It then
 // moves as far as all of those agree on. A verdict that went stale in the meantime
 // is what readers saw, so it is the one to change. A starved outcome only adds to
-// Discarded. A fault with a reason that is not in the set counts as [Error].
+// Discarded. A fault with a reason that is not in the set counts as [ReasonError].
 func (r Result) Next(o Outcome) Result {
 	if o.Starved {
 		r.Discarded++
@@ -92,7 +92,7 @@ func (r *Result) statusFor(f *Fault) Status {
 	switch {
 	case f == nil:
 		return Healthy
-	case f.severity() == Down, f.severity() == Suspect && !r.Proven:
+	case f.severity() == SeverityDown, f.severity() == SeveritySuspect && !r.Proven:
 		return Unhealthy
 	default:
 		return Degraded
@@ -111,7 +111,7 @@ func (r *Result) count(level Status, o Outcome) {
 	if level == Healthy {
 		r.LastSuccess = o.Finished
 	}
-	if level == Healthy || o.Fault.severity() == Impaired {
+	if level == Healthy || o.Fault.severity() == SeverityImpaired {
 		r.Proven = true
 	}
 }
@@ -171,7 +171,7 @@ func (r Result) At(now time.Time) Result {
 			r.Since = r.failing
 		}
 	}
-	r.cause[Unhealthy] = &Fault{Reason: Stale}
+	r.cause[Unhealthy] = &Fault{Reason: ReasonStale}
 	r.Last.Observation = Observation{}
 	return r
 }

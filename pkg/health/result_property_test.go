@@ -30,7 +30,7 @@ type model struct {
 
 func (m *model) expire() {
 	m.status = health.Unhealthy
-	m.history = append(m.history, entry{health.Unhealthy, health.Stale, true})
+	m.history = append(m.history, entry{health.Unhealthy, health.ReasonStale, true})
 }
 
 func (m *model) see(letter rune) {
@@ -75,7 +75,7 @@ func (m *model) levels() (levels []health.Status) {
 
 func (m *model) reason() health.Reason {
 	if m.status == health.Unknown {
-		return health.NoResult
+		return health.ReasonNoResult
 	}
 	for _, e := range slices.Backward(m.history) {
 		if e.level == m.status {
@@ -182,7 +182,7 @@ func TestAtIsStaleExactlyPastItsAge(t *testing.T) {
 		if r.Checks == 0 && read.InDoubt() {
 			t.Fatal("in doubt without an outcome")
 		}
-		if age > limit && (read.Status != health.Unhealthy || read.Reason() != health.Stale || read.OK()) {
+		if age > limit && (read.Status != health.Unhealthy || read.Reason() != health.ReasonStale || read.OK()) {
 			t.Fatalf("%s %q at the age of %s, past %s", read.Status, read.Reason(), age, limit)
 		}
 	})
@@ -196,7 +196,7 @@ func drawService(t *rapid.T, name string) *health.Service {
 		Interval:         ofDuration(time.Millisecond, time.Minute).Draw(t, "interval"),
 		Timeout:          ofDuration(time.Millisecond, time.Minute).Draw(t, "timeout"),
 		FailureThreshold: small.Draw(t, "failure threshold"), SuccessThreshold: small.Draw(t, "success threshold"),
-		Readiness:      rapid.SampledFrom([]health.Policy{health.Strict, health.Startup, health.Ignore}).Draw(t, "policy"),
+		Readiness:      rapid.SampledFrom([]health.Policy{health.PolicyStrict, health.PolicyStartup, health.PolicyIgnore}).Draw(t, "policy"),
 		ReadinessGrace: rapid.OneOf(rapid.Just(time.Duration(0)), ofDuration(1, time.Minute)).Draw(t, "grace"),
 	}
 }

@@ -143,11 +143,11 @@ func TestFacts(t *testing.T) {
 func TestFaultSeverityOverridesItsReason(t *testing.T) {
 	t.Parallel()
 	o := outcome('U', at(1))
-	o.Fault = &health.Fault{Reason: health.ReadOnly, Severity: health.Impaired, Message: "a replica"}
+	o.Fault = &health.Fault{Reason: health.ReasonReadOnly, Severity: health.SeverityImpaired, Message: "a replica"}
 	r := health.NewResult(service("redis"), epoch).Next(o)
 	same(t, "status", r.Status, health.Degraded)
 	same(t, "proven", r.Proven, true)
-	same(t, "reason", r.Reason(), health.ReadOnly)
+	same(t, "reason", r.Reason(), health.ReasonReadOnly)
 	same(t, "message", r.Message(), "a replica")
 }
 

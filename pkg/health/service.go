@@ -33,9 +33,9 @@ type Policy string
 
 // The policies.
 const (
-	Strict  Policy = "strict"  // proven, and not unhealthy for longer than the grace
-	Startup Policy = "startup" // proven once; from then on it never matters
-	Ignore  Policy = "ignore"  // it never matters
+	PolicyStrict  Policy = "strict"  // proven, and not unhealthy for longer than the grace
+	PolicyStartup Policy = "startup" // proven once; from then on it never matters
+	PolicyIgnore  Policy = "ignore"  // it never matters
 )
 
 // Service is one dependency and how it is judged. Every duration is above zero
@@ -110,7 +110,7 @@ func (s *Service) validate() (problems []error) {
 		{s.DegradedLatency < 0, fmt.Sprintf("the degraded latency is %s, and must be 0 (none) or more", s.DegradedLatency)},
 		{s.ReadinessGrace < 0, fmt.Sprintf("the readiness grace is %s, and must be 0 (none) or more", s.ReadinessGrace)},
 		{
-			!slices.Contains([]Policy{Strict, Startup, Ignore}, s.Readiness),
+			!slices.Contains([]Policy{PolicyStrict, PolicyStartup, PolicyIgnore}, s.Readiness),
 			fmt.Sprintf("the readiness is %q, and must be strict, startup or ignore", s.Readiness),
 		},
 	} {

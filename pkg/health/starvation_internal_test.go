@@ -12,9 +12,9 @@ import (
 func TestJudgeStarvation(t *testing.T) {
 	t.Parallel()
 	var (
-		timeout  = &Fault{Reason: Timeout}
-		dns      = &Fault{Reason: DNS, Err: fmt.Errorf("look up: %w", context.DeadlineExceeded)}
-		refused  = &Fault{Reason: Refused, Err: errors.New("connection refused")}
+		timeout  = &Fault{Reason: ReasonTimeout}
+		dns      = &Fault{Reason: ReasonDNS, Err: fmt.Errorf("look up: %w", context.DeadlineExceeded)}
+		refused  = &Fault{Reason: ReasonRefused, Err: errors.New("connection refused")}
 		second   = time.Second
 		svc      = &Service{Timeout: 2 * second, DegradedLatency: 400 * time.Millisecond}
 		patient  = &Service{Timeout: 2 * second}
@@ -105,7 +105,7 @@ func newLoop(t *testing.T, interval, timeout time.Duration) *loop {
 	t.Helper()
 	m, err := NewMonitor([]*Service{{
 		Name: "db", Checker: well{}, Interval: interval, Timeout: timeout,
-		FailureThreshold: 1, SuccessThreshold: 1, Readiness: Strict,
+		FailureThreshold: 1, SuccessThreshold: 1, Readiness: PolicyStrict,
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func (l *loop) oversleep() {
 	l.alarm.restart()
 	l.alarm.set(l.svc.Timeout / 20)
 	<-time.After(l.svc.Timeout)
-	l.record(Outcome{Fault: &Fault{Reason: Timeout}})
+	l.record(Outcome{Fault: &Fault{Reason: ReasonTimeout}})
 }
 
 func TestStarvedTimeoutIsRetriedWithinASecond(t *testing.T) {
@@ -145,7 +145,7 @@ func TestStarvedTimeoutIsRetriedWithinASecond(t *testing.T) {
 		if l.alarm.late != 0 {
 			t.Errorf("the lateness of %s is counted twice", l.alarm.late)
 		}
-		l.record(Outcome{Fault: &Fault{Reason: Timeout}}) // measured on time
+		l.record(Outcome{Fault: &Fault{Reason: ReasonTimeout}}) // measured on time
 		if r := l.monitor.View().Results()[0]; r.Discarded != 1 || r.Status != Unhealthy {
 			t.Errorf("a timeout measured on time does not count: %+v", r)
 		}
@@ -167,7 +167,7 @@ func TestStarvedAgainWhileTheCheckHangs(t *testing.T) {
 		overslept := func(d time.Duration) uint64 {
 			l.alarm.set(l.svc.Interval)
 			<-time.After(l.svc.Interval + d)
-			l.record(Outcome{Fault: &Fault{Reason: Timeout}})
+			l.record(Outcome{Fault: &Fault{Reason: ReasonTimeout}})
 			return l.monitor.View().Results()[0].Discarded
 		}
 		if n := overslept(time.Minute); n != 2 {
@@ -192,7 +192,7 @@ func TestStaleBoundsStarvation(t *testing.T) {
 			}
 			l.oversleep()
 		}
-		if v := l.monitor.View(); v.Results()[0].Reason() != Stale {
+		if v := l.monitor.View(); v.Results()[0].Reason() != ReasonStale {
 			t.Errorf("%s after %s of nothing but starved checks", v.Results()[0].Status, time.Since(answered))
 		}
 		l.record(Outcome{})

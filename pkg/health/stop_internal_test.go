@@ -34,7 +34,7 @@ func TestNothingIsRecordedOnceStopped(t *testing.T) {
 	defer l.alarm.Stop()
 	for range 100 { // select picks either of two that are ready
 		l.started, l.flight = time.Now(), make(chan Outcome, 1)
-		l.flight <- Outcome{Fault: &Fault{Reason: Error, Err: context.Canceled}}
+		l.flight <- Outcome{Fault: &Fault{Reason: ReasonError, Err: context.Canceled}}
 		l.await(ctx)
 	}
 	if r := l.monitor.View().Results()[0]; r.Checks != 0 {

@@ -81,7 +81,7 @@ func (v *View) Status() Status {
 	overall := Healthy
 	for _, r := range v.results {
 		switch {
-		case !r.OK() && r.Service.Readiness != Ignore:
+		case !r.OK() && r.Service.Readiness != PolicyIgnore:
 			return Unhealthy
 		case r.Status != Healthy:
 			overall = Degraded

@@ -36,9 +36,9 @@ func TestStatus(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			v := health.NewView(at(3), []health.Result{
-				final(service("a", policy(health.Ignore, 0)), tt.ignore),
-				final(service("b", policy(health.Strict, time.Hour)), tt.strict),
-				final(service("c", policy(health.Startup, 0)), tt.startup),
+				final(service("a", policy(health.PolicyIgnore, 0)), tt.ignore),
+				final(service("b", policy(health.PolicyStrict, time.Hour)), tt.strict),
+				final(service("c", policy(health.PolicyStartup, 0)), tt.startup),
 			}, health.OverrideReady, false)
 			same(t, "status", v.Status(), tt.want)
 		})
@@ -119,20 +119,20 @@ func TestUntil(t *testing.T) {
 		now     float64
 		want    float64 // seconds; 0 for never
 	}{
-		{"no result yet", health.Strict, 0, "", 0, 22},
-		{"healthy", health.Strict, grace, "HHH", 3, 25},
-		{"about to expire", health.Strict, grace, "HHH", 25, 25},
-		{"stale", health.Strict, 0, "HHH", 26, 0},
-		{"stale, under its grace", health.Strict, grace, "HHH", 26, 30},
-		{"stale, its grace over", health.Strict, grace, "HHH", 31, 0},
-		{"no grace", health.Strict, 0, "HUU", 3, 25},
-		{"grace running", health.Strict, grace, "HUU", 4, 8},
-		{"grace to its last moment", health.Strict, grace, "HUU", 8, 8},
-		{"grace over", health.Strict, grace, "HUU", 9, 25},
-		{"grace longer than the result lasts", health.Strict, time.Hour, "HUU", 4, 25},
-		{"no grace before it was proven", health.Strict, grace, "UUU", 3, 25},
-		{"no grace at startup", health.Startup, grace, "HUU", 3, 25},
-		{"no grace where it is ignored", health.Ignore, grace, "HUU", 3, 25},
+		{"no result yet", health.PolicyStrict, 0, "", 0, 22},
+		{"healthy", health.PolicyStrict, grace, "HHH", 3, 25},
+		{"about to expire", health.PolicyStrict, grace, "HHH", 25, 25},
+		{"stale", health.PolicyStrict, 0, "HHH", 26, 0},
+		{"stale, under its grace", health.PolicyStrict, grace, "HHH", 26, 30},
+		{"stale, its grace over", health.PolicyStrict, grace, "HHH", 31, 0},
+		{"no grace", health.PolicyStrict, 0, "HUU", 3, 25},
+		{"grace running", health.PolicyStrict, grace, "HUU", 4, 8},
+		{"grace to its last moment", health.PolicyStrict, grace, "HUU", 8, 8},
+		{"grace over", health.PolicyStrict, grace, "HUU", 9, 25},
+		{"grace longer than the result lasts", health.PolicyStrict, time.Hour, "HUU", 4, 25},
+		{"no grace before it was proven", health.PolicyStrict, grace, "UUU", 3, 25},
+		{"no grace at startup", health.PolicyStartup, grace, "HUU", 3, 25},
+		{"no grace where it is ignored", health.PolicyIgnore, grace, "HUU", 3, 25},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -244,7 +244,7 @@ func drawMoment(t *rapid.T, results []health.Result, latest time.Time) time.Time
 func TestMonitorViewIsAged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, stop := watch(t, service("db", checkedBy(&fake{}), policy(health.Strict, 0)))
+		m, stop := watch(t, service("db", checkedBy(&fake{}), policy(health.PolicyStrict, 0)))
 		_ = stop()
 		published := m.View()
 		pass(22 * time.Second) // twice the interval and the timeout: its last moment

@@ -27,7 +27,7 @@ func services(names ...string) []*health.Service {
 	for _, name := range names {
 		all = append(all, &health.Service{
 			Name: name, Kind: registry.KindOf(name), Interval: 10 * time.Second, Timeout: 2 * time.Second,
-			FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.Strict,
+			FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.PolicyStrict,
 		})
 	}
 	return all
@@ -71,13 +71,13 @@ func TestSamples(t *testing.T) {
 	s := newStory("database", "redis")
 	s.check(0, 1*time.Second, 1234567*time.Nanosecond, "")
 	s.check(1, 2*time.Second, 1*time.Nanosecond, redis.ReasonOutOfMemory)
-	s.check(0, 11*time.Second, 0, health.Refused)
+	s.check(0, 11*time.Second, 0, health.ReasonRefused)
 	s.tell(health.NewView(at(12*time.Second), s.now.Results(), health.OverrideReady, false)) // no result
 	s.check(0, 12*time.Second, 0, "of another program")
 	want := []health.Sample{
 		{Time: at(1 * time.Second), Status: health.Healthy, Latency: 1235 * time.Microsecond},
-		{Time: at(11 * time.Second), Status: health.Healthy, Reason: health.Refused},
-		{Time: at(12 * time.Second), Status: health.Unhealthy, Reason: health.Error},
+		{Time: at(11 * time.Second), Status: health.Healthy, Reason: health.ReasonRefused},
+		{Time: at(12 * time.Second), Status: health.Unhealthy, Reason: health.ReasonError},
 	}
 	if diff := cmp.Diff(want, s.Samples("database", epoch)); diff != "" {
 		t.Errorf("all (-want +got):\n%s", diff)
@@ -102,15 +102,15 @@ func TestChanges(t *testing.T) {
 	s := newStory("database")
 	s.check(0, 1*time.Second, time.Millisecond, "")
 	s.check(0, 11*time.Second, time.Millisecond, "")
-	s.check(0, 21*time.Second, 0, health.Refused)
-	s.check(0, 22*time.Second, 0, health.Refused)
-	s.check(0, 32*time.Second, 0, health.Timeout)
+	s.check(0, 21*time.Second, 0, health.ReasonRefused)
+	s.check(0, 22*time.Second, 0, health.ReasonRefused)
+	s.check(0, 32*time.Second, 0, health.ReasonTimeout)
 	s.check(0, 42*time.Second, time.Millisecond, "")
 	s.tell(health.NewView(at(43*time.Second), s.now.Results(), health.NoOverride, true))
 	want := []health.Change{
 		{Time: at(1 * time.Second), From: "unknown", To: "healthy"},
-		{Time: at(22 * time.Second), From: "healthy", To: "unhealthy", Reason: health.Refused},
-		{Time: at(32 * time.Second), From: "unhealthy", To: "unhealthy", Reason: health.Timeout},
+		{Time: at(22 * time.Second), From: "healthy", To: "unhealthy", Reason: health.ReasonRefused},
+		{Time: at(32 * time.Second), From: "unhealthy", To: "unhealthy", Reason: health.ReasonTimeout},
 		{Time: at(42 * time.Second), From: "unhealthy", To: "healthy"},
 	}
 	if diff := cmp.Diff(want, s.Changes("database", epoch)); diff != "" {
@@ -121,7 +121,7 @@ func TestChanges(t *testing.T) {
 	}
 	want = []health.Change{
 		{Time: at(1 * time.Second), From: "not_ready", To: "ready"},
-		{Time: at(22 * time.Second), From: "ready", To: "not_ready", Reason: health.Refused},
+		{Time: at(22 * time.Second), From: "ready", To: "not_ready", Reason: health.ReasonRefused},
 		{Time: at(42 * time.Second), From: "not_ready", To: "ready"},
 		{Time: at(43 * time.Second), From: "ready", To: "not_ready", Reason: "shutdown"},
 	}
@@ -140,7 +140,7 @@ func TestStale(t *testing.T) {
 	s.check(0, 1*time.Second, time.Millisecond, "")
 	s.check(1, 50*time.Second, time.Millisecond, "")
 	got := s.Changes("database", at(2*time.Second))
-	want := []health.Change{{Time: at(23 * time.Second), From: "healthy", To: "unhealthy", Reason: health.Stale}}
+	want := []health.Change{{Time: at(23 * time.Second), From: "healthy", To: "unhealthy", Reason: health.ReasonStale}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -155,14 +155,14 @@ func TestStaleBetweenTwo(t *testing.T) {
 	s.check(0, 1*time.Second, time.Millisecond, "")
 	s.check(0, 50*time.Second, time.Millisecond, "")
 	want := []health.Change{
-		{Time: at(23 * time.Second), From: "healthy", To: "unhealthy", Reason: health.Stale},
+		{Time: at(23 * time.Second), From: "healthy", To: "unhealthy", Reason: health.ReasonStale},
 		{Time: at(50 * time.Second), From: "unhealthy", To: "healthy"},
 	}
 	if diff := cmp.Diff(want, s.Changes("database", at(2*time.Second))); diff != "" {
 		t.Errorf("of the service (-want +got):\n%s", diff)
 	}
 	want = []health.Change{
-		{Time: at(33 * time.Second), From: "ready", To: "not_ready", Reason: health.Stale},
+		{Time: at(33 * time.Second), From: "ready", To: "not_ready", Reason: health.ReasonStale},
 		{Time: at(50 * time.Second), From: "not_ready", To: "ready"},
 	}
 	if diff := cmp.Diff(want, s.Changes(history.Readiness, at(2*time.Second))); diff != "" {
@@ -175,9 +175,9 @@ func TestClockSetBack(t *testing.T) {
 	t.Parallel()
 	s := newStory("database")
 	s.check(0, 10*time.Second, time.Millisecond, "")
-	s.check(0, 5*time.Second, time.Millisecond, health.Overloaded)
-	s.check(0, 6*time.Second, time.Millisecond, health.Overloaded)
-	s.check(0, 12*time.Second, time.Millisecond, health.Overloaded)
+	s.check(0, 5*time.Second, time.Millisecond, health.ReasonOverloaded)
+	s.check(0, 6*time.Second, time.Millisecond, health.ReasonOverloaded)
+	s.check(0, 12*time.Second, time.Millisecond, health.ReasonOverloaded)
 	var times []int
 	for _, sample := range s.Samples("database", at(10*time.Second)) {
 		times = append(times, int(sample.Time.Sub(epoch)/time.Second))
@@ -187,7 +187,7 @@ func TestClockSetBack(t *testing.T) {
 	}
 	want := []health.Change{
 		{Time: at(10 * time.Second), From: "unknown", To: "healthy"},
-		{Time: at(10 * time.Second), From: "healthy", To: "degraded", Reason: health.Overloaded},
+		{Time: at(10 * time.Second), From: "healthy", To: "degraded", Reason: health.ReasonOverloaded},
 	}
 	if diff := cmp.Diff(want, s.Changes("database", at(10*time.Second))); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
@@ -201,7 +201,7 @@ func TestUnknownReason(t *testing.T) {
 	s.check(0, time.Second, 0, `"of another program`)
 	for _, name := range []string{"database", history.Readiness} {
 		for _, c := range s.Changes(name, epoch) {
-			if c.Reason != health.Error {
+			if c.Reason != health.ReasonError {
 				t.Errorf("%q: %q", name, c.Reason)
 			}
 		}
@@ -221,7 +221,7 @@ func TestBounded(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	s := newStory(names...)
 	for n := range 3 * history.Capacity {
-		reason := health.Refused
+		reason := health.ReasonRefused
 		if n/2%2 == 0 {
 			reason = ""
 		}

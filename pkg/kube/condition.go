@@ -67,7 +67,7 @@ func stopped() condition {
 func worstOf(results []health.Result) health.Result {
 	var worst health.Result
 	for _, r := range results {
-		matters := worst.Service == nil || worst.Service.Readiness == health.Ignore && r.Service.Readiness != health.Ignore
+		matters := worst.Service == nil || worst.Service.Readiness == health.PolicyIgnore && r.Service.Readiness != health.PolicyIgnore
 		if r.Status > worst.Status || r.Status == worst.Status && matters {
 			worst = r
 		}

@@ -22,10 +22,10 @@ func newMonitor(names ...string) *monitor {
 	for i, name := range names {
 		svc := &health.Service{
 			Name: name, Kind: registry.KindOf(name), Interval: 24 * time.Hour, Timeout: time.Second,
-			FailureThreshold: 1, SuccessThreshold: 1, Readiness: health.Ignore,
+			FailureThreshold: 1, SuccessThreshold: 1, Readiness: health.PolicyIgnore,
 		}
 		if i == 0 {
-			svc.Readiness = health.Strict
+			svc.Readiness = health.PolicyStrict
 		}
 		results = append(results, health.NewResult(svc, now))
 	}

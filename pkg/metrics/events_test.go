@@ -21,9 +21,9 @@ func TestEvents(t *testing.T) {
 	p.check("redis", answer(300*time.Microsecond))
 	p.check("redis", answer(20*time.Millisecond))
 	p.check("redis", impaired(redis.ReasonOutOfMemory))
-	p.check("redis", fail(health.Refused))
-	p.check("redis", fail(health.Refused))
-	p.check("redis", health.Outcome{Starved: true, Fault: &health.Fault{Reason: health.Timeout}})
+	p.check("redis", fail(health.ReasonRefused))
+	p.check("redis", fail(health.ReasonRefused))
+	p.check("redis", health.Outcome{Starved: true, Fault: &health.Fault{Reason: health.ReasonTimeout}})
 	p.draining = true
 	p.publish() // no check: nothing to count
 	got := p.scrape(t)
@@ -54,7 +54,7 @@ func TestStaleIsNoTransition(t *testing.T) {
 	t.Parallel()
 	p := newPod(time.Now(), "redis", "minio")
 	p.check("redis", answer(time.Millisecond))
-	for _, next := range []health.Outcome{answer(time.Millisecond), fail(health.Refused)} {
+	for _, next := range []health.Outcome{answer(time.Millisecond), fail(health.ReasonRefused)} {
 		p.now = p.now.Add(time.Minute)
 		p.results = health.NewView(p.now, p.results, p.override, p.draining).Results()
 		p.publish()
@@ -73,12 +73,12 @@ func TestStaleIsNoTransition(t *testing.T) {
 func TestFold(t *testing.T) {
 	t.Parallel()
 	p := newPod(time.Now(), "minio", "redis")
-	for _, r := range []health.Reason{health.Refused, health.Timeout, health.DNS, health.TLS, health.Reset, health.Auth, health.Refused} {
+	for _, r := range []health.Reason{health.ReasonRefused, health.ReasonTimeout, health.ReasonDNS, health.ReasonTLS, health.ReasonReset, health.ReasonAuth, health.ReasonRefused} {
 		p.check("minio", fail(r))
 	}
-	p.check("minio", impaired(health.Slow))
+	p.check("minio", impaired(health.ReasonSlow))
 	p.check("minio", answer(time.Millisecond))
-	p.check("redis", fail(health.Reset)) // has room of its own
+	p.check("redis", fail(health.ReasonReset)) // has room of its own
 	got := map[string]float64{}
 	for name, v := range p.scrape(t) {
 		if rest, ok := strings.CutPrefix(name, "reims_health_probes_total"); ok && v > 0 {

@@ -37,7 +37,7 @@ func newPod(began time.Time, names ...string) *pod {
 	for _, name := range names {
 		p.results = append(p.results, health.NewResult(&health.Service{
 			Name: name, Kind: registry.KindOf(name), Interval: 5 * time.Second, Timeout: 2 * time.Second,
-			FailureThreshold: 1, SuccessThreshold: 1, Readiness: health.Strict,
+			FailureThreshold: 1, SuccessThreshold: 1, Readiness: health.PolicyStrict,
 		}, began))
 	}
 	var services []*health.Service

@@ -97,7 +97,7 @@ func TestMeasures(t *testing.T) {
 	}
 
 	p.check("database", answer(time.Millisecond))
-	p.check("redis", fail(health.Refused))
+	p.check("redis", fail(health.ReasonRefused))
 	got = p.scrape(t)
 	for name := range want {
 		if v, ok := got[name]; ok {
@@ -117,8 +117,8 @@ func TestLatency(t *testing.T) {
 		shown   bool    // the old one
 	}{
 		{"answer", answer(312345 * time.Nanosecond), 0.000312345, true},
-		{"slow", impaired(health.Slow), 0.001, true},
-		{"refused", fail(health.Refused), 1, false},
+		{"slow", impaired(health.ReasonSlow), 0.001, true},
+		{"refused", fail(health.ReasonRefused), 1, false},
 	}
 	for _, tt := range tests {
 		for service, legacy := range map[string]string{
@@ -188,8 +188,8 @@ func TestOneHot(t *testing.T) {
 		up      float64
 	}{
 		{answer(time.Millisecond), `"healthy"`, 1},
-		{impaired(health.Slow), `"degraded"`, 1},
-		{fail(health.Refused), `"unhealthy"`, 0},
+		{impaired(health.ReasonSlow), `"degraded"`, 1},
+		{fail(health.ReasonRefused), `"unhealthy"`, 0},
 	} {
 		p.check("database", step.outcome)
 		got := p.scrape(t)
@@ -235,7 +235,7 @@ func TestTimestamps(t *testing.T) {
 	t.Parallel()
 	p := newPod(time.UnixMilli(1_700_000_000_000), "redis")
 	p.check("redis", answer(250*time.Millisecond))
-	p.check("redis", fail(health.Refused)) // a second later
+	p.check("redis", fail(health.ReasonRefused)) // a second later
 	got := p.scrape(t)
 	if v := got[`reims_health_last_success_timestamp_seconds{service="redis"}`]; v != 1_700_000_000.251 {
 		t.Errorf("last success %f", v)

@@ -22,7 +22,7 @@ func worst(tb testing.TB) *pod {
 	p.override = health.OverrideReady
 	p.publish()
 	for _, service := range services {
-		p.check(service, health.Outcome{Starved: true, Fault: &health.Fault{Reason: health.Timeout}})
+		p.check(service, health.Outcome{Starved: true, Fault: &health.Fault{Reason: health.ReasonTimeout}})
 		for _, reason := range append(health.Reasons(registry.Described()...), "never_heard_of") {
 			p.check(service, fail(reason))
 			p.check(service, impaired(reason))

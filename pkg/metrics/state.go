@@ -115,7 +115,7 @@ func readStatus(r health.Result, emit emitter) {
 // readLastDuration leaves out a stale result: its observation is gone, and with it
 // the latency.
 func readLastDuration(r health.Result, emit emitter) {
-	if r.Checks > 0 && r.Reason() != health.Stale {
+	if r.Checks > 0 && r.Reason() != health.ReasonStale {
 		emit(duration(r.Last).Seconds())
 	}
 }

@@ -172,7 +172,7 @@ func TestPastDetails(t *testing.T) {
 			t.Error("a message is told")
 		}
 		s := scenario.Scenario{History: scenario.AllWell().But("redis", []scenario.Step{
-			{Ago: 10 * time.Second, Fault: scenario.Fault(health.Refused)}, {Ago: 5 * time.Second, Fault: scenario.Fault(health.Timeout)}, {Ago: time.Second},
+			{Ago: 10 * time.Second, Fault: scenario.Fault(health.ReasonRefused)}, {Ago: 5 * time.Second, Fault: scenario.Fault(health.ReasonTimeout)}, {Ago: time.Second},
 		})}
 		for _, authorization := range []string{"", "Bearer " + scenario.Token} {
 			w := scenario.Get(s.Handler(server.Off), "/health/history?service=redis", "Authorization", authorization)

@@ -67,7 +67,7 @@ func readyLine(r health.Result, causes map[string]health.Cause, d Details) strin
 	name := r.Service.Name
 	cause, blocks := causes[name]
 	switch {
-	case r.Service.Readiness == health.Ignore:
+	case r.Service.Readiness == health.PolicyIgnore:
 		return fmt.Sprintf("[+]%s excluded: ok\n", name)
 	case !blocks:
 		return fmt.Sprintf("[+]%s ok\n", name)

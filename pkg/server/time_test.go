@@ -75,7 +75,7 @@ func TestGraceEndsOnTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		// Unhealthy since the second failure, five seconds ago.
-		s := scenario.AllWell().But("database", scenario.Failing(10*time.Second, scenario.Fault(health.Refused))).View(10 * time.Second)
+		s := scenario.AllWell().But("database", scenario.Failing(10*time.Second, scenario.Fault(health.ReasonRefused))).View(10 * time.Second)
 		h := scenario.NewHandler(s, server.Full)
 		advance(5 * time.Second)
 		wantCode(t, h, "/health/ready", 200)
@@ -90,7 +90,7 @@ func TestLive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		monitor := &scenario.Monitor{Latest: scenario.History{
-			"database": scenario.Failing(30*time.Second, scenario.Fault(health.Timeout)), "redis": scenario.Steadily(scenario.Fault(health.Panic)),
+			"database": scenario.Failing(30*time.Second, scenario.Fault(health.ReasonTimeout)), "redis": scenario.Steadily(scenario.Fault(health.ReasonPanic)),
 		}.View(0)}
 		h := server.NewHandler(monitor, server.Options{Details: server.Full})
 		advance(time.Hour)
@@ -114,7 +114,7 @@ type scripted struct {
 func (c *scripted) Check(context.Context) (health.Observation, error) {
 	c.checks.Add(1)
 	if c.down.Load() {
-		return health.Observation{}, &health.Fault{Reason: health.Refused, Err: scenario.ErrDriver}
+		return health.Observation{}, &health.Fault{Reason: health.ReasonRefused, Err: scenario.ErrDriver}
 	}
 	return health.Observation{Latency: time.Millisecond}, nil
 }

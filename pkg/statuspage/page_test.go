@@ -171,7 +171,7 @@ func flapping() scenario.Scenario {
 	for _, svc := range scenario.Services(0) {
 		s.History[svc.Name] = scenario.Busy(time.Hour-time.Second, 5*time.Second, func(ago time.Duration) *health.Fault {
 			if ago/(10*time.Second)%2 == 0 {
-				return &health.Fault{Reason: health.DatabaseMissing, Message: strings.Repeat("a long message ", 10)}
+				return &health.Fault{Reason: health.ReasonDatabaseMissing, Message: strings.Repeat("a long message ", 10)}
 			}
 			return nil
 		})

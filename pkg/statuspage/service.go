@@ -33,9 +33,9 @@ type (
 )
 
 var policies = map[health.Policy]string{
-	health.Strict:  "Required for readiness",
-	health.Startup: "Required to become ready",
-	health.Ignore:  "Not required for readiness",
+	health.PolicyStrict:  "Required for readiness",
+	health.PolicyStartup: "Required to become ready",
+	health.PolicyIgnore:  "Not required for readiness",
 }
 
 func newServiceView(r health.Result, samples []health.Sample, a axis, d Details) serviceView {

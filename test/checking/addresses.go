@@ -63,10 +63,10 @@ func SeveralAddresses(t *testing.T, subnet, port int, listensOnIPv6 bool, newChe
 		{"IPv6 dead", []string{"dead6", "alive"}, ""},
 		{"first frozen", []string{"frozen", "alive"}, ""},
 		{"frozen and dead", []string{"frozen", "dead", "alive"}, ""},
-		{"all dead", []string{"dead", "dead"}, health.Timeout},
-		{"all refused", []string{"refused", "refused"}, health.Refused},
-		{"none but refused and dead", []string{"refused", "dead"}, health.Timeout},
-		{"all frozen", []string{"frozen", "frozen"}, health.Timeout},
+		{"all dead", []string{"dead", "dead"}, health.ReasonTimeout},
+		{"all refused", []string{"refused", "refused"}, health.ReasonRefused},
+		{"none but refused and dead", []string{"refused", "dead"}, health.ReasonTimeout},
+		{"all frozen", []string{"frozen", "frozen"}, health.ReasonTimeout},
 	} {
 		if listensOnIPv6 && tt.name == "IPv6 dead" {
 			continue

@@ -129,7 +129,7 @@ func Survives(t *testing.T, server Breakable, timeout time.Duration, p health.Ch
 	must(server.Freeze())
 	for _, c := range append(others, p, p) {
 		start := time.Now()
-		Fails(t, c, health.Timeout)
+		Fails(t, c, health.ReasonTimeout)
 		if took := time.Since(start); took > 2*timeout {
 			t.Errorf("a frozen server held the check for %v", took)
 		}
@@ -137,7 +137,7 @@ func Survives(t *testing.T, server Breakable, timeout time.Duration, p health.Ch
 	must(server.Thaw())
 	poll.Until(t, "recovery after a freeze", func() bool { _, err := p.Check(t.Context()); return err == nil })
 	must(server.Kill())
-	Fails(t, p, health.Refused)
+	Fails(t, p, health.ReasonRefused)
 	must(server.Start(t.Context()))
 	poll.Until(t, "recovery after a restart", func() bool { _, err := p.Check(t.Context()); return err == nil })
 }

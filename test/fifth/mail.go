@@ -37,21 +37,21 @@ func (m *Mail) Check(ctx context.Context) (health.Observation, error) {
 }
 
 // mailFault says what an error means. A reason is needed for what a reader would
-// treat differently; for the rest there is health.Error.
+// treat differently; for the rest there is health.ReasonError.
 func mailFault(err error) error {
 	var reply *textproto.Error
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return &health.Fault{Reason: health.Timeout, Err: err}
+		return &health.Fault{Reason: health.ReasonTimeout, Err: err}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return &health.Fault{Reason: health.Refused, Err: err}
+		return &health.Fault{Reason: health.ReasonRefused, Err: err}
 	case errors.Is(err, io.EOF):
-		return &health.Fault{Reason: health.Reset, Err: err}
+		return &health.Fault{Reason: health.ReasonReset, Err: err}
 	case errors.As(err, &reply) && reply.Code == 421:
-		return &health.Fault{Reason: health.Overloaded, Message: "the mail server accepts no more sessions", Err: err}
+		return &health.Fault{Reason: health.ReasonOverloaded, Message: "the mail server accepts no more sessions", Err: err}
 	case errors.As(err, &reply):
-		return &health.Fault{Reason: health.Protocol, Err: err}
+		return &health.Fault{Reason: health.ReasonProtocol, Err: err}
 	default:
-		return &health.Fault{Reason: health.Error, Err: err}
+		return &health.Fault{Reason: health.ReasonError, Err: err}
 	}
 }

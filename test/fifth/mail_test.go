@@ -27,7 +27,7 @@ func TestFifthServiceInOneFile(t *testing.T) {
 	mail := &health.Service{
 		Name: "mail", Checker: &fifth.Mail{Addr: greeter(t, "220 mail.reims.test ESMTP\r\n")},
 		Interval: time.Second, Timeout: time.Second, FailureThreshold: 2, SuccessThreshold: 1,
-		Readiness: health.Ignore,
+		Readiness: health.PolicyIgnore,
 	}
 	monitor, err := health.NewMonitor([]*health.Service{mail})
 	if err != nil {

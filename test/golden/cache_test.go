@@ -118,8 +118,8 @@ func TestCacheExpiry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := follow(t, time.Second,
-			service("database", 5*time.Second, health.Strict, scripted{}),
-			service("redis", 50*time.Second, health.Ignore, scripted{}))
+			service("database", 5*time.Second, health.PolicyStrict, scripted{}),
+			service("redis", 50*time.Second, health.PolicyIgnore, scripted{}))
 		l.at(0, "both are healthy")
 		l.at(time.Second, "the monitor stops")
 		l.at(12*time.Second, "the database's result is as old as it may be")
@@ -137,9 +137,9 @@ func TestCacheExpiry(t *testing.T) {
 func TestCacheGrace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		database := service("database", time.Hour, health.Strict, scripted{fault: &health.Fault{Reason: health.Refused}})
+		database := service("database", time.Hour, health.PolicyStrict, scripted{fault: &health.Fault{Reason: health.ReasonRefused}})
 		database.ReadinessGrace, database.Restored = 10*time.Second, health.Restored{Proven: true}
-		l := follow(t, 100*time.Millisecond, database, service("redis", time.Hour, health.Ignore, scripted{}))
+		l := follow(t, 100*time.Millisecond, database, service("redis", time.Hour, health.PolicyIgnore, scripted{}))
 		l.at(0, "the database fails, under its grace")
 		l.at(10*time.Second, "the last moment of the grace")
 		l.at(10*time.Second+1, "the grace is over")
@@ -154,8 +154,8 @@ func TestCacheReplaced(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := follow(t, 10*time.Second,
-			service("database", time.Hour, health.Strict, scripted{}),
-			service("redis", time.Hour, health.Ignore, scripted{takes: 1500 * time.Millisecond}))
+			service("database", time.Hour, health.PolicyStrict, scripted{}),
+			service("redis", time.Hour, health.PolicyIgnore, scripted{takes: 1500 * time.Millisecond}))
 		l.at(0, "redis has not answered")
 		l.at(time.Second, "still")
 		l.at(1500*time.Millisecond, "redis answers")

@@ -91,7 +91,7 @@ func (h History) View(databaseGrace time.Duration) *health.View {
 // Outcome is the end of a check of a service of the contract.
 func Outcome(name string, at time.Time, fault *health.Fault) health.Outcome {
 	facts := observations[name]
-	if fault != nil && severityOf(name, fault.Reason) != health.Impaired {
+	if fault != nil && severityOf(name, fault.Reason) != health.SeverityImpaired {
 		facts = health.Observation{}
 	}
 	took := observations[name].Latency + 250*time.Microsecond
@@ -103,11 +103,11 @@ func Services(databaseGrace time.Duration) []*health.Service {
 	service := func(name string, interval, timeout time.Duration) *health.Service {
 		return &health.Service{
 			Name: name, Kind: registry.KindOf(name), Interval: interval, Timeout: timeout,
-			FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.Ignore,
+			FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.PolicyIgnore,
 		}
 	}
 	database := service("database", 5*time.Second, 2*time.Second)
-	database.Readiness, database.ReadinessGrace = health.Strict, databaseGrace
+	database.Readiness, database.ReadinessGrace = health.PolicyStrict, databaseGrace
 	return []*health.Service{
 		database,
 		service("redis", 5*time.Second, 2*time.Second),

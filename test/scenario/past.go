@@ -99,7 +99,7 @@ func Between(from, to time.Duration, f *health.Fault) func(time.Duration) *healt
 // goes on.
 func AnHour() Scenario {
 	return Scenario{History: History{
-		"database": Busy(time.Hour-time.Second, 5*time.Second, Between(20*time.Minute, 17*time.Minute, Fault(health.Refused))),
+		"database": Busy(time.Hour-time.Second, 5*time.Second, Between(20*time.Minute, 17*time.Minute, Fault(health.ReasonRefused))),
 		"redis":    Busy(time.Hour-2*time.Second, 5*time.Second, Between(0, 0, nil)),
 		"minio": Busy(time.Hour-3*time.Second, 10*time.Second, Between(4*time.Minute, 0, &health.Fault{
 			Reason: s3.ReasonBucketMissing, Message: "missing: reims-archive", Err: ErrDriver,

@@ -126,7 +126,7 @@ func (o *Checker) answersVersion(ctx context.Context) bool {
 func (o *Checker) checkUnlisted(ctx context.Context, seen health.Observation) (health.Observation, error) {
 	if len(o.options.RequiredModels) > 0 {
 		return seen, &health.Fault{
-			Reason:  health.Forbidden,
+			Reason:  health.ReasonForbidden,
 			Message: "Ollama, or a proxy before it, does not answer /api/tags, which {REQUIRED_MODELS} needs",
 		}
 	}
@@ -256,20 +256,20 @@ func faultOf(reply dependency.HTTPReply) *health.Fault {
 	_, own := ownError(reply)
 	switch {
 	case status == http.StatusUnauthorized && (!reply.IsPage() || reply.Header.Get("WWW-Authenticate") != ""):
-		fault.Reason = health.Auth
+		fault.Reason = health.ReasonAuth
 		fault.Message = "a proxy before Ollama asks for a login: {HOST} may be a URL that holds one"
 	case status == http.StatusForbidden && len(reply.Body) == 0:
-		fault.Reason = health.Forbidden
+		fault.Reason = health.ReasonForbidden
 		fault.Message = "Ollama refuses the host name by which it is asked, as it does while it listens on a loopback address: " +
 			"start Ollama with OLLAMA_HOST=0.0.0.0, or let a proxy before it send Host: localhost"
 	case status == http.StatusForbidden && !reply.IsPage():
-		fault.Reason = health.Forbidden
+		fault.Reason = health.ReasonForbidden
 		fault.Message = "the server refuses this client: see the proxy in front of Ollama"
 	case own && (status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable):
-		fault.Reason = health.Overloaded
+		fault.Reason = health.ReasonOverloaded
 		fault.Message = "Ollama says that it is busy"
 	case own && status >= http.StatusInternalServerError:
-		fault.Reason = health.Error
+		fault.Reason = health.ReasonError
 		fault.Message = "Ollama answers with an error of its own; see its log"
 	default:
 		return reply.StrangerFault("Ollama", "Ollama", addressVariables, "{HOST}")

@@ -150,26 +150,26 @@ func TestOllamaAnswers(t *testing.T) {
 		reason health.Reason // empty: healthy
 		status float64       // zero: no answer that has one
 	}{
-		"a login":       {checking.Reply(401, ""), health.Auth, 401},
-		"forbidden":     {checking.Reply(403, "canary"), health.Forbidden, 403},
-		"too many":      {checking.Reply(429, ""), health.Protocol, 429},
-		"unavailable":   {checking.Reply(503, ""), health.Protocol, 503},
-		"busy":          {checking.Reply(503, `{"error":"server busy, please try again. canary"}`), health.Overloaded, 503},
-		"cut":           {checking.Reply(503, `{"error":"server busy, pl`), health.Protocol, 503},
-		"another's 503": {checking.Reply(503, `{"message":"no Route matched, canary"}`), health.Protocol, 503},
-		"another's 500": {checking.Reply(500, "Internal Server Error canary"), health.Protocol, 500},
+		"a login":       {checking.Reply(401, ""), health.ReasonAuth, 401},
+		"forbidden":     {checking.Reply(403, "canary"), health.ReasonForbidden, 403},
+		"too many":      {checking.Reply(429, ""), health.ReasonProtocol, 429},
+		"unavailable":   {checking.Reply(503, ""), health.ReasonProtocol, 503},
+		"busy":          {checking.Reply(503, `{"error":"server busy, please try again. canary"}`), health.ReasonOverloaded, 503},
+		"cut":           {checking.Reply(503, `{"error":"server busy, pl`), health.ReasonProtocol, 503},
+		"another's 503": {checking.Reply(503, `{"message":"no Route matched, canary"}`), health.ReasonProtocol, 503},
+		"another's 500": {checking.Reply(500, "Internal Server Error canary"), health.ReasonProtocol, 500},
 		"null":          {checking.Reply(200, `{"models":null}`), "", 200},
-		"no list":       {checking.Reply(200, `{"models":{"name":"x"}}`), health.Protocol, 200},
-		"its own error": {checking.Reply(500, `{"error":"canary"}`), health.Error, 500},
-		"no such path":  {checking.Reply(404, "canary"), health.Protocol, 404},
-		"redirect":      {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, health.Protocol, 302},
-		"a web page":    {checking.Reply(200, "<html>canary</html>"), health.Protocol, 200},
-		"nothing":       {checking.Reply(200, ""), health.Protocol, 200},
-		"other JSON":    {checking.Reply(200, `{"ok":true}`), health.Protocol, 200},
-		"a list":        {checking.Reply(200, `["tiny"]`), health.Protocol, 200},
-		"no names":      {checking.Reply(200, `{"models":[{"size":1}]}`), health.Protocol, 200},
-		"more after it": {checking.Reply(200, `{"models":[]}canary`), health.Protocol, 200},
-		"100 MB":        {checking.Huge, health.Protocol, 0},
+		"no list":       {checking.Reply(200, `{"models":{"name":"x"}}`), health.ReasonProtocol, 200},
+		"its own error": {checking.Reply(500, `{"error":"canary"}`), health.ReasonError, 500},
+		"no such path":  {checking.Reply(404, "canary"), health.ReasonProtocol, 404},
+		"redirect":      {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, health.ReasonProtocol, 302},
+		"a web page":    {checking.Reply(200, "<html>canary</html>"), health.ReasonProtocol, 200},
+		"nothing":       {checking.Reply(200, ""), health.ReasonProtocol, 200},
+		"other JSON":    {checking.Reply(200, `{"ok":true}`), health.ReasonProtocol, 200},
+		"a list":        {checking.Reply(200, `["tiny"]`), health.ReasonProtocol, 200},
+		"no names":      {checking.Reply(200, `{"models":[{"size":1}]}`), health.ReasonProtocol, 200},
+		"more after it": {checking.Reply(200, `{"models":[]}canary`), health.ReasonProtocol, 200},
+		"100 MB":        {checking.Huge, health.ReasonProtocol, 0},
 		"no models":     {checking.Reply(200, `{"models":[]}`), "", 200},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -198,7 +198,7 @@ func TestOllamaSchemes(t *testing.T) {
 	p := newOllama(t, o, func(options *ollama.Options) {
 		options.BaseURL = strings.Replace(o.Endpoint(), "http:", "https:", 1)
 	})
-	if f := checking.Fault(t, p, health.TLS); !strings.Contains(f.Message, "OLLAMA_HOST") {
+	if f := checking.Fault(t, p, health.ReasonTLS); !strings.Contains(f.Message, "OLLAMA_HOST") {
 		t.Errorf("message %q does not mention OLLAMA_HOST", f.Message)
 	}
 }

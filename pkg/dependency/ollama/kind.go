@@ -22,8 +22,8 @@ func Kind() dependency.Kind {
 			Title:   "Ollama",
 			Service: "ollama",
 			Reasons: []health.ReasonText{
-				{Reason: ReasonModelMissing, Severity: health.Impaired, Message: "a model that must be there is not"},
-				{Reason: ReasonInference, Severity: health.Impaired, Message: "the model is loaded and does not answer"},
+				{Reason: ReasonModelMissing, Severity: health.SeverityImpaired, Message: "a model that must be there is not"},
+				{Reason: ReasonInference, Severity: health.SeverityImpaired, Message: "the model is loaded and does not answer"},
 			},
 			Measures: measures(),
 			Latency:  dependency.LatencyGauge("ollama_latency_ms", "ollama"),

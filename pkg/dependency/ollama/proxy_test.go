@@ -23,9 +23,9 @@ func TestOllamaWithheldPaths(t *testing.T) {
 		note     string
 	}{
 		"no list":              {map[string]string{"/api/version": `{"version":"0.17.4"}`}, nil, "", "/api/tags"},
-		"no list, but wanted":  {map[string]string{"/api/version": `{"version":"0.17.4"}`}, []string{"tiny"}, health.Forbidden, ""},
-		"nothing":              {nil, nil, health.Protocol, ""},
-		"another's version":    {map[string]string{"/api/version": `{"server":"x"}`}, nil, health.Protocol, ""},
+		"no list, but wanted":  {map[string]string{"/api/version": `{"version":"0.17.4"}`}, []string{"tiny"}, health.ReasonForbidden, ""},
+		"nothing":              {nil, nil, health.ReasonProtocol, ""},
+		"another's version":    {map[string]string{"/api/version": `{"server":"x"}`}, nil, health.ReasonProtocol, ""},
 		"list only":            {map[string]string{"/api/tags": `{"models":[{"name":"tiny:latest"}]}`}, []string{"TINY"}, "", "/api/ps"},
 		"list and ps, no show": {map[string]string{"/api/tags": `{"models":[]}`, "/api/ps": `{"models":null}`}, nil, "", ""},
 	} {
@@ -62,7 +62,7 @@ func TestOllamaRefusesHost(t *testing.T) {
 	t.Parallel()
 	o := servers.RunOllama(t, servers.OllamaOptions{Empty: true})
 	foreign := servers.RunProxy(t, servers.ProxyOptions{Program: servers.Nginx, Target: o.Addr(), HostHeader: "ollama.example.com"})
-	checking.Says(t, checking.Fault(t, openOllama(t, ollama.Options{BaseURL: foreign.Endpoint(), Timeout: 5 * time.Second}), health.Forbidden),
+	checking.Says(t, checking.Fault(t, openOllama(t, ollama.Options{BaseURL: foreign.Endpoint(), Timeout: 5 * time.Second}), health.ReasonForbidden),
 		"Ollama refuses the host name", "OLLAMA_HOST=0.0.0.0")
 	local := servers.RunProxy(t, servers.ProxyOptions{Program: servers.Nginx, Target: o.Addr(), HostHeader: "localhost"})
 	checking.Healthy(t, openOllama(t, ollama.Options{BaseURL: local.Endpoint(), Timeout: 5 * time.Second}))

@@ -119,7 +119,7 @@ func (p *Checker) send(ctx context.Context, conn *pgx.Conn, s *state, parts []pa
 	start := time.Now()
 	results, err := conn.PgConn().Exec(ctx, sql).ReadAll()
 	s.latency = time.Since(start)
-	if err != nil && conn.IsClosed() && dependency.NetworkReason(err) == health.Error && !isServerError(err) {
+	if err != nil && conn.IsClosed() && dependency.NetworkReason(err) == health.ReasonError && !isServerError(err) {
 		// The driver forgets what ended the connection while it waits for an answer.
 		err = fmt.Errorf("%w: %w", err, io.ErrUnexpectedEOF)
 	}

@@ -151,12 +151,12 @@ func (p *Checker) judge(state *state) error {
 	case !state.readOnly || p.opts.AllowReplica:
 		return p.judgeSchema(state)
 	case state.standby != nil && *state.standby:
-		return &health.Fault{Reason: health.ReadOnly, Message: "the server is a standby and accepts no writes: " +
+		return &health.Fault{Reason: health.ReasonReadOnly, Message: "the server is a standby and accepts no writes: " +
 			"{HOST} must lead to the primary (or set {ALLOW_REPLICA})"}
 	case state.standby == nil:
-		return &health.Fault{Reason: health.ReadOnly, Message: "the server accepts no writes: it is a standby, or was set read-only"}
+		return &health.Fault{Reason: health.ReasonReadOnly, Message: "the server accepts no writes: it is a standby, or was set read-only"}
 	default:
-		return &health.Fault{Reason: health.ReadOnly, Message: "the server is a primary set read-only: look at " +
+		return &health.Fault{Reason: health.ReasonReadOnly, Message: "the server is a primary set read-only: look at " +
 			"default_transaction_read_only of the server, the database and the role"}
 	}
 }

@@ -167,7 +167,7 @@ func TestPostgresReadOnly(t *testing.T) {
 	}
 	strict := pgNew(pool, postgres.Options{})
 	o, err := pgCheck(t, strict, pgPatience)
-	message := pgFault(t, err, health.ReadOnly, pool)
+	message := pgFault(t, err, health.ReasonReadOnly, pool)
 	if !regexp.MustCompile("default_transaction_read_only").MatchString(message) {
 		t.Errorf("message = %q", message)
 	}
@@ -181,7 +181,7 @@ func TestPostgresReadOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = pgCheck(t, strict, pgPatience)
-	pgFault(t, err, health.ReadOnly, pool)
+	pgFault(t, err, health.ReasonReadOnly, pool)
 	strict.Redial()
 	pgHealthy(t, strict)
 }
@@ -205,7 +205,7 @@ func TestPostgresPooledConnectionDied(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := pgCheck(t, p, pgPatience)
-		pgFault(t, err, health.Refused, pool)
+		pgFault(t, err, health.ReasonRefused, pool)
 		if err := pg.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -222,7 +222,7 @@ func TestPostgresUnixSocketOfNoServer(t *testing.T) {
 	u := url.URL{Scheme: "postgres", Path: "/reims", RawQuery: "host=" + url.QueryEscape(t.TempDir())}
 	pool := pgPool(t, u.String())
 	_, err := pgCheck(t, pgNew(pool, postgres.Options{}), pgPatience)
-	pgFault(t, err, health.Refused, pool)
+	pgFault(t, err, health.ReasonRefused, pool)
 }
 
 func TestPostgresWithSeveralAddresses(t *testing.T) {

@@ -28,10 +28,10 @@ func (p *Checker) acquireFault(err error) *health.Fault {
 		return p.dialFault(err)
 	case errors.As(err, &coded) && strings.HasPrefix(coded.SQLState(), classAuth):
 		// Nothing was dialled, so it is the pool's own: it asks for the password first.
-		return &health.Fault{Reason: health.Auth, Err: err, Message: "the password can't be read: " +
+		return &health.Fault{Reason: health.ReasonAuth, Err: err, Message: "the password can't be read: " +
 			"check {PASSWORD_FILE} and the Secret that is mounted there"}
 	case errors.As(err, &files) && files.TLSProblem() != "":
-		return &health.Fault{Reason: health.TLS, Err: err, Message: tlsProblem(files.TLSProblem())}
+		return &health.Fault{Reason: health.ReasonTLS, Err: err, Message: tlsProblem(files.TLSProblem())}
 	case errors.Is(err, context.DeadlineExceeded):
 		return p.waitFault(err)
 	default:
@@ -48,12 +48,12 @@ func tlsProblem(problem string) string {
 func (p *Checker) waitFault(err error) *health.Fault {
 	switch {
 	case p.exhausted():
-		return &health.Fault{Reason: health.PoolExhausted, Err: err}
+		return &health.Fault{Reason: health.ReasonPoolExhausted, Err: err}
 	case len(p.stillClosing()) > 0:
-		return &health.Fault{Reason: health.Timeout, Err: err, Message: "the server does not answer, and connections " +
+		return &health.Fault{Reason: health.ReasonTimeout, Err: err, Message: "the server does not answer, and connections " +
 			"of earlier checks wait for it to close them"}
 	default:
-		return &health.Fault{Reason: health.Timeout, Err: err, Message: "no connection within the probe's timeout: " +
+		return &health.Fault{Reason: health.ReasonTimeout, Err: err, Message: "no connection within the probe's timeout: " +
 			"look at the network and at the server's load"}
 	}
 }
@@ -64,7 +64,7 @@ func statementFault(err error) *health.Fault {
 		return serverFault(server, err, "the server refused the check's statement; its log says more")
 	}
 	reason := orProtocol(dependency.NetworkReason(err), err)
-	if reason == health.Timeout {
+	if reason == health.ReasonTimeout {
 		return &health.Fault{Reason: reason, Err: err, Message: "connected, but the statement was not answered " +
 			"within the probe's timeout: look at the server's load, disk and locks"}
 	}
@@ -79,7 +79,7 @@ func (p *Checker) dialFault(err error) *health.Fault {
 		refusal *health.Fault
 		alert   string
 	)
-	reason := health.Error
+	reason := health.ReasonError
 	for _, attempt := range attempts(err) {
 		if server, ok := errors.AsType[*pgconn.PgError](attempt); ok {
 			if !refusesParameter(server) {
@@ -91,15 +91,15 @@ func (p *Checker) dialFault(err error) *health.Fault {
 		alert = cmp.Or(alert, certificateAlert(attempt))
 		r := dialReason(attempt)
 		// Where clear is allowed, the attempt in clear that follows is the one to judge.
-		if p.tls || r != health.TLS {
+		if p.tls || r != health.ReasonTLS {
 			reason = slices.MaxFunc([]health.Reason{reason, r}, dependency.Further)
 		}
 	}
-	if reason == health.Error && refusal != nil {
+	if reason == health.ReasonError && refusal != nil {
 		return refusal
 	}
 	message := dialMessages[reason]
-	if reason == health.TLS {
+	if reason == health.ReasonTLS {
 		message = cmp.Or(alert, message)
 	}
 	return &health.Fault{Reason: reason, Err: err, Message: message}
@@ -113,11 +113,11 @@ func refusesParameter(server *pgconn.PgError) bool {
 }
 
 var dialMessages = map[health.Reason]string{
-	health.DNS:      "the host name could not be resolved: check {HOST}",
-	health.Refused:  "the connection was refused: nothing listens at {HOST} and {PORT}",
-	health.Timeout:  "no connection within the probe's timeout: look at the network, firewalls and the server's load",
-	health.TLS:      "TLS is required and could not be set up: the server does not offer it, or its certificate does not pass; check {SSLMODE} and {SSLROOTCERT}",
-	health.Protocol: "what listens at {HOST} and {PORT} does not speak PostgreSQL's protocol",
+	health.ReasonDNS:      "the host name could not be resolved: check {HOST}",
+	health.ReasonRefused:  "the connection was refused: nothing listens at {HOST} and {PORT}",
+	health.ReasonTimeout:  "no connection within the probe's timeout: look at the network, firewalls and the server's load",
+	health.ReasonTLS:      "TLS is required and could not be set up: the server does not offer it, or its certificate does not pass; check {SSLMODE} and {SSLROOTCERT}",
+	health.ReasonProtocol: "what listens at {HOST} and {PORT} does not speak PostgreSQL's protocol",
 }
 
 // requiresTLS reports whether no attempt goes in clear.
@@ -139,8 +139,8 @@ func attempts(err error) []error {
 // refuses TLS and crypto/tls none for an alert, but the driver names the step.
 func dialReason(err error) health.Reason {
 	reason := dependency.NetworkReason(err)
-	if reason == health.Error && (strings.Contains(err.Error(), "tls error: ") || isAlert(err)) {
-		return health.TLS
+	if reason == health.ReasonError && (strings.Contains(err.Error(), "tls error: ") || isAlert(err)) {
+		return health.ReasonTLS
 	}
 	return orProtocol(reason, err)
 }
@@ -184,8 +184,8 @@ func orProtocol(reason health.Reason, err error) health.Reason {
 		op    *net.OpError
 		errno syscall.Errno
 	)
-	if reason != health.Error || errors.As(err, &op) || errors.As(err, &errno) || errors.Is(err, context.Canceled) {
+	if reason != health.ReasonError || errors.As(err, &op) || errors.As(err, &errno) || errors.Is(err, context.Canceled) {
 		return reason
 	}
-	return health.Protocol
+	return health.ReasonProtocol
 }

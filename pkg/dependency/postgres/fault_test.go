@@ -36,33 +36,33 @@ func TestPostgresFaults(t *testing.T) {
 		address string
 		want    health.Reason
 	}{
-		"wrong password":   {address(func(u *url.URL) { u.User = url.UserPassword("postgres", "canary") }), health.Auth},
-		"unknown role":     {address(func(u *url.URL) { u.User = url.UserPassword("canary", "canary") }), health.Auth},
-		"unknown database": {address(func(u *url.URL) { u.Path = "canary" }), health.DatabaseMissing},
-		"no right":         {strings.Replace(shut, "/reims?", "/private?", 1), health.Forbidden},
-		"role's limit":     {full, health.TooManyConnections},
-		"unknown host":     {address(func(u *url.URL) { u.Host = "x.invalid:5432" }), health.DNS},
-		"closed port":      {address(func(u *url.URL) { u.Host = closed.Addr().String() }), health.Refused},
-		"no TLS offered":   {address(func(u *url.URL) { u.RawQuery = "sslmode=require" }), health.TLS},
+		"wrong password":   {address(func(u *url.URL) { u.User = url.UserPassword("postgres", "canary") }), health.ReasonAuth},
+		"unknown role":     {address(func(u *url.URL) { u.User = url.UserPassword("canary", "canary") }), health.ReasonAuth},
+		"unknown database": {address(func(u *url.URL) { u.Path = "canary" }), health.ReasonDatabaseMissing},
+		"no right":         {strings.Replace(shut, "/reims?", "/private?", 1), health.ReasonForbidden},
+		"role's limit":     {full, health.ReasonTooManyConnections},
+		"unknown host":     {address(func(u *url.URL) { u.Host = "x.invalid:5432" }), health.ReasonDNS},
+		"closed port":      {address(func(u *url.URL) { u.Host = closed.Addr().String() }), health.ReasonRefused},
+		"no TLS offered":   {address(func(u *url.URL) { u.RawQuery = "sslmode=require" }), health.ReasonTLS},
 		"TLS preferred, wrong password": {address(func(u *url.URL) {
 			u.User, u.RawQuery = url.UserPassword("postgres", "canary"), "sslmode=prefer"
-		}), health.Auth},
-		"silent":                 {pgAnswering(t, "disable", silent), health.Timeout},
-		"garbage":                {pgAnswering(t, "disable", checking.Saying("HTTP/1.1 400 Bad Request\r\n\r\n")), health.Protocol},
-		"garbage, TLS preferred": {pgAnswering(t, "prefer", checking.Saying("-ERR unknown command\r\n")), health.Protocol},
-		"hangs up":               {pgAnswering(t, "disable", func(net.Conn) {}), health.Reset},
+		}), health.ReasonAuth},
+		"silent":                 {pgAnswering(t, "disable", silent), health.ReasonTimeout},
+		"garbage":                {pgAnswering(t, "disable", checking.Saying("HTTP/1.1 400 Bad Request\r\n\r\n")), health.ReasonProtocol},
+		"garbage, TLS preferred": {pgAnswering(t, "prefer", checking.Saying("-ERR unknown command\r\n")), health.ReasonProtocol},
+		"hangs up":               {pgAnswering(t, "disable", func(net.Conn) {}), health.ReasonReset},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			pool := pgPool(t, c.address)
 			timeout := pgPatience
-			if c.want == health.Timeout {
+			if c.want == health.ReasonTimeout {
 				timeout = pgTimeout
 				pool = pgPool(t, c.address, pgImpatient)
 			}
 			o, err := pgCheck(t, pgNew(pool, postgres.Options{Database: "reims"}), timeout)
 			message := pgFault(t, err, c.want, pool)
-			if message == "" && c.want != health.Reset {
+			if message == "" && c.want != health.ReasonReset {
 				t.Error("the message says nothing of what to look at")
 			}
 			pgWantNumber(t, o, "pool_free", 0)
@@ -81,9 +81,9 @@ func TestPostgresUntrustedCertificate(t *testing.T) {
 		want  health.Reason
 	}{
 		"verified":                 {"sslmode=verify-full&sslrootcert=" + url.QueryEscape(pg.CAFile()), ""},
-		"of an unknown authority":  {"sslmode=verify-full&sslrootcert=system", health.TLS},
+		"of an unknown authority":  {"sslmode=verify-full&sslrootcert=system", health.ReasonTLS},
 		"preferred, not verified":  {"sslmode=prefer", ""},
-		"in clear, refused by HBA": {"sslmode=disable", health.Auth},
+		"in clear, refused by HBA": {"sslmode=disable", health.ReasonAuth},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -113,7 +113,7 @@ func TestPostgresFrozenAndThawed(t *testing.T) {
 	// for the server to close them: that is no exhausted pool.
 	for range 4 {
 		_, err := pgCheck(t, p, pgTimeout)
-		pgFault(t, err, health.Timeout, pool)
+		pgFault(t, err, health.ReasonTimeout, pool)
 	}
 	if err := pg.Thaw(); err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestPostgresPoolExhausted(t *testing.T) {
 		t.Fatal(err)
 	}
 	o, err := pgCheck(t, p, pgTimeout)
-	pgFault(t, err, health.PoolExhausted, pool)
+	pgFault(t, err, health.ReasonPoolExhausted, pool)
 	pgWantNumber(t, o, "pool_active", 2)
 	second.Release()
 	pgHealthy(t, p)
@@ -179,7 +179,7 @@ func TestPostgresOutOfConnections(t *testing.T) {
 	pgWantUsed(t, pgNew(holding, postgres.Options{}), 3)
 	without := pgPool(t, address)
 	_, err := pgCheck(t, pgNew(without, postgres.Options{}), pgPatience)
-	pgFault(t, err, health.TooManyConnections, without)
+	pgFault(t, err, health.ReasonTooManyConnections, without)
 }
 
 // The check waits for no lock, so only a server process that does not run makes it
@@ -198,7 +198,7 @@ func TestPostgresStatementHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := pgCheck(t, p, pgTimeout)
-	if message := pgFault(t, err, health.Timeout, pool); !strings.Contains(message, "connected") {
+	if message := pgFault(t, err, health.ReasonTimeout, pool); !strings.Contains(message, "connected") {
 		t.Errorf("message = %q", message)
 	}
 	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
@@ -214,9 +214,9 @@ func TestPostgresStatementRefused(t *testing.T) {
 		code, message string
 		want          health.Reason
 	}{
-		{"57014", "statement_timeout", health.Timeout},
-		{"55P03", "lock_timeout", health.Timeout},
-		{"XX000", "refused the check's statement", health.Error},
+		{"57014", "statement_timeout", health.ReasonTimeout},
+		{"55P03", "lock_timeout", health.ReasonTimeout},
+		{"XX000", "refused the check's statement", health.ReasonError},
 	} {
 		t.Run(c.code, func(t *testing.T) {
 			t.Parallel()
@@ -265,7 +265,7 @@ func TestPostgresShuttingDown(t *testing.T) {
 		return err != nil
 	})
 	_, err := pgCheck(t, p, pgPatience)
-	pgFault(t, err, health.StartingUp, pool)
+	pgFault(t, err, health.ReasonStartingUp, pool)
 }
 
 func TestPostgresStandby(t *testing.T) {
@@ -275,7 +275,7 @@ func TestPostgresStandby(t *testing.T) {
 	pool := pgPool(t, standby.URL())
 	p := pgNew(pool, postgres.Options{})
 	_, err := pgCheck(t, p, pgPatience)
-	if message := pgFault(t, err, health.ReadOnly, pool); !strings.Contains(message, "standby") {
+	if message := pgFault(t, err, health.ReasonReadOnly, pool); !strings.Contains(message, "standby") {
 		t.Errorf("message = %q", message)
 	}
 	pgHealthy(t, pgNew(pool, postgres.Options{AllowReplica: true}))

@@ -22,7 +22,7 @@ func Kind(schema Schema) dependency.Kind {
 			Service: "database",
 			InReady: true,
 			Reasons: []health.ReasonText{
-				{Reason: ReasonSchemaBehind, Severity: health.Unproven, Message: "the database's schema is older than this release needs, or cannot be read"},
+				{Reason: ReasonSchemaBehind, Severity: health.SeverityUnproven, Message: "the database's schema is older than this release needs, or cannot be read"},
 			},
 			Measures: measures(),
 			Shares:   shares(),

@@ -171,7 +171,7 @@ func TestPostgresSettingsOfTheDatabase(t *testing.T) {
 				pgHealthy(t, p)
 			} else {
 				_, err := pgCheck(t, p, pgPatience)
-				if message := pgFault(t, err, health.ReadOnly, db.Pool()); !strings.Contains(message, "standby") {
+				if message := pgFault(t, err, health.ReasonReadOnly, db.Pool()); !strings.Contains(message, "standby") {
 					t.Errorf("message = %q", message)
 				}
 			}

@@ -40,23 +40,23 @@ const (
 // for this statement can't serve, while the reason out_of_memory stands for a
 // Redis that can.
 var sqlstates = map[string]verdict{
-	"08":            {health.Reset, "the server gave up the connection"},
-	codeProtocol:    {health.Protocol, "the server or the pooler refused the protocol: look at its log"},
-	"0A000":         {health.Protocol, "the server refused the protocol: is it PostgreSQL?"},
-	classAuth:       {health.Auth, checkHBA},
-	"28P01":         {health.Auth, checkLogin},
-	"3D000":         {health.DatabaseMissing, checkDatabase},
-	"42501":         {health.Forbidden, checkConnect},
-	"53100":         {health.DiskFull, "the database server's disk is full"},
-	"55000":         {health.Error, "the login was refused: the database takes no connections, look at ALLOW_CONNECTIONS in ALTER DATABASE, and whether a DROP DATABASE was interrupted"},
-	"53300":         {health.TooManyConnections, checkSlots},
-	codeLockTimeout: {health.Timeout, "the server gave up waiting for a lock, after lock_timeout: look at what holds locks on its catalog"},
-	codeCanceled:    {health.Timeout, "the server cancelled the statement, which took longer than statement_timeout: look at its load, disk and locks"},
-	"57P01":         {health.Reset, "the server closed the connection: it was shut down, or an administrator ended the session"},
-	"57P02":         {health.Reset, "the server reset all connections: one of its processes crashed"},
-	"57P03":         {health.StartingUp, checkStart},
-	"57P04":         {health.DatabaseMissing, "the database was dropped"},
-	"57P05":         {health.Reset, "the server closed the connection: idle_session_timeout"},
+	"08":            {health.ReasonReset, "the server gave up the connection"},
+	codeProtocol:    {health.ReasonProtocol, "the server or the pooler refused the protocol: look at its log"},
+	"0A000":         {health.ReasonProtocol, "the server refused the protocol: is it PostgreSQL?"},
+	classAuth:       {health.ReasonAuth, checkHBA},
+	"28P01":         {health.ReasonAuth, checkLogin},
+	"3D000":         {health.ReasonDatabaseMissing, checkDatabase},
+	"42501":         {health.ReasonForbidden, checkConnect},
+	"53100":         {health.ReasonDiskFull, "the database server's disk is full"},
+	"55000":         {health.ReasonError, "the login was refused: the database takes no connections, look at ALLOW_CONNECTIONS in ALTER DATABASE, and whether a DROP DATABASE was interrupted"},
+	"53300":         {health.ReasonTooManyConnections, checkSlots},
+	codeLockTimeout: {health.ReasonTimeout, "the server gave up waiting for a lock, after lock_timeout: look at what holds locks on its catalog"},
+	codeCanceled:    {health.ReasonTimeout, "the server cancelled the statement, which took longer than statement_timeout: look at its load, disk and locks"},
+	"57P01":         {health.ReasonReset, "the server closed the connection: it was shut down, or an administrator ended the session"},
+	"57P02":         {health.ReasonReset, "the server reset all connections: one of its processes crashed"},
+	"57P03":         {health.ReasonStartingUp, checkStart},
+	"57P04":         {health.ReasonDatabaseMissing, "the database was dropped"},
+	"57P05":         {health.ReasonReset, "the server closed the connection: idle_session_timeout"},
 }
 
 // poolerTexts tells the errors of poolers apart, which say many things with one code,
@@ -71,100 +71,100 @@ var poolerTexts = []struct {
 	text string
 	verdict
 }{
-	{"requires TLS", verdict{health.TLS, poolerTLS}},                     // RDS Proxy
-	{"only with SSL connections", verdict{health.TLS, poolerTLS}},        // RDS Proxy
-	{"SSL connection is required", verdict{health.TLS, poolerTLS}},       // Supavisor
-	{"SSL required", verdict{health.TLS, poolerTLS}},                     // PgBouncer
-	{"SSL is required", verdict{health.TLS, poolerTLS}},                  // Odyssey
-	{"TLS connection required", verdict{health.TLS, poolerTLS}},          // PgBouncer, Odyssey
-	{"must connect with TLS", verdict{health.TLS, poolerTLS}},            // PgDog
-	{"connection is insecure", verdict{health.TLS, poolerTLS}},           // Neon
-	{"client certificate", verdict{health.Auth, checkCertificate}},       // the server's, PgBouncer
-	{"certificate name mismatch", verdict{health.Auth, checkCertName}},   // PgBouncer
-	{"certificate authentication", verdict{health.Auth, checkCertName}},  // the server's, PgBouncer
-	{"is wrong, or the database", verdict{health.Auth, checkLogin}},      // PgDog
-	{"IAM authentication", verdict{health.Auth, checkLogin}},             // RDS Proxy
-	{"password that was provided", verdict{health.Auth, checkLogin}},     // RDS Proxy
-	{"authentication failed", verdict{health.Auth, checkLogin}},          // all
-	{"authentication rejected", verdict{health.Auth, checkHBA}},          // Odyssey
-	{"login rejected", verdict{health.Auth, checkHBA}},                   // PgBouncer
-	{"no authentication method", verdict{health.Auth, checkHBA}},         // PgBouncer
-	{"pg_hba.conf", verdict{health.Auth, checkHBA}},                      // the server's
-	{"allow_list", verdict{health.Auth, checkHBA}},                       // Supavisor
-	{"user blocked", verdict{health.Auth, checkHBA}},                     // Odyssey
-	{"empty password", verdict{health.Auth, checkLogin}},                 // PgBouncer
-	{"no such user", verdict{health.Auth, checkLogin}},                   // PgBouncer
-	{"incorrect user", verdict{health.Auth, checkLogin}},                 // Odyssey
-	{"has no credentials for the role", verdict{health.Auth, checkUser}}, // RDS Proxy
-	{"user not found", verdict{health.Auth, checkUser}},                  // Supavisor 1
-	{"(ENOTFOUND)", verdict{health.Auth, checkUser}},                     // Supavisor 2
-	{"(ENOIDENTIFIER)", verdict{health.Auth, checkUser}},                 // Supavisor
-	{"(EINVALIDUSERINFO)", verdict{health.Auth, checkUser}},              // Supavisor
-	{"No pool configured", verdict{health.DatabaseMissing, checkRoute}},  // pgcat
-	{"is not found", verdict{health.DatabaseMissing, checkRoute}},        // Odyssey
-	{"no such database", verdict{health.DatabaseMissing, checkDatabase}}, // PgBouncer
-	{"is disabled", verdict{health.Error, poolerDisabled}},               // PgBouncer
-	{"has been disabled", verdict{health.Error, poolerDisabled}},         // Neon
-	{"tenant is banned", verdict{health.Error, poolerDisabled}},          // Supavisor
-	{"permission denied", verdict{health.Forbidden, checkConnect}},       // the server's
-	{"client connections exceeded", verdict{health.TooManyConnections, "the pooler has no client slot free: max_db_client_connections or max_user_client_connections is used up"}},
-	{"max_client_conn", verdict{health.TooManyConnections, "the pooler has no client slot free: max_client_conn is used up"}},
-	{"max client connections reached", verdict{health.TooManyConnections, poolerSlots}},       // Supavisor 2
-	{"Max client connections reached", verdict{health.TooManyConnections, poolerSlots}},       // Supavisor 1
-	{"max clients", verdict{health.TooManyConnections, poolerSlots}},                          // Supavisor 2
-	{"MaxClientsInSessionMode", verdict{health.TooManyConnections, poolerSlots}},              // Supavisor 1
-	{"max pools count reached", verdict{health.TooManyConnections, poolerSlots}},              // Supavisor
-	{"maximum number of client connections", verdict{health.TooManyConnections, poolerSlots}}, // RDS Proxy
-	{"Rate of connection to proxy exceeded", verdict{health.TooManyConnections, poolerSlots}}, // RDS Proxy
-	{"too many competing requests", verdict{health.TooManyConnections, poolerSlots}},          // RDS Proxy
-	{"too many client tcp connections", verdict{health.TooManyConnections, poolerSlots}},      // Odyssey
-	{"too many clients", verdict{health.TooManyConnections, checkSlots}},                      // the server's
-	{"too many connections", verdict{health.TooManyConnections, checkSlots}},                  // the server's
-	{"connection slots are reserved", verdict{health.TooManyConnections, checkSlots}},         // the server's
-	{"shutting down", verdict{health.StartingUp, checkStart}},                                 // PgBouncer, the server's
-	{"the database system is", verdict{health.StartingUp, checkStart}},                        // the server's
-	{"administrator command", verdict{health.Reset, "the pooler closed the connection: it shuts down, or an administrator ended the session"}},
-	{"admin forced disconnect", verdict{health.Reset, "the pooler closed the connection: it shuts down, or an administrator ended the session"}},
-	{"role \"", verdict{health.Auth, checkHBA}},
-	{"does not exist", verdict{health.DatabaseMissing, checkDatabase}},
-	{"startup parameter", verdict{health.Protocol, poolerParameter}},          // PgBouncer
-	{"doesn't support the option", verdict{health.Protocol, poolerParameter}}, // RDS Proxy
-	{"PQexec disallowed", verdict{health.Protocol, "the pooler refuses simple queries, and the check is one: set its disable_pqexec to 0"}},
-	{"timeout", verdict{health.Timeout, poolerWait}},                       // PgBouncer, pgcat, Supavisor
-	{"Timed-out waiting", verdict{health.Timeout, poolerWait}},             // RDS Proxy
-	{"unable to check out", verdict{health.Timeout, poolerWait}},           // Supavisor
-	{"Unable to check out", verdict{health.Timeout, poolerWait}},           // Supavisor 1
-	{"server_login_retry", verdict{health.Unreachable, checkPooler}},       // PgBouncer
-	{"server login", verdict{health.Unreachable, checkPooler}},             // PgBouncer
-	{"DNS lookup failed", verdict{health.Unreachable, checkPooler}},        // PgBouncer
-	{"cannot connect", verdict{health.Unreachable, checkPooler}},           // PgBouncer
-	{"failed to connect", verdict{health.Unreachable, checkPooler}},        // Odyssey
-	{"remote server connection", verdict{health.Unreachable, checkPooler}}, // Odyssey
-	{"suitable host", verdict{health.Unreachable, checkPooler}},            // Odyssey
-	{"Pool down", verdict{health.Unreachable, checkPooler}},                // pgcat
-	{"connection from the pool", verdict{health.Unreachable, checkPooler}}, // pgcat
-	{"checkout failure limit", verdict{health.Unreachable, checkPooler}},   // pgcat
-	{"connection pool for user", verdict{health.Unreachable, checkPooler}}, // PgDog
-	{"pool is banned", verdict{health.Unreachable, checkPooler}},           // PgDog
-	{"pool is shut down", verdict{health.Unreachable, checkPooler}},        // PgDog
-	{"all replicas down", verdict{health.Unreachable, checkPooler}},        // PgDog
-	{"no primary", verdict{health.Unreachable, checkPooler}},               // PgDog
-	{"connection refused", verdict{health.Unreachable, checkPooler}},       // pgagroal
-	{"not accepting any new", verdict{health.Unreachable, checkPooler}},    // Pgpool-II
-	{"backend connection", verdict{health.Unreachable, checkPooler}},       // Pgpool-II
-	{"connect to compute node", verdict{health.Unreachable, checkPooler}},  // Neon
-	{"(ECIRCUITBREAKER)", verdict{health.Unreachable, checkPooler}},        // Supavisor
-	{"(ECHECKOUTRETRIES)", verdict{health.Unreachable, checkPooler}},       // Supavisor
-	{"(EAUTHQUERY)", verdict{health.Unreachable, checkPooler}},             // Supavisor
-	{"(EAUTHSECRETS)", verdict{health.Unreachable, checkPooler}},           // Supavisor
-	{"server conn crashed", verdict{health.Reset, poolerLost}},             // PgBouncer
-	{"server closed", verdict{health.Reset, poolerLost}},                   // PgBouncer
-	{"receiving data from server", verdict{health.Reset, poolerLost}},      // pgcat
-	{"data from DB node", verdict{health.Reset, poolerLost}},               // Pgpool-II
-	{"DbHandler exited", verdict{health.Reset, poolerLost}},                // Supavisor
-	{"remote server read/write error", verdict{health.Reset, poolerLost}},  // Odyssey
-	{"bouncer config error", verdict{health.Error, "the pooler's own configuration is wrong: look at its log"}},
-	{"resources exhaustion", verdict{health.Error, "the pooler has no memory left: look at its log"}},
+	{"requires TLS", verdict{health.ReasonTLS, poolerTLS}},                     // RDS Proxy
+	{"only with SSL connections", verdict{health.ReasonTLS, poolerTLS}},        // RDS Proxy
+	{"SSL connection is required", verdict{health.ReasonTLS, poolerTLS}},       // Supavisor
+	{"SSL required", verdict{health.ReasonTLS, poolerTLS}},                     // PgBouncer
+	{"SSL is required", verdict{health.ReasonTLS, poolerTLS}},                  // Odyssey
+	{"TLS connection required", verdict{health.ReasonTLS, poolerTLS}},          // PgBouncer, Odyssey
+	{"must connect with TLS", verdict{health.ReasonTLS, poolerTLS}},            // PgDog
+	{"connection is insecure", verdict{health.ReasonTLS, poolerTLS}},           // Neon
+	{"client certificate", verdict{health.ReasonAuth, checkCertificate}},       // the server's, PgBouncer
+	{"certificate name mismatch", verdict{health.ReasonAuth, checkCertName}},   // PgBouncer
+	{"certificate authentication", verdict{health.ReasonAuth, checkCertName}},  // the server's, PgBouncer
+	{"is wrong, or the database", verdict{health.ReasonAuth, checkLogin}},      // PgDog
+	{"IAM authentication", verdict{health.ReasonAuth, checkLogin}},             // RDS Proxy
+	{"password that was provided", verdict{health.ReasonAuth, checkLogin}},     // RDS Proxy
+	{"authentication failed", verdict{health.ReasonAuth, checkLogin}},          // all
+	{"authentication rejected", verdict{health.ReasonAuth, checkHBA}},          // Odyssey
+	{"login rejected", verdict{health.ReasonAuth, checkHBA}},                   // PgBouncer
+	{"no authentication method", verdict{health.ReasonAuth, checkHBA}},         // PgBouncer
+	{"pg_hba.conf", verdict{health.ReasonAuth, checkHBA}},                      // the server's
+	{"allow_list", verdict{health.ReasonAuth, checkHBA}},                       // Supavisor
+	{"user blocked", verdict{health.ReasonAuth, checkHBA}},                     // Odyssey
+	{"empty password", verdict{health.ReasonAuth, checkLogin}},                 // PgBouncer
+	{"no such user", verdict{health.ReasonAuth, checkLogin}},                   // PgBouncer
+	{"incorrect user", verdict{health.ReasonAuth, checkLogin}},                 // Odyssey
+	{"has no credentials for the role", verdict{health.ReasonAuth, checkUser}}, // RDS Proxy
+	{"user not found", verdict{health.ReasonAuth, checkUser}},                  // Supavisor 1
+	{"(ENOTFOUND)", verdict{health.ReasonAuth, checkUser}},                     // Supavisor 2
+	{"(ENOIDENTIFIER)", verdict{health.ReasonAuth, checkUser}},                 // Supavisor
+	{"(EINVALIDUSERINFO)", verdict{health.ReasonAuth, checkUser}},              // Supavisor
+	{"No pool configured", verdict{health.ReasonDatabaseMissing, checkRoute}},  // pgcat
+	{"is not found", verdict{health.ReasonDatabaseMissing, checkRoute}},        // Odyssey
+	{"no such database", verdict{health.ReasonDatabaseMissing, checkDatabase}}, // PgBouncer
+	{"is disabled", verdict{health.ReasonError, poolerDisabled}},               // PgBouncer
+	{"has been disabled", verdict{health.ReasonError, poolerDisabled}},         // Neon
+	{"tenant is banned", verdict{health.ReasonError, poolerDisabled}},          // Supavisor
+	{"permission denied", verdict{health.ReasonForbidden, checkConnect}},       // the server's
+	{"client connections exceeded", verdict{health.ReasonTooManyConnections, "the pooler has no client slot free: max_db_client_connections or max_user_client_connections is used up"}},
+	{"max_client_conn", verdict{health.ReasonTooManyConnections, "the pooler has no client slot free: max_client_conn is used up"}},
+	{"max client connections reached", verdict{health.ReasonTooManyConnections, poolerSlots}},       // Supavisor 2
+	{"Max client connections reached", verdict{health.ReasonTooManyConnections, poolerSlots}},       // Supavisor 1
+	{"max clients", verdict{health.ReasonTooManyConnections, poolerSlots}},                          // Supavisor 2
+	{"MaxClientsInSessionMode", verdict{health.ReasonTooManyConnections, poolerSlots}},              // Supavisor 1
+	{"max pools count reached", verdict{health.ReasonTooManyConnections, poolerSlots}},              // Supavisor
+	{"maximum number of client connections", verdict{health.ReasonTooManyConnections, poolerSlots}}, // RDS Proxy
+	{"Rate of connection to proxy exceeded", verdict{health.ReasonTooManyConnections, poolerSlots}}, // RDS Proxy
+	{"too many competing requests", verdict{health.ReasonTooManyConnections, poolerSlots}},          // RDS Proxy
+	{"too many client tcp connections", verdict{health.ReasonTooManyConnections, poolerSlots}},      // Odyssey
+	{"too many clients", verdict{health.ReasonTooManyConnections, checkSlots}},                      // the server's
+	{"too many connections", verdict{health.ReasonTooManyConnections, checkSlots}},                  // the server's
+	{"connection slots are reserved", verdict{health.ReasonTooManyConnections, checkSlots}},         // the server's
+	{"shutting down", verdict{health.ReasonStartingUp, checkStart}},                                 // PgBouncer, the server's
+	{"the database system is", verdict{health.ReasonStartingUp, checkStart}},                        // the server's
+	{"administrator command", verdict{health.ReasonReset, "the pooler closed the connection: it shuts down, or an administrator ended the session"}},
+	{"admin forced disconnect", verdict{health.ReasonReset, "the pooler closed the connection: it shuts down, or an administrator ended the session"}},
+	{"role \"", verdict{health.ReasonAuth, checkHBA}},
+	{"does not exist", verdict{health.ReasonDatabaseMissing, checkDatabase}},
+	{"startup parameter", verdict{health.ReasonProtocol, poolerParameter}},          // PgBouncer
+	{"doesn't support the option", verdict{health.ReasonProtocol, poolerParameter}}, // RDS Proxy
+	{"PQexec disallowed", verdict{health.ReasonProtocol, "the pooler refuses simple queries, and the check is one: set its disable_pqexec to 0"}},
+	{"timeout", verdict{health.ReasonTimeout, poolerWait}},                       // PgBouncer, pgcat, Supavisor
+	{"Timed-out waiting", verdict{health.ReasonTimeout, poolerWait}},             // RDS Proxy
+	{"unable to check out", verdict{health.ReasonTimeout, poolerWait}},           // Supavisor
+	{"Unable to check out", verdict{health.ReasonTimeout, poolerWait}},           // Supavisor 1
+	{"server_login_retry", verdict{health.ReasonUnreachable, checkPooler}},       // PgBouncer
+	{"server login", verdict{health.ReasonUnreachable, checkPooler}},             // PgBouncer
+	{"DNS lookup failed", verdict{health.ReasonUnreachable, checkPooler}},        // PgBouncer
+	{"cannot connect", verdict{health.ReasonUnreachable, checkPooler}},           // PgBouncer
+	{"failed to connect", verdict{health.ReasonUnreachable, checkPooler}},        // Odyssey
+	{"remote server connection", verdict{health.ReasonUnreachable, checkPooler}}, // Odyssey
+	{"suitable host", verdict{health.ReasonUnreachable, checkPooler}},            // Odyssey
+	{"Pool down", verdict{health.ReasonUnreachable, checkPooler}},                // pgcat
+	{"connection from the pool", verdict{health.ReasonUnreachable, checkPooler}}, // pgcat
+	{"checkout failure limit", verdict{health.ReasonUnreachable, checkPooler}},   // pgcat
+	{"connection pool for user", verdict{health.ReasonUnreachable, checkPooler}}, // PgDog
+	{"pool is banned", verdict{health.ReasonUnreachable, checkPooler}},           // PgDog
+	{"pool is shut down", verdict{health.ReasonUnreachable, checkPooler}},        // PgDog
+	{"all replicas down", verdict{health.ReasonUnreachable, checkPooler}},        // PgDog
+	{"no primary", verdict{health.ReasonUnreachable, checkPooler}},               // PgDog
+	{"connection refused", verdict{health.ReasonUnreachable, checkPooler}},       // pgagroal
+	{"not accepting any new", verdict{health.ReasonUnreachable, checkPooler}},    // Pgpool-II
+	{"backend connection", verdict{health.ReasonUnreachable, checkPooler}},       // Pgpool-II
+	{"connect to compute node", verdict{health.ReasonUnreachable, checkPooler}},  // Neon
+	{"(ECIRCUITBREAKER)", verdict{health.ReasonUnreachable, checkPooler}},        // Supavisor
+	{"(ECHECKOUTRETRIES)", verdict{health.ReasonUnreachable, checkPooler}},       // Supavisor
+	{"(EAUTHQUERY)", verdict{health.ReasonUnreachable, checkPooler}},             // Supavisor
+	{"(EAUTHSECRETS)", verdict{health.ReasonUnreachable, checkPooler}},           // Supavisor
+	{"server conn crashed", verdict{health.ReasonReset, poolerLost}},             // PgBouncer
+	{"server closed", verdict{health.ReasonReset, poolerLost}},                   // PgBouncer
+	{"receiving data from server", verdict{health.ReasonReset, poolerLost}},      // pgcat
+	{"data from DB node", verdict{health.ReasonReset, poolerLost}},               // Pgpool-II
+	{"DbHandler exited", verdict{health.ReasonReset, poolerLost}},                // Supavisor
+	{"remote server read/write error", verdict{health.ReasonReset, poolerLost}},  // Odyssey
+	{"bouncer config error", verdict{health.ReasonError, "the pooler's own configuration is wrong: look at its log"}},
+	{"resources exhaustion", verdict{health.ReasonError, "the pooler has no memory left: look at its log"}},
 }
 
 const (
@@ -188,7 +188,7 @@ func loginFault(server *pgconn.PgError, err error) *health.Fault {
 func serverFault(server *pgconn.PgError, err error, otherwise string) *health.Fault {
 	v, ok := verdictOf(server)
 	if !ok {
-		v = verdict{health.Error, otherwise}
+		v = verdict{health.ReasonError, otherwise}
 	}
 	if isSQLSTATE(server.Code) {
 		v.message = fmt.Sprintf("%s (SQLSTATE %s)", v.message, server.Code)

@@ -47,123 +47,123 @@ func TestPostgresSQLSTATEs(t *testing.T) {
 		code, text string
 		want       health.Reason
 	}{
-		{"28P01", "canary", health.Auth},
-		{"28000", "canary", health.Auth},
-		{"3D000", "canary", health.DatabaseMissing},
-		{"42501", "canary", health.Forbidden},
-		{"53100", "canary", health.DiskFull},
-		{"53200", "canary", health.Error},
-		{"53300", "canary", health.TooManyConnections},
-		{"57P01", "canary", health.Reset},
-		{"57P02", "canary", health.Reset},
-		{"57P03", "canary", health.StartingUp},
-		{"57P04", "canary", health.DatabaseMissing},
-		{"08006", "canary", health.Reset},
-		{"0A000", "canary", health.Protocol},
-		{"08P01", "canary", health.Protocol},
-		{"XX000", "canary", health.Error},
-		{"canary", "canary", health.Error},
-		{"", "", health.Error},
+		{"28P01", "canary", health.ReasonAuth},
+		{"28000", "canary", health.ReasonAuth},
+		{"3D000", "canary", health.ReasonDatabaseMissing},
+		{"42501", "canary", health.ReasonForbidden},
+		{"53100", "canary", health.ReasonDiskFull},
+		{"53200", "canary", health.ReasonError},
+		{"53300", "canary", health.ReasonTooManyConnections},
+		{"57P01", "canary", health.ReasonReset},
+		{"57P02", "canary", health.ReasonReset},
+		{"57P03", "canary", health.ReasonStartingUp},
+		{"57P04", "canary", health.ReasonDatabaseMissing},
+		{"08006", "canary", health.ReasonReset},
+		{"0A000", "canary", health.ReasonProtocol},
+		{"08P01", "canary", health.ReasonProtocol},
+		{"XX000", "canary", health.ReasonError},
+		{"canary", "canary", health.ReasonError},
+		{"", "", health.ReasonError},
 		// PgBouncer's, and those of the server behind it.
-		{"08P01", `no such database: canary`, health.DatabaseMissing},
-		{"08P01", `database "canary" does not exist`, health.DatabaseMissing},
-		{"08P01", `role "canary" does not exist`, health.Auth},
-		{"08P01", `password authentication failed for user "canary"`, health.Auth},
-		{"08P01", `no pg_hba.conf entry for host "canary"`, health.Auth},
-		{"08P01", `permission denied for database "canary"`, health.Forbidden},
-		{"08P01", `sorry, too many clients already`, health.TooManyConnections},
-		{"08P01", `too many connections for role "canary"`, health.TooManyConnections},
-		{"08P01", `no more connections allowed (max_client_conn)`, health.TooManyConnections},
-		{"08P01", `the database system is starting up`, health.StartingUp},
-		{"08P01", `query_wait_timeout`, health.Timeout},
-		{"08P01", `client_login_timeout (server down)`, health.Timeout},
-		{"08P01", `server login has been failing, try again later (server_login_retry)`, health.Unreachable},
-		{"08P01", `server conn crashed?`, health.Reset},
-		{"08P01", `SSL required`, health.TLS},
-		{"08P01", `unsupported startup parameter: canary`, health.Protocol},
-		{"08P01", `client connections exceeded (max_db_client_connections)`, health.TooManyConnections},
-		{"08P01", `client connections exceeded (max_user_client_connections)`, health.TooManyConnections},
-		{"08P01", `login rejected`, health.Auth},
-		{"08P01", `unix socket login rejected`, health.Auth},
-		{"08P01", `"trust" authentication failed`, health.Auth},
-		{"08P01", `certificate authentication failed`, health.Auth},
-		{"08P01", `no authentication method is found`, health.Auth},
-		{"08P01", `database "canary" is disabled`, health.Error},
-		{"08P01", `server shutting down`, health.StartingUp},
-		{"08P01", `pooler is shutting down`, health.StartingUp},
-		{"08P01", `admin forced disconnect`, health.Reset},
-		{"08P01", `server login failed: wrong password type`, health.Unreachable},
-		{"08P01", `server login has been failing, cached error: connect failed (server_login_retry)`, health.Unreachable},
-		{"08P01", `server login has been failing, cached error: FATAL: sorry, too many clients already (server_login_retry)`, health.TooManyConnections},
-		{"08P01", `PQexec disallowed`, health.Protocol},
-		{"08P01", `bouncer resources exhaustion`, health.Error},
+		{"08P01", `no such database: canary`, health.ReasonDatabaseMissing},
+		{"08P01", `database "canary" does not exist`, health.ReasonDatabaseMissing},
+		{"08P01", `role "canary" does not exist`, health.ReasonAuth},
+		{"08P01", `password authentication failed for user "canary"`, health.ReasonAuth},
+		{"08P01", `no pg_hba.conf entry for host "canary"`, health.ReasonAuth},
+		{"08P01", `permission denied for database "canary"`, health.ReasonForbidden},
+		{"08P01", `sorry, too many clients already`, health.ReasonTooManyConnections},
+		{"08P01", `too many connections for role "canary"`, health.ReasonTooManyConnections},
+		{"08P01", `no more connections allowed (max_client_conn)`, health.ReasonTooManyConnections},
+		{"08P01", `the database system is starting up`, health.ReasonStartingUp},
+		{"08P01", `query_wait_timeout`, health.ReasonTimeout},
+		{"08P01", `client_login_timeout (server down)`, health.ReasonTimeout},
+		{"08P01", `server login has been failing, try again later (server_login_retry)`, health.ReasonUnreachable},
+		{"08P01", `server conn crashed?`, health.ReasonReset},
+		{"08P01", `SSL required`, health.ReasonTLS},
+		{"08P01", `unsupported startup parameter: canary`, health.ReasonProtocol},
+		{"08P01", `client connections exceeded (max_db_client_connections)`, health.ReasonTooManyConnections},
+		{"08P01", `client connections exceeded (max_user_client_connections)`, health.ReasonTooManyConnections},
+		{"08P01", `login rejected`, health.ReasonAuth},
+		{"08P01", `unix socket login rejected`, health.ReasonAuth},
+		{"08P01", `"trust" authentication failed`, health.ReasonAuth},
+		{"08P01", `certificate authentication failed`, health.ReasonAuth},
+		{"08P01", `no authentication method is found`, health.ReasonAuth},
+		{"08P01", `database "canary" is disabled`, health.ReasonError},
+		{"08P01", `server shutting down`, health.ReasonStartingUp},
+		{"08P01", `pooler is shutting down`, health.ReasonStartingUp},
+		{"08P01", `admin forced disconnect`, health.ReasonReset},
+		{"08P01", `server login failed: wrong password type`, health.ReasonUnreachable},
+		{"08P01", `server login has been failing, cached error: connect failed (server_login_retry)`, health.ReasonUnreachable},
+		{"08P01", `server login has been failing, cached error: FATAL: sorry, too many clients already (server_login_retry)`, health.ReasonTooManyConnections},
+		{"08P01", `PQexec disallowed`, health.ReasonProtocol},
+		{"08P01", `bouncer resources exhaustion`, health.ReasonError},
 		// Supavisor's.
-		{"XX000", `(EMAXCONN) max client connections reached, limit: 200`, health.TooManyConnections},
-		{"XX000", `(EMAXCONNSESSION) max clients reached in session mode - max clients are limited to pool_size: 15`, health.TooManyConnections},
-		{"XX000", `MaxClientsInSessionMode: max clients reached - in Session mode max clients are limited to pool_size`, health.TooManyConnections},
-		{"XX000", `Max client connections reached`, health.TooManyConnections},
-		{"XX000", `(EMAXPOOLSREACHED) max pools count reached`, health.TooManyConnections},
-		{"XX000", `(ENOTFOUND) tenant/user canary.canary not found`, health.Auth},
-		{"XX000", `Tenant or user not found`, health.Auth},
-		{"XX000", `(EAUTHQUERY) user not found in the database`, health.Auth},
-		{"XX000", `(EADDRNOTALLOWED) address not in tenant allow_list: canary`, health.Auth},
-		{"XX000", `(ESSLREQUIRED) SSL connection is required for user: canary`, health.TLS},
-		{"XX000", `(ECHECKOUTTIMEOUT) unable to check out connection from the pool after 60000ms in Transaction mode`, health.Timeout},
-		{"XX000", `(EAUTHQUERY) authentication query failed: connection to database not available`, health.Unreachable},
-		{"XX000", `(EDBHANDLEREXITED) DbHandler exited. Check logs for more information`, health.Reset},
-		{"08006", `(EAUTHTIMEOUT) timeout while waiting for message`, health.Timeout},
+		{"XX000", `(EMAXCONN) max client connections reached, limit: 200`, health.ReasonTooManyConnections},
+		{"XX000", `(EMAXCONNSESSION) max clients reached in session mode - max clients are limited to pool_size: 15`, health.ReasonTooManyConnections},
+		{"XX000", `MaxClientsInSessionMode: max clients reached - in Session mode max clients are limited to pool_size`, health.ReasonTooManyConnections},
+		{"XX000", `Max client connections reached`, health.ReasonTooManyConnections},
+		{"XX000", `(EMAXPOOLSREACHED) max pools count reached`, health.ReasonTooManyConnections},
+		{"XX000", `(ENOTFOUND) tenant/user canary.canary not found`, health.ReasonAuth},
+		{"XX000", `Tenant or user not found`, health.ReasonAuth},
+		{"XX000", `(EAUTHQUERY) user not found in the database`, health.ReasonAuth},
+		{"XX000", `(EADDRNOTALLOWED) address not in tenant allow_list: canary`, health.ReasonAuth},
+		{"XX000", `(ESSLREQUIRED) SSL connection is required for user: canary`, health.ReasonTLS},
+		{"XX000", `(ECHECKOUTTIMEOUT) unable to check out connection from the pool after 60000ms in Transaction mode`, health.ReasonTimeout},
+		{"XX000", `(EAUTHQUERY) authentication query failed: connection to database not available`, health.ReasonUnreachable},
+		{"XX000", `(EDBHANDLEREXITED) DbHandler exited. Check logs for more information`, health.ReasonReset},
+		{"08006", `(EAUTHTIMEOUT) timeout while waiting for message`, health.ReasonTimeout},
 		// pgcat's.
-		{"58000", `No pool configured for database: "canary", user: "canary"`, health.DatabaseMissing},
-		{"58000", `Pool down for database: "canary", user: "canary"`, health.Unreachable},
-		{"58000", `could not get connection from the pool - AllServersDown`, health.Unreachable},
-		{"58000", `pool statement timeout`, health.Timeout},
-		{"58000", `terminating connection due to administrator command`, health.Reset},
-		{"58000", `error receiving data from server: SocketError("canary")`, health.Reset},
+		{"58000", `No pool configured for database: "canary", user: "canary"`, health.ReasonDatabaseMissing},
+		{"58000", `Pool down for database: "canary", user: "canary"`, health.ReasonUnreachable},
+		{"58000", `could not get connection from the pool - AllServersDown`, health.ReasonUnreachable},
+		{"58000", `pool statement timeout`, health.ReasonTimeout},
+		{"58000", `terminating connection due to administrator command`, health.ReasonReset},
+		{"58000", `error receiving data from server: SocketError("canary")`, health.ReasonReset},
 		// Odyssey's.
-		{"53300", `odyssey: c1: too many client tcp connections (global client_max)`, health.TooManyConnections},
-		{"3D000", `odyssey: c1: route for 'canary.canary' is not found`, health.DatabaseMissing},
-		{"28000", `odyssey: c1: TLS connection required`, health.TLS},
-		{"08P01", `odyssey: c1: SSL is required`, health.TLS},
-		{"08006", `odyssey: c1: failed to connect to remote server s1`, health.Unreachable},
-		{"28P01", `odyssey: c1: host based authentication rejected`, health.Auth},
+		{"53300", `odyssey: c1: too many client tcp connections (global client_max)`, health.ReasonTooManyConnections},
+		{"3D000", `odyssey: c1: route for 'canary.canary' is not found`, health.ReasonDatabaseMissing},
+		{"28000", `odyssey: c1: TLS connection required`, health.ReasonTLS},
+		{"08P01", `odyssey: c1: SSL is required`, health.ReasonTLS},
+		{"08006", `odyssey: c1: failed to connect to remote server s1`, health.ReasonUnreachable},
+		{"28P01", `odyssey: c1: host based authentication rejected`, health.ReasonAuth},
 		// Those of Amazon's RDS Proxy, which documents no codes.
-		{"28000", `This RDS Proxy requires TLS connections`, health.TLS},
-		{"28000", `This RDS proxy has no credentials for the role canary. Check the credentials for this role and try again.`, health.Auth},
-		{"28P01", `The password that was provided for the role canary is wrong.`, health.Auth},
-		{"XX000", `Timed-out waiting to acquire database connection.`, health.Timeout},
-		{"58000", `The maximum number of client connections to the proxy exceeded 100.`, health.TooManyConnections},
-		{"XX000", `Rate of connection to proxy exceeded 100.`, health.TooManyConnections},
-		{"0A000", `Feature not supported: RDS Proxy currently doesn't support the option canary.`, health.Protocol},
+		{"28000", `This RDS Proxy requires TLS connections`, health.ReasonTLS},
+		{"28000", `This RDS proxy has no credentials for the role canary. Check the credentials for this role and try again.`, health.ReasonAuth},
+		{"28P01", `The password that was provided for the role canary is wrong.`, health.ReasonAuth},
+		{"XX000", `Timed-out waiting to acquire database connection.`, health.ReasonTimeout},
+		{"58000", `The maximum number of client connections to the proxy exceeded 100.`, health.ReasonTooManyConnections},
+		{"XX000", `Rate of connection to proxy exceeded 100.`, health.ReasonTooManyConnections},
+		{"0A000", `Feature not supported: RDS Proxy currently doesn't support the option canary.`, health.ReasonProtocol},
 		// PgDog's.
-		{"28000", `password for user "canary" and database "canary" is wrong, or the database does not exist`, health.Auth},
-		{"58000", `connection pool for user "canary" and database "canary" is down`, health.Unreachable},
-		{"58000", `pool is banned`, health.Unreachable},
-		{"58000", `all replicas down`, health.Unreachable},
-		{"58000", `checkout timeout`, health.Timeout},
-		{"08004", `Clients must connect with TLS`, health.TLS},
-		{"57P01", `PgDog is shutting down`, health.Reset},
+		{"28000", `password for user "canary" and database "canary" is wrong, or the database does not exist`, health.ReasonAuth},
+		{"58000", `connection pool for user "canary" and database "canary" is down`, health.ReasonUnreachable},
+		{"58000", `pool is banned`, health.ReasonUnreachable},
+		{"58000", `all replicas down`, health.ReasonUnreachable},
+		{"58000", `checkout timeout`, health.ReasonTimeout},
+		{"08004", `Clients must connect with TLS`, health.ReasonTLS},
+		{"57P01", `PgDog is shutting down`, health.ReasonReset},
 		// Pgpool-II's.
-		{"53300", `Sorry, too many clients already`, health.TooManyConnections},
-		{"08S01", `pgpool is not accepting any new connections`, health.Unreachable},
-		{"XX000", `failed to create a backend connection`, health.Unreachable},
-		{"XX000", `unable to read data from DB node 0`, health.Reset},
+		{"53300", `Sorry, too many clients already`, health.ReasonTooManyConnections},
+		{"08S01", `pgpool is not accepting any new connections`, health.ReasonUnreachable},
+		{"XX000", `failed to create a backend connection`, health.ReasonUnreachable},
+		{"XX000", `unable to read data from DB node 0`, health.ReasonReset},
 		// pgagroal's.
-		{"53300", `connection pool is full`, health.TooManyConnections},
-		{"53300", `connection refused`, health.Unreachable},
+		{"53300", `connection pool is full`, health.ReasonTooManyConnections},
+		{"53300", `connection refused`, health.ReasonUnreachable},
 		// Those of Neon's proxy, which documents no codes.
-		{"XX000", `The endpoint has been disabled. Enable it using Neon API and retry.`, health.Error},
-		{"XX000", `Couldn't connect to compute node`, health.Unreachable},
-		{"XX000", `connection is insecure (try using sslmode=require)`, health.TLS},
+		{"XX000", `The endpoint has been disabled. Enable it using Neon API and retry.`, health.ReasonError},
+		{"XX000", `Couldn't connect to compute node`, health.ReasonUnreachable},
+		{"XX000", `connection is insecure (try using sslmode=require)`, health.ReasonTLS},
 		// PgBouncer's again.
-		{"08P01", `empty password returned by client`, health.Auth},
-		{"08P01", `server DNS lookup failed`, health.Unreachable},
-		{"08P01", `TLS client certificate required`, health.Auth},
+		{"08P01", `empty password returned by client`, health.ReasonAuth},
+		{"08P01", `server DNS lookup failed`, health.ReasonUnreachable},
+		{"08P01", `TLS client certificate required`, health.ReasonAuth},
 		// Not a pooler's.
-		{"28000", `connection requires a valid client certificate`, health.Auth},
-		{"28000", `certificate authentication failed for user "canary"`, health.Auth},
-		{"53300", `remaining connection slots are reserved for non-replication superuser connections`, health.TooManyConnections},
-		{"55000", `database "canary" is not currently accepting connections`, health.Error},
-		{"22023", `database locale is incompatible: canary does not exist`, health.Error},
+		{"28000", `connection requires a valid client certificate`, health.ReasonAuth},
+		{"28000", `certificate authentication failed for user "canary"`, health.ReasonAuth},
+		{"53300", `remaining connection slots are reserved for non-replication superuser connections`, health.ReasonTooManyConnections},
+		{"55000", `database "canary" is not currently accepting connections`, health.ReasonError},
+		{"22023", `database locale is incompatible: canary does not exist`, health.ReasonError},
 	} {
 		t.Run(c.code+" "+c.text, func(t *testing.T) {
 			t.Parallel()
@@ -191,11 +191,11 @@ func TestPostgresRefusedByPgBouncer(t *testing.T) {
 		want     health.Reason
 		message  string
 	}{
-		"no client slot":       {map[string]string{"max_client_conn": "1"}, "", "", "", health.TooManyConnections, "max_client_conn"},
-		"disabled":             {nil, "", "DISABLE reims", "", health.Error, "disabled"},
-		"rejected":             {nil, "host reims all 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 trust\n", "", "", health.Auth, "refused"},
-		"no server connection": {map[string]string{"default_pool_size": "1", "query_wait_timeout": "1"}, "", "", "BEGIN", health.Timeout, "pooler"},
-		"no simple queries":    {map[string]string{"disable_pqexec": "1"}, "", "", "", health.Protocol, "disable_pqexec"},
+		"no client slot":       {map[string]string{"max_client_conn": "1"}, "", "", "", health.ReasonTooManyConnections, "max_client_conn"},
+		"disabled":             {nil, "", "DISABLE reims", "", health.ReasonError, "disabled"},
+		"rejected":             {nil, "host reims all 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 trust\n", "", "", health.ReasonAuth, "refused"},
+		"no server connection": {map[string]string{"default_pool_size": "1", "query_wait_timeout": "1"}, "", "", "BEGIN", health.ReasonTimeout, "pooler"},
+		"no simple queries":    {map[string]string{"disable_pqexec": "1"}, "", "", "", health.ReasonProtocol, "disable_pqexec"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -271,7 +271,7 @@ func TestPostgresFreshConnectionDied(t *testing.T) {
 		}
 	}))
 	_, err := pgCheck(t, pgNew(pool, postgres.Options{}), pgPatience)
-	pgFault(t, err, health.Reset, pool)
+	pgFault(t, err, health.ReasonReset, pool)
 	if n := logins.Load(); n != 1 {
 		t.Errorf("%d logins, want 1", n)
 	}
@@ -313,7 +313,7 @@ func TestPostgresEndlessGarbage(t *testing.T) {
 	db := pgOpen(t, address, func(c *database.Config) { c.SSLMode = "disable" })
 	_, err := pgCheck(t, pgNew(db.Pool(), postgres.Options{}), pgPatience)
 	var long *pgproto3.ExceededMaxBodyLenErr
-	if pgFault(t, err, health.Protocol, db.Pool()); !errors.As(err, &long) {
+	if pgFault(t, err, health.ReasonProtocol, db.Pool()); !errors.As(err, &long) {
 		t.Errorf("got %v, want it to be the message's length", err)
 	}
 }
@@ -337,12 +337,12 @@ func TestPostgresPasswordFile(t *testing.T) {
 	}
 
 	_, err := pgCheck(t, p, pgPatience)
-	if message := pgFault(t, err, health.Auth, db.Pool()); !strings.Contains(message, "DATABASE_PASSWORD_FILE") {
+	if message := pgFault(t, err, health.ReasonAuth, db.Pool()); !strings.Contains(message, "DATABASE_PASSWORD_FILE") {
 		t.Errorf("message = %q", message)
 	}
 	write("canary")
 	_, err = pgCheck(t, p, pgPatience)
-	pgFault(t, err, health.Auth, db.Pool())
+	pgFault(t, err, health.ReasonAuth, db.Pool())
 	write(pg.Password)
 	pgHealthy(t, p)
 
@@ -351,7 +351,7 @@ func TestPostgresPasswordFile(t *testing.T) {
 	}
 	p.Redial()
 	_, err = pgCheck(t, p, pgPatience)
-	pgFault(t, err, health.Auth, db.Pool())
+	pgFault(t, err, health.ReasonAuth, db.Pool())
 	write("rotated")
 	pgHealthy(t, p)
 }
@@ -378,10 +378,10 @@ func TestPostgresThroughPgBouncer(t *testing.T) {
 		edit func(*database.Config)
 		want health.Reason
 	}{
-		"wrong password":   {func(c *database.Config) { c.Password = checking.Password("canary") }, health.Auth},
-		"unknown role":     {func(c *database.Config) { c.User = "canary" }, health.Auth},
-		"unknown database": {func(c *database.Config) { c.Name = "canary" }, health.DatabaseMissing},
-		"no TLS offered":   {func(c *database.Config) { c.SSLMode = "require" }, health.TLS},
+		"wrong password":   {func(c *database.Config) { c.Password = checking.Password("canary") }, health.ReasonAuth},
+		"unknown role":     {func(c *database.Config) { c.User = "canary" }, health.ReasonAuth},
+		"unknown database": {func(c *database.Config) { c.Name = "canary" }, health.ReasonDatabaseMissing},
+		"no TLS offered":   {func(c *database.Config) { c.SSLMode = "require" }, health.ReasonTLS},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := open(c.edit)
@@ -411,9 +411,9 @@ func TestPostgresThroughPgBouncer(t *testing.T) {
 			p.Redial()
 		}
 		// A pooler holds its clients back at first, and refuses them later on.
-		delete(seen, health.Timeout)
-		delete(seen, health.Unreachable)
-		delete(seen, health.Reset)
+		delete(seen, health.ReasonTimeout)
+		delete(seen, health.ReasonUnreachable)
+		delete(seen, health.ReasonReset)
 		if len(seen) > 0 {
 			t.Errorf("reasons = %s", fmt.Sprint(seen))
 		}

@@ -85,7 +85,7 @@ func TestPostgresUnusableTLSFiles(t *testing.T) {
 				}
 			})
 			_, err := pgCheck(t, pgNew(db.Pool(), postgres.Options{}), pgPatience)
-			if message := pgFault(t, err, health.TLS, db.Pool()); !strings.Contains(message, c.want) || strings.Contains(message, dir) {
+			if message := pgFault(t, err, health.ReasonTLS, db.Pool()); !strings.Contains(message, c.want) || strings.Contains(message, dir) {
 				t.Errorf("message = %q, want it to say %q", message, c.want)
 			}
 		})
@@ -114,8 +114,8 @@ func TestPostgresRefusesClientCertificate(t *testing.T) {
 		want      health.Reason
 		message   string
 	}{
-		"of an unknown authority": {own, ownKey, health.TLS, "the server refused the client certificate in DATABASE_SSLCERT"},
-		"none":                    {"", "", health.Auth, "the server wants a client certificate, check DATABASE_SSLCERT"},
+		"of an unknown authority": {own, ownKey, health.ReasonTLS, "the server refused the client certificate in DATABASE_SSLCERT"},
+		"none":                    {"", "", health.ReasonAuth, "the server wants a client certificate, check DATABASE_SSLCERT"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -27,7 +27,7 @@ type Options struct {
 	// Username is the ACL user; empty means the default user.
 	Username string
 	// Password is called at each dial, so that a rotated one needs no restart. Its
-	// error fails the check with [health.Auth]. Nil means no password.
+	// error fails the check with [health.ReasonAuth]. Nil means no password.
 	Password func(context.Context) (string, error)
 	DB       int
 	// TLS is used as it is but for ServerName, which defaults to Addr's host. Nil
@@ -102,7 +102,7 @@ func (r *Checker) check(ctx context.Context) (health.Observation, error) {
 	if fault != nil {
 		r.drop()
 		if r.options.TLS == nil && dependency.WantsTLS(ctx, r.dialer, fault, r.network(), r.options.Addr, r.options.Timeout/4) {
-			fault = &health.Fault{Reason: health.TLS, Message: "Redis speaks TLS at {PORT}, and {TLS} is off", Err: fault.Err}
+			fault = &health.Fault{Reason: health.ReasonTLS, Message: "Redis speaks TLS at {PORT}, and {TLS} is off", Err: fault.Err}
 		}
 		return health.Observation{}, fault
 	}
@@ -285,7 +285,7 @@ func (r *Checker) credentials(ctx context.Context) (username, password string, e
 	password, err = r.options.Password(ctx)
 	if err != nil {
 		return "", "", &health.Fault{
-			Reason:  health.Auth,
+			Reason:  health.ReasonAuth,
 			Message: "{PASSWORD} cannot be read: see the file that {PASSWORD_FILE} names",
 			Err:     err,
 		}

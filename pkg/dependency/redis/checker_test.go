@@ -149,19 +149,19 @@ func TestRedisLogin(t *testing.T) {
 		reason health.Reason
 		names  string // what the message tells the reader to look at
 	}{
-		"wrong password":   {func(o *redis.Options) { o.Password = checking.Password("canary-wrong") }, health.Auth, "REDIS_PASSWORD"},
-		"no password":      {func(o *redis.Options) { o.Password = nil }, health.Auth, "REDIS_PASSWORD"},
-		"unknown user":     {func(o *redis.Options) { o.Username = "nobody" }, health.Auth, "REDIS_USERNAME"},
-		"unknown database": {func(o *redis.Options) { o.DB = 99 }, health.DatabaseMissing, "REDIS_DB"},
+		"wrong password":   {func(o *redis.Options) { o.Password = checking.Password("canary-wrong") }, health.ReasonAuth, "REDIS_PASSWORD"},
+		"no password":      {func(o *redis.Options) { o.Password = nil }, health.ReasonAuth, "REDIS_PASSWORD"},
+		"unknown user":     {func(o *redis.Options) { o.Username = "nobody" }, health.ReasonAuth, "REDIS_USERNAME"},
+		"unknown database": {func(o *redis.Options) { o.DB = 99 }, health.ReasonDatabaseMissing, "REDIS_DB"},
 		"unreadable file": {func(o *redis.Options) {
 			o.Password = func(context.Context) (string, error) { return "", errors.New("open /canary: no such file") }
-		}, health.Auth, "REDIS_PASSWORD_FILE"},
+		}, health.ReasonAuth, "REDIS_PASSWORD_FILE"},
 		"user may not run PING": {func(o *redis.Options) {
 			o.Username, o.Password = "noping", checking.Password("canary-noping")
-		}, health.Forbidden, "+ping"},
+		}, health.ReasonForbidden, "+ping"},
 		"user may not run SELECT": {func(o *redis.Options) {
 			o.DB, o.Username, o.Password = 1, "probe", checking.Password("canary-probe")
-		}, health.Forbidden, "+select"},
+		}, health.ReasonForbidden, "+select"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -199,14 +199,14 @@ func TestRedisPasswordRotated(t *testing.T) {
 	redisDo(t, r, "CONFIG", "SET", "requirepass", "canary-new")
 	checking.Healthy(t, p) // Redis keeps connections that are logged in
 	p.Redial()
-	checking.Fails(t, p, health.Auth)
+	checking.Fails(t, p, health.ReasonAuth)
 	write("canary-new")
 	checking.Healthy(t, p)
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
 	p.Redial()
-	checking.Fails(t, p, health.Auth)
+	checking.Fails(t, p, health.ReasonAuth)
 	write("canary-new")
 	checking.Healthy(t, p)
 }
@@ -224,7 +224,7 @@ func TestRedisLoading(t *testing.T) {
 	poll.Until(t, "LOADING", func() bool {
 		_, err := p.Check(t.Context())
 		var f *health.Fault
-		return errors.As(err, &f) && f.Reason == health.StartingUp
+		return errors.As(err, &f) && f.Reason == health.ReasonStartingUp
 	})
 	if err := <-done; err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func TestRedisReplica(t *testing.T) {
 
 	p := newRedis(t, replica, nil)
 	seen, err := p.Check(t.Context())
-	if f := checking.WantFault(t, err, health.ReadOnly); f.Severity != health.Unproven {
+	if f := checking.WantFault(t, err, health.ReasonReadOnly); f.Severity != health.SeverityUnproven {
 		t.Errorf("severity = %v, want Unproven", f.Severity)
 	}
 	if len(seen.Values) == 0 {
@@ -282,8 +282,8 @@ func TestRedisTooManyConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newRedis(t, r, nil)
-	checking.Fails(t, p, health.TooManyConnections)
-	checking.Fails(t, newRedis(t, r, func(o *redis.Options) { o.Password = nil }), health.TooManyConnections)
+	checking.Fails(t, p, health.ReasonTooManyConnections)
+	checking.Fails(t, newRedis(t, r, func(o *redis.Options) { o.Password = nil }), health.ReasonTooManyConnections)
 	_ = held.Close()
 	poll.Until(t, "a free slot", func() bool { _, err := p.Check(t.Context()); return err == nil })
 }

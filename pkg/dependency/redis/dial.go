@@ -57,7 +57,7 @@ func (r *Checker) handshake(ctx context.Context, conn *tls.Conn) error {
 	err := conn.HandshakeContext(limited)
 	if (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)) && r.speaksPlain(ctx, conn.RemoteAddr()) {
 		return &health.Fault{
-			Reason:  health.TLS,
+			Reason:  health.ReasonTLS,
 			Message: "Redis does not offer TLS at {PORT}, and {TLS} asks for it",
 			Err:     err,
 		}

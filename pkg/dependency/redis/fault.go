@@ -15,42 +15,42 @@ var refusals = []struct {
 	prefix string
 	fault  health.Fault
 }{
-	{"LOADING", health.Fault{Reason: health.StartingUp, Message: "Redis is loading its data into memory"}},
-	{"NOAUTH", health.Fault{Reason: health.Auth, Message: "Redis asks for a password: set {PASSWORD}"}},
-	{"WRONGPASS", health.Fault{Reason: health.Auth, Message: "Redis refused the login: see {USERNAME} and {PASSWORD}"}},
-	{"invalid username-password pair", health.Fault{Reason: health.Auth, Message: "Redis refused the login: see {USERNAME} and {PASSWORD}"}},
-	{"operation not permitted", health.Fault{Reason: health.Auth, Message: "Redis asks for a password: set {PASSWORD}"}},
-	{"invalid password", health.Fault{Reason: health.Auth, Message: "Redis refused the login: see {PASSWORD}"}},
-	{"Client sent AUTH, but no password is set", health.Fault{Reason: health.Auth, Message: "Redis has no password, but {PASSWORD} is set"}},
-	{"AUTH <password> called without any password", health.Fault{Reason: health.Auth, Message: "Redis has no password, but {PASSWORD} is set"}},
-	{"wrong number of arguments for 'auth'", health.Fault{Reason: health.Auth, Message: "this Redis has no users, as before Redis 6: leave {USERNAME} empty"}},
-	{"DENIED", health.Fault{Reason: health.Auth, Message: "Redis is in protected mode: it has no password and refuses other hosts"}},
-	{"NOPERM", health.Fault{Reason: health.Forbidden, Message: "the Redis user may not run PING: grant +ping, and +info for the figures"}},
-	{"max number of clients", health.Fault{Reason: health.TooManyConnections, Message: "Redis has reached its maxclients"}},
-	{"DB index is out of range", health.Fault{Reason: health.DatabaseMissing, Message: "Redis has no database of the number in {DB}"}},
+	{"LOADING", health.Fault{Reason: health.ReasonStartingUp, Message: "Redis is loading its data into memory"}},
+	{"NOAUTH", health.Fault{Reason: health.ReasonAuth, Message: "Redis asks for a password: set {PASSWORD}"}},
+	{"WRONGPASS", health.Fault{Reason: health.ReasonAuth, Message: "Redis refused the login: see {USERNAME} and {PASSWORD}"}},
+	{"invalid username-password pair", health.Fault{Reason: health.ReasonAuth, Message: "Redis refused the login: see {USERNAME} and {PASSWORD}"}},
+	{"operation not permitted", health.Fault{Reason: health.ReasonAuth, Message: "Redis asks for a password: set {PASSWORD}"}},
+	{"invalid password", health.Fault{Reason: health.ReasonAuth, Message: "Redis refused the login: see {PASSWORD}"}},
+	{"Client sent AUTH, but no password is set", health.Fault{Reason: health.ReasonAuth, Message: "Redis has no password, but {PASSWORD} is set"}},
+	{"AUTH <password> called without any password", health.Fault{Reason: health.ReasonAuth, Message: "Redis has no password, but {PASSWORD} is set"}},
+	{"wrong number of arguments for 'auth'", health.Fault{Reason: health.ReasonAuth, Message: "this Redis has no users, as before Redis 6: leave {USERNAME} empty"}},
+	{"DENIED", health.Fault{Reason: health.ReasonAuth, Message: "Redis is in protected mode: it has no password and refuses other hosts"}},
+	{"NOPERM", health.Fault{Reason: health.ReasonForbidden, Message: "the Redis user may not run PING: grant +ping, and +info for the figures"}},
+	{"max number of clients", health.Fault{Reason: health.ReasonTooManyConnections, Message: "Redis has reached its maxclients"}},
+	{"DB index is out of range", health.Fault{Reason: health.ReasonDatabaseMissing, Message: "Redis has no database of the number in {DB}"}},
 	{"SELECT is not allowed in cluster mode", health.Fault{
-		Reason:  health.DatabaseMissing,
+		Reason:  health.ReasonDatabaseMissing,
 		Message: "this Redis is a node of a Redis Cluster, which has database 0 only: leave {DB} at 0",
 	}},
 	{"MASTERDOWN", health.Fault{
-		Reason:  health.Error,
+		Reason:  health.ReasonError,
 		Message: "this Redis is a replica that has lost its master, and answers nothing until the master is back (replica-serve-stale-data is off)",
 	}},
 	{"NOREPLICAS", health.Fault{
-		Reason: health.ReadOnly, Severity: health.Unproven,
+		Reason: health.ReasonReadOnly, Severity: health.SeverityUnproven,
 		Message: "Redis refuses writes because it has fewer good replicas than min-replicas-to-write: see its replicas",
 	}},
 	{"READONLY", health.Fault{
-		Reason: health.ReadOnly, Severity: health.Unproven,
+		Reason: health.ReasonReadOnly, Severity: health.SeverityUnproven,
 		Message: "this Redis is a replica and accepts no writes",
 	}},
 	{"MISCONF", health.Fault{
-		Reason: health.ReadOnly, Severity: health.Unproven,
+		Reason: health.ReasonReadOnly, Severity: health.SeverityUnproven,
 		Message: "Redis refuses writes because it cannot save to its disk: see its disk and its log",
 	}},
-	{"BUSY", health.Fault{Reason: health.Error, Message: "Redis is busy with a script, function or module command that does not end"}},
+	{"BUSY", health.Fault{Reason: health.ReasonError, Message: "Redis is busy with a script, function or module command that does not end"}},
 	{"unknown command", health.Fault{
-		Reason:  health.Error,
+		Reason:  health.ReasonError,
 		Message: "what answers does not know PING, or SELECT for {DB}: it may be a proxy or a Sentinel, or the command was renamed",
 	}},
 }
@@ -58,7 +58,7 @@ var refusals = []struct {
 // fault classifies what [Checker.ask] returned.
 func (r *Checker) fault(err error) *health.Fault {
 	fault := faultOf(err, r.greeting)
-	if fault.Reason == health.Forbidden && r.options.DB != 0 {
+	if fault.Reason == health.ReasonForbidden && r.options.DB != 0 {
 		fault.Message = "the Redis user may not run SELECT (for {DB}) or PING: grant +select and +ping, and +info for the figures"
 	}
 	return fault
@@ -75,10 +75,10 @@ func faultOf(err, greeting error) *health.Fault {
 		return fault
 	}
 	if hasReply(err) {
-		return &health.Fault{Reason: health.Error, Message: "Redis, or a proxy before it, answers PING with an error; the sidecar's log has it", Err: err}
+		return &health.Fault{Reason: health.ReasonError, Message: "Redis, or a proxy before it, answers PING with an error; the sidecar's log has it", Err: err}
 	}
-	if fault := dependency.NetworkFault(err); fault.Reason != health.Error {
-		if fault.Message == "" && fault.Reason == health.TLS {
+	if fault := dependency.NetworkFault(err); fault.Reason != health.ReasonError {
+		if fault.Message == "" && fault.Reason == health.ReasonTLS {
 			fault.Message = dependency.CertificateMessage(err, "Redis", "set its tls-auth-clients to no or optional")
 		}
 		return fault
@@ -87,9 +87,9 @@ func faultOf(err, greeting error) *health.Fault {
 	switch text := err.Error(); {
 	case errors.Is(err, errNotRedis), errors.Is(err, errReplyTooLarge),
 		strings.Contains(text, "redis: can't parse"), strings.Contains(text, "redis: invalid"):
-		return &health.Fault{Reason: health.Protocol, Message: "what listens at {HOST} and {PORT} is not a Redis", Err: err}
+		return &health.Fault{Reason: health.ReasonProtocol, Message: "what listens at {HOST} and {PORT} is not a Redis", Err: err}
 	default:
-		return &health.Fault{Reason: health.Error, Err: err}
+		return &health.Fault{Reason: health.ReasonError, Err: err}
 	}
 }
 
@@ -97,7 +97,7 @@ func faultOf(err, greeting error) *health.Fault {
 // PING itself, and passes on that the Redis behind it wants a login or is still loading.
 func tellsOfRedis(err error) bool {
 	fault := repliedFault(err)
-	return fault != nil && fault.Reason != health.Forbidden && !redis.HasErrorPrefix(err, "unknown command")
+	return fault != nil && fault.Reason != health.ReasonForbidden && !redis.HasErrorPrefix(err, "unknown command")
 }
 
 func repliedFault(err error) *health.Fault {

@@ -30,13 +30,13 @@ func TestRedisStoppedAndFrozen(t *testing.T) {
 
 func TestRedisUnknownHost(t *testing.T) {
 	t.Parallel()
-	checking.Fails(t, openRedis(t, redis.Options{Addr: "redis.invalid:6379", Timeout: 5 * time.Second}), health.DNS)
+	checking.Fails(t, openRedis(t, redis.Options{Addr: "redis.invalid:6379", Timeout: 5 * time.Second}), health.ReasonDNS)
 }
 
 func TestRedisUnixSocketMissing(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "redis.sock")
-	checking.Fails(t, openRedis(t, redis.Options{Addr: path, Timeout: time.Second}), health.Refused)
+	checking.Fails(t, openRedis(t, redis.Options{Addr: path, Timeout: time.Second}), health.ReasonRefused)
 }
 
 func TestRedisTLS(t *testing.T) {
@@ -45,16 +45,16 @@ func TestRedisTLS(t *testing.T) {
 	trusting := newRedis(t, r, func(o *redis.Options) { o.TLS = dependency.TLSConfig(r.CAFile()) })
 	checking.Healthy(t, trusting)
 
-	checking.Fails(t, newRedis(t, r, func(o *redis.Options) { o.TLS = dependency.TLSConfig("") }), health.TLS)
-	checking.Fails(t, newRedis(t, r, nil), health.TLS)
+	checking.Fails(t, newRedis(t, r, func(o *redis.Options) { o.TLS = dependency.TLSConfig("") }), health.ReasonTLS)
+	checking.Fails(t, newRedis(t, r, nil), health.ReasonTLS)
 	checking.Fails(t, newRedis(t, r, func(o *redis.Options) {
 		o.TLS = dependency.TLSConfig(r.CAFile())
 		o.TLS.ServerName = "elsewhere.example"
-	}), health.TLS)
+	}), health.ReasonTLS)
 
 	file := filepath.Join(t.TempDir(), "ca.crt")
 	late := newRedis(t, r, func(o *redis.Options) { o.TLS = dependency.TLSConfig(file) })
-	checking.Fails(t, late, health.TLS)
+	checking.Fails(t, late, health.ReasonTLS)
 	ca, err := os.ReadFile(r.CAFile())
 	if err != nil {
 		t.Fatal(err)
@@ -69,26 +69,26 @@ func TestRedisTLS(t *testing.T) {
 		if step.ok {
 			checking.Healthy(t, late)
 		} else {
-			checking.Fails(t, late, health.TLS)
+			checking.Fails(t, late, health.ReasonTLS)
 		}
 	}
 
 	redisDo(t, r, "CONFIG", "SET", "tls-auth-clients", "yes")
 	late.Redial()
-	checking.Fails(t, late, health.TLS) // it asks for a certificate, and says so in an alert
+	checking.Fails(t, late, health.ReasonTLS) // it asks for a certificate, and says so in an alert
 }
 
 func TestRedisTLSNotOffered(t *testing.T) {
 	t.Parallel()
 	r := servers.RunRedis(t, servers.RedisOptions{})
 	p := newRedis(t, r, func(o *redis.Options) { o.TLS, o.Timeout = dependency.TLSConfig(""), time.Second })
-	if f := checking.Fault(t, p, health.TLS); !strings.Contains(f.Message, "REDIS_TLS") {
+	if f := checking.Fault(t, p, health.ReasonTLS); !strings.Contains(f.Message, "REDIS_TLS") {
 		t.Errorf("message %q does not mention REDIS_TLS", f.Message)
 	}
 	if err := r.Freeze(); err != nil {
 		t.Fatal(err)
 	}
-	checking.Fails(t, p, health.Timeout) // nothing shows whether it would offer TLS
+	checking.Fails(t, p, health.ReasonTimeout) // nothing shows whether it would offer TLS
 	if err := r.Thaw(); err != nil {
 		t.Fatal(err)
 	}
@@ -101,17 +101,17 @@ func TestRedisWrongServer(t *testing.T) {
 		serve  func(net.Conn)
 		reason health.Reason
 	}{
-		"HTTP":           {replying("HTTP/1.1 400 Bad Request\r\n\r\n"), health.Protocol},
-		"SSH":            {func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.2\r\n"); checking.Drain(c) }, health.Protocol},
-		"no PONG":        {replying("+OK\r\n" + info), health.Protocol},
-		"no INFO":        {replying("+PONG\r\n$5\r\nhello\r\n"), health.Protocol},
-		"TLS":            {checking.ServeTLS(t), health.TLS},
-		"endless line":   {func(c net.Conn) { checking.Flood(c, "+"+strings.Repeat("x", 64<<10)) }, health.Protocol},
-		"closes":         {func(net.Conn) {}, health.Reset},
-		"writes refused": {replying("-MISCONF Redis is configured to save RDB snapshots\r\n"), health.ReadOnly},
-		"script":         {replying("-BUSY Redis is busy running a script\r\n"), health.Error},
-		"protected mode": {func(c net.Conn) { _, _ = io.WriteString(c, "-DENIED Redis is running in protected mode\r\n") }, health.Auth},
-		"unknown error":  {replying("-WEIRD canary\r\n"), health.Error},
+		"HTTP":           {replying("HTTP/1.1 400 Bad Request\r\n\r\n"), health.ReasonProtocol},
+		"SSH":            {func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.2\r\n"); checking.Drain(c) }, health.ReasonProtocol},
+		"no PONG":        {replying("+OK\r\n" + info), health.ReasonProtocol},
+		"no INFO":        {replying("+PONG\r\n$5\r\nhello\r\n"), health.ReasonProtocol},
+		"TLS":            {checking.ServeTLS(t), health.ReasonTLS},
+		"endless line":   {func(c net.Conn) { checking.Flood(c, "+"+strings.Repeat("x", 64<<10)) }, health.ReasonProtocol},
+		"closes":         {func(net.Conn) {}, health.ReasonReset},
+		"writes refused": {replying("-MISCONF Redis is configured to save RDB snapshots\r\n"), health.ReasonReadOnly},
+		"script":         {replying("-BUSY Redis is busy running a script\r\n"), health.ReasonError},
+		"protected mode": {func(c net.Conn) { _, _ = io.WriteString(c, "-DENIED Redis is running in protected mode\r\n") }, health.ReasonAuth},
+		"unknown error":  {replying("-WEIRD canary\r\n"), health.ReasonError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -174,7 +174,7 @@ func TestRedisObeysItsContext(t *testing.T) {
 	defer cancel()
 	start := time.Now()
 	_, err := p.Check(ctx)
-	_ = checking.WantFault(t, err, health.Timeout)
+	_ = checking.WantFault(t, err, health.ReasonTimeout)
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("Check returned %v after its context was done", took)
 	}

@@ -144,19 +144,19 @@ func (r *Checker) judge(reply reply) (health.Observation, error) {
 	switch {
 	case i.lines["redis_mode"] == "sentinel":
 		return seen, &health.Fault{
-			Reason:  health.Protocol,
+			Reason:  health.ReasonProtocol,
 			Message: "what listens at {HOST} and {PORT} is a Redis Sentinel, which holds no data: name the Redis that it watches",
 		}
 	case i.isReadOnlyReplica() && !r.options.AllowReplica:
 		return seen, &health.Fault{
-			Reason:   health.ReadOnly,
-			Severity: health.Unproven,
+			Reason:   health.ReasonReadOnly,
+			Severity: health.SeverityUnproven,
 			Message:  "this Redis is a replica and accepts no writes ({ALLOW_REPLICA} allows it)",
 		}
 	case counted && good < max(1, reply.minReplicas):
 		return seen, &health.Fault{
-			Reason:   health.ReadOnly,
-			Severity: health.Unproven,
+			Reason:   health.ReasonReadOnly,
+			Severity: health.SeverityUnproven,
 			Message:  "Redis refuses writes because it has fewer good replicas than min-replicas-to-write: see its replicas",
 		}
 	case i.isFull():

@@ -21,7 +21,7 @@ func Kind() dependency.Kind {
 			Title:   "Redis",
 			Service: "redis",
 			Reasons: []health.ReasonText{
-				{Reason: ReasonOutOfMemory, Severity: health.Impaired, Message: "memory is full and nothing may be evicted"},
+				{Reason: ReasonOutOfMemory, Severity: health.SeverityImpaired, Message: "memory is full and nothing may be evicted"},
 			},
 			Measures: measures(),
 			Shares: []health.Share{

@@ -75,9 +75,9 @@ func TestRedisInfoOfProxies(t *testing.T) {
 		"unknown":         {"-ERR unknown command 'info'\r\n", ""},
 		"nothing":         {"$-1\r\n", ""},
 		"empty":           {"$0\r\n\r\n", ""},
-		"wants a login":   {"-NOAUTH Authentication required.\r\n", health.Auth},
-		"loading":         {"-LOADING Redis is loading the dataset in memory\r\n", health.StartingUp},
-		"replica's stale": {"-MASTERDOWN Link with MASTER is down\r\n", health.Error},
+		"wants a login":   {"-NOAUTH Authentication required.\r\n", health.ReasonAuth},
+		"loading":         {"-LOADING Redis is loading the dataset in memory\r\n", health.ReasonStartingUp},
+		"replica's stale": {"-MASTERDOWN Link with MASTER is down\r\n", health.ReasonError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -105,7 +105,7 @@ func TestRedisRoles(t *testing.T) {
 			checking.Healthy(t, p)
 			continue
 		}
-		checking.Fails(t, p, health.ReadOnly)
+		checking.Fails(t, p, health.ReasonReadOnly)
 	}
 }
 
@@ -178,7 +178,7 @@ func TestRedisThroughTwemproxy(t *testing.T) {
 	p.Redial()
 	figureless(t, p)
 	// Without a login configured there, it refuses one: what it says decides.
-	checking.Fails(t, openRedis(t, redis.Options{Addr: w.Addr(), Password: checking.Password("x"), Timeout: 5 * time.Second}), health.Auth)
+	checking.Fails(t, openRedis(t, redis.Options{Addr: w.Addr(), Password: checking.Password("x"), Timeout: 5 * time.Second}), health.ReasonAuth)
 }
 
 func TestRedisReplicaThatAcceptsWrites(t *testing.T) {
@@ -192,7 +192,7 @@ func TestRedisReplicaThatAcceptsWrites(t *testing.T) {
 	redisDo(t, replica, "SET", "k", "v")
 	redisDo(t, replica, "CONFIG", "SET", "replica-read-only", "yes")
 	refuses(t, replica, "READONLY", "SET", "k", "v")
-	checking.Says(t, checking.Fault(t, p, health.ReadOnly), "REDIS_ALLOW_REPLICA")
+	checking.Says(t, checking.Fault(t, p, health.ReasonReadOnly), "REDIS_ALLOW_REPLICA")
 	const active = "redis_version:6.3.4\r\nrole:active-replica\r\nslave_read_only:0\r\n"
 	keydb := openRedis(t, redis.Options{Addr: checking.Answering(t, replyingInfo(active)), Timeout: 5 * time.Second})
 	checking.Healthy(t, keydb)
@@ -207,7 +207,7 @@ func TestRedisMasterDown(t *testing.T) {
 	redisDo(t, r, "REPLICAOF", host, port)
 	refuses(t, r, "MASTERDOWN", "GET", "k")
 	p := newRedis(t, r, func(o *redis.Options) { o.AllowReplica = true })
-	checking.Says(t, checking.Fault(t, p, health.Error), "lost its master")
+	checking.Says(t, checking.Fault(t, p, health.ReasonError), "lost its master")
 	redisDo(t, r, "REPLICAOF", "NO", "ONE")
 	checking.Healthy(t, p)
 }
@@ -220,9 +220,9 @@ func TestRedisTooFewReplicas(t *testing.T) {
 	checking.Healthy(t, p)
 	redisDo(t, master, "CONFIG", "SET", "min-replicas-to-write", "1")
 	refuses(t, master, "NOREPLICAS", "SET", "k", "v")
-	f := checking.Fault(t, p, health.ReadOnly)
+	f := checking.Fault(t, p, health.ReasonReadOnly)
 	checking.Says(t, f, "min-replicas-to-write")
-	if f.Severity != health.Unproven {
+	if f.Severity != health.SeverityUnproven {
 		t.Errorf("severity = %v, want Unproven", f.Severity)
 	}
 	replica := servers.RunRedis(t, servers.RedisOptions{})
@@ -239,7 +239,7 @@ func TestRedisTooFewReplicas(t *testing.T) {
 	redisDo(t, master, "CONFIG", "SET", "min-replicas-to-write", "2") // and there is one
 	refuses(t, master, "NOREPLICAS", "SET", "k", "v")
 	p.Redial()
-	checking.Fails(t, p, health.ReadOnly)
+	checking.Fails(t, p, health.ReasonReadOnly)
 	redisDo(t, master, "ACL", "SETUSER", "probe", "on", ">secret", "+ping", "+info")
 	limited := newRedis(t, master, func(o *redis.Options) { o.Username, o.Password = "probe", checking.Password("secret") })
 	if seen := checking.Healthy(t, limited); len(seen.Notes) != 1 || !strings.Contains(seen.Notes[0], "CONFIG GET") {
@@ -303,7 +303,7 @@ func TestRedisEvicts(t *testing.T) {
 func TestRedisClusterNode(t *testing.T) {
 	t.Parallel()
 	r := servers.RunRedis(t, servers.RedisOptions{Config: []string{"cluster-enabled yes"}})
-	checking.Says(t, checking.Fault(t, newRedis(t, r, func(o *redis.Options) { o.DB = 1 }), health.DatabaseMissing), "Cluster", "REDIS_DB")
+	checking.Says(t, checking.Fault(t, newRedis(t, r, func(o *redis.Options) { o.DB = 1 }), health.ReasonDatabaseMissing), "Cluster", "REDIS_DB")
 	checking.Healthy(t, newRedis(t, r, nil))
 }
 
@@ -325,9 +325,9 @@ func TestRedisSentinel(t *testing.T) {
 		_, err := p.Check(t.Context())
 		return err == nil || !strings.Contains(err.Error(), "refused")
 	})
-	checking.Says(t, checking.Fault(t, p, health.Protocol), "Sentinel")
+	checking.Says(t, checking.Fault(t, p, health.ReasonProtocol), "Sentinel")
 	withDB := openRedis(t, redis.Options{Addr: "127.0.0.1:" + port, DB: 1, Timeout: 5 * time.Second})
-	checking.Says(t, checking.Fault(t, withDB, health.Error), "Sentinel")
+	checking.Says(t, checking.Fault(t, withDB, health.ReasonError), "Sentinel")
 }
 
 func TestRedisCannotSave(t *testing.T) {
@@ -340,7 +340,7 @@ func TestRedisCannotSave(t *testing.T) {
 	}
 	redisDo(t, r, "BGSAVE")
 	poll.Until(t, "MISCONF", func() bool { _, err := p.Check(t.Context()); return err != nil })
-	checking.Says(t, checking.Fault(t, p, health.ReadOnly), "cannot save")
+	checking.Says(t, checking.Fault(t, p, health.ReasonReadOnly), "cannot save")
 	refuses(t, r, "MISCONF", "SET", "k", "v")
 }
 
@@ -355,7 +355,7 @@ func TestRedisBusyScript(t *testing.T) {
 		_, err := p.Check(t.Context())
 		return err != nil && strings.Contains(err.Error(), "BUSY")
 	})
-	checking.Says(t, checking.Fault(t, p, health.Error), "script")
+	checking.Says(t, checking.Fault(t, p, health.ReasonError), "script")
 	redisDo(t, r, "SCRIPT", "KILL")
 	if err := <-done; err == nil {
 		t.Error("the script ended by itself")
@@ -376,7 +376,7 @@ func TestRedisOldLogin(t *testing.T) {
 		p := openRedis(t, redis.Options{
 			Addr: checking.Answering(t, replying(answer)), Username: "u", Password: checking.Password("p"), Timeout: 5 * time.Second,
 		})
-		checking.Says(t, checking.Fault(t, p, health.Auth), words)
+		checking.Says(t, checking.Fault(t, p, health.ReasonAuth), words)
 	}
 }
 
@@ -387,7 +387,7 @@ func TestRedisWantsClientCertificate(t *testing.T) {
 		redisDo(t, r, "CONFIG", "SET", "tls-auth-clients", "yes")
 		p := newRedis(t, r, func(o *redis.Options) { o.TLS = dependency.TLSConfig(r.CAFile()) })
 		for range 5 { // the alert may come before, with or after the first answer
-			checking.Says(t, checking.Fault(t, p, health.TLS), "client certificate", "tls-auth-clients")
+			checking.Says(t, checking.Fault(t, p, health.ReasonTLS), "client certificate", "tls-auth-clients")
 		}
 	}
 }

@@ -26,7 +26,7 @@ func TestMinIOClockSkew(t *testing.T) {
 		r.SetURL(target)
 		r.Out.Header.Set("X-Amz-Date", time.Now().UTC().Add(-time.Hour).Format("20060102T150405Z"))
 	}})
-	checking.Fails(t, newMinIO(t, m, func(o *s3.Options) { o.Endpoint = addr }), health.ClockSkew)
+	checking.Fails(t, newMinIO(t, m, func(o *s3.Options) { o.Endpoint = addr }), health.ReasonClockSkew)
 }
 
 // AWS lets credentials reach a bucket without listing any; MinIO lists those that
@@ -50,9 +50,9 @@ func TestMinIOMayNotListBuckets(t *testing.T) {
 	if n, _ := checking.Healthy(t, open("mine", "other")).Find("buckets_count"); n != 2 {
 		t.Errorf("buckets_count = %v, want 2", n)
 	}
-	checking.Fails(t, open(), health.Forbidden)
+	checking.Fails(t, open(), health.ReasonForbidden)
 	checking.Fails(t, open("mine", "gone"), s3.ReasonBucketMissing)
-	checking.Fails(t, open("mine", "busy"), health.Protocol) // no S3 server's answer
+	checking.Fails(t, open("mine", "busy"), health.ReasonProtocol) // no S3 server's answer
 }
 
 // What a real MinIO cannot be brought to say in a test.
@@ -68,29 +68,29 @@ func TestMinIOAnswers(t *testing.T) {
 		answer http.HandlerFunc
 		reason health.Reason
 	}{
-		"not initialized": {refusal(503, "XMinioServerNotInitialized"), health.StartingUp},
-		"no users yet":    {refusal(503, "XMinioIAMNotInitialized"), health.StartingUp},
-		"slow down":       {refusal(503, "SlowDown"), health.Overloaded},
-		"too many":        {refusal(429, "TooManyRequests"), health.Overloaded},
-		"storage full":    {refusal(507, "XMinioStorageFull"), health.DiskFull},
-		"expired token":   {refusal(400, "ExpiredToken"), health.Auth},
-		"internal error":  {refusal(500, "InternalError"), health.Error},
-		"server busy":     {refusal(503, "ServerBusy"), health.Overloaded},
-		"unavailable":     {refusal(503, "ServiceUnavailable"), health.Error},
-		"another's 503":   {refusal(503, "OutOfCoffee"), health.Error},
-		"another's 429":   {refusal(429, "Throttling"), health.Overloaded},
-		"cut 503":         {checking.Reply(503, "<Error><Code>SlowDown</Code>"), health.Protocol},
+		"not initialized": {refusal(503, "XMinioServerNotInitialized"), health.ReasonStartingUp},
+		"no users yet":    {refusal(503, "XMinioIAMNotInitialized"), health.ReasonStartingUp},
+		"slow down":       {refusal(503, "SlowDown"), health.ReasonOverloaded},
+		"too many":        {refusal(429, "TooManyRequests"), health.ReasonOverloaded},
+		"storage full":    {refusal(507, "XMinioStorageFull"), health.ReasonDiskFull},
+		"expired token":   {refusal(400, "ExpiredToken"), health.ReasonAuth},
+		"internal error":  {refusal(500, "InternalError"), health.ReasonError},
+		"server busy":     {refusal(503, "ServerBusy"), health.ReasonOverloaded},
+		"unavailable":     {refusal(503, "ServiceUnavailable"), health.ReasonError},
+		"another's 503":   {refusal(503, "OutOfCoffee"), health.ReasonError},
+		"another's 429":   {refusal(429, "Throttling"), health.ReasonOverloaded},
+		"cut 503":         {checking.Reply(503, "<Error><Code>SlowDown</Code>"), health.ReasonProtocol},
 		"read quorum":     {refusal(503, "SlowDownRead"), s3.ReasonQuorum},
 		"write quorum":    {refusal(503, "SlowDownWrite"), s3.ReasonQuorum},
-		"another region":  {refusal(400, "AuthorizationHeaderMalformed"), health.Error},
-		"moved":           {refusal(301, "PermanentRedirect"), health.Error},
-		"proxy, 503":      {checking.Reply(503, "upstream gone"), health.Protocol},
-		"proxy, 502":      {checking.Reply(502, "bad gateway"), health.Protocol},
-		"redirect":        {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, health.Protocol},
-		"a web page":      {checking.Reply(200, "<html><body>Welcome</body></html>"), health.Protocol},
-		"nothing":         {checking.Reply(200, ""), health.Protocol},
-		"cut XML":         {checking.Reply(200, "<ListAllMyBucketsResult><Buckets>"), health.Protocol},
-		"100 MB":          {checking.Huge, health.Protocol},
+		"another region":  {refusal(400, "AuthorizationHeaderMalformed"), health.ReasonError},
+		"moved":           {refusal(301, "PermanentRedirect"), health.ReasonError},
+		"proxy, 503":      {checking.Reply(503, "upstream gone"), health.ReasonProtocol},
+		"proxy, 502":      {checking.Reply(502, "bad gateway"), health.ReasonProtocol},
+		"redirect":        {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, health.ReasonProtocol},
+		"a web page":      {checking.Reply(200, "<html><body>Welcome</body></html>"), health.ReasonProtocol},
+		"nothing":         {checking.Reply(200, ""), health.ReasonProtocol},
+		"cut XML":         {checking.Reply(200, "<ListAllMyBucketsResult><Buckets>"), health.ReasonProtocol},
+		"100 MB":          {checking.Huge, health.ReasonProtocol},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -24,7 +24,7 @@ type Options struct {
 	// CAFile holds the certificates to trust; see [dependency.TLSConfig].
 	CAFile string
 	// Keys is called at each check, so that rotated ones need no restart. Its error
-	// fails the check with [health.Auth].
+	// fails the check with [health.ReasonAuth].
 	Keys func(context.Context) (access, secret string, err error)
 	// Buckets must exist and be within reach.
 	Buckets []string
@@ -112,7 +112,7 @@ func (m *Checker) check(ctx context.Context) (health.Observation, error) {
 	if list.minio && !m.quorum {
 		m.quorum = !m.lostWrites(ctx, session.root)
 		if !m.quorum {
-			return seen, &health.Fault{Reason: ReasonQuorum, Severity: health.Unproven, Message: messageNoWrites}
+			return seen, &health.Fault{Reason: ReasonQuorum, Severity: health.SeverityUnproven, Message: messageNoWrites}
 		}
 	}
 	return seen, err
@@ -138,7 +138,7 @@ func (m *Checker) login(ctx context.Context) (*session, error) {
 	}
 	if err != nil {
 		return nil, &health.Fault{
-			Reason:  health.Auth,
+			Reason:  health.ReasonAuth,
 			Message: "{ACCESS_KEY} or {SECRET_KEY} is empty, cannot be read or holds a line break: see the files that their _FILE variables name",
 			Err:     err,
 		}
@@ -173,7 +173,7 @@ func (s *session) require(ctx context.Context, buckets, listed []string) ([]stri
 	switch {
 	case denied != nil:
 		return listed, &health.Fault{
-			Reason:  health.Forbidden,
+			Reason:  health.ReasonForbidden,
 			Message: "the MinIO credentials may not reach these buckets of {BUCKETS}: " + strings.Join(denied, ", "),
 		}
 	case missing != nil:

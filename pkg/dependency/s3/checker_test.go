@@ -116,7 +116,7 @@ func TestMinIOLogin(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newMinIO(t, m, func(o *s3.Options) { o.Keys, o.Buckets = get, []string{"any"} })
-			f := checking.Fault(t, p, health.Auth)
+			f := checking.Fault(t, p, health.ReasonAuth)
 			if !strings.Contains(f.Message, "MINIO_SECRET_KEY") || strings.Contains(f.Message, "canary") {
 				t.Errorf("message %q", f.Message)
 			}
@@ -143,13 +143,13 @@ func TestMinIOSecretRotated(t *testing.T) {
 	if err := m.SetSecret(t.Context(), key.AccessKey, changed); err != nil {
 		t.Fatal(err)
 	}
-	checking.Fails(t, p, health.Auth)
+	checking.Fails(t, p, health.ReasonAuth)
 	secret.Store(changed)
 	checking.Healthy(t, p)
 	if err := m.RemoveKey(t.Context(), key.AccessKey); err != nil {
 		t.Fatal(err)
 	}
-	checking.Fails(t, p, health.Auth)
+	checking.Fails(t, p, health.ReasonAuth)
 }
 
 func TestMinIOBuckets(t *testing.T) {
@@ -176,10 +176,10 @@ func TestMinIOBuckets(t *testing.T) {
 		"no such name":         {root, []string{"mine", "Mine"}, s3.ReasonBucketMissing, ": Mine", 2},
 		"missing":              {root, []string{"mine", "gone", "lost"}, s3.ReasonBucketMissing, ": gone, lost", 2},
 		"limited, its own":     {limited, []string{"mine"}, "", "", 1},
-		"limited, another's":   {limited, []string{"mine", "theirs"}, health.Forbidden, ": theirs", 1},
+		"limited, another's":   {limited, []string{"mine", "theirs"}, health.ReasonForbidden, ": theirs", 1},
 		"limited, none named":  {limited, nil, "", "", 1},
-		"powerless":            {powerless, nil, health.Forbidden, "may reach", 0},
-		"powerless, one named": {powerless, []string{"mine"}, health.Forbidden, ": mine", 0},
+		"powerless":            {powerless, nil, health.ReasonForbidden, "may reach", 0},
+		"powerless, one named": {powerless, []string{"mine"}, health.ReasonForbidden, ": mine", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -214,14 +214,14 @@ func TestMinIOTLS(t *testing.T) {
 		return func(o *s3.Options) { o.Secure, o.CAFile = true, ca }
 	}
 	checking.Healthy(t, newMinIO(t, m, secure(m.CAFile())))
-	checking.Fails(t, newMinIO(t, m, secure("")), health.TLS)
-	if f := checking.Fault(t, newMinIO(t, m, nil), health.TLS); !strings.Contains(f.Message, "MINIO_SECURE") {
+	checking.Fails(t, newMinIO(t, m, secure("")), health.ReasonTLS)
+	if f := checking.Fault(t, newMinIO(t, m, nil), health.ReasonTLS); !strings.Contains(f.Message, "MINIO_SECURE") {
 		t.Errorf("message %q does not mention MINIO_SECURE", f.Message)
 	}
 
 	file := filepath.Join(t.TempDir(), "ca.crt")
 	late := newMinIO(t, m, secure(file))
-	if f := checking.Fault(t, late, health.TLS); !strings.Contains(f.Message, "_CA_FILE") {
+	if f := checking.Fault(t, late, health.ReasonTLS); !strings.Contains(f.Message, "_CA_FILE") {
 		t.Errorf("message %q does not mention _CA_FILE", f.Message)
 	}
 	ca, err := os.ReadFile(m.CAFile())
@@ -234,7 +234,7 @@ func TestMinIOTLS(t *testing.T) {
 	checking.Healthy(t, late)
 
 	plain := servers.RunMinIO(t, servers.MinIOOptions{})
-	if f := checking.Fault(t, newMinIO(t, plain, secure("")), health.TLS); !strings.Contains(f.Message, "MINIO_SECURE") {
+	if f := checking.Fault(t, newMinIO(t, plain, secure("")), health.ReasonTLS); !strings.Contains(f.Message, "MINIO_SECURE") {
 		t.Errorf("message %q does not mention MINIO_SECURE", f.Message)
 	}
 }

@@ -22,8 +22,8 @@ func Kind() dependency.Kind {
 			Title:   "MinIO",
 			Service: "minio",
 			Reasons: []health.ReasonText{
-				{Reason: ReasonQuorum, Severity: health.Down, Message: "the server has lost too many of its drives"},
-				{Reason: ReasonBucketMissing, Severity: health.Impaired, Message: "a bucket that must exist does not"},
+				{Reason: ReasonQuorum, Severity: health.SeverityDown, Message: "the server has lost too many of its drives"},
+				{Reason: ReasonBucketMissing, Severity: health.SeverityImpaired, Message: "a bucket that must exist does not"},
 			},
 			Measures: measures(),
 			Latency:  dependency.LatencyGauge("minio_latency_ms", "minio"),

@@ -28,7 +28,7 @@ func TestMinIOBehindProxy(t *testing.T) {
 		if err := m.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		checking.Says(t, checking.Fault(t, p, health.Protocol), "something between")
+		checking.Says(t, checking.Fault(t, p, health.ReasonProtocol), "something between")
 		if err := m.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -64,9 +64,9 @@ func TestMinIOQuorum(t *testing.T) {
 		}
 	}
 	lose(0, 1)
-	lost(health.Unproven, "to write")
+	lost(health.SeverityUnproven, "to write")
 	lose(2)
-	lost(health.Inherit, "to read")
+	lost(health.SeverityInherit, "to read")
 	if err := m.Stop(); err != nil { // running, it makes the folders anew
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestMinIOAnotherRegion(t *testing.T) {
 	}
 	checking.Says(t, checking.Fault(t, openMinIO(t, s3.Options{
 		Endpoint: checking.ServeHTTP(t, checking.Reply(400, "<Error><Code>AuthorizationHeaderMalformed</Code></Error>")), Keys: keys("k", "s"), Timeout: 5 * time.Second,
-	}), health.Error), "region")
+	}), health.ReasonError), "region")
 }
 
 // A bucket that is elsewhere.
@@ -125,7 +125,7 @@ func TestMinIOBucketMoved(t *testing.T) {
 		_, _ = io.WriteString(w, "<ListAllMyBucketsResult><Buckets/></ListAllMyBucketsResult>")
 	}))
 	p := openMinIO(t, s3.Options{Endpoint: addr, Keys: keys("k", "s"), Buckets: []string{"mine"}, Timeout: 5 * time.Second})
-	checking.Says(t, checking.Fault(t, p, health.Error), "another region", "MINIO_ENDPOINT")
+	checking.Says(t, checking.Fault(t, p, health.ReasonError), "another region", "MINIO_ENDPOINT")
 }
 
 // With buckets named, a list of others that is too long to be read is no fault.
@@ -160,6 +160,6 @@ func TestMinIOLongList(t *testing.T) {
 		t.Errorf("the list was asked for %d times, want once", lists)
 	}
 	checking.Fails(t, open(addr, "mine", "gone"), s3.ReasonBucketMissing)
-	checking.Fails(t, open(addr), health.Protocol)
-	checking.Fails(t, open(checking.ServeHTTP(t, long("<html><body>")), "mine"), health.Protocol)
+	checking.Fails(t, open(addr), health.ReasonProtocol)
+	checking.Fails(t, open(checking.ServeHTTP(t, long("<html><body>")), "mine"), health.ReasonProtocol)
 }

@@ -54,7 +54,7 @@ func (s *session) sendSigned(ctx context.Context, method, bucket string) (depend
 	req, err := http.NewRequestWithContext(ctx, method, target.String(), nil)
 	if err != nil {
 		return dependency.HTTPReply{}, &health.Fault{
-			Reason:  health.Error,
+			Reason:  health.ReasonError,
 			Message: "{ENDPOINT} is not host:port, or a name in {BUCKETS} is no bucket's name",
 			Err:     err,
 		}
@@ -85,7 +85,7 @@ func (s *session) listBuckets(ctx context.Context, named bool) (bucketList, erro
 	minio := reply.Header.Get("Server") == "MinIO"
 	if reply.Status != http.StatusOK {
 		fault := faultOf(reply)
-		if named && fault.Reason == health.Forbidden {
+		if named && fault.Reason == health.ReasonForbidden {
 			return bucketList{minio: minio}, nil
 		}
 		return bucketList{}, fault
@@ -127,7 +127,7 @@ func (s *session) headBucket(ctx context.Context, bucket string) (status int, er
 	case reply.Status == http.StatusBadRequest && !bucketName.MatchString(bucket): // there cannot be one
 		return http.StatusNotFound, nil
 	case reply.Status == http.StatusOK, reply.Status == http.StatusNotFound,
-		reply.Status == http.StatusForbidden && (code == "" || minioReasons[code] == health.Forbidden):
+		reply.Status == http.StatusForbidden && (code == "" || minioReasons[code] == health.ReasonForbidden):
 		return reply.Status, nil
 	default:
 		return 0, faultOf(reply)
@@ -137,32 +137,32 @@ func (s *session) headBucket(ctx context.Context, bucket string) (status int, er
 // minioReasons holds the error codes of S3 and of MinIO that say more than the
 // status that they come with.
 var minioReasons = map[string]health.Reason{
-	"SignatureDoesNotMatch":      health.Auth,
-	"InvalidAccessKeyId":         health.Auth,
-	"InvalidToken":               health.Auth,
-	"InvalidTokenId":             health.Auth,
-	"ExpiredToken":               health.Auth,
-	"AccessDenied":               health.Forbidden,
-	"RequestTimeTooSkewed":       health.ClockSkew,
-	"SlowDown":                   health.Overloaded,
+	"SignatureDoesNotMatch":      health.ReasonAuth,
+	"InvalidAccessKeyId":         health.ReasonAuth,
+	"InvalidToken":               health.ReasonAuth,
+	"InvalidTokenId":             health.ReasonAuth,
+	"ExpiredToken":               health.ReasonAuth,
+	"AccessDenied":               health.ReasonForbidden,
+	"RequestTimeTooSkewed":       health.ReasonClockSkew,
+	"SlowDown":                   health.ReasonOverloaded,
 	"SlowDownRead":               ReasonQuorum,
 	"SlowDownWrite":              ReasonQuorum,
-	"TooManyRequests":            health.Overloaded,
-	"ServerBusy":                 health.Overloaded,
-	"MissingFields":              health.Auth, // a key with a comma
-	"XMinioServerNotInitialized": health.StartingUp,
-	"XMinioIAMNotInitialized":    health.StartingUp,
-	"XMinioStorageFull":          health.DiskFull,
+	"TooManyRequests":            health.ReasonOverloaded,
+	"ServerBusy":                 health.ReasonOverloaded,
+	"MissingFields":              health.ReasonAuth, // a key with a comma
+	"XMinioServerNotInitialized": health.ReasonStartingUp,
+	"XMinioIAMNotInitialized":    health.ReasonStartingUp,
+	"XMinioStorageFull":          health.ReasonDiskFull,
 }
 
 var minioMessages = map[health.Reason]string{
-	health.Auth:       "MinIO refused the login: see {ACCESS_KEY} and {SECRET_KEY}",
-	health.Forbidden:  "the MinIO credentials may not list buckets: grant s3:ListAllMyBuckets, or name in {BUCKETS} what they may reach",
-	health.ClockSkew:  "MinIO's clock and this machine's differ too much",
-	health.StartingUp: "MinIO is starting up",
-	health.Overloaded: "MinIO asks for fewer requests",
+	health.ReasonAuth:       "MinIO refused the login: see {ACCESS_KEY} and {SECRET_KEY}",
+	health.ReasonForbidden:  "the MinIO credentials may not list buckets: grant s3:ListAllMyBuckets, or name in {BUCKETS} what they may reach",
+	health.ReasonClockSkew:  "MinIO's clock and this machine's differ too much",
+	health.ReasonStartingUp: "MinIO is starting up",
+	health.ReasonOverloaded: "MinIO asks for fewer requests",
 	ReasonQuorum:      "MinIO has lost too many of its drives or nodes to read: bring them back",
-	health.Error:      "MinIO answers with an error of its own; see its log",
+	health.ReasonError:      "MinIO answers with an error of its own; see its log",
 }
 
 // messageNoWrites is on a MinIO that still reads.
@@ -238,17 +238,17 @@ func faultOf(reply dependency.HTTPReply) *health.Fault {
 	switch {
 	case fault.Reason != "":
 	case reply.Status == http.StatusUnauthorized:
-		fault.Reason = health.Auth
+		fault.Reason = health.ReasonAuth
 	case reply.Status == http.StatusForbidden:
-		fault.Reason = health.Forbidden
+		fault.Reason = health.ReasonForbidden
 	case reply.Status == http.StatusTooManyRequests && code != "":
-		fault.Reason = health.Overloaded
+		fault.Reason = health.ReasonOverloaded
 	default:
-		fault.Reason = health.Error // an S3 server, but not an answer to be expected
+		fault.Reason = health.ReasonError // an S3 server, but not an answer to be expected
 	}
 	fault.Message = cmp.Or(codeMessages[code], minioMessages[fault.Reason])
 	if code == "SlowDownWrite" {
-		fault.Severity, fault.Message = health.Unproven, messageNoWrites
+		fault.Severity, fault.Message = health.SeverityUnproven, messageNoWrites
 	}
 	return fault
 }
