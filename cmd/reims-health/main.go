@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/reims/reims-health/pkg/cli"
+	"github.com/reims/reims-health/pkg/dependency/registry"
 )
 
 // Set by the build, with -ldflags -X.
@@ -20,7 +21,7 @@ var (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal kills
-	code := cli.Run(ctx, os.Args[1:], os.Stdout, cli.StandardError(), cli.Build{Version: version, Commit: commit})
+	code := cli.Run(ctx, registry.Kinds(), os.Args[1:], os.Stdout, cli.StandardError(), cli.Build{Version: version, Commit: commit})
 	stop()
 	os.Exit(code)
 }

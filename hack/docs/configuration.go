@@ -22,7 +22,7 @@ type section struct {
 
 func sections() []section {
 	var all []section
-	for _, v := range config.Variables(registry.Services()) {
+	for _, v := range config.Variables(registry.Kinds().Services()) {
 		if len(all) == 0 || all[len(all)-1].Title != v.Section {
 			all = append(all, section{Title: v.Section})
 		}

@@ -28,7 +28,7 @@ func documents() []document {
 	return []document{
 		{"docs/configuration.md", writeReference},
 		{"config/sample.env", writeSampleEnv},
-		{"docs/metrics.md", func(w io.Writer) error { return metrics.WriteReference(w, registry.Described()) }},
+		{"docs/metrics.md", func(w io.Writer) error { return metrics.WriteReference(w, registry.Kinds().Described()) }},
 		{"docs/alerts/README.md", writeAlerts},
 	}
 }

@@ -91,7 +91,7 @@ func serveFunc(t *testing.T, handler http.HandlerFunc, options ...func(*check.Op
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := check.Options{URL: u, Timeout: 10 * time.Second, Kinds: registry.Described()}
+	o := check.Options{URL: u, Timeout: 10 * time.Second, Kinds: registry.Kinds().Described()}
 	for _, set := range options {
 		set(&o)
 	}

@@ -29,8 +29,8 @@ The services are those that /health lists. Any 503 fails, with exit code 1;
 degraded passes and is shown. With no --url, the address and the token are those
 of HEALTH_ADDR and HEALTH_TOKEN: within the Pod, nothing needs to be given.`
 
-func newCheck(envFile *string) *cobra.Command {
-	f := &checkFlags{envFile: envFile}
+func newCheck(from *source) *cobra.Command {
+	f := &checkFlags{from: from}
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Ask a running sidecar and judge what it answers",
@@ -72,7 +72,7 @@ func runCheck(cmd *cobra.Command, f *checkFlags, mode string) error {
 		checkSettings: s, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), environ: config.Environ(),
 	}
 	if s.direct {
-		return c.direct(cmd.Context(), *f.envFile)
+		return c.direct(cmd.Context(), f.from)
 	}
 	if err := s.whom(f, c.stderr); err != nil {
 		return err

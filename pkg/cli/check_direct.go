@@ -13,27 +13,26 @@ import (
 	"sync"
 	"time"
 
-	"github.com/reims/reims-health/pkg/dependency/registry"
-
 	"golang.org/x/sync/errgroup"
 
 	"github.com/reims/reims-health/pkg/check"
 	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency"
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/server"
 )
 
 // direct runs the probes of all services concurrently in this process, and shows what a
 // sidecar would answer after the last one. It fails if any probe failed.
-func (c *checkCommand) direct(ctx context.Context, envFile string) error {
-	cfg, warnings, err := loadConfig(envFile)
+func (c *checkCommand) direct(ctx context.Context, from *source) error {
+	cfg, warnings, err := from.config()
 	printWarnings(c.stderr, warnings)
 	if err != nil {
 		return err
 	}
 	log := newLogger(cfg, c.stderr)
 	cfg.OnSecretHint(logHint(log))
-	services, closeClients, err := newServices(cfg, log)
+	services, closeClients, err := newServices(cfg, from.kinds, log)
 	defer closeClients()
 	if err != nil {
 		return redacted(cfg, err)
@@ -45,7 +44,7 @@ func (c *checkCommand) direct(ctx context.Context, envFile string) error {
 	if err != nil {
 		return c.failed(redacted(cfg, err))
 	}
-	d, err := describe(ctx, probed)
+	d, err := describe(ctx, probed, from.kinds)
 	if err != nil {
 		return c.failed(err)
 	}
@@ -177,7 +176,7 @@ func (w *waitingFor) String() string {
 
 // describe converts results to the form of /health: the sidecar's own handler serves them
 // in memory, and they are read as a client reads them.
-func describe(ctx context.Context, all []probed) (*check.Details, error) {
+func describe(ctx context.Context, all []probed, kinds dependency.Kinds) (*check.Details, error) {
 	var results []health.Result
 	for _, p := range all {
 		results = append(results, p.merged())
@@ -186,7 +185,7 @@ func describe(ctx context.Context, all []probed) (*check.Details, error) {
 	handler := server.NewHandler(staticSource{v}, server.Options{Details: server.Full})
 	client := check.NewClient(check.Options{
 		URL: &url.URL{Scheme: "http", Host: "in-process"}, Timeout: time.Minute, Transport: inProcess{handler},
-		Kinds: registry.Described(),
+		Kinds: kinds.Described(),
 	})
 	d, err := client.Detailed(ctx, check.Measure{Count: 1, MaxAge: time.Minute})
 	if err != nil {

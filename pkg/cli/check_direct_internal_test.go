@@ -37,14 +37,14 @@ func TestDescribeTellsReadiness(t *testing.T) {
 		"ignore, down: a failed probe counts": {health.PolicyIgnore, []*health.Fault{refused}, "ready", false},
 	} {
 		svc := &health.Service{
-			Name: "database", Kind: registry.KindOf("database"), Timeout: time.Second, Interval: time.Second, FailureThreshold: 1, SuccessThreshold: 1,
+			Name: "database", Kind: registry.Kinds().Of("database"), Timeout: time.Second, Interval: time.Second, FailureThreshold: 1, SuccessThreshold: 1,
 			Readiness: c.policy, ReadinessGrace: time.Hour,
 		}
 		var all probed
 		for _, f := range c.faults {
 			all = append(all, health.NewResult(svc, began).Next(health.Outcome{Started: began, Finished: began.Add(time.Millisecond), Fault: f}))
 		}
-		d, err := describe(t.Context(), []probed{all})
+		d, err := describe(t.Context(), []probed{all}, registry.Kinds())
 		if err != nil || d.Ready != c.ready || d.Success != c.good || (c.ready == "ready") != (len(d.NotReady) == 0) {
 			t.Errorf("%s: %+v, %v", name, d, err)
 		}
@@ -61,7 +61,7 @@ func TestDescribeCountsEveryProbe(t *testing.T) {
 	}
 	refused, slow := &health.Fault{Reason: health.ReasonRefused}, &health.Fault{Reason: health.ReasonSlow}
 	all := probed{probe(refused), probe(nil), probe(refused), probe(&health.Fault{Reason: health.ReasonTimeout}), probe(slow), probe(nil)}
-	d, err := describe(t.Context(), []probed{all})
+	d, err := describe(t.Context(), []probed{all}, registry.Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestDescribeCountsEveryProbe(t *testing.T) {
 	if worst := all.worst(); worst.Reason() != health.ReasonTimeout {
 		t.Errorf("what is told of the driver is that of %s", worst.Reason())
 	}
-	if d, err = describe(t.Context(), []probed{{probe(refused)}}); err != nil || d.Success || d.Services[0].Failed != 1 || d.Services[0].Problems != nil {
+	if d, err = describe(t.Context(), []probed{{probe(refused)}}, registry.Kinds()); err != nil || d.Success || d.Services[0].Failed != 1 || d.Services[0].Problems != nil {
 		t.Errorf("%v, %+v", err, d)
 	}
 }

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/reims/reims-health/pkg/dependency/registry"
-
 	"github.com/spf13/pflag"
 
 	"github.com/reims/reims-health/pkg/check"
@@ -29,7 +27,7 @@ const (
 // checkFlags are the flags as given. They are parsed together, so that all problems are
 // reported at once.
 type checkFlags struct {
-	envFile *string
+	from *source
 
 	mode, url, metricsURL, output, tokenFile, caFile, compare string
 	timeout, interval, count, maxAge                          rawFlag
@@ -100,7 +98,7 @@ func (f *checkFlags) settings(mode string, given func(flag string) bool) (*check
 	s.count = problems.count("count", f.count.value)
 	s.client = check.Options{
 		Timeout: problems.duration("timeout", f.timeout.value, 0), Roots: problems.roots("ca-file", f.caFile), Insecure: f.insecure,
-		Kinds: registry.Described(),
+		Kinds: f.from.kinds.Described(),
 	}
 	s.old = problems.other("compare", f.compare, check.Predecessor, s.client)
 	s.metrics = problems.other("metrics-url", f.metricsURL, check.Metrics, s.client)
@@ -199,7 +197,7 @@ func (s *checkSettings) whom(f *checkFlags, stderr io.Writer) error {
 	if s.client.URL != nil {
 		return nil
 	}
-	cfg, _, err := loadConfig(*f.envFile)
+	cfg, _, err := f.from.config()
 	if err != nil {
 		return err
 	}

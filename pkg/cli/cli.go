@@ -15,6 +15,7 @@ import (
 
 	"github.com/reims/reims-health/pkg/check/display"
 	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency"
 	"github.com/reims/reims-health/pkg/logqueue"
 )
 
@@ -25,11 +26,12 @@ const (
 	exitUsage  = 2 // bad usage or configuration
 )
 
-// Run executes one command line and returns the exit code.
-func Run(ctx context.Context, args []string, stdout, stderr io.Writer, build Build) int {
+// Run executes one command line of a program that knows these kinds of dependencies, and
+// returns the exit code.
+func Run(ctx context.Context, kinds dependency.Kinds, args []string, stdout, stderr io.Writer, build Build) int {
 	understood := false
 	logs := logqueue.New(stderr)
-	root := newRoot(&understood, logs, build.orRecorded())
+	root := newRoot(&understood, kinds, logs, build.orRecorded())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	if cmd, _, err := root.Find(args); err == nil && patienceOf(cmd) > 0 {
@@ -65,7 +67,7 @@ func (e *usageError) Error() string { return e.text }
 // newRoot returns the command line. understood is set once flags and arguments
 // have been accepted: an error before that is bad usage.
 // Commands that show figures of the log take them from logs.
-func newRoot(understood *bool, logs *logqueue.Queue, build Build) *cobra.Command {
+func newRoot(understood *bool, kinds dependency.Kinds, logs *logqueue.Queue, build Build) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "reims-health",
 		Short:         "Health of what the REIMS API depends on",
@@ -77,9 +79,9 @@ func newRoot(understood *bool, logs *logqueue.Queue, build Build) *cobra.Command
 			*understood = true
 		},
 	}
-	var envFile string
-	root.PersistentFlags().StringVar(&envFile, "env-file", "", "read variables from this file; the environment's own win over it")
-	root.AddCommand(newServe(&envFile, logs, build), newConfig(&envFile), newCheck(&envFile), newMigrate(&envFile), newWait(&envFile), newVersion(build))
+	from := &source{kinds: kinds}
+	root.PersistentFlags().StringVar(&from.envFile, "env-file", "", "read variables from this file; the environment's own win over it")
+	root.AddCommand(newServe(from, logs, build), newConfig(from), newCheck(from), newMigrate(from), newWait(from), newVersion(build))
 	return root
 }
 

@@ -7,10 +7,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reims/reims-health/pkg/config"
-	"github.com/reims/reims-health/pkg/dependency/registry"
+	"github.com/reims/reims-health/pkg/dependency"
 )
 
-func newConfig(envFile *string) *cobra.Command {
+func newConfig(from *source) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "config",
@@ -19,7 +19,7 @@ func newConfig(envFile *string) *cobra.Command {
 			"What is wrong with it is listed, all at once, with exit code 2.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, warnings, err := loadConfig(*envFile)
+			cfg, warnings, err := from.config()
 			printWarnings(cmd.ErrOrStderr(), warnings)
 			if err != nil {
 				return err
@@ -35,9 +35,16 @@ func newConfig(envFile *string) *cobra.Command {
 	return cmd
 }
 
-// loadConfig reads the environment, with all kinds of services.
-func loadConfig(envFile string) (*config.Config, []config.Problem, error) {
-	return config.Load(config.Options{Environ: config.Environ(), EnvFile: envFile, Services: registry.Services()})
+// source is where the configuration comes from: the environment and a file, and the kinds
+// that say which variables there are.
+type source struct {
+	kinds   dependency.Kinds
+	envFile string // of --env-file; empty for none
+}
+
+// config reads the configuration.
+func (s *source) config() (*config.Config, []config.Problem, error) {
+	return config.Load(config.Options{Environ: config.Environ(), EnvFile: s.envFile, Services: s.kinds.Services()})
 }
 
 func printWarnings(w io.Writer, warnings []config.Problem) {

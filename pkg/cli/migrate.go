@@ -19,7 +19,7 @@ import (
 	"github.com/reims/reims-health/pkg/migrate"
 )
 
-func newMigrate(envFile *string) *cobra.Command {
+func newMigrate(from *source) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "migrate",
 		Short: "Bring the database to the schema of this release, or say how far it is",
@@ -29,7 +29,7 @@ func newMigrate(envFile *string) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newMigrateUp(envFile), newMigrateDown(envFile), newMigrateStatus(envFile), newMigrateVerify(envFile))
+	cmd.AddCommand(newMigrateUp(from), newMigrateDown(from), newMigrateStatus(from), newMigrateVerify(from))
 	return cmd
 }
 
@@ -42,8 +42,8 @@ type migration struct {
 }
 
 // runMigration loads the configuration and runs fn. No error shows a secret.
-func runMigration(cmd *cobra.Command, envFile string, fn func(ctx context.Context, m *migration) error) error {
-	cfg, log, err := load(envFile, cmd.ErrOrStderr())
+func runMigration(cmd *cobra.Command, from *source, fn func(ctx context.Context, m *migration) error) error {
+	cfg, log, err := from.load(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/reims/reims-health/pkg/dependency/registry"
 	"github.com/reims/reims-health/pkg/migrate"
 	"github.com/reims/reims-health/test/servers"
 )
@@ -157,7 +158,7 @@ func execute(t *testing.T, vars []servers.Var, args ...string) (code int, stdout
 		t.Fatal(err)
 	}
 	var out, errs bytes.Buffer
-	code = Run(t.Context(), append(args, "--env-file", path), &out, &errs, Build{})
+	code = Run(t.Context(), registry.Kinds(), append(args, "--env-file", path), &out, &errs, Build{})
 	return code, out.String(), errs.String()
 }
 

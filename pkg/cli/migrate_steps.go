@@ -18,7 +18,7 @@ import (
 	"github.com/reims/reims-health/pkg/migrate"
 )
 
-func newMigrateUp(envFile *string) *cobra.Command {
+func newMigrateUp(from *source) *cobra.Command {
 	var dryRun, strict bool
 	cmd := &cobra.Command{
 		Use:         "up",
@@ -29,7 +29,7 @@ func newMigrateUp(envFile *string) *cobra.Command {
 			"with its rows kept. A database that is newer than this program is left as it is.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runMigration(cmd, *envFile, func(ctx context.Context, m *migration) error {
+			return runMigration(cmd, from, func(ctx context.Context, m *migration) error {
 				result, err := m.up(ctx, cmd.OutOrStdout(), dryRun)
 				if err == nil && result.Newer && strict {
 					return errors.New(newerText(result.From, m.migrator.Latest()))
@@ -88,7 +88,7 @@ type downOptions struct {
 	yes, force, dryRun bool
 }
 
-func newMigrateDown(envFile *string) *cobra.Command {
+func newMigrateDown(from *source) *cobra.Command {
 	var o downOptions
 	cmd := &cobra.Command{
 		Use:         "down",
@@ -103,7 +103,7 @@ func newMigrateDown(envFile *string) *cobra.Command {
 			} else if o.to < 0 {
 				return &usageError{fmt.Sprintf("--to %d: want 0 or above", o.to)}
 			}
-			return runMigration(cmd, *envFile, func(ctx context.Context, m *migration) error { return m.down(ctx, cmd, o) })
+			return runMigration(cmd, from, func(ctx context.Context, m *migration) error { return m.down(ctx, cmd, o) })
 		},
 	}
 	addLimits(cmd.Flags())
@@ -174,7 +174,7 @@ func ask(cmd *cobra.Command) error {
 	return nil
 }
 
-func newMigrateStatus(envFile *string) *cobra.Command {
+func newMigrateStatus(from *source) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -182,7 +182,7 @@ func newMigrateStatus(envFile *string) *cobra.Command {
 		Long:  "Print which migrations are applied, and when, and which are pending. It writes nothing to the database.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runMigration(cmd, *envFile, func(ctx context.Context, m *migration) error {
+			return runMigration(cmd, from, func(ctx context.Context, m *migration) error {
 				status, err := m.migrator.Status(ctx)
 				if err != nil {
 					return err
@@ -231,7 +231,7 @@ func orDash(s string) string {
 	return s
 }
 
-func newMigrateVerify(envFile *string) *cobra.Command {
+func newMigrateVerify(from *source) *cobra.Command {
 	var (
 		output string
 		strict bool
@@ -244,7 +244,7 @@ func newMigrateVerify(envFile *string) *cobra.Command {
 			"any. It only reads, and needs no right but to connect.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runMigration(cmd, *envFile, func(ctx context.Context, m *migration) error {
+			return runMigration(cmd, from, func(ctx context.Context, m *migration) error {
 				return m.verify(ctx, cmd.OutOrStdout(), output == "json", strict)
 			})
 		},

@@ -17,6 +17,7 @@ import (
 
 	"github.com/reims/reims-health/pkg/changelog"
 	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency"
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/history"
 	"github.com/reims/reims-health/pkg/kube"
@@ -35,7 +36,7 @@ const (
 	exitTime = 4500 * time.Millisecond
 )
 
-func newServe(envFile *string, logs *logqueue.Queue, build Build) *cobra.Command {
+func newServe(from *source, logs *logqueue.Queue, build Build) *cobra.Command {
 	return &cobra.Command{
 		Use:         "serve",
 		Annotations: queued(servePatience),
@@ -44,21 +45,21 @@ func newServe(envFile *string, logs *logqueue.Queue, build Build) *cobra.Command
 			"The environment configures it: see reims-health config.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, log, err := load(*envFile, logs)
+			cfg, log, err := from.load(logs)
 			if err != nil {
 				return err
 			}
 			// What libraries print through the standard logger is redacted as well.
 			slog.SetDefault(log)
-			return redacted(cfg, bounded(cmd.Context(), log, func(ctx context.Context) error { return serve(ctx, cfg, logs, log, build) }))
+			return redacted(cfg, bounded(cmd.Context(), log, func(ctx context.Context) error { return serve(ctx, cfg, from.kinds, logs, log, build) }))
 		},
 	}
 }
 
 // load reads the configuration. It logs the warnings with the configured logger, or
 // prints them with the error.
-func load(envFile string, stderr io.Writer) (*config.Config, *slog.Logger, error) {
-	cfg, warnings, err := loadConfig(envFile)
+func (s *source) load(stderr io.Writer) (*config.Config, *slog.Logger, error) {
+	cfg, warnings, err := s.config()
 	if err != nil {
 		printWarnings(stderr, warnings)
 		return nil, nil, err
@@ -96,8 +97,8 @@ func bounded(ctx context.Context, log *slog.Logger, f func(context.Context) erro
 }
 
 // serve wires everything together and runs it until ctx is done.
-func serve(ctx context.Context, cfg *config.Config, logs *logqueue.Queue, log *slog.Logger, build Build) error {
-	services, closeClients, err := newServices(cfg, log)
+func serve(ctx context.Context, cfg *config.Config, kinds dependency.Kinds, logs *logqueue.Queue, log *slog.Logger, build Build) error {
+	services, closeClients, err := newServices(cfg, kinds, log)
 	defer closeClients()
 	if err != nil {
 		return err

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"log/slog"
 
-	"github.com/reims/reims-health/pkg/dependency/registry"
-
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/dependency"
 	"github.com/reims/reims-health/pkg/dependency/postgres"
@@ -13,8 +11,8 @@ import (
 )
 
 // newServices returns the services to check, in the configured order, and a function
-// that closes their clients. It does not connect yet.
-func newServices(cfg *config.Config, log *slog.Logger) ([]*health.Service, func(), error) {
+// that closes their clients. Each is of one of the kinds. It does not connect yet.
+func newServices(cfg *config.Config, kinds dependency.Kinds, log *slog.Logger) ([]*health.Service, func(), error) {
 	var (
 		services []*health.Service
 		checkers []dependency.Checker
@@ -26,7 +24,7 @@ func newServices(cfg *config.Config, log *slog.Logger) ([]*health.Service, func(
 			errs = append(errs, err)
 			continue
 		}
-		services = append(services, newService(s, registry.KindOf(s.Name), checker))
+		services = append(services, newService(s, kinds.Of(s.Name), checker))
 		checkers = append(checkers, checker)
 	}
 	closeAll := func() {

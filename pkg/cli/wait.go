@@ -15,7 +15,6 @@ import (
 
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/dependency"
-	"github.com/reims/reims-health/pkg/dependency/registry"
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/logqueue"
 )
@@ -26,12 +25,12 @@ const (
 	waitReady    = "ready"
 )
 
-func newWait(envFile *string) *cobra.Command {
+func newWait(from *source) *cobra.Command {
 	var (
 		names   []string
 		timeout time.Duration
 	)
-	known := waitTargets(registry.Kinds())
+	known := waitTargets(from.kinds)
 	cmd := &cobra.Command{
 		Use:         "wait",
 		Annotations: queued(stepPatience),
@@ -44,12 +43,12 @@ func newWait(envFile *string) *cobra.Command {
 			return checkWait(known, names, timeout)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, log, err := load(*envFile, cmd.ErrOrStderr())
+			cfg, log, err := from.load(cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
 			if !cmd.Flags().Changed("for") {
-				names = known.wanted(cfg)
+				names = known.wanted(cfg.Services)
 			}
 			ctx := cmd.Context()
 			if timeout > 0 {
@@ -60,10 +59,10 @@ func newWait(envFile *string) *cobra.Command {
 			out := logqueue.New(cmd.OutOrStdout())
 			out.Start()
 			defer out.Close(stepPatience)
-			return wait(ctx, cfg, known.named(names), out, log)
+			return wait(ctx, cfg, from.kinds, known.named(names), out, log)
 		},
 	}
-	cmd.Flags().StringSliceVar(&names, "for", known.wanted(nil), "what to wait for: "+strings.Join(known.names(), ", "))
+	cmd.Flags().StringSliceVar(&names, "for", known.wanted(from.kinds.Services()), "what to wait for: "+strings.Join(known.names(), ", "))
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "give up after this time, with exit code 1; 0 never does")
 	return cmd
 }
@@ -81,7 +80,7 @@ type targets []target
 
 // waitTargets returns the service of each kind, followed by its parts. A service is waited
 // for by default if it has parts.
-func waitTargets(kinds []dependency.Kind) targets {
+func waitTargets(kinds dependency.Kinds) targets {
 	var services, others targets
 	for _, k := range kinds {
 		t := target{name: k.Service, service: k.Service}
@@ -116,19 +115,16 @@ func (ts targets) named(names []string) targets {
 	return named
 }
 
-// wanted returns the names of the default targets; without a configuration, those of the
-// default settings.
-func (ts targets) wanted(cfg *config.Config) []string {
-	if cfg == nil {
-		cfg = config.Default(registry.Services())
-	}
+// wanted returns the names of the targets that services with these settings are waited for
+// by default.
+func (ts targets) wanted(services []*config.Service) []string {
 	var names []string
 	for _, t := range ts {
-		s, err := cfg.Service(t.service)
-		if err != nil || t.wanted == nil {
+		i := slices.IndexFunc(services, func(s *config.Service) bool { return s.Name == t.service })
+		if i < 0 || t.wanted == nil {
 			continue
 		}
-		if settings, err := settingsOf(s); err == nil && t.wanted(settings) {
+		if settings, err := settingsOf(services[i]); err == nil && t.wanted(settings) {
 			names = append(names, t.name)
 		}
 	}
@@ -166,12 +162,12 @@ func checkWait(known targets, names []string, timeout time.Duration) error {
 }
 
 // wait watches the services that the targets need until all targets are ready.
-func wait(ctx context.Context, cfg *config.Config, targets targets, out io.Writer, log *slog.Logger) error {
+func wait(ctx context.Context, cfg *config.Config, kinds dependency.Kinds, targets targets, out io.Writer, log *slog.Logger) error {
 	cfg, err := forWaiting(cfg, targets)
 	if err != nil {
 		return err
 	}
-	services, closeClients, err := newServices(cfg, log)
+	services, closeClients, err := newServices(cfg, kinds, log)
 	defer closeClients()
 	if err != nil {
 		return err

@@ -48,7 +48,7 @@ func startWait(ctx context.Context, t *testing.T, vars []servers.Var, args ...st
 	}
 	w := &waiting{code: make(chan int, 1)}
 	go func() {
-		w.code <- Run(ctx, append([]string{"wait", "--env-file", path}, args...), &w.out, &w.out, Build{})
+		w.code <- Run(ctx, registry.Kinds(), append([]string{"wait", "--env-file", path}, args...), &w.out, &w.out, Build{})
 	}()
 	return w
 }

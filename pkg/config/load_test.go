@@ -20,7 +20,7 @@ import (
 // load reads an environment that must be good.
 func load(t *testing.T, environ ...string) (*config.Config, []config.Problem) {
 	t.Helper()
-	c, warnings, err := config.Load(config.Options{Services: registry.Services(), Environ: environ})
+	c, warnings, err := config.Load(config.Options{Services: registry.Kinds().Services(), Environ: environ})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,12 +49,12 @@ func writeFile(t *testing.T, content string) string {
 func TestEmptyEnvironmentIsDefault(t *testing.T) {
 	t.Parallel()
 	var empty []string
-	for _, v := range config.Variables(registry.Services()) {
+	for _, v := range config.Variables(registry.Kinds().Services()) {
 		empty = append(empty, v.Name+"=")
 	}
 	for name, environ := range map[string][]string{"none": nil, "all empty": empty} {
 		c, warnings := load(t, environ...)
-		if diff := cmp.Diff(config.Default(registry.Services()).Settings(), c.Settings()); diff != "" || len(warnings) > 0 {
+		if diff := cmp.Diff(config.Default(registry.Kinds().Services()).Settings(), c.Settings()); diff != "" || len(warnings) > 0 {
 			t.Errorf("%s: warnings %v, settings differ from the default:\n%s", name, warnings, diff)
 		}
 	}
@@ -62,7 +62,7 @@ func TestEmptyEnvironmentIsDefault(t *testing.T) {
 
 func TestDefaultsOfTheContract(t *testing.T) {
 	t.Parallel()
-	c := config.Default(registry.Services())
+	c := config.Default(registry.Kinds().Services())
 	ignored := func(interval, timeout time.Duration) config.Probe {
 		return config.Probe{Interval: interval, Timeout: timeout, FailureThreshold: 2, SuccessThreshold: 1, Readiness: "ignore"}
 	}
@@ -147,7 +147,7 @@ func TestEnvironmentWinsOverFile(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, "REDIS_HOST=file\nREDIS_PORT=6380\nDATABASE_HOST=file\nDATABASE_NAME=\n")
 	c, warnings, err := config.Load(config.Options{
-		Services: registry.Services(),
+		Services: registry.Kinds().Services(),
 		Environ:  []string{"REDIS_HOST=first", "REDIS_HOST=second", "REDIS_PORT=tcp://10.0.0.7:6379", "DATABASE_HOST=", "bad entry"},
 		EnvFile:  file,
 	})
@@ -174,7 +174,7 @@ func TestEnvironmentWinsOverFile(t *testing.T) {
 func TestMissingEnvFile(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "absent.env")
-	_, _, err := config.Load(config.Options{Services: registry.Services(), EnvFile: name})
+	_, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), EnvFile: name})
 	want := "configuration: 1 problem\n  --env-file: open " + name + ": no such file or directory"
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
@@ -196,11 +196,11 @@ func TestSampleEnvIsDefault(t *testing.T) {
 			set++
 		}
 	}
-	c, warnings, err := config.Load(config.Options{Services: registry.Services(), EnvFile: writeFile(t, strings.Join(lines, "\n"))})
-	if err != nil || len(warnings) > 0 || set < len(config.Variables(registry.Services())) {
+	c, warnings, err := config.Load(config.Options{Services: registry.Kinds().Services(), EnvFile: writeFile(t, strings.Join(lines, "\n"))})
+	if err != nil || len(warnings) > 0 || set < len(config.Variables(registry.Kinds().Services())) {
 		t.Fatalf("%d variables, warnings %v, error %v", set, warnings, err)
 	}
-	for i, want := range config.Default(registry.Services()).Settings() {
+	for i, want := range config.Default(registry.Kinds().Services()).Settings() {
 		if got := c.Settings()[i]; got.Value != want.Value {
 			t.Errorf("%s is %q, want %q", want.Name, got.Value, want.Value)
 		}
@@ -322,7 +322,7 @@ func TestWarnings(t *testing.T) {
 func BenchmarkLoad(b *testing.B) {
 	environ := []string{"DATABASE_HOST=db", "DATABASE_PASSWORD=given-value", "REDIS_HOST=redis", "MINIO_ENDPOINT=minio:9000", "MINIO_ACCES_KEY=x"}
 	for b.Loop() {
-		if _, _, err := config.Load(config.Options{Services: registry.Services(), Environ: environ}); err != nil {
+		if _, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), Environ: environ}); err != nil {
 			b.Fatal(err)
 		}
 	}

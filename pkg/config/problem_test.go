@@ -15,7 +15,7 @@ import (
 // problems reads an environment and returns what is wrong with it.
 func problems(t *testing.T, environ ...string) []config.Problem {
 	t.Helper()
-	c, _, err := config.Load(config.Options{Services: registry.Services(), Environ: environ})
+	c, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), Environ: environ})
 	if err == nil {
 		return nil
 	}
@@ -137,7 +137,7 @@ const canary = "cAnArY-7f3a/%+'x"
 
 // wrongs returns an environment in which every variable is wrong.
 func wrongs() (environ, variables []string) {
-	for _, v := range config.Variables(registry.Services()) {
+	for _, v := range config.Variables(registry.Kinds().Services()) {
 		value := "\x01 " + canary
 		if v.Secret {
 			value = canary + v.Name
@@ -153,7 +153,7 @@ func TestEveryVariableWrongAtOnce(t *testing.T) {
 	t.Parallel()
 	environ, want := wrongs()
 	slices.Reverse(environ) // the order must be the reference's
-	_, warnings, err := config.Load(config.Options{Services: registry.Services(), Environ: environ})
+	_, warnings, err := config.Load(config.Options{Services: registry.Kinds().Services(), Environ: environ})
 	var all *config.Error
 	if !errors.As(err, &all) {
 		t.Fatalf("error %v", err)
@@ -180,7 +180,7 @@ func TestEveryVariableWrongAtOnce(t *testing.T) {
 func TestNoSecretBesideOtherProblems(t *testing.T) {
 	t.Parallel()
 	var environ []string
-	for _, v := range config.Variables(registry.Services()) {
+	for _, v := range config.Variables(registry.Kinds().Services()) {
 		if v.Secret {
 			environ = append(environ, v.Name+"="+canary)
 			continue

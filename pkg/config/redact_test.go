@@ -261,7 +261,7 @@ func TestLoadFillsTheRedactor(t *testing.T) {
 	if got := c.Redactor().Redact("given-value ollama-pw the-token"); got != "[redacted] [redacted] [redacted]" {
 		t.Errorf("redacted to %q", got)
 	}
-	if def := config.Default(registry.Services()).Redactor().Redact("given-value"); def != "given-value" {
+	if def := config.Default(registry.Kinds().Services()).Redactor().Redact("given-value"); def != "given-value" {
 		t.Errorf("two configurations share secrets: %q", def)
 	}
 }

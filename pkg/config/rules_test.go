@@ -13,8 +13,8 @@ import (
 // Every variable and every contradiction is exported, but for those that are named here.
 func TestExport(t *testing.T) {
 	t.Parallel()
-	rules := config.Export(registry.Services())
-	for _, v := range config.Variables(registry.Services()) {
+	rules := config.Export(registry.Kinds().Services())
+	for _, v := range config.Variables(registry.Kinds().Services()) {
 		if _, ok := rules.Variables[v.Name]; !ok {
 			t.Errorf("%s is not exported", v.Name)
 		}
@@ -52,7 +52,7 @@ func TestExport(t *testing.T) {
 // What matches a pattern is accepted. The other direction holds by construction: the
 // program refuses whatever does not match.
 func FuzzPatterns(f *testing.F) {
-	rules := config.Export(registry.Services())
+	rules := config.Export(registry.Kinds().Services())
 	for _, text := range []string{
 		"db", "a.b_c-d", "10.0.0.1", "::1", "1::", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8:9", "::ffff:1.2.3.4",
 		"1:2:3:4:5:6:1.2.3.4", "1::1.2.3.256", "::01.2.3.4", "fe80::1%eth0", "[::1]:80", "[::1%25eth0]:80", "[db]:80", "[]:80", ":8008", ":0", "db:065535", "db:65536", "db:",

@@ -78,3 +78,36 @@ func LatencyGauge(name, service string) health.Gauge {
 		Absent: "while unanswered or stale",
 	}
 }
+
+// Kinds are all that a program knows, in the order in which readers are shown their
+// services.
+type Kinds []Kind
+
+// Described returns what readers are told of each kind.
+func (ks Kinds) Described() []*health.Kind {
+	described := make([]*health.Kind, len(ks))
+	for i := range ks {
+		described[i] = &ks[i].Kind
+	}
+	return described
+}
+
+// Of returns the kind of which the service of that name has always been, or nil.
+func (ks Kinds) Of(service string) *health.Kind {
+	for _, k := range ks.Described() {
+		if k.Service == service {
+			return k
+		}
+	}
+	return nil
+}
+
+// Services returns the service of each kind with its default settings, for
+// [config.Load]. Each call returns services of its own.
+func (ks Kinds) Services() []*config.Service {
+	services := make([]*config.Service, len(ks))
+	for i, k := range ks {
+		services[i] = &config.Service{Name: k.Service, Heading: k.Heading, Settings: k.Settings(), Probe: k.Probe}
+	}
+	return services
+}

@@ -48,7 +48,7 @@ func TestReasonsAreTheContracts(t *testing.T) {
 			}
 		}
 	}
-	got := health.Reasons(registry.Described()...)
+	got := health.Reasons(registry.Kinds().Described()...)
 	slices.Sort(names)
 	slices.Sort(got)
 	if diff := cmp.Diff(names, got); diff != "" {
@@ -59,7 +59,7 @@ func TestReasonsAreTheContracts(t *testing.T) {
 // everyReason is a kind that declares the reasons of every kind.
 var everyReason = func() *health.Kind {
 	all := &health.Kind{Name: "every"}
-	for _, k := range registry.Described() {
+	for _, k := range registry.Kinds().Described() {
 		all.Reasons = append(all.Reasons, k.Reasons...)
 	}
 	return all
@@ -107,7 +107,7 @@ func TestOtherReasonsCountAsError(t *testing.T) {
 func TestReasonsAreNoStatuses(t *testing.T) {
 	t.Parallel()
 	for _, s := range health.Statuses() {
-		for _, r := range append(health.Reasons(registry.Described()...), health.ReasonNoResult, health.ReasonOverride, health.ReasonShutdown) {
+		for _, r := range append(health.Reasons(registry.Kinds().Described()...), health.ReasonNoResult, health.ReasonOverride, health.ReasonShutdown) {
 			if string(r) == s.String() {
 				t.Errorf("%s is a reason and a status", r)
 			}
@@ -118,7 +118,7 @@ func TestReasonsAreNoStatuses(t *testing.T) {
 func TestMessagesAreFitForPeople(t *testing.T) {
 	t.Parallel()
 	seen := map[string]health.Reason{}
-	for _, r := range append(health.Reasons(registry.Described()...), health.ReasonNoResult, health.ReasonOverride, health.ReasonShutdown) {
+	for _, r := range append(health.Reasons(registry.Kinds().Described()...), health.ReasonNoResult, health.ReasonOverride, health.ReasonShutdown) {
 		text, known := everyReason.Explain(r)
 		m := text.Message
 		same(t, "known", known, true)

@@ -26,7 +26,7 @@ func services(names ...string) []*health.Service {
 	var all []*health.Service
 	for _, name := range names {
 		all = append(all, &health.Service{
-			Name: name, Kind: registry.KindOf(name), Interval: 10 * time.Second, Timeout: 2 * time.Second,
+			Name: name, Kind: registry.Kinds().Of(name), Interval: 10 * time.Second, Timeout: 2 * time.Second,
 			FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.PolicyStrict,
 		})
 	}

@@ -90,7 +90,7 @@ func TestConditionGoesStale(t *testing.T) {
 func TestTexts(t *testing.T) {
 	t.Parallel()
 	outcomes := []string{"ok", "unheard_of"}
-	for _, r := range health.Reasons(registry.Described()...) {
+	for _, r := range health.Reasons(registry.Kinds().Described()...) {
 		outcomes = append(outcomes, string(r))
 	}
 	reasonSyntax := regexp.MustCompile(`^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$`) // metav1.Condition's

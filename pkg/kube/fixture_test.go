@@ -21,7 +21,7 @@ func newMonitor(names ...string) *monitor {
 	var results []health.Result
 	for i, name := range names {
 		svc := &health.Service{
-			Name: name, Kind: registry.KindOf(name), Interval: 24 * time.Hour, Timeout: time.Second,
+			Name: name, Kind: registry.Kinds().Of(name), Interval: 24 * time.Hour, Timeout: time.Second,
 			FailureThreshold: 1, SuccessThreshold: 1, Readiness: health.PolicyIgnore,
 		}
 		if i == 0 {

@@ -108,7 +108,7 @@ func TestCountersOverRandomHistories(t *testing.T) {
 		latency := time.Duration(rapid.Int64Range(0, int64(5*time.Second)).Draw(t, "latency"))
 		o := answer(latency)
 		if latency == 0 || rapid.Bool().Draw(t, "faulty") {
-			o.Fault = &health.Fault{Reason: rapid.SampledFrom(health.Reasons(registry.Described()...)).Draw(t, "reason")}
+			o.Fault = &health.Fault{Reason: rapid.SampledFrom(health.Reasons(registry.Kinds().Described()...)).Draw(t, "reason")}
 			o.Starved = rapid.IntRange(0, 9).Draw(t, "starved") == 0
 		}
 		return o

@@ -36,7 +36,7 @@ func newPod(began time.Time, names ...string) *pod {
 	p := &pod{now: began, began: began}
 	for _, name := range names {
 		p.results = append(p.results, health.NewResult(&health.Service{
-			Name: name, Kind: registry.KindOf(name), Interval: 5 * time.Second, Timeout: 2 * time.Second,
+			Name: name, Kind: registry.Kinds().Of(name), Interval: 5 * time.Second, Timeout: 2 * time.Second,
 			FailureThreshold: 1, SuccessThreshold: 1, Readiness: health.PolicyStrict,
 		}, began))
 	}

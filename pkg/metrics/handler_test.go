@@ -68,7 +68,7 @@ func TestScrapeWhileObserving(t *testing.T) {
 		})
 	}
 	for i := range 500 {
-		reasons := health.Reasons(registry.Described()...)
+		reasons := health.Reasons(registry.Kinds().Described()...)
 		p.check(services[i%len(services)], fail(reasons[i%len(reasons)]))
 		p.check(services[i%len(services)], answer(time.Millisecond))
 	}

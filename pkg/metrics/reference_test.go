@@ -19,7 +19,7 @@ func TestReference(t *testing.T) {
 	t.Parallel()
 	const path = "../../docs/metrics.md"
 	var want bytes.Buffer
-	if err := metrics.WriteReference(&want, registry.Described()); err != nil {
+	if err := metrics.WriteReference(&want, registry.Kinds().Described()); err != nil {
 		t.Fatal(err)
 	}
 	if *update {

@@ -23,7 +23,7 @@ func worst(tb testing.TB) *pod {
 	p.publish()
 	for _, service := range services {
 		p.check(service, health.Outcome{Starved: true, Fault: &health.Fault{Reason: health.ReasonTimeout}})
-		for _, reason := range append(health.Reasons(registry.Described()...), "never_heard_of") {
+		for _, reason := range append(health.Reasons(registry.Kinds().Described()...), "never_heard_of") {
 			p.check(service, fail(reason))
 			p.check(service, impaired(reason))
 			p.check(service, answer(time.Millisecond))
@@ -85,7 +85,7 @@ func ofServices(all map[string]float64) int {
 func reference(t *testing.T) map[string]int {
 	t.Helper()
 	var doc strings.Builder
-	if err := metrics.WriteReference(&doc, registry.Described()); err != nil {
+	if err := metrics.WriteReference(&doc, registry.Kinds().Described()); err != nil {
 		t.Fatal(err)
 	}
 	found := map[string]int{}
@@ -103,7 +103,7 @@ func TestFifthService(t *testing.T) {
 	four := len(worst(t).scrape(t))
 	p := newPod(time.Now(), "qdrant")
 	base := len(newPod(time.Now()).scrape(t))
-	for _, reason := range health.Reasons(registry.Described()...) {
+	for _, reason := range health.Reasons(registry.Kinds().Described()...) {
 		p.check("qdrant", fail(reason))
 		p.check("qdrant", impaired(reason))
 		p.check("qdrant", answer(time.Millisecond))

@@ -31,9 +31,9 @@ var hostile = []string{
 func TestVariablesAreRefusedAsByTheProgram(t *testing.T) {
 	t.Parallel()
 	var cases []map[string]string
-	rules := config.Export(registry.Services())
+	rules := config.Export(registry.Kinds().Services())
 	alike := make(map[string]bool) // variables under the same rule; one is enough
-	for _, v := range config.Variables(registry.Services()) {
+	for _, v := range config.Variables(registry.Kinds().Services()) {
 		rule, err := yaml.Marshal(rules.Variables[v.Name])
 		if err != nil {
 			t.Fatal(err)
@@ -109,7 +109,7 @@ func refusedByProgram(t *testing.T, env map[string]string) (names []string) {
 	for name, value := range env {
 		environ = append(environ, name+"="+value)
 	}
-	_, _, err := config.Load(config.Options{Environ: environ, Services: registry.Services()})
+	_, _, err := config.Load(config.Options{Environ: environ, Services: registry.Kinds().Services()})
 	if err == nil {
 		return nil
 	}

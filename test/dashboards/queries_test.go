@@ -96,7 +96,7 @@ func knownSeries(t *testing.T) known {
 		"ALERTS_FOR_STATE": {"alertname": nil},
 	}
 	var reference bytes.Buffer
-	if err := metrics.WriteReference(&reference, registry.Described()); err != nil {
+	if err := metrics.WriteReference(&reference, registry.Kinds().Described()); err != nil {
 		t.Fatal(err)
 	}
 	for _, row := range referenceRow.FindAllStringSubmatch(reference.String(), -1) {

@@ -57,7 +57,7 @@ func newReference(t *testing.T) *reference {
 	for _, m := range regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):`).FindAllStringSubmatch(r.makefile, -1) {
 		r.targets[m[1]] = true
 	}
-	for _, v := range config.Variables(registry.Services()) {
+	for _, v := range config.Variables(registry.Kinds().Services()) {
 		r.vars[v.Name] = true
 	}
 	r.program = filepath.Join(t.TempDir(), "reims-health")

@@ -20,7 +20,7 @@ const root = "../.."
 func TestTroubleshootingHasEveryReason(t *testing.T) {
 	t.Parallel()
 	want := map[string]bool{"starved": true}
-	for _, r := range health.Reasons(registry.Described()...) {
+	for _, r := range health.Reasons(registry.Kinds().Described()...) {
 		want[string(r)] = true
 	}
 	page := read(t, "docs/troubleshooting.md")

@@ -22,7 +22,7 @@ func TestEveryVariableWrong(t *testing.T) {
 	t.Parallel()
 	var vars []servers.Var
 	var names []string
-	for _, v := range config.Variables(registry.Services()) {
+	for _, v := range config.Variables(registry.Kinds().Services()) {
 		switch {
 		case v.Secret: // contradictory
 			vars = with(with(vars, v.Name, rand.Text()), v.Name+"_FILE", "/nowhere")

@@ -46,7 +46,7 @@ func secretsOf(t testing.TB, vars []servers.Var) *secrets {
 }
 
 func isSecret(variable string) bool {
-	for _, v := range config.Variables(registry.Services()) {
+	for _, v := range config.Variables(registry.Kinds().Services()) {
 		if v.Name == variable {
 			return v.Secret
 		}

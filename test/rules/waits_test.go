@@ -54,7 +54,7 @@ func verdictTimes() map[string]time.Duration {
 		return p.Interval*11/10 + time.Duration(p.FailureThreshold)*p.Timeout + time.Second
 	}
 	times := make(map[string]time.Duration)
-	for _, s := range registry.Services() {
+	for _, s := range registry.Kinds().Services() {
 		times[s.Name] = confirm(s.Probe)
 	}
 	return times

@@ -102,7 +102,7 @@ func Outcome(name string, at time.Time, fault *health.Fault) health.Outcome {
 func Services(databaseGrace time.Duration) []*health.Service {
 	service := func(name string, interval, timeout time.Duration) *health.Service {
 		return &health.Service{
-			Name: name, Kind: registry.KindOf(name), Interval: interval, Timeout: timeout,
+			Name: name, Kind: registry.Kinds().Of(name), Interval: interval, Timeout: timeout,
 			FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.PolicyIgnore,
 		}
 	}
@@ -174,6 +174,6 @@ func Get(h http.Handler, target string, headers ...string) *httptest.ResponseRec
 }
 
 func severityOf(service string, r health.Reason) health.Severity {
-	text, _ := registry.KindOf(service).Explain(r)
+	text, _ := registry.Kinds().Of(service).Explain(r)
 	return text.Severity
 }

@@ -41,7 +41,7 @@ func run(args []string, check bool) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", values, err)
 	}
-	rules, err := encode(config.Export(registry.Services()))
+	rules, err := encode(config.Export(registry.Kinds().Services()))
 	if err != nil {
 		return err
 	}
