@@ -130,7 +130,7 @@ func (c *HTTPClient) send(req *http.Request) (HTTPReply, error) {
 }
 
 func (c *HTTPClient) exchange(req *http.Request) (HTTPReply, error) {
-	resp, err := c.http.Do(req) //nolint:gosec // the address is the configuration's
+	resp, err := c.http.Do(req)
 	if err != nil {
 		return HTTPReply{}, err
 	}

@@ -222,16 +222,15 @@ func readModels(reply dependency.HTTPReply) ([]model, error) {
 
 const addressVariables = "{HOST} and {PORT}"
 
-// ollamaError returns the text of an answer that is no success, where that is in
-// Ollama's own form: {"error": "…"} and nothing else. Gateways add a time or a path, or
-// repeat the status.
-func ownError(r dependency.HTTPReply) (text string, own bool) {
+// isOwnError reports whether an answer that is no success is in Ollama's own form:
+// {"error": "…"} and nothing else. Gateways add a time or a path, or repeat the status.
+func isOwnError(r dependency.HTTPReply) bool {
 	var answer map[string]any
 	if json.Unmarshal(r.Body, &answer) != nil || len(answer) != 1 {
-		return "", false
+		return false
 	}
-	text, own = answer["error"].(string)
-	return text, own && !strings.EqualFold(text, http.StatusText(r.Status))
+	text, own := answer["error"].(string)
+	return own && !strings.EqualFold(text, http.StatusText(r.Status))
 }
 
 // isWithheld reports whether a path is not there, or not for this client, rather
@@ -241,8 +240,7 @@ func isWithheld(r dependency.HTTPReply) bool {
 	case http.StatusForbidden, http.StatusMethodNotAllowed:
 		return true
 	case http.StatusNotFound:
-		_, own := ownError(r)
-		return !own // that is about a model
+		return !isOwnError(r) // that is about a model
 	default:
 		return false
 	}
@@ -252,8 +250,7 @@ func isWithheld(r dependency.HTTPReply) bool {
 // asked for by a proxy, for which {HOST} may hold user and password.
 func faultOf(reply dependency.HTTPReply) *health.Fault {
 	fault := &health.Fault{Err: fmt.Errorf("answer %d", reply.Status)}
-	status := reply.Status
-	_, own := ownError(reply)
+	own, status := isOwnError(reply), reply.Status
 	switch {
 	case status == http.StatusUnauthorized && (!reply.IsPage() || reply.Header.Get("WWW-Authenticate") != ""):
 		fault.Reason = health.ReasonAuth

@@ -58,7 +58,7 @@ func (s *Settings) use(u *url.URL) {
 	s.SSLMode = strings.ToLower(s.SSLMode)
 }
 
-// login takes user and password of a URL. Another role's password is not tries.
+// login takes user and password of a URL. Another role's password is not tried.
 func (s *Settings) login(user *url.Userinfo) {
 	if name := user.Username(); name != "" && name != s.User {
 		s.User, s.Password = name, config.Secret{}
@@ -73,7 +73,7 @@ func checkURL(text string) (string, error) {
 	return text, err
 }
 
-// parseURL quotes nothing of the URL, since it carries a passwors.
+// parseURL quotes nothing of the URL, since it carries a password.
 func parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(text))
 	switch {

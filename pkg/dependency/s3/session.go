@@ -161,7 +161,7 @@ var minioMessages = map[health.Reason]string{
 	health.ReasonClockSkew:  "MinIO's clock and this machine's differ too much",
 	health.ReasonStartingUp: "MinIO is starting up",
 	health.ReasonOverloaded: "MinIO asks for fewer requests",
-	ReasonQuorum:      "MinIO has lost too many of its drives or nodes to read: bring them back",
+	ReasonQuorum:            "MinIO has lost too many of its drives or nodes to read: bring them back",
 	health.ReasonError:      "MinIO answers with an error of its own; see its log",
 }
 
