@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -29,21 +30,27 @@ const (
 // Run executes one command line of a program that knows these kinds of dependencies, and
 // returns the exit code.
 func Run(ctx context.Context, kinds dependency.Kinds, args []string, stdout, stderr io.Writer, build Build) int {
-	understood := false
+	var understood atomic.Bool // a command that was given up may still set it
 	logs := logqueue.New(stderr)
 	root := newRoot(&understood, kinds, logs, build.orRecorded())
 	root.SetArgs(args)
 	root.SetOut(stdout)
-	if cmd, _, err := root.Find(args); err == nil && patienceOf(cmd) > 0 {
+	execute := root.ExecuteContext
+	if cmd, _, err := root.Find(args); err != nil || patienceOf(cmd) == 0 {
+		execute = func(ctx context.Context) error { return interruptible(ctx, root.ExecuteContext) }
+	} else {
 		signal.Ignore(syscall.SIGPIPE) // losing the reader of the log loses only log lines
 		logs.Start()
 		defer logs.Close(patienceOf(cmd))
 		stderr = logs
 	}
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
+	err := execute(ctx)
+	switch {
+	case err == nil:
 		return exitGood
+	case errors.Is(err, errGivenUp):
+		return exitFailed
 	}
 	var (
 		usage  *usageError
@@ -53,11 +60,38 @@ func Run(ctx context.Context, kinds dependency.Kinds, args []string, stdout, std
 	if !errors.As(err, &logged) {
 		fmt.Fprintf(stderr, "reims-health: %v\n", err)
 	}
-	if !understood || errors.As(err, &usage) || errors.As(err, &wrong) {
+	if !understood.Load() || errors.As(err, &usage) || errors.As(err, &wrong) {
 		return exitUsage
 	}
 	return exitFailed
 }
+
+// stopPatience is how long a command may take to end once it is told to: longer than
+// closing a session with the database takes.
+const stopPatience = 6 * time.Second
+
+// interruptible runs a command whose output is not queued. A write to a pipe that nothing
+// reads ignores ctx, so the command is given up, without a word, stopPatience after ctx is
+// done.
+func interruptible(ctx context.Context, execute func(context.Context) error) error {
+	done := make(chan error, 1)
+	go func() { done <- execute(ctx) }() // waited for, or ended by the process's exit
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(stopPatience)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return errGivenUp
+	}
+}
+
+var errGivenUp = errors.New("given up: nothing reads the output")
 
 // usageError is a flag's value that cannot be used.
 type usageError struct{ text string }
@@ -67,7 +101,7 @@ func (e *usageError) Error() string { return e.text }
 // newRoot returns the command line. understood is set once flags and arguments
 // have been accepted: an error before that is bad usage.
 // Commands that show figures of the log take them from logs.
-func newRoot(understood *bool, kinds dependency.Kinds, logs *logqueue.Queue, build Build) *cobra.Command {
+func newRoot(understood *atomic.Bool, kinds dependency.Kinds, logs *logqueue.Queue, build Build) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "reims-health",
 		Short:         "Health of what the REIMS API depends on",
@@ -76,7 +110,7 @@ func newRoot(understood *bool, kinds dependency.Kinds, logs *logqueue.Queue, bui
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRun: func(*cobra.Command, []string) {
-			*understood = true
+			understood.Store(true)
 		},
 	}
 	from := &source{kinds: kinds}
