@@ -1,6 +1,8 @@
 package health
 
-import "slices"
+import (
+	"slices"
+)
 
 // Reason says why a service is not healthy, or what else decides readiness. The set is
 // closed: it is the reasons below and those that the service's [Kind] declares, and
@@ -143,3 +145,24 @@ func (k *Kind) Explain(r Reason) (ReasonText, bool) {
 	}
 	return ReasonText{Reason: r, Severity: SeverityDown, Message: string(r)}, false
 }
+
+// Status is a verdict, on one service or on all of them. Verdicts are ordered:
+// a greater one is worse.
+type Status uint8
+
+// The verdicts. The zero value is Unknown: nothing has been seen yet.
+const (
+	Unknown Status = iota
+	Healthy
+	Degraded
+	Unhealthy
+)
+
+var statusNames = [...]string{"unknown", "healthy", "degraded", "unhealthy"}
+
+// Statuses returns every verdict, for readers that show all of them, such as a
+// one-hot gauge.
+func Statuses() []Status { return []Status{Unknown, Healthy, Degraded, Unhealthy} }
+
+// String returns the name that HTTP bodies and metric labels use.
+func (s Status) String() string { return statusNames[s] }
