@@ -18,33 +18,33 @@ const (
 // loop checks one service. Its fields belong to the goroutine that runs it, but
 // for beat.
 type loop struct {
-	monitor *Monitor
-	index   int
-	svc     *Service
-	result  Result
-	flight  chan Outcome // of the check that is running, or nil
-	started time.Time    // of that check
-	alarm   *alarm       // measures our own lateness since that check or its last record
-	starved bool         // the latest outcome was thrown away
-	beat    atomic.Int64 // when the loop last ran, since the monitor began
+	monitor  *Monitor
+	index    int
+	svc      *Service
+	result   Result
+	flight   chan Outcome // of the check that is running, or nil
+	started  time.Time    // of that check
+	lagTimer *lagTimer    // measures our own lateness since that check or its last record
+	starved  bool         // the latest outcome was thrown away
+	beat     atomic.Int64 // when the loop last ran, since the monitor began
 }
 
 func (l *loop) run(ctx context.Context) error {
-	l.alarm = newAlarm()
-	defer l.alarm.Stop()
+	l.lagTimer = newLagTimer()
+	defer l.lagTimer.Stop()
 	for delay := time.Duration(0); l.sleep(ctx, delay); delay = l.delay() {
-		if l.hung() {
+		if l.inFlight() {
 			l.record(Outcome{Fault: &Fault{Reason: ReasonTimeout}})
 			continue
 		}
-		l.launch(ctx)
-		l.await(ctx)
+		l.start(ctx)
+		l.wait(ctx)
 	}
-	return l.land()
+	return l.drain()
 }
 
-// hung reports whether the previous check is still running.
-func (l *loop) hung() bool {
+// inFlight reports whether the previous check is still running.
+func (l *loop) inFlight() bool {
 	select {
 	case <-l.flight:
 		l.flight = nil
@@ -72,27 +72,27 @@ func between(low, high float64, d time.Duration) time.Duration {
 	return time.Duration((low + (high-low)*rand.Float64()) * float64(d))
 }
 
-// launch starts a check. Its context ends a twentieth before the timeout, so that
+// start begins a check. Its context ends a twentieth before the timeout, so that
 // a check that minds it can still say what it was waiting for.
-func (l *loop) launch(ctx context.Context) {
-	l.alarm.restart()
-	l.started = l.alarm.since
+func (l *loop) start(ctx context.Context) {
+	l.lagTimer.restart()
+	l.started = l.lagTimer.since
 	flight := make(chan Outcome, 1)
 	l.flight = flight
 	redial := l.result.InDoubt()
 	ctx, cancel := context.WithTimeout(ctx, l.svc.Timeout-l.svc.Timeout/20)
-	go func() { // await, hung and land wait for it
+	go func() { // wait, inFlight and drain wait for it
 		defer cancel()
 		flight <- check(ctx, l.svc.Checker, redial)
 	}()
 }
 
-// await records what the check in flight returns, or that it timed out. It wakes
+// wait records what the check in flight returns, or that it timed out. It wakes
 // up twenty times a timeout, only to measure whether it is woken in time.
-func (l *loop) await(ctx context.Context) {
+func (l *loop) wait(ctx context.Context) {
 	deadline := l.started.Add(l.svc.Timeout)
 	for time.Now().Before(deadline) {
-		l.alarm.set(min(l.svc.Timeout/20, beatPeriod, time.Until(deadline)))
+		l.lagTimer.set(min(l.svc.Timeout/20, beatPeriod, time.Until(deadline)))
 		select {
 		case <-ctx.Done():
 			return
@@ -102,7 +102,7 @@ func (l *loop) await(ctx context.Context) {
 				l.record(o)
 			}
 			return
-		case <-l.alarm.C:
+		case <-l.lagTimer.C:
 			l.awake()
 		}
 	}
@@ -112,10 +112,10 @@ func (l *loop) await(ctx context.Context) {
 // record judges an outcome, moves the state machine and publishes the result.
 func (l *loop) record(o Outcome) {
 	l.beatNow()
-	o.Started, o.Finished = l.started, l.alarm.noticed()
-	o = judge(l.svc, o, o.Finished.Sub(l.alarm.since), l.alarm.late)
+	o.Started, o.Finished = l.started, l.lagTimer.observe()
+	o = judge(l.svc, o, o.Finished.Sub(l.lagTimer.since), l.lagTimer.lag)
 	l.starved = o.Starved
-	l.alarm.restart()
+	l.lagTimer.restart()
 	l.result = l.result.Next(o)
 	l.monitor.publish(func(s *snapshot) { s.results[l.index] = l.result })
 }
@@ -125,14 +125,14 @@ func (l *loop) record(o Outcome) {
 func (l *loop) sleep(ctx context.Context, d time.Duration) bool {
 	start := time.Now()
 	for l.beatNow(); time.Since(start) < d; l.awake() {
-		l.alarm.set(min(beatPeriod, d-time.Since(start)))
+		l.lagTimer.set(min(beatPeriod, d-time.Since(start)))
 		select {
 		case <-ctx.Done():
 			return false
 		case <-l.flight:
 			l.flight = nil
 			d = min(d, l.delay())
-		case <-l.alarm.C:
+		case <-l.lagTimer.C:
 		}
 	}
 	return ctx.Err() == nil
@@ -140,14 +140,14 @@ func (l *loop) sleep(ctx context.Context, d time.Duration) bool {
 
 // awake accounts for our own lateness and gives a sign of life.
 func (l *loop) awake() {
-	l.alarm.noticed()
+	l.lagTimer.observe()
 	l.beatNow()
 }
 
 func (l *loop) beatNow() { l.beat.Store(int64(time.Since(l.monitor.began))) }
 
-// land waits for a check that is still running when the monitor stops.
-func (l *loop) land() error {
+// drain waits for a check that is still running when the monitor stops.
+func (l *loop) drain() error {
 	if l.flight == nil {
 		return nil
 	}
@@ -173,38 +173,38 @@ func check(ctx context.Context, c Checker, redial bool) (o Outcome) {
 	return Outcome{Observation: seen, Fault: faultOf(err)}
 }
 
-// alarm is a timer that measures how late it is noticed: how long this process was
+// lagTimer is a timer that measures how late it is observed: for how long this process was
 // not given the CPU when it was due. Time in which none is set counts as well, to
 // leave no gap: whoever uses it has next to nothing to do then.
-type alarm struct {
+type lagTimer struct {
 	*time.Timer
 	due   time.Time
 	since time.Time     // when measuring began, see restart
-	late  time.Duration // in all, since then
+	lag   time.Duration // in all, since then
 }
 
-func newAlarm() *alarm {
-	a := &alarm{Timer: time.NewTimer(0)}
+func newLagTimer() *lagTimer {
+	a := &lagTimer{Timer: time.NewTimer(0)}
 	a.restart()
 	return a
 }
 
 // restart begins a new measurement.
-func (a *alarm) restart() {
+func (a *lagTimer) restart() {
 	a.since = time.Now()
-	a.due, a.late = a.since, 0
+	a.due, a.lag = a.since, 0
 }
 
-func (a *alarm) set(d time.Duration) {
-	a.due = a.noticed().Add(d)
+func (a *lagTimer) set(d time.Duration) {
+	a.due = a.observe().Add(d)
 	a.Reset(d)
 }
 
-// noticed accounts for being awake now, the moment that it returns. Being awake
-// before the alarm is on time.
-func (a *alarm) noticed() time.Time {
+// observe adds how late the process wakes up now, and returns that moment. Waking up
+// before the timer is due is on time.
+func (a *lagTimer) observe() time.Time {
 	now := time.Now()
-	a.late += max(0, now.Sub(a.due))
+	a.lag += max(0, now.Sub(a.due))
 	a.due = now
 	return now
 }

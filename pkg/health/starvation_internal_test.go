@@ -56,12 +56,12 @@ func TestJudgeStarvation(t *testing.T) {
 func TestAlarmMeasuresHowLateItIsNoticed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := newAlarm()
+		a := newLagTimer()
 		defer a.Stop()
 		late := func(want time.Duration) {
 			t.Helper()
-			if a.noticed(); a.late != want {
-				t.Errorf("late by %s, want %s", a.late, want)
+			if a.observe(); a.lag != want {
+				t.Errorf("late by %s, want %s", a.lag, want)
 			}
 		}
 		late(0) // at once
@@ -84,16 +84,16 @@ func TestAlarmMeasuresHowLateItIsNoticed(t *testing.T) {
 }
 
 // A process that is stopped right after it started a check finds its deadline
-// passed before it has set an alarm.
+// passed before it has set a lagTimer.
 func TestStoppedBeforeTheFirstAlarm(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLoop(t, time.Second, time.Second)
-		l.alarm = newAlarm()
-		defer l.alarm.Stop()
-		l.launch(t.Context())
+		l.lagTimer = newLagTimer()
+		defer l.lagTimer.Stop()
+		l.start(t.Context())
 		<-time.After(time.Minute)
-		l.await(t.Context())
+		l.wait(t.Context())
 		if r := l.monitor.View().Results()[0]; r.Discarded != 1 || r.Checks != 0 {
 			t.Errorf("not discarded: %+v", r)
 		}
@@ -117,15 +117,15 @@ func newLoop(t *testing.T, interval, timeout time.Duration) *loop {
 func starvedLoop(t *testing.T, interval, timeout time.Duration) *loop {
 	t.Helper()
 	l := newLoop(t, interval, timeout)
-	l.alarm = newAlarm()
+	l.lagTimer = newLagTimer()
 	l.oversleep()
 	return l
 }
 
 func (l *loop) oversleep() {
 	l.started = time.Now()
-	l.alarm.restart()
-	l.alarm.set(l.svc.Timeout / 20)
+	l.lagTimer.restart()
+	l.lagTimer.set(l.svc.Timeout / 20)
 	<-time.After(l.svc.Timeout)
 	l.record(Outcome{Fault: &Fault{Reason: ReasonTimeout}})
 }
@@ -134,7 +134,7 @@ func TestStarvedTimeoutIsRetriedWithinASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := starvedLoop(t, time.Minute, 2*time.Second)
-		defer l.alarm.Stop()
+		defer l.lagTimer.Stop()
 		r := l.monitor.View().Results()[0]
 		if r.Discarded != 1 || r.Checks != 0 || r.Status != Unknown {
 			t.Errorf("not discarded: %+v", r)
@@ -142,8 +142,8 @@ func TestStarvedTimeoutIsRetriedWithinASecond(t *testing.T) {
 		if d := l.delay(); d < time.Second/2 || d > time.Second {
 			t.Errorf("retried after %s, want half a second to a second", d)
 		}
-		if l.alarm.late != 0 {
-			t.Errorf("the lateness of %s is counted twice", l.alarm.late)
+		if l.lagTimer.lag != 0 {
+			t.Errorf("the lateness of %s is counted twice", l.lagTimer.lag)
 		}
 		l.record(Outcome{Fault: &Fault{Reason: ReasonTimeout}}) // measured on time
 		if r := l.monitor.View().Results()[0]; r.Discarded != 1 || r.Status != Unhealthy {
@@ -163,9 +163,9 @@ func TestStarvedAgainWhileTheCheckHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := starvedLoop(t, time.Second, time.Second)
-		defer l.alarm.Stop()
+		defer l.lagTimer.Stop()
 		overslept := func(d time.Duration) uint64 {
-			l.alarm.set(l.svc.Interval)
+			l.lagTimer.set(l.svc.Interval)
 			<-time.After(l.svc.Interval + d)
 			l.record(Outcome{Fault: &Fault{Reason: ReasonTimeout}})
 			return l.monitor.View().Results()[0].Discarded
@@ -183,7 +183,7 @@ func TestStaleBoundsStarvation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := starvedLoop(t, 10*time.Second, 2*time.Second)
-		defer l.alarm.Stop()
+		defer l.lagTimer.Stop()
 		l.record(Outcome{})
 		answered := time.Now()
 		for time.Since(answered) <= 2*l.svc.Interval+l.svc.Timeout {
@@ -207,13 +207,13 @@ func TestLatenessBeforeACheckDoesNotCount(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLoop(t, time.Minute, 2*time.Second)
-		l.alarm = newAlarm()
-		defer l.alarm.Stop()
-		l.alarm.late = time.Hour
-		l.launch(t.Context())
+		l.lagTimer = newLagTimer()
+		defer l.lagTimer.Stop()
+		l.lagTimer.lag = time.Hour
+		l.start(t.Context())
 		<-l.flight
-		if l.alarm.late != 0 {
-			t.Errorf("a check starts with a lateness of %s", l.alarm.late)
+		if l.lagTimer.lag != 0 {
+			t.Errorf("a check starts with a lateness of %s", l.lagTimer.lag)
 		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 func stopped(t *testing.T) (*loop, context.Context) {
 	t.Helper()
 	l := newLoop(t, time.Second, time.Second)
-	l.alarm = newAlarm()
+	l.lagTimer = newLagTimer()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return l, ctx
@@ -19,7 +19,7 @@ func stopped(t *testing.T) (*loop, context.Context) {
 func TestNothingIsLaunchedOnceStopped(t *testing.T) {
 	t.Parallel()
 	l, ctx := stopped(t)
-	defer l.alarm.Stop()
+	defer l.lagTimer.Stop()
 	for _, d := range []time.Duration{0, time.Nanosecond, time.Hour} {
 		if l.sleep(ctx, d) {
 			t.Errorf("goes on after a pause of %s", d)
@@ -31,11 +31,11 @@ func TestNothingIsLaunchedOnceStopped(t *testing.T) {
 func TestNothingIsRecordedOnceStopped(t *testing.T) {
 	t.Parallel()
 	l, ctx := stopped(t)
-	defer l.alarm.Stop()
+	defer l.lagTimer.Stop()
 	for range 100 { // select picks either of two that are ready
 		l.started, l.flight = time.Now(), make(chan Outcome, 1)
 		l.flight <- Outcome{Fault: &Fault{Reason: ReasonError, Err: context.Canceled}}
-		l.await(ctx)
+		l.wait(ctx)
 	}
 	if r := l.monitor.View().Results()[0]; r.Checks != 0 {
 		t.Errorf("%d of 100 were recorded: %s", r.Checks, r.Reason())
