@@ -1,7 +1,11 @@
 package check
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -71,4 +75,176 @@ func (f *finding) decode(a *Answer, into any, keys ...string) bool {
 		return false
 	}
 	return true
+}
+
+// Object is a JSON object whose keys keep their order. Null leaves it nil.
+type Object []Member
+
+// Member is one key of an [Object] and its value, as it was sent.
+type Member struct {
+	Key   string
+	Value json.RawMessage
+}
+
+// UnmarshalJSON reads an object. A key that is there twice is an error, and so are more
+// than 1000 keys, or one above 200 characters.
+func (o *Object) UnmarshalJSON(data []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	open, err := dec.Token()
+	if err != nil || open == nil {
+		return err
+	}
+	if open != json.Delim('{') {
+		return errors.New("want a JSON object")
+	}
+	members, there := Object{}, make(map[string]bool)
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		m := Member{Key: Printable(key.(string))} //nolint:forcetypeassert // the decoder allows nothing else
+		if err := dec.Decode(&m.Value); err != nil {
+			return err
+		}
+		switch {
+		case m.Key != Shorten(m.Key):
+			return fmt.Errorf("a key is above %d characters: %s", maxText, Shorten(m.Key))
+		case there[m.Key]:
+			return fmt.Errorf("the key %q is there twice", m.Key)
+		case len(members) == maxKeys:
+			return fmt.Errorf("there are more than %d keys", maxKeys)
+		}
+		there[m.Key] = true
+		members = append(members, m)
+	}
+	*o = members
+	return nil
+}
+
+// MarshalJSON writes the members in order.
+func (o Object) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, m := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		key, err := json.Marshal(m.Key)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(key)
+		b.WriteByte(':')
+		b.Write(m.Value)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// Get returns the value of a key.
+func (o Object) Get(key string) (json.RawMessage, bool) {
+	for _, m := range o {
+		if m.Key == key {
+			return m.Value, true
+		}
+	}
+	return nil, false
+}
+
+// Keys returns the keys in order.
+func (o Object) Keys() []string {
+	keys := make([]string, len(o))
+	for i, m := range o {
+		keys[i] = m.Key
+	}
+	return keys
+}
+
+// Text returns the string at a key, or "" where there is none.
+func (o Object) Text(key string) string {
+	var s string
+	if value, ok := o.Get(key); !ok || json.Unmarshal(value, &s) != nil {
+		return ""
+	}
+	return Printable(s)
+}
+
+// Number returns the number at a key.
+func (o Object) Number(key string) (n float64, ok bool) {
+	value, ok := o.Get(key)
+	if !ok || bytes.Equal(value, []byte("null")) || json.Unmarshal(value, &n) != nil {
+		return 0, false
+	}
+	return n, true
+}
+
+// body is an answer, flattened: each value that is no object, or an empty one, by the
+// keys that lead to it, with dots between.
+type body struct {
+	code   int
+	fields Object
+	// strange says what the answer is, where it is not such a body.
+	strange string
+}
+
+// read flattens an answer; nil has no fields.
+func read(a *Answer) *body {
+	if a == nil {
+		return &body{}
+	}
+	b := &body{code: a.Code}
+	var o Object
+	if b.strange = foreign(a); b.strange == "" && (json.Unmarshal(a.Body, &o) != nil || o == nil) {
+		b.strange = fmt.Sprintf("no JSON object (%d %s)", a.Code, http.StatusText(a.Code))
+	}
+	if b.strange != "" {
+		return b
+	}
+	b.flatten("", o)
+	if len(b.fields) > maxKeys {
+		return &body{code: a.Code, strange: fmt.Sprintf("JSON with more than %d values (%d %s)", maxKeys, a.Code, http.StatusText(a.Code))}
+	}
+	return b
+}
+
+func (b *body) flatten(at string, o Object) {
+	for _, m := range o {
+		var (
+			key   = strings.TrimPrefix(at+"."+m.Key, ".")
+			inner Object
+		)
+		switch {
+		case len(b.fields) > maxKeys:
+			return
+		case json.Unmarshal(m.Value, &inner) == nil && len(inner) > 0:
+			b.flatten(key, inner)
+		default:
+			b.fields = append(b.fields, Member{key, m.Value})
+		}
+	}
+}
+
+// within reports whether a field is an empty object, and the other body has something
+// in it: then that is what differs.
+func (m Member) within(other *body) bool {
+	return bytes.Equal(bytes.Join(bytes.Fields(m.Value), nil), []byte("{}")) && len(other.beneath(m.Key)) > 0
+}
+
+func (b *body) text(field string) string { return b.fields.Text(field) }
+
+// beneath lists the fields below an object, by the keys that lead on from it.
+func (b *body) beneath(object string) []string {
+	var keys []string
+	for _, f := range b.fields {
+		if key, ok := strings.CutPrefix(f.Key, object+"."); ok {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// under lists those right below an object.
+func (b *body) under(object string) []string {
+	return slices.DeleteFunc(b.beneath(object), func(key string) bool { return strings.Contains(key, ".") })
 }

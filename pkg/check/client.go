@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
@@ -150,4 +152,113 @@ func bare(err error) error {
 // millis is a duration in milliseconds, to the microsecond.
 func millis(d time.Duration) float64 {
 	return math.Round(float64(d)/float64(time.Microsecond)) / 1000
+}
+
+// ParseURL reads the address of a sidecar as a person gives it: with or without the
+// scheme, with or without /health, a path below that, or /metrics at its end. The error never shows a
+// password.
+func ParseURL(text string) (*url.URL, error) {
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, errors.New("not a URL: want http://HOST:PORT or https://HOST:PORT")
+	}
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Errorf("scheme %q: want http or https", u.Scheme)
+	case u.Hostname() == "":
+		return nil, errors.New("no host: want http://HOST:PORT or https://HOST:PORT")
+	case u.RawQuery != "" || u.Fragment != "":
+		return nil, errors.New("want no query and no fragment")
+	}
+	u.Path = strings.TrimSuffix(strings.TrimSuffix(u.Path, "/"), metricsPath)
+	if at := strings.LastIndex(u.Path+"/", "/health/"); at >= 0 {
+		u.Path = u.Path[:at]
+	}
+	u.RawPath = ""
+	return u, nil
+}
+
+// LocalURL is where a sidecar that listens on addr (HEALTH_ADDR) is reached from its
+// own machine or Pod.
+func LocalURL(addr string) (*url.URL, error) {
+	host, port, err := net.SplitHostPort(addr)
+	switch {
+	case err != nil:
+		return nil, err
+	case port == "0":
+		return nil, errors.New("port 0 is any free port")
+	}
+	switch host {
+	case "", "0.0.0.0":
+		host = "127.0.0.1"
+	case "::":
+		host = "::1"
+	}
+	return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}, nil
+}
+
+// shown is the URL without its user and password.
+func shown(u *url.URL) string {
+	bare := *u
+	bare.User = nil
+	return bare.String()
+}
+
+// Role is who answers at an address, which decides what an error advises.
+type Role int
+
+// The roles.
+const (
+	// Sidecar is reims-health at HEALTH_ADDR, which --url gives.
+	Sidecar Role = iota
+	// Predecessor is the API with its health module, which --compare gives.
+	Predecessor
+	// Metrics is reims-health at METRICS_ADDR, which --metrics-url gives.
+	Metrics
+)
+
+// roleWords are what an error says of a role.
+type roleWords struct {
+	whose     string // the port is
+	refused   string // where nothing listens
+	silent    string // where no answer comes in time
+	plain     string // where TLS is not spoken
+	none      string // what something else is not
+	elsewhere string // where something else answers
+}
+
+func (r Role) words() roleWords {
+	const dropped = "a firewall or a NetworkPolicy may drop the packets, or the process is starved of CPU"
+	switch r {
+	case Predecessor:
+		return roleWords{
+			whose:     "the API's",
+			refused:   "is the API running, and is this its address? --compare gives another one",
+			silent:    "the predecessor hangs with what it checks",
+			plain:     "the API itself may speak plain HTTP",
+			none:      "that is no health module of the API",
+			elsewhere: "does --compare lead to the API, rather than to a proxy or another path?",
+		}
+	case Metrics:
+		return roleWords{
+			whose:     "the metrics'",
+			refused:   "is the sidecar running (reims-health serve), and is this the address that METRICS_ADDR gives it? --metrics-url asks another one",
+			silent:    "the sidecar answers from memory: " + dropped,
+			plain:     "the sidecar itself speaks plain HTTP",
+			none:      "those are no metrics of reims-health",
+			elsewhere: "does --metrics-url lead to the metrics (METRICS_ADDR, by default port 9008)?",
+		}
+	default:
+		return roleWords{
+			whose:     "the sidecar's",
+			refused:   "is the sidecar running (reims-health serve), and is this the address that HEALTH_ADDR gives it? --url asks another one",
+			silent:    "the sidecar answers from memory: " + dropped,
+			plain:     "the sidecar itself speaks plain HTTP",
+			none:      "that is no reims-health",
+			elsewhere: "does the address lead to the sidecar (HEALTH_ADDR, by default port 8008), rather than to the API, the metrics or a proxy?",
+		}
+	}
 }

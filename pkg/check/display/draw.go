@@ -2,6 +2,8 @@ package display
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -192,4 +194,115 @@ func age(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
 	}
+}
+
+// The sixteen colours of the terminal: its owner has chosen how they look on its
+// background. No meaning is carried by colour alone.
+
+func bold() lipgloss.Style   { return lipgloss.NewStyle().Bold(true) }
+func faint() lipgloss.Style  { return lipgloss.NewStyle().Faint(true) }
+func green() lipgloss.Style  { return lipgloss.NewStyle().Foreground(lipgloss.Green) }
+func yellow() lipgloss.Style { return lipgloss.NewStyle().Foreground(lipgloss.Yellow) }
+func red() lipgloss.Style    { return lipgloss.NewStyle().Foreground(lipgloss.Red).Bold(true) }
+
+func statusStyle(status string) lipgloss.Style {
+	switch status {
+	case "healthy", "ready", "alive":
+		return green()
+	case "degraded":
+		return yellow()
+	case "unhealthy", "not_ready", "not ready", "no answer":
+		return red()
+	default:
+		return faint()
+	}
+}
+
+func verdictText(v check.Verdict) string {
+	const width = 10
+	switch v {
+	case check.Pass:
+		return green().Width(width).Render("pass")
+	case check.Degraded:
+		return yellow().Width(width).Render("degraded")
+	default:
+		return red().Width(width).Render("FAIL")
+	}
+}
+
+// spark draws the latest of the values, one a column. The middle of the height is
+// their median, and twice that is the top, so that a steady latency is a level line and
+// noise does not look like trouble. A value of 0 is a gap.
+func spark(values []float64, width int) string {
+	values = values[max(0, len(values)-width):]
+	top := 2 * median(values)
+	var b strings.Builder
+	b.WriteString(strings.Repeat(" ", width-len(values)))
+	for _, v := range values {
+		b.WriteRune(level(v, top))
+	}
+	return b.String()
+}
+
+func level(v, top float64) rune {
+	levels := []rune("▁▂▃▄▅▆▇█")
+	if v <= 0 {
+		return '·'
+	}
+	n := int(math.Round(v / top * float64(len(levels)-1)))
+	return levels[min(n, len(levels)-1)]
+}
+
+func median(values []float64) float64 {
+	there := slices.Sorted(slices.Values(slices.DeleteFunc(slices.Clone(values), func(v float64) bool { return v <= 0 })))
+	if len(there) == 0 {
+		return 0
+	}
+	return there[len(there)/2]
+}
+
+// bar draws a part of a whole, as long as width at most; what is not nothing can be
+// seen.
+func bar(part, whole, width int) string {
+	if part == 0 || whole == 0 {
+		return ""
+	}
+	return strings.Repeat("█", max(1, int(math.Round(float64(part)/float64(whole)*float64(width)))))
+}
+
+// steady is a line as it may go to a terminal: with the sequences of our own styles, and
+// ? in the place of any other control character, whoever sent it.
+func steady(line string) string {
+	var b strings.Builder
+	for line != "" {
+		if n := ownStyle(line); n > 0 {
+			b.WriteString(line[:n])
+			line = line[n:]
+			continue
+		}
+		end := len(line)
+		if next := strings.IndexByte(line[1:], '\x1b'); next >= 0 {
+			end = next + 1
+		}
+		b.WriteString(check.Printable(line[:end]))
+		line = line[end:]
+	}
+	return b.String()
+}
+
+// ownStyle is the length of the sequence of a style of ours that a text begins with, or
+// 0.
+func ownStyle(text string) int {
+	parameters, ok := strings.CutPrefix(text, "\x1b[")
+	end := strings.IndexByte(parameters, 'm')
+	if !ok || end < 0 {
+		return 0
+	}
+	for parameter := range strings.SplitSeq(parameters[:end], ";") {
+		// Reset, bold, faint, reversed; red, green, yellow.
+		if !slices.Contains([]string{"", "0", "1", "2", "7", "31", "32", "33"}, parameter) {
+			return 0
+		}
+	}
+	return len("\x1b[") + end + 1
 }

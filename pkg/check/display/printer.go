@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
+	"time"
 
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/colorprofile"
 	"golang.org/x/term"
+
+	"github.com/reims/reims-health/pkg/check"
 )
 
 // Printer writes to one output. On a terminal it uses colours, unless NO_COLOR is set,
@@ -114,3 +118,83 @@ func bound(v float64) string {
 	}
 	return fmt.Sprintf("%g ms", v)
 }
+
+// Check writes the line of one check, and what is wrong with its answer below. Longest
+// is the length of the longest path that there will be.
+func (p *Printer) Check(c check.Check, longest int) {
+	code := "-"
+	if c.Code != 0 {
+		code = strconv.Itoa(c.Code)
+	}
+	left := fmt.Sprintf("%sGET %-*s  %3s  %9s  ", verdictText(c.Verdict), longest, c.Path, code, ms(c.TimeMS))
+	notes := check.NonEmpty(check.Shorten(c.Note))
+	for _, problem := range c.Problems {
+		notes = append(notes, red().Render(problem))
+	}
+	p.beside(left, notes...)
+}
+
+// Summary writes the last line of a run.
+func (p *Printer) Summary(r *check.Report) {
+	parts := []string{fmt.Sprintf("%d passed", r.Passed)}
+	if r.Degraded > 0 {
+		parts = append(parts, yellow().Render(fmt.Sprintf("%d passed degraded", r.Degraded)))
+	}
+	failed := fmt.Sprintf("%d failed", r.Failed)
+	if r.Failed > 0 {
+		failed = red().Render(failed)
+	}
+	p.line()
+	p.line(fmt.Sprintf("%d checks of %s in %s: ", len(r.Checks), r.URL, ms(r.TimeMS)), strings.Join(append(parts, failed), ", "))
+}
+
+// State writes one line with all that a look saw.
+func (p *Printer) State(l *check.Look) {
+	services := make([]string, len(l.Services))
+	for i, s := range l.Services {
+		services[i] = s.Name + " " + because(s.Status, s.Reason, "")
+	}
+	text := strings.Join(check.NonEmpty(l.Status, words(l.Ready)), ", ")
+	if len(services) > 0 {
+		text += ": " + strings.Join(services, ", ")
+	}
+	p.stamped(l.At, text)
+	for _, problem := range l.Problems {
+		p.stamped(l.At, problem)
+	}
+}
+
+// Changes writes a line a change.
+func (p *Printer) Changes(changes []check.Change) {
+	for _, c := range changes {
+		p.stamped(c.At, c.What+": "+transition(c))
+	}
+}
+
+// Watched sums up what a monitor has seen, in a line.
+func (p *Printer) Watched(w *check.Watch, url string, took time.Duration) {
+	if w.Latest == nil {
+		return
+	}
+	p.line(fmt.Sprintf("%s at %s in %s, %d failed; at last %s", plural(w.Rounds, "look"), url, took.Round(time.Second), w.Failed,
+		strings.Join(check.NonEmpty(w.Latest.Status, words(w.Latest.Ready)), ", ")))
+}
+
+func (p *Printer) stamped(at time.Time, text string) {
+	p.line(at.UTC().Format(time.RFC3339), "  ", strings.ReplaceAll(text, "\n  ", ": "))
+}
+
+func transition(c check.Change) string {
+	to := because(words(c.To), c.Reason, c.Message)
+	if c.From == "" {
+		return to
+	}
+	return words(c.From) + " -> " + to
+}
+
+func because(status, reason, message string) string {
+	return strings.Join(check.NonEmpty(status, reason, message), ": ")
+}
+
+// words is a status as a person says it.
+func words(status string) string { return strings.ReplaceAll(status, "_", " ") }
