@@ -9,6 +9,11 @@
 {{- if not (include "reims-health.egress.allows" (dict "rules" $policy.egress "protocol" "UDP" "ports" (list 53 5353))) }}
 {{- $p = append $p "networkPolicy.egress allows neither port 53 nor 5353 of UDP, so no name could be resolved: list every destination, DNS too." }}
 {{- end }}
+{{- range $policy.egress }}{{- range .ports }}
+{{- if and .endPort (not (kindIs "string" .port)) (lt (int .endPort) (int .port)) }}
+{{- $p = append $p (printf "networkPolicy.egress has the ports from %d to %d: endPort is the higher one." (int .port) (int .endPort)) }}
+{{- end }}
+{{- end }}{{- end }}
 {{- if and (include "reims-health.reports" .) (not (include "reims-health.egress.allows" (dict "rules" $policy.egress "protocol" "TCP" "ports" (list 443 6443)))) }}
 {{- $p = append $p "networkPolicy.egress allows neither port 443 nor 6443, so Kubernetes' API could not be reached, which reporting.enabled needs: list it, or set reporting.enabled to false." }}
 {{- end }}

@@ -110,6 +110,7 @@
 {{- end }}
 {{- end }}
 {{- range $all }}
+{{- $extra := .extra }}
 {{- $path := .path }}
 {{- $c := .c }}
 {{- $names := default dict .names }}
@@ -120,7 +121,12 @@
 {{- if and (eq .extra "initContainers") (not $always) (or $c.livenessProbe $c.readinessProbe $c.startupProbe $c.lifecycle) }}
 {{- $p = append $p (printf "%s has a probe or a lifecycle, which an init container may have only with restartPolicy: Always." $path) }}
 {{- end }}
+{{- $portNames := dict }}
 {{- range $c.ports }}
+{{- if and .name (hasKey $portNames .name) }}
+{{- $p = append $p (printf "%s has two ports called %s: give one of them another name." $path .name) }}
+{{- end }}
+{{- if .name }}{{- $_ := set $portNames .name true }}{{- end }}
 {{- if has (int .containerPort) (list (int $v.sidecar.ports.health) (int $v.sidecar.ports.metrics) (int $v.api.port)) }}
 {{- $p = append $p (printf "%s listens on %d, a port of the sidecar or of the API: the containers of a Pod share their ports. Change one of them." $path (int .containerPort)) }}
 {{- end }}
@@ -132,6 +138,16 @@
 {{- range $kind, $quantities := dict "limits" $limits "requests" $requests }}
 {{- range $resource, $quantity := $quantities }}
 {{- if not (kindIs "invalid" $quantity) }}
+{{- $extended := and (contains "/" $resource) (not (hasPrefix "kubernetes.io/" $resource)) }}
+{{- if not (or $extended (has $resource (list "cpu" "memory" "ephemeral-storage")) (hasPrefix "hugepages-" $resource)) }}
+{{- $p = append $p (printf "%s.resources.%s has %s, which is no resource: cpu, memory, ephemeral-storage, or one with a domain, such as nvidia.com/gpu." $path $kind (quote $resource)) }}
+{{- end }}
+{{- if and (or $extended (hasPrefix "hugepages-" $resource)) (eq $kind "requests") (not (get $limits $resource)) }}
+{{- $p = append $p (printf "%s.resources.requests has %s without a limit: give the same in limits." $path $resource) }}
+{{- end }}
+{{- if and $extended (not (regexMatch "^[0-9]+$" (include "reims-health.number" $quantity | trimAll "\""))) }}
+{{- $p = append $p (printf "%s.resources.%s.%s is %v: give a whole number." $path $kind $resource $quantity) }}
+{{- end }}
 {{- if not (include "reims-health.amount" $quantity) }}
 {{- $p = append $p (printf "%s.resources.%s.%s is %v, which is no quantity: write 100m, 0.5, 64Mi or 1Gi." $path $kind $resource $quantity) }}
 {{- else if and (eq $kind "requests") (hasKey $limits $resource) (include "reims-health.amount" (get $limits $resource)) }}
@@ -153,7 +169,7 @@
 {{- $p = append $p (printf "%s is %v, which YAML reads as no text: put it in quotes." $what .value) }}
 {{- else if and .value .valueFrom }}
 {{- $p = append $p (printf "%s has a value and a valueFrom: leave one out." $what) }}
-{{- else if and .valueFrom (ne (keys .valueFrom | len) 1) }}
+{{- else if and (kindIs "map" .valueFrom) (ne (keys .valueFrom | len) 1) }}
 {{- $p = append $p (printf "%s: valueFrom has %d sources: give one." $what (keys .valueFrom | len)) }}
 {{- else }}
 {{- $from := default dict .valueFrom }}
@@ -178,6 +194,12 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{- $volumes := .volumes }}
+{{- range $c.volumeDevices }}
+{{- if not (has .name $volumes) }}
+{{- $p = append $p (printf "%s.volumeDevices has %s, and there is no such volume: add it to pod.volumes." $path .name) }}
+{{- end }}
+{{- end }}
 {{- /* security */}}
 {{- with $c.securityContext }}
 {{- if and (eq (toString .allowPrivilegeEscalation) "false") (or .privileged (has "SYS_ADMIN" (dig "capabilities" "add" list . | default list)) (has "CAP_SYS_ADMIN" (dig "capabilities" "add" list . | default list))) }}
@@ -192,6 +214,9 @@
 {{- /* probes and preStop */}}
 {{- if .probes }}
 {{- range $name := list "startupProbe" "livenessProbe" "readinessProbe" }}
+{{- if and $extra (kindIs "map" (get $c $name)) (not (get $c $name)) }}
+{{- $p = append $p (printf "%s.%s has no handler: give one of httpGet, tcpSocket, exec, grpc." $path $name) }}
+{{- end }}
 {{- with get $c $name }}
 {{- range include "reims-health.probe.problems" (dict "path" (printf "%s.%s" $path $name) "probe" . "name" $name) | fromYamlArray }}{{- $p = append $p . }}{{- end }}
 {{- end }}
@@ -224,6 +249,8 @@
 {{- $p = append $p (printf "%s.%s has no port: say on which one the container listens." $path $kind) }}
 {{- else if and $number (or (lt (atoi $port) 1) (gt (atoi $port) 65535)) }}
 {{- $p = append $p (printf "%s.%s.port is %s: give 1 to 65535." $path $kind $port) }}
+{{- else if and $number (kindIs "string" .port) }}
+{{- $p = append $p (printf "%s.%s.port is %s, a text: write the number without quotes." $path $kind (quote $port)) }}
 {{- else if and (not $number) (or (eq $kind "grpc") (not (regexMatch "^[a-z0-9-]{1,15}$" $port)) (not (regexMatch "[a-z]" $port))) }}
 {{- $p = append $p (printf "%s.%s.port is %s, which is neither a number nor the name of a port." $path $kind (quote $port)) }}
 {{- end }}
@@ -347,6 +374,7 @@
 {{- if lt (int $c.maxSkew) 1 }}{{- $p = append $p (printf "%s.maxSkew is %v: give 1 or more." $what $c.maxSkew) }}{{- end }}
 {{- if not $c.topologyKey }}{{- $p = append $p (printf "%s.topologyKey is missing, such as kubernetes.io/hostname." $what) }}{{- end }}
 {{- if not (has (toString $c.whenUnsatisfiable) (list "DoNotSchedule" "ScheduleAnyway")) }}{{- $p = append $p (printf "%s.whenUnsatisfiable is %v: write DoNotSchedule or ScheduleAnyway." $what $c.whenUnsatisfiable) }}{{- end }}
+{{- if and $c.minDomains (ne (toString $c.whenUnsatisfiable) "DoNotSchedule") }}{{- $p = append $p (printf "%s.minDomains needs whenUnsatisfiable: DoNotSchedule." $what) }}{{- end }}
 {{- $key := printf "%v %v" $c.topologyKey $c.whenUnsatisfiable }}
 {{- if hasKey $seen $key }}{{- $p = append $p (printf "%s says the same topologyKey and whenUnsatisfiable as one before it." $what) }}{{- end }}
 {{- $_ := set $seen $key true }}

@@ -25,7 +25,12 @@
 {{- define "reims-health.problems.mounts" -}}
 {{- $v := .Values -}}
 {{- $p := list -}}
+{{- $seen := dict -}}
 {{- range $v.migrations.volumes }}
+{{- if hasKey $seen .name }}
+{{- $p = append $p (printf "migrations.volumes has %s twice: give one of them another name." .name) }}
+{{- end }}
+{{- $_ := set $seen .name true }}
 {{- if hasPrefix "reims-health-" .name }}
 {{- $p = append $p (printf "migrations.volumes has %s, a name that this chart keeps for itself (reims-health-…): give it another." .name) }}
 {{- end }}

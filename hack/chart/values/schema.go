@@ -24,6 +24,10 @@ type schema map[string]any
 //	# -- Port that the API listens on.
 //	port: 8000
 //
+// An annotation may refer to a definition of Kubernetes, such as
+// #/definitions/io.k8s.api.core.v1.Toleration: fields that it does not know, and types that
+// it does not take, would else be found by the API server alone.
+//
 // Every problem is told, each with its line.
 func generate(values []byte) ([]byte, error) {
 	var document yaml.Node
@@ -38,7 +42,7 @@ func generate(values []byte) ([]byte, error) {
 	root["title"] = "Values"
 	extra, rootErr := annotation(string(values), "@schema.root")
 	maps.Copy(root, extra)
-	if err := errors.Join(err, rootErr); err != nil {
+	if err := errors.Join(err, rootErr, embed(root)); err != nil {
 		return nil, err
 	}
 	return encode(root)

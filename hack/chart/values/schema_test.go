@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,6 +80,31 @@ func TestGenerateTellsEveryProblem(t *testing.T) {
 	}
 	if _, err := generate([]byte("- a")); err == nil {
 		t.Error("a list passes for values")
+	}
+}
+
+// A definition of Kubernetes comes with those that it refers to, and with its bounds.
+func TestGenerateEmbedsKubernetes(t *testing.T) {
+	t.Parallel()
+	const ref = "# @schema {type: array, items: {$ref: \"#/definitions/io.k8s.api.core.v1.%s\"}}\nlist: []\n"
+	text, err := generate(fmt.Appendf(nil, ref, "Volume"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct{ Definitions map[string]schema }
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	volume, emptyDir := got.Definitions["io.k8s.api.core.v1.Volume"], got.Definitions["io.k8s.api.core.v1.EmptyDirVolumeSource"]
+	if volume["additionalProperties"] != false || volume["maxProperties"] != 2.0 || len(got.Definitions) < 20 {
+		t.Errorf("%d definitions; Volume: %v", len(got.Definitions), volume)
+	}
+	want := map[string]any{"type": []any{"string", "null"}, "pattern": "^(Memory|HugePages(-[0-9]+[KMGT]i)?)?$"}
+	if diff := cmp.Diff(want, emptyDir["properties"].(map[string]any)["medium"]); diff != "" {
+		t.Errorf("medium: %s", diff)
+	}
+	if _, err := generate(fmt.Appendf(nil, ref, "Nothing")); err == nil || !strings.Contains(err.Error(), "no definition") {
+		t.Errorf("a definition that is not there: %v", err)
 	}
 }
 
