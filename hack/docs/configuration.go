@@ -8,7 +8,7 @@ import (
 	"text/template"
 
 	"github.com/reims/reims-health/pkg/config"
-	"github.com/reims/reims-health/pkg/dependency/registry"
+	"github.com/reims/reims-health/pkg/dependency"
 )
 
 //go:embed configuration.md.tmpl
@@ -20,9 +20,9 @@ type section struct {
 	Variables []config.Variable
 }
 
-func sections() []section {
+func sections(kinds dependency.Kinds) []section {
 	var all []section
-	for _, v := range config.Variables(registry.Kinds().Services()) {
+	for _, v := range config.Variables(kinds.Services()) {
 		if len(all) == 0 || all[len(all)-1].Title != v.Section {
 			all = append(all, section{Title: v.Section})
 		}
@@ -33,7 +33,7 @@ func sections() []section {
 }
 
 // writeReference renders docs/configuration.md.
-func writeReference(w io.Writer) error {
+func writeReference(w io.Writer, kinds dependency.Kinds) error {
 	t, err := template.New("configuration").Funcs(template.FuncMap{
 		"cell": cell,
 		"code": code,
@@ -41,7 +41,7 @@ func writeReference(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return t.Execute(w, sections())
+	return t.Execute(w, sections(kinds))
 }
 
 // cell makes text fit for a cell of a Markdown table.
@@ -63,10 +63,10 @@ const sampleHeading = `# Every variable of reims-health with its default, commen
 `
 
 // writeSampleEnv renders config/sample.env.
-func writeSampleEnv(w io.Writer) error {
+func writeSampleEnv(w io.Writer, kinds dependency.Kinds) error {
 	var b strings.Builder
 	b.WriteString(sampleHeading)
-	for _, s := range sections() {
+	for _, s := range sections(kinds) {
 		fmt.Fprintf(&b, "\n# %s %s\n", s.Title, strings.Repeat("-", 76-len(s.Title)))
 		for _, v := range s.Variables {
 			fmt.Fprintf(&b, "\n%s#   %s\n#%s=%s\n", wrap(v.Help), v.Values, v.Name, v.Default)

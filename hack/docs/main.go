@@ -13,8 +13,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/reims/reims-health/pkg/dependency"
 	"github.com/reims/reims-health/pkg/dependency/registry"
-
 	"github.com/reims/reims-health/pkg/metrics"
 )
 
@@ -24,11 +24,12 @@ type document struct {
 	render func(io.Writer) error
 }
 
-func documents() []document {
+// documents are those of a program that knows these kinds of dependencies.
+func documents(kinds dependency.Kinds) []document {
 	return []document{
-		{"docs/configuration.md", writeReference},
-		{"config/sample.env", writeSampleEnv},
-		{"docs/metrics.md", func(w io.Writer) error { return metrics.WriteReference(w, registry.Kinds().Described()) }},
+		{"docs/configuration.md", func(w io.Writer) error { return writeReference(w, kinds) }},
+		{"config/sample.env", func(w io.Writer) error { return writeSampleEnv(w, kinds) }},
+		{"docs/metrics.md", func(w io.Writer) error { return metrics.WriteReference(w, kinds.Described()) }},
 		{"docs/alerts/README.md", writeAlerts},
 	}
 }
@@ -36,7 +37,7 @@ func documents() []document {
 func main() {
 	check := flag.Bool("check", false, "write nothing; exit with 1 if a document is out of date")
 	flag.Parse()
-	stale, err := update(".", !*check)
+	stale, err := update(".", registry.Kinds(), !*check)
 	for _, path := range stale {
 		fmt.Println(path)
 	}
@@ -49,8 +50,8 @@ func main() {
 }
 
 // update returns the documents that were out of date, and writes them if asked to.
-func update(root string, write bool) (stale []string, err error) {
-	for _, d := range documents() {
+func update(root string, kinds dependency.Kinds, write bool) (stale []string, err error) {
+	for _, d := range documents(kinds) {
 		var want bytes.Buffer
 		if err := d.render(&want); err != nil {
 			return stale, fmt.Errorf("render %s: %w", d.path, err)

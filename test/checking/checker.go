@@ -5,10 +5,12 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency"
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/test/poll"
 )
@@ -41,6 +43,21 @@ func Healthy(t *testing.T, c health.Checker) health.Observation {
 	seen, err := c.Check(t.Context())
 	if err != nil {
 		t.Fatalf("Check failed: %v", err)
+	}
+	return seen
+}
+
+// Declared returns what a check saw, each value of which the kind must declare, with the
+// same unit.
+func Declared(t *testing.T, kind dependency.Kind, seen health.Observation) health.Observation {
+	t.Helper()
+	for _, v := range seen.Values {
+		i := slices.IndexFunc(kind.Measures, func(m health.Measure) bool { return m.Name == v.Name })
+		if i < 0 {
+			t.Errorf("the kind %s does not declare %s", kind.Name, v.Name)
+		} else if want := kind.Measures[i].Unit; v.Unit != want {
+			t.Errorf("%s has the unit %d, and the kind %s declares %d", v.Name, v.Unit, kind.Name, want)
+		}
 	}
 	return seen
 }

@@ -2,14 +2,17 @@
 package docs_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/reims/reims-health/examples/mail"
+	"github.com/reims/reims-health/pkg/dependency"
 	"github.com/reims/reims-health/pkg/dependency/registry"
-
 	"github.com/reims/reims-health/pkg/health"
 )
 
@@ -19,20 +22,33 @@ const root = "../.."
 // which is none).
 func TestTroubleshootingHasEveryReason(t *testing.T) {
 	t.Parallel()
+	page := read(t, "docs/troubleshooting.md")
+	for _, problem := range troubleshooting(page, registry.Kinds()) {
+		t.Error(problem)
+	}
+	// A kind more needs a section more.
+	want := []string{"no section on no_mail_service"}
+	if got := troubleshooting(page, append(registry.Kinds(), mail.Kind())); !slices.Equal(got, want) {
+		t.Errorf("with the kind mail: %v, want %v", got, want)
+	}
+}
+
+// troubleshooting returns what is wrong with the page of a program that knows these kinds.
+func troubleshooting(page string, kinds dependency.Kinds) (problems []string) {
 	want := map[string]bool{"starved": true}
-	for _, r := range health.Reasons(registry.Kinds().Described()...) {
+	for _, r := range health.Reasons(kinds.Described()...) {
 		want[string(r)] = true
 	}
-	page := read(t, "docs/troubleshooting.md")
 	for _, section := range regexp.MustCompile(`(?m)^### (\w+)$`).FindAllStringSubmatch(page, -1) {
 		if !want[section[1]] {
-			t.Errorf("the section %s is about no reason", section[1])
+			problems = append(problems, "the section "+section[1]+" is about no reason")
 		}
 		delete(want, section[1])
 	}
-	for reason := range want {
-		t.Errorf("no section on %s", reason)
+	for _, reason := range slices.Sorted(maps.Keys(want)) {
+		problems = append(problems, "no section on "+reason)
 	}
+	return problems
 }
 
 // Every direct dependency has its line of justification.

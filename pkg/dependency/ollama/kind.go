@@ -1,3 +1,5 @@
+// Package ollama is the kind of dependency that Ollama servers are: its settings, its
+// checker, its reasons and its measures.
 package ollama
 
 import (

@@ -1,3 +1,5 @@
+// Package postgres is the kind of dependency that PostgreSQL servers are: its settings,
+// its checker, its reasons and its measures.
 package postgres
 
 import (

@@ -1,3 +1,5 @@
+// Package redis is the kind of dependency that Redis servers are: its settings, its
+// checker, its reasons and its measures.
 package redis
 
 import (

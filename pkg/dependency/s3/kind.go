@@ -1,3 +1,5 @@
+// Package s3 is the kind of dependency that S3 servers are, such as MinIO: its settings,
+// its checker, its reasons and its measures.
 package s3
 
 import (
