@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/reims/reims-health/test/poll"
 )
 
 // The cluster's whole life, as users have it: `make test-cluster`.
@@ -202,16 +204,7 @@ func (b built) crash() {
 	if err := syscall.Kill(state.PID, syscall.SIGKILL); err != nil {
 		b.Fatal(err)
 	}
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for syscall.Kill(state.PID, 0) == nil {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			b.Fatalf("process %d is still there, 10 s after it was killed", state.PID)
-		}
-	}
+	poll.Until(b, fmt.Sprintf("process %d, which was killed, is gone", state.PID), func() bool { return syscall.Kill(state.PID, 0) != nil })
 }
 
 // answersOnlyInside asks for the API server by its certificate, because a gateway may

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/test/observe"
+	"github.com/reims/reims-health/test/poll"
 )
 
 // calm is the time between two scenes, for the person to look.
@@ -59,16 +60,9 @@ func (s *show) scene(ctx context.Context, scene observe.Scene) error {
 // more: a person is watching, and may have silenced it.
 func (s *show) await(ctx context.Context, events int, what string) {
 	limit := 30*time.Second + 15*time.Minute/time.Duration(s.factor)
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	for len(s.stage.Receiver.Events()) < events {
-		if ctx.Err() == context.DeadlineExceeded {
-			say(fmt.Sprintf("  No %s within %s.", what, limit))
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		pause(ctx, 100*time.Millisecond)
+	arrived := poll.Poll(ctx, limit, func() bool { return len(s.stage.Receiver.Events()) >= events })
+	if !arrived && ctx.Err() == nil {
+		say(fmt.Sprintf("  No %s within %s.", what, limit))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/reims/reims-health/test/page"
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -159,21 +160,22 @@ func (s *stage) playStarting() error {
 }
 
 func (s *stage) await(scene string, wanted func(code int) bool) error {
-	deadline := time.Now().Add(30 * time.Second)
-	for {
+	var failed error
+	last := 0
+	poll.Poll(context.Background(), 5*time.Minute, func() bool {
 		response, err := http.Get(s.sidecars[scene].URL + "/health")
 		if err != nil {
-			return err
+			failed = err
+			return true
 		}
 		_ = response.Body.Close()
-		switch {
-		case wanted(response.StatusCode):
-			return nil
-		case time.Now().After(deadline):
-			return fmt.Errorf("the sidecar of %s answers %d", scene, response.StatusCode)
-		}
-		<-time.After(50 * time.Millisecond)
+		last = response.StatusCode
+		return wanted(last)
+	})
+	if failed == nil && !wanted(last) {
+		failed = fmt.Errorf("the sidecar of %s answers %d", scene, last)
 	}
+	return failed
 }
 
 func (s *stage) close() error {

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,8 +13,12 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/pkg/dependency/registry"
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
+
+// patience is for whatever a busy machine may take.
+const patience = 5 * time.Minute
 
 // buffer is written by the program while the test reads it.
 type buffer struct {
@@ -56,18 +61,14 @@ func startWait(ctx context.Context, t *testing.T, vars []servers.Var, args ...st
 // says polls until the command has printed the text.
 func (w *waiting) says(t *testing.T, text string) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(30 * time.Second)
-	for !strings.Contains(w.out.String(), text) {
-		select {
-		case <-tick.C:
-		case code := <-w.code:
-			t.Fatalf("exit code %d, without %q in:\n%s", code, text, w.out.String())
-		case <-deadline:
-			t.Fatalf("want %q in:\n%s", text, w.out.String())
+	poll.Seen(t, patience, fmt.Sprintf("%q is printed", text), func() (string, bool) {
+		ended, printed := len(w.code) > 0, w.out.String() // in this order: all is printed by the end
+		done := strings.Contains(printed, text)
+		if ended && !done {
+			t.Fatalf("exit code %d, without %q in:\n%s", <-w.code, text, printed)
 		}
-	}
+		return printed, done
+	})
 }
 
 func (w *waiting) exits(t *testing.T, want int) {
@@ -77,7 +78,7 @@ func (w *waiting) exits(t *testing.T, want int) {
 		if code != want {
 			t.Errorf("exit code %d, want %d:\n%s", code, want, w.out.String())
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("still waiting:\n%s", w.out.String())
 	}
 }

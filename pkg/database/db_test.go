@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/reims/reims-health/pkg/database"
+	"github.com/reims/reims-health/test/poll"
 )
 
 func TestNotInitialised(t *testing.T) {
@@ -71,7 +72,7 @@ func TestCloseIsBounded(t *testing.T) {
 	if took < 1900*time.Millisecond || took > 5*time.Second {
 		t.Errorf("closed after %v with %v, want an error after 2 s", took, err)
 	}
-	eventually(t, "all connections closed", func() bool { return db.Pool().Stat().TotalConns() == 0 })
+	poll.Until(t, "all connections closed", func() bool { return db.Pool().Stat().TotalConns() == 0 })
 }
 
 func TestInTx(t *testing.T) {
@@ -125,7 +126,7 @@ func TestInTx(t *testing.T) {
 			t.Errorf("%s: committed is %v", tt.name, got)
 		}
 	}
-	eventually(t, "all connections given back", func() bool { return db.Pool().Stat().AcquiredConns() == 0 })
+	poll.Until(t, "all connections given back", func() bool { return db.Pool().Stat().AcquiredConns() == 0 })
 
 	err = db.InTx(t.Context(), pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error { return insert(tx, "read-only") })
 	if own := asError(t, err); own.Code != "25006" {

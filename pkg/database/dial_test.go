@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/pkg/database"
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -137,7 +138,7 @@ func TestCancelReachesTheAddress(t *testing.T) {
 	if _, err := database.Exec(ctx, db, "select pg_sleep(60)"); err == nil {
 		t.Fatal("the statement was not cancelled")
 	}
-	eventually(t, "the server gave the statement up", func() bool {
+	poll.Until(t, "the server gave the statement up", func() bool {
 		n, err := database.Value[int](t.Context(), open(t, serverConfig(server)),
 			"select count(*)::int from pg_stat_activity where application_name = 'cancelled statement' and state = 'active'")
 		return err == nil && n == 0

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/reims/reims-health/pkg/database"
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -166,7 +167,7 @@ func TestCommandTimeout(t *testing.T) {
 			t.Errorf("%s: got %v, want a timeout", name, err)
 		}
 	}
-	eventually(t, "answers again", func() bool {
+	poll.Until(t, "answers again", func() bool {
 		_, err := db.Health(t.Context())
 		return err == nil
 	})
@@ -189,7 +190,7 @@ func TestFrozenServer(t *testing.T) {
 		return err
 	}
 	answers := func() bool { return value(db) == nil }
-	eventually(t, "answers", answers)
+	poll.Until(t, "answers", answers)
 	for _, frozen := range []func(database.Querier) error{batch, value} {
 		err := db.WithConn(t.Context(), func(conn *pgxpool.Conn) error {
 			if err := pg.Freeze(); err != nil {
@@ -206,7 +207,7 @@ func TestFrozenServer(t *testing.T) {
 		if err := pg.Thaw(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "answers again", answers)
+		poll.Until(t, "answers again", answers)
 	}
 }
 

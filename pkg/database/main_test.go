@@ -7,7 +7,6 @@ import (
 	"os"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/reims/reims-health/pkg/database"
 	"github.com/reims/reims-health/test/servers"
@@ -130,19 +129,4 @@ func open(t *testing.T, config database.Config) *database.DB {
 		}
 	})
 	return db
-}
-
-// eventually polls until done, and fails the test after ten seconds.
-func eventually(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("%s: still not so after 10 s", what)
-		}
-	}
 }

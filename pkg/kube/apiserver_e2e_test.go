@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reims/reims-health/pkg/kube"
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -45,7 +46,7 @@ func TestAPIServerGetsTheCondition(t *testing.T) {
 	if down := p.await("DatabaseRefused"); down.Status != corev1.ConditionFalse || strings.Contains(down.Message, canary) {
 		t.Errorf("%+v", down)
 	}
-	eventually(t, "the Event", func() bool { return len(p.events()) == 1 })
+	poll.Until(t, "the Event", func() bool { return len(p.events()) == 1 })
 	if got := p.gate.take(); !slices.Equal(got, []string{patch, event}) {
 		t.Errorf("for one change: %q", got)
 	}
@@ -69,7 +70,7 @@ func TestAPIServerShowsEvents(t *testing.T) {
 	p.await("DependenciesHealthy")
 	shown := func(reason, kind string, count int32) {
 		t.Helper()
-		eventually(t, fmt.Sprintf("%d times %s", count, reason), func() bool {
+		poll.Until(t, fmt.Sprintf("%d times %s", count, reason), func() bool {
 			return slices.ContainsFunc(p.events(), func(e corev1.Event) bool {
 				return e.Reason == reason && e.Type == kind && e.Count == count && e.Source.Component == "reims-health" &&
 					e.LastTimestamp.After(e.FirstTimestamp.Add(-time.Second)) && e.Message != ""
@@ -145,15 +146,15 @@ func TestAPIServerWithoutRights(t *testing.T) {
 	m := newMonitor("database")
 	m.checks("database", "refused")
 	log, _ := p.report(m)
-	eventually(t, "both lines", func() bool { return log.count("kind=forbidden") == 2 })
+	poll.Until(t, "both lines", func() bool { return log.count("kind=forbidden") == 2 })
 	if got := p.gate.take(); got != nil || p.condition(kube.ConditionType).Type != "" {
 		t.Errorf("written without a right: %q", got)
 	}
 	p.grant()
 	p.await("DatabaseRefused")
-	eventually(t, "the Event", func() bool { return len(p.events()) == 1 })
+	poll.Until(t, "the Event", func() bool { return len(p.events()) == 1 })
 	// The Event shows before its answer is through, and the line comes after that.
-	eventually(t, "that both work again", func() bool { return log.count("works again") == 2 })
+	poll.Until(t, "that both work again", func() bool { return log.count("works again") == 2 })
 	if log.count("kind=") != 2 {
 		t.Error(log)
 	}
@@ -175,7 +176,7 @@ func TestAPIServerGetsTheTokenOfTheMoment(t *testing.T) {
 	} {
 		breakIt()
 		m.checks("database", "refused")
-		eventually(t, "both lines", func() bool { return log.count("kind="+kind) == 2 })
+		poll.Until(t, "both lines", func() bool { return log.count("kind="+kind) == 2 })
 		p.mount(p.token)
 		p.await("DatabaseRefused")
 		m.checks("database", "ok")
@@ -202,7 +203,7 @@ func TestAPIServerTakesLongNames(t *testing.T) {
 	m.checks("database", "refused")
 	p.report(m)
 	p.await("DatabaseRefused")
-	eventually(t, "the Event", func() bool { return len(p.events()) == 1 })
+	poll.Until(t, "the Event", func() bool { return len(p.events()) == 1 })
 	if faults := validation.IsDNS1123Subdomain(p.events()[0].Name); faults != nil {
 		t.Errorf("%s: %q", p.events()[0].Name, faults)
 	}
@@ -217,7 +218,7 @@ func TestAPIServerRefusesAnotherPod(t *testing.T) {
 	m := newMonitor("database")
 	m.checks("database", "refused")
 	log, _ := p.report(m)
-	eventually(t, "a line", func() bool { return log.count("kind=invalid") == 1 })
+	poll.Until(t, "a line", func() bool { return log.count("kind=invalid") == 1 })
 	if got := p.condition(kube.ConditionType); got.Type != "" {
 		t.Errorf("%+v", got)
 	}
@@ -234,7 +235,7 @@ func TestAPIServerHasNoPod(t *testing.T) {
 	m := newMonitor("database")
 	m.checks("database", "refused")
 	log, stop := p.report(m)
-	eventually(t, "a line", func() bool { return log.count("kind=not_found") == 1 })
+	poll.Until(t, "a line", func() bool { return log.count("kind=not_found") == 1 })
 	stop()
 }
 
@@ -248,10 +249,10 @@ func TestAPIServerIsSlow(t *testing.T) {
 	log, _ := p.report(m)
 	m.checks("redis", "ok", "database", "refused")
 	p.await("DatabaseRefused")
-	eventually(t, "the Event", func() bool { return len(p.events()) == 1 })
+	poll.Until(t, "the Event", func() bool { return len(p.events()) == 1 })
 	m.checks("database", "ok")
 	p.await("DependenciesHealthy")
-	eventually(t, "the other Event", func() bool { return len(p.events()) == 2 })
+	poll.Until(t, "the other Event", func() bool { return len(p.events()) == 2 })
 	if got := p.gate.take(); len(got) != 4 || log.String() != "" {
 		t.Errorf("%q\n%s", got, log)
 	}
@@ -271,7 +272,7 @@ func TestAPIServerRefuses(t *testing.T) {
 	if d := time.Since(begin); d < 2*time.Second {
 		t.Errorf("written after %s, though asked to wait for 2 s", d)
 	}
-	eventually(t, "that it works again", func() bool { return log.count("works again") == 2 })
+	poll.Until(t, "that it works again", func() bool { return log.count("works again") == 2 })
 	if log.count("kind=busy") != 2 || len(p.gate.take()) != 2 {
 		t.Error(log)
 	}
@@ -300,7 +301,7 @@ func outage(t *testing.T, c *cluster, kind string, begin, end func() error) {
 		t.Fatal(err)
 	}
 	m.checks("redis", "refused")
-	eventually(t, "a line", func() bool { return log.count("kind="+kind) > 0 })
+	poll.Until(t, "a line", func() bool { return log.count("kind="+kind) > 0 })
 	published := time.Now()
 	for range 1000 {
 		m.checks("redis", "timeout", "redis", "ok")
@@ -315,7 +316,7 @@ func outage(t *testing.T, c *cluster, kind string, begin, end func() error) {
 	p.await("DatabaseTimeout")
 	// A frozen server still does what it was asked before it was given up on, so an
 	// Event about the outage of redis may be there, too.
-	eventually(t, "the Event", func() bool {
+	poll.Until(t, "the Event", func() bool {
 		return slices.ContainsFunc(p.events(), func(e corev1.Event) bool {
 			return strings.HasPrefix(e.Message, "database is unhealthy: no answer within the probe's timeout")
 		})

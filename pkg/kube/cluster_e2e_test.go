@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reims/reims-health/pkg/kube"
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -141,7 +142,7 @@ func (p *pod) condition(kind corev1.PodConditionType) corev1.PodCondition {
 func (p *pod) await(reason string) corev1.PodCondition {
 	p.t.Helper()
 	var c corev1.PodCondition
-	eventually(p.t, "the reason "+reason, func() bool {
+	poll.Until(p.t, "the reason "+reason, func() bool {
 		c = p.condition(kube.ConditionType)
 		return c.Reason == reason
 	})
@@ -158,19 +159,4 @@ func (p *pod) events() []corev1.Event {
 		p.t.Fatal(err)
 	}
 	return all.Items
-}
-
-// eventually polls until done says true, and fails the test after half a minute.
-func eventually(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	deadline := time.After(30 * time.Second)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("%s: still not so", what)
-		}
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/reims/reims-health/pkg/migrate"
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -133,7 +134,7 @@ func TestTableLocked(t *testing.T) {
 		_, err := m.Up(context.WithoutCancel(t.Context()))
 		failed <- err
 	}()
-	eventually(t, "the migration waits for the table", func() bool {
+	poll.Until(t, "the migration waits for the table", func() bool {
 		return s.value(t, "SELECT count(*) FROM pg_locks WHERE relation = 'properties'::regclass AND NOT granted") == "1"
 	})
 	start := time.Now()

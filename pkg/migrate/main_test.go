@@ -198,21 +198,6 @@ func followedBy(t *testing.T, texts ...string) fs.FS {
 	return files
 }
 
-// eventually polls until done, and fails the test after ten seconds.
-func eventually(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("%s: still not so after 10 s", what)
-		}
-	}
-}
-
 func asFS(files map[string]string) fs.FS {
 	all := fstest.MapFS{}
 	for name, text := range files {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/reims/reims-health/migrations"
 	"github.com/reims/reims-health/pkg/migrate"
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -345,12 +346,12 @@ func TestRunnerKilled(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "runner in the middle", func() bool { return s.sleeping(t) })
+	poll.Until(t, "runner in the middle", func() bool { return s.sleeping(t) })
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	eventually(t, "the server has noticed", func() bool { return !s.sleeping(t) })
+	poll.Until(t, "the server has noticed", func() bool { return !s.sleeping(t) })
 	s.wantUndone(t)
 }
 
@@ -366,7 +367,7 @@ func TestServerKilled(t *testing.T) {
 		_, err := m.Up(context.WithoutCancel(t.Context()))
 		failed <- err
 	}()
-	eventually(t, "runner in the middle", func() bool { return s.sleeping(t) })
+	poll.Until(t, "runner in the middle", func() bool { return s.sleeping(t) })
 	if err := pg.Kill(); err != nil {
 		t.Fatal(err)
 	}

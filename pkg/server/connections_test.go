@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/pkg/server"
+	"github.com/reims/reims-health/test/poll"
 )
 
 // TestConnectionLimit fills the server with requests under way: another client waits
@@ -46,7 +47,7 @@ func TestConnectionLimit(t *testing.T) {
 			t.Errorf("connection %d: code %d", i+1, code)
 		}
 	}
-	eventually(t, "connections are kept alive again", func() bool {
+	poll.Until(t, "connections are kept alive again", func() bool {
 		c := r.dial(t)
 		return say(t, c, aRequest) == http.StatusOK && again(c)
 	})

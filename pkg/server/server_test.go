@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/pkg/server"
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/scenario"
 )
 
@@ -234,7 +235,7 @@ func TestStopFinishesRequests(t *testing.T) {
 	}
 	<-entered
 	r.cancel()
-	eventually(t, "the listener is closed", func() bool {
+	poll.Until(t, "the listener is closed", func() bool {
 		probe, err := net.Dial("tcp", r.Addr().String())
 		if err == nil {
 			_ = probe.Close()
@@ -272,7 +273,7 @@ func TestStopInTime(t *testing.T) {
 		if took := r.stop(t); took < test.min || took > test.max {
 			t.Errorf("%s: stopped after %s, want %s to %s", name, took, test.min, test.max)
 		}
-		eventually(t, name+": no goroutine is left", func() bool { return runtime.NumGoroutine() <= before })
+		noneLeft(t, name, before)
 	}
 }
 
@@ -291,17 +292,17 @@ func TestBroken(t *testing.T) {
 	if err := <-done; err == nil || !strings.Contains(err.Error(), "serve on "+s.Addr().String()) {
 		t.Errorf("Start: %v", err)
 	}
-	eventually(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= before })
+	noneLeft(t, "after an error", before)
 }
 
-func eventually(t *testing.T, what string, is func() bool) {
+// noneLeft waits until there are no more goroutines than before.
+func noneLeft(t *testing.T, name string, before int) {
 	t.Helper()
-	poll := time.NewTicker(5 * time.Millisecond)
-	defer poll.Stop()
-	for deadline := time.Now().Add(5 * time.Second); !is(); <-poll.C {
-		if time.Now().After(deadline) {
-			stacks := make([]byte, 1<<20)
-			t.Fatalf("not within 5 s: %s\n%s", what, stacks[:runtime.Stack(stacks, true)])
+	poll.Seen(t, time.Minute, name+": no goroutine is left", func() (string, bool) {
+		if runtime.NumGoroutine() <= before {
+			return "", true
 		}
-	}
+		stacks := make([]byte, 1<<20)
+		return string(stacks[:runtime.Stack(stacks, true)]), false
+	})
 }

@@ -13,10 +13,12 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/reims/reims-health/test/poll"
 )
 
 // patience is for whatever a busy machine may take.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // sidecar is a running `reims-health serve`.
 type sidecar struct {
@@ -80,7 +82,7 @@ type health struct {
 // await polls /health until it is as wanted.
 func (s *sidecar) await(ctx context.Context, wanted func(health) bool) error {
 	var h health
-	err := poll(ctx, func() bool {
+	ok := poll.Poll(ctx, patience, func() bool {
 		answer, err := http.Get("http://" + s.addr + "/health")
 		if err != nil {
 			return false
@@ -89,8 +91,8 @@ func (s *sidecar) await(ctx context.Context, wanted func(health) bool) error {
 		h = health{}
 		return json.NewDecoder(answer.Body).Decode(&h) == nil && wanted(h)
 	})
-	if err != nil {
-		return fmt.Errorf("%w: /health is %+v", err, h)
+	if !ok {
+		return fmt.Errorf("not as wanted within %s: /health is %+v", patience, h)
 	}
 	return nil
 }
@@ -99,20 +101,4 @@ func (s *sidecar) stop() error {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	s.reading.Wait()
 	return s.cmd.Wait()
-}
-
-// poll waits until ok says so.
-func poll(ctx context.Context, ok func() bool) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("not within %s", patience))
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
-		}
-	}
-	return nil
 }

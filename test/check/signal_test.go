@@ -4,7 +4,8 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/reims/reims-health/test/poll"
 )
 
 // The first signal asks the program to end, and the second one ends it, whatever it is
@@ -14,17 +15,12 @@ func TestSecondSignalKills(t *testing.T) {
 	s := startFor(t, nil)
 	ended := make(chan error, 1)
 	s.reading.Go(func() { ended <- s.cmd.Wait() })
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	poll.Until(t, "it ends", func() bool {
 		_ = s.cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case err := <-ended:
-			if exit, ok := err.(*exec.ExitError); !ok || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM { //nolint:errorlint,forcetypeassert // Wait's own
-				t.Errorf("it ended with %v: want it killed by the signal", err)
-			}
-			return
-		case <-tick.C:
-		}
+		return len(ended) > 0
+	})
+	err := <-ended
+	if exit, ok := err.(*exec.ExitError); !ok || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM { //nolint:errorlint,forcetypeassert // Wait's own
+		t.Errorf("it ended with %v: want it killed by the signal", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/creack/pty"
 	"github.com/hinshun/vt10x"
 
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -66,9 +67,10 @@ func (tt *terminal) watch() {
 func (tt *terminal) sees(pattern string) {
 	tt.t.Helper()
 	re := regexp.MustCompile(`(?m)` + pattern)
-	if err := poll(tt.t.Context(), func() bool { return re.MatchString(tt.screen.String()) }); err != nil {
-		tt.t.Fatalf("%v: %s in\n%s", err, pattern, tt.screen.String())
-	}
+	poll.Seen(tt.t, patience, "the screen shows "+pattern, func() (string, bool) {
+		screen := tt.screen.String()
+		return screen, re.MatchString(screen)
+	})
 }
 
 func (tt *terminal) press(keys string) {

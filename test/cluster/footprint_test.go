@@ -7,6 +7,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/reims/reims-health/test/poll"
 )
 
 // summary is what the kubelet tells of its containers, as far as it matters here.
@@ -30,7 +32,7 @@ type containerStats struct {
 func (i *installation) used(after time.Time) (stats containerStats) {
 	i.t.Helper()
 	pod := app(i.pods.now())[0]
-	eventually(i.t, 2*settle, "the kubelet's figures of the sidecar", func() bool {
+	poll.Within(i.t, 2*settle, "the kubelet's figures of the sidecar", func() bool {
 		stats = i.stats(pod)
 		return stats.Memory.WorkingSetBytes != nil && stats.CPU.UsageCoreNanoSeconds != nil && stats.CPU.Time.After(after)
 	})

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -164,7 +165,7 @@ func (i *installation) overall(want string) {
 func (i *installation) says(service, status string) (each map[types.UID]time.Time, last time.Time) {
 	i.t.Helper()
 	each = map[types.UID]time.Time{}
-	last = eventually(i.t, 3*time.Minute, "each /health says "+service+" is "+status, func() bool {
+	poll.Within(i.t, 3*time.Minute, "each /health says "+service+" is "+status, func() bool {
 		pods := app(i.pods.now())
 		for _, p := range pods {
 			if each[p.UID].IsZero() && i.health(p).Services[service] == status {
@@ -173,7 +174,7 @@ func (i *installation) says(service, status string) (each map[types.UID]time.Tim
 		}
 		return len(pods) > 0 && len(each) >= len(pods)
 	})
-	return each, last
+	return each, time.Now()
 }
 
 // undisturbed finds whether no Pod was replaced since then, and no container restarted.

@@ -73,19 +73,3 @@ func decode[T any](t testing.TB, body []byte) (v T) {
 	}
 	return v
 }
-
-// eventually polls until done says true, and returns when that was.
-func eventually(t testing.TB, limit time.Duration, what string, done func() bool) time.Time {
-	t.Helper()
-	deadline := time.After(limit)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("%s: still not so after %s", what, limit)
-		}
-	}
-	return time.Now()
-}

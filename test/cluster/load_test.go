@@ -11,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reims/reims-health/test/poll"
 )
 
 const loadPort = 8080
@@ -53,7 +55,7 @@ func startLoad(t testing.TB, namespace, service string) *load {
 	if err := kube.Create(t.Context(), l.pod); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, time.Minute, "the load runs", func() bool {
+	poll.Within(t, time.Minute, "the load runs", func() bool {
 		status, body, err := kube.fromPod(t.Context(), l.pod, loadPort, "/result")
 		return err == nil && status == 200 && decode[seen](t, body).Sent > 0
 	})

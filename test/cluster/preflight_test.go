@@ -6,12 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reims/reims-health/test/poll"
 )
 
 // preflight runs a container of each image, because helm would wait minutes for one
@@ -23,9 +23,9 @@ func preflight(ctx context.Context) error {
 	}
 	pod := imagesPod(namespace.Name)
 	// A new namespace has no service account for a moment.
-	err := poll(ctx, func(ctx context.Context) error { return kube.Create(ctx, pod) })
+	err := tryUntil(ctx, func(ctx context.Context) error { return kube.Create(ctx, pod) })
 	if err == nil {
-		err = poll(ctx, func(ctx context.Context) error { return imagesMissing(ctx, pod) })
+		err = tryUntil(ctx, func(ctx context.Context) error { return imagesMissing(ctx, pod) })
 	}
 	if err != nil {
 		err = fmt.Errorf("run the images: %w\nmake them with test/cluster/images.sh, and load them into the node or push them to where it pulls from", err)
@@ -63,13 +63,11 @@ func imagesMissing(ctx context.Context, pod *corev1.Pod) error {
 	return errors.Join(errs...)
 }
 
-// poll tries until there is no error, and returns the last when that takes too long.
-func poll(ctx context.Context, try func(context.Context) error) (last error) {
-	_ = wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, settle, true, func(ctx context.Context) (bool, error) {
-		if err := try(ctx); err == nil || ctx.Err() == nil {
-			last = err
-		}
-		return last == nil, nil
+// tryUntil tries until there is no error, and returns the last when that takes too long.
+func tryUntil(ctx context.Context, try func(context.Context) error) (last error) {
+	poll.Poll(ctx, settle, func() bool {
+		last = try(ctx)
+		return last == nil
 	})
 	return last
 }

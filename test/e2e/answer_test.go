@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/reims/reims-health/test/poll"
 )
 
 // answer is a response of the health server.
@@ -92,7 +94,7 @@ func (s *sidecar) await(path string, within time.Duration, wanted func(answer) b
 	s.t.Helper()
 	begin := time.Now()
 	var last answer
-	ok := poll(s.t.Context(), within, func() bool {
+	ok := poll.Poll(s.t.Context(), within, func() bool {
 		last = s.get(path)
 		return wanted(last)
 	})
@@ -155,22 +157,6 @@ next:
 		sum += value
 	}
 	return sum
-}
-
-// poll asks every 20 ms until ok or the time is over.
-func poll(ctx context.Context, within time.Duration, ok func() bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-ctx.Done():
-			return ok()
-		case <-tick.C:
-		}
-	}
-	return true
 }
 
 // hold lets something last.

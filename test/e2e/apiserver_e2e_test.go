@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -40,7 +41,7 @@ func TestAPIServerIsToldOfThePod(t *testing.T) {
 	must(t, pg.Kill())
 	s.awaitService("database", "unhealthy", "refused", confirmed)
 	pod.await("False", "DatabaseRefused", told+slack)
-	if !poll(t.Context(), slack, func() bool {
+	if !poll.Poll(t.Context(), slack, func() bool {
 		return pod.says("DependencyUnhealthy", "database is unhealthy: the connection was refused")
 	}) {
 		t.Errorf("no such Event among %+v", pod.events())
@@ -49,7 +50,7 @@ func TestAPIServerIsToldOfThePod(t *testing.T) {
 	must(t, k.Freeze())
 	must(t, pg.Start(t.Context()))
 	s.awaitService("database", "healthy", "", confirmed)
-	if !poll(t.Context(), 20*time.Second, func() bool { return strings.Contains(s.log.String(), "pod reporting fails") }) {
+	if !poll.Poll(t.Context(), 20*time.Second, func() bool { return strings.Contains(s.log.String(), "pod reporting fails") }) {
 		t.Error("the log does not tell that the API server hangs")
 	}
 	s.await("/health/ready", slack, isOK)
@@ -88,7 +89,7 @@ func TestMemoryWithAnAPIServer(t *testing.T) {
 	s := launchProgram(t, pod.inside("serve"), pod.env(k, vars)...)
 	t.Cleanup(s.stop)
 	pod.await("True", "DependenciesHealthy", confirmed+told)
-	poll(t.Context(), 35*time.Second, func() bool { return false }) // beyond 30 s, libraries complain of a missing logger
+	poll.Poll(t.Context(), 35*time.Second, func() bool { return false }) // beyond 30 s, libraries complain of a missing logger
 	if mb := statusBytes(t, s.cmd.Process.Pid, "VmRSS:") / megabyte; mb > 36 {
 		t.Errorf("%.1f MB are resident, more than 36", mb)
 	} else {
@@ -163,7 +164,7 @@ func (p *reportedPod) env(k *servers.Kubernetes, vars []servers.Var) []servers.V
 func (p *reportedPod) await(status corev1.ConditionStatus, reason string, within time.Duration) {
 	p.t.Helper()
 	var now corev1.Pod
-	ok := poll(p.t.Context(), within, func() bool {
+	ok := poll.Poll(p.t.Context(), within, func() bool {
 		must(p.t, p.admin.Get(p.t.Context(), client.ObjectKeyFromObject(p.Pod), &now))
 		return slices.ContainsFunc(now.Status.Conditions, func(c corev1.PodCondition) bool {
 			return c.Type == "reims.io/DependenciesHealthy" && c.Status == status && c.Reason == reason

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -42,7 +43,7 @@ func BenchmarkIdle(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		poll(b.Context(), 30*time.Second, func() bool { return false })
+		poll.Poll(b.Context(), 30*time.Second, func() bool { return false })
 	}
 	b.ReportMetric(statusBytes(b, s.cmd.Process.Pid, "VmRSS:")/megabyte, "MB-resident")
 	b.ReportMetric(float64(info.Size())/megabyte, "MB-binary")

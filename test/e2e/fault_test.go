@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -126,7 +127,7 @@ func (s *sidecar) checkNoFlap(service, status string) {
 func (s *sidecar) checkSettled(v *victim, usual footprint) {
 	s.t.Helper()
 	var f footprint
-	if !poll(s.t.Context(), confirmed, func() bool {
+	if !poll.Poll(s.t.Context(), confirmed, func() bool {
 		f = s.footprint(v.count(s.t))
 		return f.within(usual)
 	}) {

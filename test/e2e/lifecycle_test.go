@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -33,7 +34,7 @@ func TestStartWithNoServers(t *testing.T) {
 	if a.code != 503 {
 		t.Errorf("/health: %d, want 503", a.code)
 	}
-	if !poll(t.Context(), slack, func() bool { return strings.Contains(s.log.String(), `"msg":"first verdicts"`) }) {
+	if !poll.Poll(t.Context(), slack, func() bool { return strings.Contains(s.log.String(), `"msg":"first verdicts"`) }) {
 		t.Error("no summary of the first verdicts in the log")
 	}
 }

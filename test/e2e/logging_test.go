@@ -16,6 +16,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -33,11 +34,11 @@ func TestLogIsNotRead(t *testing.T) {
 	s := launchLogging(t, w, with(with(pg.Env(), "HEALTH_SERVICES", "database"), "DATABASE_PROBE_INTERVAL", quick)...)
 	s.awaitService("database", "healthy", "", confirmed)
 	const dropped, checks = "reims_health_log_lines_dropped_total", `reims_health_probes_total{reason="",result="success",service="database"}`
-	if !poll(t.Context(), time.Minute, func() bool { return s.scrape()[dropped] > 100 }) {
+	if !poll.Poll(t.Context(), time.Minute, func() bool { return s.scrape()[dropped] > 100 }) {
 		t.Fatalf("no lines are dropped: %v", s.scrape()[dropped])
 	}
 	before := s.scrape()[checks]
-	if !poll(t.Context(), 10*time.Second, func() bool { return s.scrape()[checks] > before+20 }) {
+	if !poll.Poll(t.Context(), 10*time.Second, func() bool { return s.scrape()[checks] > before+20 }) {
 		t.Error("checks stand still")
 	}
 	s.awaitService("database", "healthy", "", slack)
@@ -61,7 +62,7 @@ func TestLogIsNotRead(t *testing.T) {
 			t.Fatalf("a broken line: %v\n%s", lines.Err(), lines.Text())
 		}
 	}
-	poll(t.Context(), time.Minute, func() bool { return s.scrape()[dropped] > before }) // full again, as far as it gets
+	poll.Poll(t.Context(), time.Minute, func() bool { return s.scrape()[dropped] > before }) // full again, as far as it gets
 	s.end(t)
 }
 
@@ -249,7 +250,7 @@ func launchLogging(t *testing.T, stderr *os.File, vars ...servers.Var) *sidecar 
 	health, metrics := closedPort(t), closedPort(t)
 	s := startProgram(t, nil, stderr, []string{"serve"}, with(with(vars, "HEALTH_ADDR", health), "METRICS_ADDR", metrics)...)
 	s.health, s.metrics = "http://"+health, "http://"+metrics+"/metrics"
-	if !poll(t.Context(), 30*time.Second, func() bool {
+	if !poll.Poll(t.Context(), 30*time.Second, func() bool {
 		a, err := s.fetch(http.MethodGet, s.health+"/health/live")
 		return err == nil && a.code == 200
 	}) {

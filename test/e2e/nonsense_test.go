@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/reims/reims-health/test/poll"
 )
 
 // hugeReply is what a server that went mad answers, in bytes.
@@ -63,7 +65,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	s := startSidecar(t, with(with(vars, "HEALTH_SERVICES", "ollama"), "OLLAMA_PROBE_INTERVAL", "100ms")...)
 	s.awaitService("ollama", "unhealthy", "protocol", confirmed)
 	begin := s.scrape()["process_open_fds"]
-	if !poll(t.Context(), 20*timeout+slack, func() bool { return s.checks("ollama") >= 20 }) {
+	if !poll.Poll(t.Context(), 20*timeout+slack, func() bool { return s.checks("ollama") >= 20 }) {
 		t.Error("the checks have stopped")
 	}
 	if end := s.scrape()["process_open_fds"]; end > begin+5 {

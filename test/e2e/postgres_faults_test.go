@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -80,7 +81,7 @@ func (h *hoard) fill(ctx context.Context) error {
 // takeOver ends the sidecar's connection and takes its slot.
 func (h *hoard) takeOver(ctx context.Context, pg *servers.Postgres) error {
 	before := len(h.conns)
-	ok := poll(ctx, confirmed, func() bool {
+	ok := poll.Poll(ctx, confirmed, func() bool {
 		if pg.SQL(ctx, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'reims-health'") != nil {
 			return false
 		}
@@ -113,7 +114,7 @@ func TestDatabaseFullWhileWeHoldOne(t *testing.T) {
 	must(t, h.fill(t.Context()))
 	stop := s.watch(false, unaffected(""))
 	checks := s.checks("database")
-	if !poll(t.Context(), 4*interval+slack, func() bool { return s.checks("database") >= checks+3 }) {
+	if !poll.Poll(t.Context(), 4*interval+slack, func() bool { return s.checks("database") >= checks+3 }) {
 		t.Error("the checks have stopped")
 	}
 	stop()

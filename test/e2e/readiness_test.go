@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -78,7 +79,7 @@ func TestFlapping(t *testing.T) {
 		s.awaitFailures("redis", n)
 		r.to(target)
 		checks := s.checks("redis")
-		if !poll(t.Context(), confirmed, func() bool { return s.checks("redis") > checks }) {
+		if !poll.Poll(t.Context(), confirmed, func() bool { return s.checks("redis") > checks }) {
 			t.Fatal("the checks have stopped")
 		}
 	}
@@ -88,7 +89,7 @@ func TestFlapping(t *testing.T) {
 
 func (s *sidecar) awaitFailures(service string, n float64) {
 	s.t.Helper()
-	if !poll(s.t.Context(), confirmed, func() bool { return s.failures(service) >= n }) {
+	if !poll.Poll(s.t.Context(), confirmed, func() bool { return s.failures(service) >= n }) {
 		s.t.Fatalf("%v checks of %s failed, want %v", s.failures(service), service, n)
 	}
 }
@@ -107,7 +108,7 @@ func TestDoubtIsShort(t *testing.T) {
 	must(t, pg.Kill())
 	s.awaitService("database", "unhealthy", "refused", 6*time.Second*11/10+2*timeout+time.Second+slack)
 	var failed []time.Time
-	if !poll(t.Context(), slack, func() bool {
+	if !poll.Poll(t.Context(), slack, func() bool {
 		failed = s.logTimes("probe failed")
 		return len(failed) >= 2
 	}) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -33,7 +34,7 @@ func (s *sidecar) kill() {
 // awaitState waits until the state file says this.
 func awaitState(t testing.TB, file, text string) {
 	t.Helper()
-	if !poll(t.Context(), confirmed, func() bool {
+	if !poll.Poll(t.Context(), confirmed, func() bool {
 		content, _ := os.ReadFile(file)
 		return strings.Contains(string(content), text)
 	}) {
@@ -171,7 +172,7 @@ func TestStateFolderThatTakesNoFile(t *testing.T) {
 func (s *sidecar) awaitChecks(service string, n float64) {
 	s.t.Helper()
 	from := s.checks(service)
-	if !poll(s.t.Context(), time.Duration(n)*confirmed, func() bool { return s.checks(service) >= from+n }) {
+	if !poll.Poll(s.t.Context(), time.Duration(n)*confirmed, func() bool { return s.checks(service) >= from+n }) {
 		s.t.Fatal("the checks have stopped")
 	}
 }

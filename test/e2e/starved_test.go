@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -78,7 +79,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 func (s *sidecar) stopDuringCheck(r *relay) {
 	s.t.Helper()
 	r.delay.Store(int64(4 * timeout))
-	if !poll(s.t.Context(), 2*interval+slack, func() bool { return r.held.Load() > 0 }) {
+	if !poll.Poll(s.t.Context(), 2*interval+slack, func() bool { return r.held.Load() > 0 }) {
 		s.t.Fatal("no check is under way")
 	}
 	s.signal(syscall.SIGSTOP)

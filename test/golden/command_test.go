@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/reims/reims-health/test/poll"
 )
 
 // TestHelp holds the help of every command that the help of another one names.
@@ -202,7 +204,7 @@ func wait(t *testing.T, env []string, targets string, lines int) string {
 		return strings.Join(sorted, "")
 	}
 	if lines > 0 {
-		poll(t, strings.Join(args, " "), func() (string, bool) {
+		poll.Seen(t, patience, strings.Join(args, " "), func() (string, bool) {
 			text := printed()
 			return text, strings.Count(text, "\n") >= lines
 		})

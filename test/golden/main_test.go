@@ -188,19 +188,3 @@ func told(t *testing.T, args []string, stdout, stderr string, err error) string 
 
 // patience is for whatever a busy machine may take.
 const patience = time.Minute
-
-// poll waits until what is looked at is as wanted.
-func poll(t *testing.T, what string, look func() (string, bool)) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(patience); ; <-tick.C {
-		seen, ok := look()
-		if ok {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not as wanted within %s:\n%s", what, patience, seen)
-		}
-	}
-}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -118,7 +119,7 @@ var changes = regexp.MustCompile(`(?s)` + listBegin + `.*?` + listEnd)
 func (s *sidecar) settle(t *testing.T, scene string) {
 	t.Helper()
 	checks := map[string]string{"unknown": "0", "healthy": "1", "degraded": "2", "unhealthy": "2"}[scene]
-	poll(t, "/metrics", func() (string, bool) {
+	poll.Seen(t, patience, "/metrics", func() (string, bool) {
 		settled, body := map[string]bool{}, s.get(t, "/metrics", "").body
 		for _, found := range checked.FindAllStringSubmatch(body, -1) {
 			if found[2] == checks {
@@ -239,7 +240,7 @@ func (s *sidecar) get(t *testing.T, path, bearer string) answer {
 func (s *sidecar) log(t *testing.T, scene string) string {
 	t.Helper()
 	var text string
-	poll(t, "the log", func() (string, bool) {
+	poll.Seen(t, patience, "the log", func() (string, bool) {
 		data, err := os.ReadFile(s.Log())
 		text = string(data)
 		return text, err == nil && strings.Contains(text, "first verdicts") == (scene != "unknown") // the last line

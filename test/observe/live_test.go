@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reims/reims-health/test/observe"
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 	"github.com/reims/reims-health/test/servers/install"
 )
@@ -89,7 +90,7 @@ func (l *live) play(t *testing.T, scene observe.Scene) { //nolint:thelper // it 
 	if err := scene.Break(t.Context(), l.Stage); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "alert", func() bool { return len(events()) >= len(scene.Alerts) })
+	poll.Within(t, patience, "alert", func() bool { return len(events()) >= len(scene.Alerts) })
 	if scene.Alerts != nil {
 		l.say("all told after %.1f s, which stand for %.0f s", time.Since(began).Seconds(), time.Since(began).Seconds()*factor)
 	}
@@ -99,7 +100,7 @@ func (l *live) play(t *testing.T, scene observe.Scene) { //nolint:thelper // it 
 	if err := scene.Mend(t.Context(), l.Stage); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "resolution", func() bool { return len(events()) >= 2*len(scene.Alerts) })
+	poll.Within(t, patience, "resolution", func() bool { return len(events()) >= 2*len(scene.Alerts) })
 	l.calm("after " + scene.Name)
 	l.say("calm after %.1f s", time.Since(mended).Seconds())
 	checkEvents(t, scene, events())
@@ -113,7 +114,7 @@ func (l *live) warm() {
 		"sum(reims_health_up)": 12, // four services, as three Pods see them
 		"count(namespace_service:reims_health_probe_success:ratio_rate5m)": 4,
 	} {
-		await(l.t, query, func() bool {
+		poll.Within(l.t, patience, query, func() bool {
 			series, err := l.Ask(l.t.Context(), query, time.Now(), time.Now(), time.Second)
 			return err == nil && len(series) == 1 && series[0].Values[0] == want
 		})
@@ -123,7 +124,7 @@ func (l *live) warm() {
 // calm waits until Prometheus knows of no alert, not even a pending one.
 func (l *live) calm(when string) {
 	l.t.Helper()
-	await(l.t, "calm "+when, func() bool {
+	poll.Within(l.t, patience, "calm "+when, func() bool {
 		alerts := l.alertsSince(l.t, time.Now().Add(-2*l.Scrape()), "")
 		return len(alerts) == 0
 	})

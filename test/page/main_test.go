@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/reims/reims-health/test/page"
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -119,25 +120,10 @@ func open(t *testing.T, url string, v page.View) (context.Context, *page.Journal
 	return tab, journal
 }
 
-// await polls until ok, and returns how long that took.
-func await(t *testing.T, what string, within time.Duration, ok func() bool) time.Duration {
-	t.Helper()
-	begin := time.Now()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		if time.Since(begin) > within {
-			t.Fatalf("not within %s: %s", within, what)
-		}
-		<-tick.C
-	}
-	return time.Since(begin)
-}
-
 // awaitCode waits for the code of /health.
 func awaitCode(t *testing.T, s *page.Sidecar, code int) {
 	t.Helper()
-	await(t, fmt.Sprintf("/health answers %d", code), 30*time.Second, func() bool {
+	poll.Until(t, fmt.Sprintf("/health answers %d", code), func() bool {
 		response, err := http.Get(s.URL + "/health")
 		if err != nil {
 			return false
@@ -150,15 +136,9 @@ func awaitCode(t *testing.T, s *page.Sidecar, code int) {
 // awaitText waits for what the page says.
 func awaitText(tab context.Context, t *testing.T, selector, text string, within time.Duration) time.Duration {
 	t.Helper()
-	last := ""
-	defer func() {
-		if t.Failed() {
-			t.Logf("%s says %q", selector, last)
-		}
-	}()
-	return await(t, selector+" says "+text, within, func() bool {
-		last, _ = page.Read(tab, selector) // the page may be loading
-		return last == text
+	return poll.Seen(t, within, selector+" says "+text, func() (string, bool) {
+		seen, _ := page.Read(tab, selector) // the page may be loading
+		return seen, seen == text
 	})
 }
 

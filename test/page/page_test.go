@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/reims/reims-health/test/page"
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -170,7 +171,7 @@ func TestNoScriptFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitText(tab, t, verdict, "Overall: Healthy", patience)
-	await(t, "the notice is seen", 15*time.Second, func() bool {
+	poll.Within(t, 15*time.Second, "the notice is seen", func() bool {
 		return evaluate[string](tab, t, `getComputedStyle(document.querySelector("p.lost")).visibility`) == "visible"
 	})
 	wantLost(tab, t, "Last heard from the sidecar at ") // nobody asked
@@ -210,11 +211,11 @@ func TestNoNews(t *testing.T) {
 		awaitText(tab, t, verdict, "Overall: Healthy", patience)
 		evaluate[any](tab, t, proxy)
 		asked := func() int64 { return evaluate[int64](tab, t, "window.asked") }
-		await(t, "the old answer is repeated", 3*patience, func() bool { return asked() >= 2 })
+		poll.Within(t, 3*patience, "the old answer is repeated", func() bool { return asked() >= 2 })
 		evaluate[bool](tab, t, sleep)
 		awaitText(tab, t, verdict, "Nothing new from the sidecar", patience)
 		before := asked()
-		await(t, "it is repeated again", 3*patience, func() bool { return asked() >= before+2 })
+		poll.Within(t, 3*patience, "it is repeated again", func() bool { return asked() >= before+2 })
 		wantLost(tab, t, "Nothing new from the sidecar since ")
 	})
 }
@@ -265,21 +266,21 @@ func TestHidden(t *testing.T) {
 	awaitCode(t, s, 200)
 	tab, journal := open(t, s.URL+"/", page.View{Width: 1280})
 	asked := func() int { return strings.Count(strings.Join(journal.Requests(), "\n")+"\n", s.URL+"/\n") }
-	await(t, "the page asks", 2*patience, func() bool { return asked() >= 2 })
+	poll.Within(t, 2*patience, "the page asks", func() bool { return asked() >= 2 })
 	hide := func(hidden string) {
 		evaluate[bool](tab, t, `Object.defineProperty(document, "hidden", {get: () => `+hidden+`, configurable: true}),
 			document.dispatchEvent(new Event("visibilitychange")), true`)
 	}
 	hide("true")
-	await(t, "an answer under way is taken", patience, func() bool { return evaluate[bool](tab, t, "document.readyState === 'complete'") })
+	poll.Within(t, patience, "an answer under way is taken", func() bool { return evaluate[bool](tab, t, "document.readyState === 'complete'") })
 	before := asked()
 	begin := time.Now()
-	await(t, "two periods have passed", 2*patience, func() bool { return time.Since(begin) > 5*time.Second })
+	poll.Within(t, 2*patience, "two periods have passed", func() bool { return time.Since(begin) > 5*time.Second })
 	if n := asked(); n > before {
 		t.Errorf("asked %d times while hidden", n-before)
 	}
 	hide("false")
-	await(t, "it asks at once", time.Second, func() bool { return asked() > before })
+	poll.Within(t, time.Second, "it asks at once", func() bool { return asked() > before })
 }
 
 // TestKeyboard: the first thing that a keyboard meets is a way past the head.

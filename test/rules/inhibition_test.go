@@ -3,6 +3,7 @@ package rules_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -140,22 +142,11 @@ func labels(namespace, alert string) map[string]string {
 // itself, by namespace, that it should.
 func awaitSilent(t *testing.T, am *servers.Alertmanager, alerts int, want map[string][]string) {
 	t.Helper()
-	deadline := time.NewTimer(10 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	poll.Seen(t, 2*time.Minute, "the alerts that Alertmanager should keep to itself are silent", func() (string, bool) {
 		silent, judged := ask(t, am)
 		diff := cmp.Diff(want, silent)
-		if judged == alerts && diff == "" {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			t.Fatalf("%d of %d alerts are judged; silent (-want +got)\n%s", judged, alerts, diff)
-		}
-	}
+		return fmt.Sprintf("%d of %d alerts are judged; silent (-want +got)\n%s", judged, alerts, diff), judged == alerts && diff == ""
+	})
 }
 
 func ask(t *testing.T, am *servers.Alertmanager) (silent map[string][]string, judged int) {

@@ -1,10 +1,13 @@
 package servers
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/reims/reims-health/test/poll"
 )
 
 // stopTimeout bounds an orderly stop; what is left after it is killed.
@@ -48,7 +51,7 @@ func (i Instance) Stop() error {
 		return err
 	}
 	signalAll(family, syscall.SIGCONT) // a frozen one would not see the signal
-	if !poll(stopTimeout, func() bool { return !i.Running() }) {
+	if !poll.Poll(context.Background(), stopTimeout, func() bool { return !i.Running() }) {
 		return i.Kill()
 	}
 	return i.killAll(family)
@@ -96,7 +99,7 @@ func (i Instance) signal(s syscall.Signal) error {
 func (i Instance) killAll(family []procStat) error {
 	signalAll(family, syscall.SIGKILL)
 	gone := func() bool { return !slices.ContainsFunc(family, isAlive) }
-	if !poll(stopTimeout, gone) {
+	if !poll.Poll(context.Background(), stopTimeout, gone) {
 		return fmt.Errorf("kill %s (pid %d): still there after %s", i.Name, i.PID, stopTimeout)
 	}
 	return nil
@@ -106,7 +109,7 @@ func (i Instance) killAll(family []procStat) error {
 // finds none that still runs: a stopped parent has no more children.
 func stopTree(root procStat) []procStat {
 	var family []procStat
-	poll(stopTimeout, func() bool {
+	poll.Poll(context.Background(), stopTimeout, func() bool {
 		family = tree(root)
 		running := 0
 		for _, p := range family {
@@ -132,22 +135,4 @@ func signalAll(family []procStat, s syscall.Signal) {
 func isAlive(p procStat) bool {
 	now, err := readStat(p.pid)
 	return err == nil && now.started == p.started && !now.ended()
-}
-
-// poll asks every few milliseconds until done says true or the time is over.
-func poll(limit time.Duration, done func() bool) bool {
-	timeout := time.NewTimer(limit)
-	defer timeout.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if done() {
-			return true
-		}
-		select {
-		case <-tick.C:
-		case <-timeout.C:
-			return done()
-		}
-	}
 }

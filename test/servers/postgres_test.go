@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -111,7 +112,7 @@ func TestStandby(t *testing.T) {
 	if err := primary.SQL(t.Context(), "create table streamed ()"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the table is on the standby", func() bool {
+	poll.Until(t, "the table is on the standby", func() bool {
 		_, err := query[int](t.Context(), standby.URL(), "select count(*) from streamed")
 		return err == nil
 	})

@@ -13,13 +13,13 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers/install"
 )
 
 const (
 	startTimeout = 60 * time.Second // generous: a loaded machine is no failure
 	answerWait   = 2 * time.Second
-	readyPeriod  = 20 * time.Millisecond
 )
 
 // Options are common to all servers.
@@ -173,23 +173,26 @@ func (p *Process) spawn(ctx context.Context) error {
 }
 
 func (p *Process) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	tick := time.NewTicker(readyPeriod)
-	defer tick.Stop()
-	for {
-		err := p.ask(ctx)
-		if err == nil {
-			return nil
+	var last error
+	ended := false
+	poll.Poll(ctx, startTimeout, func() bool {
+		if last = p.ask(ctx); last == nil {
+			return true
 		}
 		select {
-		case <-tick.C:
 		case <-p.exited:
-			return errors.New("it ended before it was ready")
-		case <-ctx.Done():
-			return fmt.Errorf("not ready: %w", err)
+			ended = true
+		default:
 		}
+		return ended
+	})
+	switch {
+	case ended:
+		return errors.New("it ended before it was ready")
+	case last != nil:
+		return fmt.Errorf("not ready: %w", last)
 	}
+	return nil
 }
 
 func (p *Process) ask(ctx context.Context) error {

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -44,7 +45,7 @@ func TestServersDieWithTheirStarter(t *testing.T) {
 	for _, i := range started { // none may be left, whatever the test finds
 		t.Cleanup(func() { _ = i.Kill() })
 	}
-	eventually(t, "the servers are gone", func() bool { return len(processesOf(t, dir)) == 0 })
+	poll.Until(t, "the servers are gone", func() bool { return len(processesOf(t, dir)) == 0 })
 }
 
 func startAndWait(t *testing.T, dir string) {
