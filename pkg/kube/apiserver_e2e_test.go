@@ -164,26 +164,27 @@ func TestAPIServerWithoutRights(t *testing.T) {
 // once. One that is not there, or not accepted, is trouble until it is.
 func TestAPIServerGetsTheTokenOfTheMoment(t *testing.T) {
 	t.Parallel()
-	p := shared.get(t).newPod(t)
-	p.grant()
-	m := newMonitor("database")
-	log, _ := p.report(m)
-	m.checks("database", "ok")
-	p.await("DependenciesHealthy")
-	for kind, breakIt := range map[string]func(){
-		"unauthorized": func() { p.mount("outdated") },
-		"token":        func() { p.mount("") },
-	} {
-		breakIt()
-		m.checks("database", "refused")
-		poll.Until(t, "both lines", func() bool { return log.count("kind="+kind) == 2 })
-		p.mount(p.token)
-		p.await("DatabaseRefused")
-		m.checks("database", "ok")
-		p.await("DependenciesHealthy")
-	}
-	if text := log.String(); strings.Contains(text, p.token) || strings.Contains(text, "outdated") {
-		t.Error("the log has a token")
+	for kind, token := range map[string]string{"unauthorized": "outdated", "token": ""} {
+		// A Pod of its own: an Event that is still to be written would mix with the next one's.
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			p := shared.get(t).newPod(t)
+			p.grant()
+			m := newMonitor("database")
+			log, _ := p.report(m)
+			m.checks("database", "ok")
+			p.await("DependenciesHealthy")
+			p.mount(token)
+			m.checks("database", "refused")
+			poll.Until(t, "both lines", func() bool { return log.count("kind="+kind) == 2 })
+			p.mount(p.token)
+			p.await("DatabaseRefused")
+			m.checks("database", "ok")
+			p.await("DependenciesHealthy")
+			if text := log.String(); strings.Contains(text, p.token) || strings.Contains(text, "outdated") {
+				t.Error("the log has a token")
+			}
+		})
 	}
 }
 

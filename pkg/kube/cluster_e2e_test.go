@@ -82,10 +82,14 @@ func (c *cluster) newPod(t *testing.T) *pod {
 	return p
 }
 
-// mount makes that the token in the file.
+// mount makes that the token in the file, at once, as the kubelet does: the reporter never
+// reads half a token.
 func (p *pod) mount(token string) {
 	p.t.Helper()
-	if err := os.WriteFile(p.tokenFile, []byte(token+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(p.tokenFile+".new", []byte(token+"\n"), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.Rename(p.tokenFile+".new", p.tokenFile); err != nil {
 		p.t.Fatal(err)
 	}
 }

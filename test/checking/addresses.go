@@ -48,6 +48,10 @@ func severalAddresses(t *testing.T, network string, port int, places ...string) 
 	return func(context.Context, string) ([]netip.Addr, error) { return addresses, nil }
 }
 
+// SeveralAddresses checks a server, on the loopback addresses 127.subnet.0.0/16 and this
+// port, whose name has several addresses: a check must succeed with one that answers, and
+// fail with the right reason without one. newChecker returns a checker of that timeout and
+// lookup. A server that listens on ::1 as well is not tried with a dead ::1.
 func SeveralAddresses(t *testing.T, subnet, port int, listensOnIPv6 bool, newChecker func(*testing.T, time.Duration, dial.LookupFunc) health.Checker) {
 	t.Helper()
 	for i, tt := range []struct {

@@ -3,6 +3,7 @@ package checking
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"slices"
@@ -28,6 +29,8 @@ func Fault(t *testing.T, c health.Checker, want health.Reason) *health.Fault {
 	return WantFault(t, err, want)
 }
 
+// WantFault returns the fault that a check's error must be, and fails the test for any other
+// reason.
 func WantFault(t *testing.T, err error, want health.Reason) *health.Fault {
 	t.Helper()
 	var f *health.Fault
@@ -62,8 +65,14 @@ func Declared(t *testing.T, kind dependency.Kind, seen health.Observation) healt
 	return seen
 }
 
-// LeaksNothing lets check run fifty times and compares what the process holds.
-// The test must not be parallel.
+// few is what the process may hold more after many checks than after one: a connection that
+// is kept, say, which the first check did not get in time on a busy machine. One leak per
+// check is far above it.
+const few = 10
+
+// LeaksNothing lets check run fifty times and compares the goroutines and descriptors of
+// the process with those after the first: there may be a few more. The test must not be
+// parallel.
 func LeaksNothing(t *testing.T, check func()) {
 	t.Helper()
 	check()
@@ -71,8 +80,10 @@ func LeaksNothing(t *testing.T, check func()) {
 	for range 50 {
 		check()
 	}
-	poll.Until(t, "as many goroutines and descriptors as before", func() bool {
-		return runtime.NumGoroutine() <= goroutines && openFiles(t) <= files
+	poll.Seen(t, time.Minute, "hardly more goroutines and descriptors than before", func() (string, bool) {
+		nowGoroutines, nowFiles := runtime.NumGoroutine(), openFiles(t)
+		return fmt.Sprintf("%d goroutines, before %d; %d descriptors, before %d", nowGoroutines, goroutines, nowFiles, files),
+			nowGoroutines <= goroutines+few && nowFiles <= files+few
 	})
 }
 
@@ -85,6 +96,7 @@ func openFiles(t *testing.T) int {
 	return len(entries)
 }
 
+// Password returns a source of this password, as a checker's options take it.
 func Password(p string) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) { return p, nil }
 }
@@ -132,8 +144,9 @@ type Breakable interface {
 	Start(context.Context) error
 }
 
-// Survives takes a server away in two ways and gives it back, with a probe that
-// knows it and, while it is frozen, the others as well.
+// Survives takes a server away in two ways and gives it back, with a checker that knows
+// it and, while it is frozen, the others as well. While it is frozen, no check may take
+// more than ten times the timeout that the checkers have.
 func Survives(t *testing.T, server Breakable, timeout time.Duration, p health.Checker, others ...health.Checker) {
 	t.Helper()
 	must := func(err error) {
@@ -147,7 +160,7 @@ func Survives(t *testing.T, server Breakable, timeout time.Duration, p health.Ch
 	for _, c := range append(others, p, p) {
 		start := time.Now()
 		Fails(t, c, health.ReasonTimeout)
-		if took := time.Since(start); took > 2*timeout {
+		if took := time.Since(start); took > 10*timeout {
 			t.Errorf("a frozen server held the check for %v", took)
 		}
 	}

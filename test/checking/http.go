@@ -17,6 +17,7 @@ func ServeHTTP(t *testing.T, handler http.Handler) string {
 	return s.Listener.Addr().String()
 }
 
+// Reply answers every request with this status and body.
 func Reply(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
@@ -34,4 +35,5 @@ func Huge(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
+// ReadSome reads a request, or 4 kB of it, and answers nothing.
 func ReadSome(c net.Conn) { _, _ = c.Read(make([]byte, 4<<10)) }

@@ -16,7 +16,7 @@ import (
 type Wire struct {
 	listener net.Listener
 	target   string
-	Dials    atomic.Int64
+	Dials    atomic.Int64 // connections from the probe
 	Trips    atomic.Int64 // requests that came after an answer, or first
 	work     sync.WaitGroup
 
@@ -24,6 +24,7 @@ type Wire struct {
 	open []net.Conn
 }
 
+// NewWire starts a proxy to the target, host:port, which ends with the test.
 func NewWire(t *testing.T, target string) *Wire {
 	t.Helper()
 	w := &Wire{listener: Listen(t), target: target}
@@ -36,6 +37,7 @@ func NewWire(t *testing.T, target string) *Wire {
 	return w
 }
 
+// Addr returns the host:port that the probe connects to.
 func (w *Wire) Addr() string { return w.listener.Addr().String() }
 
 func (w *Wire) accept() {
@@ -134,6 +136,7 @@ func Saying(text string) func(net.Conn) {
 	}
 }
 
+// Listen listens on a free port of loopback. The caller closes it.
 func Listen(t *testing.T) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -143,6 +146,7 @@ func Listen(t *testing.T) net.Listener {
 	return l
 }
 
+// Drain reads all that comes and answers nothing.
 func Drain(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
 // Flood writes text until the other side has gone away.

@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/reims/reims-health/test/servers"
+	"github.com/reims/reims-health/test/servers/install"
 )
 
 // axeSource returns axe-core's source, of the version in hack/tools/page, which npm
@@ -30,6 +31,11 @@ func axeSource(ctx context.Context) (string, error) {
 	if err := readJSON(filepath.Join(dir, "package.json"), &wanted); err != nil {
 		return "", err
 	}
+	unlock, err := install.Lock(ctx, nil, "axe-core") // two installations at once break each other
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
 	err = readJSON(filepath.Join(axe, "package.json"), &installed)
 	if err != nil || installed.Version != wanted.DevDependencies["axe-core"] {
 		if err := npmCI(ctx, dir); err != nil {

@@ -95,8 +95,8 @@ func (m *MinIO) build(ctx context.Context) (err error) {
 	return err
 }
 
-// live waits for the first signed answer: for a while after /minio/health/live
-// is 200, the users are not loaded yet.
+// live waits for the first signed answers: for a while after /minio/health/live is 200,
+// the users are not loaded yet, and for another while the admin API has none.
 func (m *MinIO) live(ctx context.Context) error {
 	client, err := m.httpClient()
 	if err != nil {
@@ -106,10 +106,14 @@ func (m *MinIO) live(ctx context.Context) error {
 	if err := httpOK(ctx, client, m.Endpoint()+"/minio/health/live"); err != nil {
 		return err
 	}
-	return m.use(func(c *minio.Client) error {
+	err = m.use(func(c *minio.Client) error {
 		_, err := c.ListBuckets(ctx)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return m.admin(ctx, http.MethodGet, "list-service-accounts", nil, nil)
 }
 
 // Endpoint returns the server's URL.

@@ -227,7 +227,7 @@ func TestOllamaInferenceKeepsSettings(t *testing.T) {
 
 func TestOllamaInferenceFails(t *testing.T) {
 	t.Parallel()
-	const timeout = time.Second
+	const timeout = 5 * time.Second // a tenth of it is left for the report
 	i := runInferring(t, timeout)
 	i.use(`{"model":"tiny","prompt":"hi","stream":false}`)
 	i.settle()

@@ -300,7 +300,7 @@ func TestPostgresFailuresLeaveNothingBehind(t *testing.T) {
 	pgHealthy(t, p)
 	checking.LeaksNothing(t, func() {
 		for _, f := range failing {
-			if _, err := pgCheck(t, f, pgTimeout/10); err == nil {
+			if _, err := pgCheck(t, f, pgTimeout/50); err == nil {
 				t.Error("a check that should have failed did not")
 			}
 		}

@@ -27,7 +27,10 @@ func (p *Checker) poolMeasures(ctx context.Context) []health.Value {
 		if stat.AcquiredConns() == 0 || ctx.Err() != nil {
 			break
 		}
-		<-time.After(settleStep)
+		select {
+		case <-time.After(settleStep):
+		case <-ctx.Done():
+		}
 		stat = p.pool.Stat()
 	}
 	return []health.Value{

@@ -92,7 +92,7 @@ func Program(ctx context.Context, p *Progress, name string, left ...string) (bin
 	if err := Packages(ctx, p, t.needs...); err != nil {
 		return "", err
 	}
-	unlock, err := lock(ctx, p, t.name)
+	unlock, err := Lock(ctx, p, t.name)
 	if err != nil {
 		return "", err
 	}

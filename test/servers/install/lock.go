@@ -21,9 +21,9 @@ func cacheDir() (string, error) {
 	return dir, os.MkdirAll(dir, 0o755)
 }
 
-// lock takes the user's lock of that name, which ends with this process at the
+// Lock takes the user's lock of that name, which ends with this process at the
 // latest, and waits for it while another process has it.
-func lock(ctx context.Context, p *Progress, name string) (unlock func(), err error) {
+func Lock(ctx context.Context, p *Progress, name string) (unlock func(), err error) {
 	dir, err := cacheDir()
 	if err != nil {
 		return nil, err

