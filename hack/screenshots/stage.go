@@ -14,6 +14,7 @@ import (
 
 	"github.com/reims/reims-health/test/page"
 	"github.com/reims/reims-health/test/poll"
+	"github.com/reims/reims-health/test/program"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -41,11 +42,11 @@ func (s *stage) set(ctx context.Context, past time.Duration) error {
 	if err := s.startServers(ctx); err != nil {
 		return err
 	}
-	program, err := page.BuildProgram(s.dir)
+	path, err := program.Build(ctx, s.dir)
 	if err != nil {
 		return err
 	}
-	s.program, s.sidecars = program, map[string]*page.Sidecar{}
+	s.program, s.sidecars = path, map[string]*page.Sidecar{}
 	for scene, own := range map[string][]servers.Var{
 		"healthy":   nil,
 		"degraded":  append(s.redis.Env(), servers.Var{Name: "OLLAMA_REQUIRED_MODELS", Value: "llama3.2"}),

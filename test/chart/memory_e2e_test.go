@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/test/program"
 	"github.com/reims/reims-health/test/servers"
-	"github.com/reims/reims-health/test/servers/install"
 )
 
 // connections are as many as the sidecar takes at once.
@@ -27,8 +27,8 @@ const connections = 256
 // The limits that the chart sets are enough under load, and in an outage.
 func TestMemoryLimits(t *testing.T) {
 	objects := decode(t, installation{"", filepath.Join(charts(t), "reims-health/ci/hook-values.yaml")}.in(t, "reims-health"))
-	program := filepath.Join(t.TempDir(), "reims-health")
-	if err := install.Product(t.Context(), program); err != nil {
+	binary, err := program.Build(t.Context(), t.TempDir())
+	if err != nil {
 		t.Fatal(err)
 	}
 	pg := servers.RunPostgres(t, servers.PostgresOptions{})
@@ -45,13 +45,13 @@ func TestMemoryLimits(t *testing.T) {
 			switch c.text("name") {
 			case "migrate":
 				group := newCgroup(t, c)
-				if out, err := group.command(t.Context(), env, program, "migrate", "up").CombinedOutput(); err != nil {
+				if out, err := group.command(t.Context(), env, binary, "migrate", "up").CombinedOutput(); err != nil {
 					t.Errorf("migrate: %v\n%s", err, out)
 				}
 				group.check(t, "migrate")
 			case "reims-health":
 				group := newCgroup(t, c)
-				underLoad(t, group.command(t.Context(), env, program, "serve"), pg)
+				underLoad(t, group.command(t.Context(), env, binary, "serve"), pg)
 				group.check(t, "serve")
 			}
 		}
@@ -72,9 +72,11 @@ func underLoad(t *testing.T, cmd *exec.Cmd, pg *servers.Postgres) {
 	addr, metrics := freeAddr(t), freeAddr(t)
 	cmd.Env = append(cmd.Env, "HEALTH_ADDR="+addr, "METRICS_ADDR="+metrics)
 	cmd.Stderr = io.Discard
-	if err := cmd.Start(); err != nil {
+	p, err := program.Start(cmd)
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(p.Kill)
 	var clients sync.WaitGroup
 	ctx, stop := context.WithCancel(t.Context())
 	for n := range connections {
@@ -89,7 +91,7 @@ func underLoad(t *testing.T, cmd *exec.Cmd, pg *servers.Postgres) {
 	if err := pg.Thaw(); err != nil {
 		t.Error(err)
 	}
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
 	for line := range strings.Lines(string(status)) {
 		if strings.HasPrefix(line, "VmHWM") || strings.HasPrefix(line, "RssAnon") {
 			t.Log("under load: " + strings.TrimSpace(line))
@@ -97,10 +99,12 @@ func underLoad(t *testing.T, cmd *exec.Cmd, pg *servers.Postgres) {
 	}
 	stop()
 	clients.Wait()
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Errorf("it was not there any more: %v", err)
+	select {
+	case <-p.Exited():
+		t.Error("it was not there any more")
+	default:
 	}
-	if err := cmd.Wait(); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Errorf("serve: %v", err)
 	}
 }

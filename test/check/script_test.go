@@ -34,7 +34,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("PATH", filepath.Dir(program)+":"+env.Getenv("PATH"))
+			env.Setenv("PATH", filepath.Dir(binary)+":"+env.Getenv("PATH"))
 			env.Values[stageKey{}] = &stage{env: env}
 			return nil
 		},
@@ -88,7 +88,7 @@ func (s *stage) sidecarCmd(ts *testscript.TestScript, args []string) error {
 	if s.sidecar, err = startSidecar(context.Background(), env); err != nil {
 		return err
 	}
-	ts.Defer(func() { _ = s.sidecar.stop() })
+	ts.Defer(func() { _ = s.sidecar.Stop() })
 	ts.Setenv("HEALTH_ADDR", s.sidecar.addr)
 	ts.Setenv("METRICS_ADDR", s.sidecar.metrics)
 	ts.Setenv("URL", "http://"+s.sidecar.addr)

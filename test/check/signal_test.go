@@ -1,7 +1,6 @@
 package check_test
 
 import (
-	"os/exec"
 	"syscall"
 	"testing"
 
@@ -13,14 +12,16 @@ import (
 func TestSecondSignalKills(t *testing.T) {
 	t.Parallel()
 	s := startFor(t, nil)
-	ended := make(chan error, 1)
-	s.reading.Go(func() { ended <- s.cmd.Wait() })
 	poll.Until(t, "it ends", func() bool {
-		_ = s.cmd.Process.Signal(syscall.SIGTERM)
-		return len(ended) > 0
+		s.Signal(syscall.SIGTERM)
+		select {
+		case <-s.Exited():
+			return true
+		default:
+			return false
+		}
 	})
-	err := <-ended
-	if exit, ok := err.(*exec.ExitError); !ok || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM { //nolint:errorlint,forcetypeassert // Wait's own
-		t.Errorf("it ended with %v: want it killed by the signal", err)
+	if status, ok := s.State().Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGTERM {
+		t.Errorf("it ended with %v: want it killed by the signal", s.Wait())
 	}
 }

@@ -30,7 +30,7 @@ func startTerminal(t *testing.T, columns, rows int, env []string, args ...string
 	t.Helper()
 	tt := &terminal{
 		t: t, screen: vt10x.New(vt10x.WithSize(columns, rows)), read: make(chan struct{}),
-		cmd: exec.Command(program, append([]string{"check"}, args...)...),
+		cmd: exec.Command(binary, append([]string{"check"}, args...)...),
 	}
 	tt.cmd.Env = append([]string{"TERM=xterm-256color"}, env...)
 	var err error
@@ -165,7 +165,7 @@ func TestMonitorOnATerminal(t *testing.T) {
 	tt.sees(`^\d\d:\d\d:\d\d  database +unhealthy -> healthy`)
 
 	// The sidecar goes away: what is known of the services is not passed off as news.
-	if err := s.stop(); err != nil {
+	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	tt.sees(`^ no answer `)
@@ -237,7 +237,7 @@ func startFor(t *testing.T, postgres *servers.Postgres) *sidecar {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.stop() })
+	t.Cleanup(func() { _ = s.Stop() })
 	return s
 }
 

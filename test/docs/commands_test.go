@@ -12,7 +12,7 @@ import (
 
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/dependency/registry"
-	"github.com/reims/reims-health/test/servers/install"
+	"github.com/reims/reims-health/test/program"
 )
 
 // flags are those of a program's verb that the pages use: with a value ("-n="), or
@@ -60,8 +60,8 @@ func newReference(t *testing.T) *reference {
 	for _, v := range config.Variables(registry.Kinds().Services()) {
 		r.vars[v.Name] = true
 	}
-	r.program = filepath.Join(t.TempDir(), "reims-health")
-	if err := install.Product(t.Context(), r.program); err != nil {
+	var err error
+	if r.program, err = program.Build(t.Context(), t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.Command(root+"/bin/chart/helm4", "template", "reims", root+"/charts/reims-health", "-f", root+"/charts/reims-health/ci/hook-values.yaml").Output()

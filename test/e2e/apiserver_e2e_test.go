@@ -50,7 +50,7 @@ func TestAPIServerIsToldOfThePod(t *testing.T) {
 	must(t, k.Freeze())
 	must(t, pg.Start(t.Context()))
 	s.awaitService("database", "healthy", "", confirmed)
-	if !poll.Poll(t.Context(), 20*time.Second, func() bool { return strings.Contains(s.log.String(), "pod reporting fails") }) {
+	if !poll.Poll(t.Context(), 20*time.Second, func() bool { return strings.Contains(s.Log(), "pod reporting fails") }) {
 		t.Error("the log does not tell that the API server hangs")
 	}
 	s.await("/health/ready", slack, isOK)
@@ -70,13 +70,13 @@ func TestExitWhileTheAPIServerHangs(t *testing.T) {
 	pod.await("False", "RedisRefused", confirmed+told)
 	must(t, k.Freeze())
 	begin := time.Now()
-	s.signal(syscall.SIGTERM)
-	<-s.exited
-	if d := time.Since(begin); d > 5*time.Second || s.waitErr != nil {
-		t.Errorf("the exit took %s: %v\n%s", d, s.waitErr, s.log)
+	s.Signal(syscall.SIGTERM)
+	<-s.Exited()
+	if d := time.Since(begin); d > 5*time.Second || s.Wait() != nil {
+		t.Errorf("the exit took %s: %v\n%s", d, s.Wait(), s.Log())
 	}
-	if strings.Contains(s.log.String(), "shutdown incomplete") {
-		t.Error(s.log)
+	if strings.Contains(s.Log(), "shutdown incomplete") {
+		t.Error(s.Log())
 	}
 }
 
@@ -90,12 +90,12 @@ func TestMemoryWithAnAPIServer(t *testing.T) {
 	t.Cleanup(s.stop)
 	pod.await("True", "DependenciesHealthy", confirmed+told)
 	poll.Poll(t.Context(), 35*time.Second, func() bool { return false }) // beyond 30 s, libraries complain of a missing logger
-	if mb := statusBytes(t, s.cmd.Process.Pid, "VmRSS:") / megabyte; mb > 36 {
+	if mb := statusBytes(t, s.PID(), "VmRSS:") / megabyte; mb > 36 {
 		t.Errorf("%.1f MB are resident, more than 36", mb)
 	} else {
 		t.Logf("%.1f MB are resident", mb)
 	}
-	for line := range strings.Lines(s.log.String()) {
+	for line := range strings.Lines(s.Log()) {
 		if !strings.HasPrefix(line, `{"time":`) {
 			t.Errorf("printed past the logger: %s", line)
 		}

@@ -45,7 +45,7 @@ func BenchmarkIdle(b *testing.B) {
 	for b.Loop() {
 		poll.Poll(b.Context(), 30*time.Second, func() bool { return false })
 	}
-	b.ReportMetric(statusBytes(b, s.cmd.Process.Pid, "VmRSS:")/megabyte, "MB-resident")
+	b.ReportMetric(statusBytes(b, s.PID(), "VmRSS:")/megabyte, "MB-resident")
 	b.ReportMetric(float64(info.Size())/megabyte, "MB-binary")
 }
 

@@ -82,8 +82,8 @@ func TestCanaries(t *testing.T) {
 func (s *sidecar) checkRedacted(services ...string) {
 	s.t.Helper()
 	for _, service := range services {
-		if !regexp.MustCompile(`"service":"` + service + `".*\[redacted\]`).MatchString(s.log.String()) {
-			s.t.Errorf("%s was shown no secret:\n%s", service, s.log)
+		if !regexp.MustCompile(`"service":"` + service + `".*\[redacted\]`).MatchString(s.Log()) {
+			s.t.Errorf("%s was shown no secret:\n%s", service, s.Log())
 		}
 	}
 }

@@ -1,10 +1,8 @@
 package e2e_test
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/dependency/registry"
+	"github.com/reims/reims-health/test/program"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -118,13 +117,11 @@ func TestBinarySize(t *testing.T) {
 // runProgram runs a command that ends by itself.
 func runProgram(t testing.TB, vars []servers.Var, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), binary, args...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = environ(vars), &out, &errs
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	cmd.Env = environ(vars)
+	code, stdout, stderr, err := program.Run(cmd)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+	return code, stdout, stderr
 }

@@ -132,7 +132,7 @@ func (s *sidecar) checkSettled(v *victim, usual footprint) {
 		return f.within(usual)
 	}) {
 		s.t.Errorf("afterwards %+v, usually %+v; the log shows the goroutines", f, usual)
-		s.signal(syscall.SIGQUIT)
+		s.Signal(syscall.SIGQUIT)
 	}
 }
 

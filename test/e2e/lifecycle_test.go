@@ -34,7 +34,7 @@ func TestStartWithNoServers(t *testing.T) {
 	if a.code != 503 {
 		t.Errorf("/health: %d, want 503", a.code)
 	}
-	if !poll.Poll(t.Context(), slack, func() bool { return strings.Contains(s.log.String(), `"msg":"first verdicts"`) }) {
+	if !poll.Poll(t.Context(), slack, func() bool { return strings.Contains(s.Log(), `"msg":"first verdicts"`) }) {
 		t.Error("no summary of the first verdicts in the log")
 	}
 }
@@ -64,9 +64,7 @@ func TestShutdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	begin := time.Now()
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	s.Signal(syscall.SIGTERM)
 	a, _ := s.await("/health/ready", 900*time.Millisecond, func(a answer) bool { return a.code == 503 })
 	if !strings.Contains(a.body, `"shutdown"`) {
 		t.Errorf("/health/ready does not say why: %s", a.body)
@@ -74,9 +72,9 @@ func TestShutdown(t *testing.T) {
 	if a := s.get("/health/live"); a.code != 200 {
 		t.Errorf("/health/live: %d", a.code)
 	}
-	<-s.exited
-	if s.waitErr != nil {
-		t.Errorf("exit: %v\n%s", s.waitErr, s.log)
+	<-s.Exited()
+	if s.Wait() != nil {
+		t.Errorf("exit: %v\n%s", s.Wait(), s.Log())
 	}
 	if d := time.Since(begin); d > 5*time.Second {
 		t.Errorf("the exit took %s", d)

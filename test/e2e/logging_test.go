@@ -17,6 +17,7 @@ import (
 	"github.com/creack/pty"
 
 	"github.com/reims/reims-health/test/poll"
+	"github.com/reims/reims-health/test/program"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -159,12 +160,12 @@ func TestErrorsWithBadLogs(t *testing.T) {
 			}
 			p := startProgram(t, w, w, test.args, test.vars...)
 			select {
-			case <-p.exited:
+			case <-p.Exited():
 			case <-time.After(time.Minute):
 				t.Fatalf("%v hangs with a pipe that is %s", test.args, name)
 			}
-			if code := p.cmd.ProcessState.ExitCode(); code != test.code {
-				t.Errorf("%v with a pipe that is %s: exit %d (%v), want %d", test.args, name, code, p.waitErr, test.code)
+			if code := p.State().ExitCode(); code != test.code {
+				t.Errorf("%v with a pipe that is %s: exit %d (%v), want %d", test.args, name, code, p.Wait(), test.code)
 			}
 		}
 	}
@@ -176,9 +177,9 @@ func TestOutputOfShortCommands(t *testing.T) {
 	r, w := pipe(t)
 	r.Close()
 	p := startProgram(t, w, w, []string{"config"})
-	<-p.exited
-	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGPIPE {
-		t.Errorf("config | true: %v", p.waitErr)
+	<-p.Exited()
+	if status, ok := p.State().Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGPIPE {
+		t.Errorf("config | true: %v", p.Wait())
 	}
 	r, w = pipe(t)
 	fill(t, w)
@@ -186,7 +187,7 @@ func TestOutputOfShortCommands(t *testing.T) {
 	must(t, w.Close())
 	text, err := io.ReadAll(r) // a slow reader gets all
 	must(t, err)
-	<-p.exited
+	<-p.Exited()
 	if code, whole, _ := runProgram(t, nil, "config"); code != 0 || !strings.HasSuffix(string(text), whole) {
 		t.Errorf("exit %d, %d bytes of output with a slow reader, not the %d of a quick one", code, len(text), len(whole))
 	}
@@ -196,23 +197,23 @@ func TestOutputOfShortCommands(t *testing.T) {
 func TestCrashReport(t *testing.T) {
 	t.Parallel()
 	s := launchSidecar(t, []string{"serve"}, with(nil, "HEALTH_SERVICES", "redis")...)
-	s.signal(syscall.SIGQUIT)
-	<-s.exited
-	if text := s.log.String(); s.cmd.ProcessState.ExitCode() != 2 || !strings.Contains(text, "SIGQUIT") || !strings.Contains(text, "goroutine ") {
-		t.Errorf("%v:\n%s", s.waitErr, text)
+	s.Signal(syscall.SIGQUIT)
+	<-s.Exited()
+	if text := s.Log(); s.State().ExitCode() != 2 || !strings.Contains(text, "SIGQUIT") || !strings.Contains(text, "goroutine ") {
+		t.Errorf("%v:\n%s", s.Wait(), text)
 	}
 
 	_, w := pipe(t) // a report for which there is no room does not keep the process
 	s = launchLogging(t, w, with(nil, "HEALTH_SERVICES", "redis")...)
 	fill(t, w)
-	s.signal(syscall.SIGQUIT)
+	s.Signal(syscall.SIGQUIT)
 	select {
-	case <-s.exited:
+	case <-s.Exited():
 	case <-time.After(time.Minute):
 		t.Fatal("a crash with a full pipe hangs")
 	}
-	if code := s.cmd.ProcessState.ExitCode(); code != 2 {
-		t.Errorf("exit %d (%v), want 2", code, s.waitErr)
+	if code := s.State().ExitCode(); code != 2 {
+		t.Errorf("exit %d (%v), want 2", code, s.Wait())
 	}
 }
 
@@ -269,26 +270,19 @@ func startProgram(t *testing.T, stdout, stderr *os.File, args []string, vars ...
 	if stderr == nil {
 		script += " 2>&-"
 	}
-	s := &sidecar{t: t, secrets: secretsOf(t, vars), log: &lockedBuffer{}, exited: make(chan struct{})}
-	s.client = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	s.cmd = exec.Command("sh", append([]string{"-c", script, binary}, args...)...)
-	s.cmd.Env = environ(vars)
+	s := newSidecar(t, vars)
+	cmd := exec.Command("sh", append([]string{"-c", script, binary}, args...)...)
+	cmd.Env = environ(vars)
 	if stdout != nil {
-		s.cmd.Stdout = stdout
+		cmd.Stdout = stdout
 	}
 	if stderr != nil {
-		s.cmd.Stderr = stderr
+		cmd.Stderr = stderr
 	}
-	must(t, s.cmd.Start())
-	var waiting sync.WaitGroup
-	waiting.Go(func() {
-		s.waitErr = s.cmd.Wait()
-		close(s.exited)
-	})
-	t.Cleanup(func() {
-		_ = s.cmd.Process.Kill()
-		waiting.Wait()
-	})
+	var err error
+	s.Process, err = program.Start(cmd)
+	must(t, err)
+	t.Cleanup(s.Kill)
 	return s
 }
 
@@ -296,17 +290,17 @@ func startProgram(t *testing.T, stdout, stderr *os.File, args []string, vars ...
 func (s *sidecar) end(t *testing.T) {
 	t.Helper()
 	began := time.Now()
-	s.signal(syscall.SIGTERM)
+	s.Signal(syscall.SIGTERM)
 	a, _ := s.await("/health/ready", 900*time.Millisecond, func(a answer) bool { return a.code == 503 })
 	if !strings.Contains(a.body, `"shutdown"`) {
 		t.Errorf("/health/ready after SIGTERM: %s", a.body)
 	}
 	select {
-	case <-s.exited:
+	case <-s.Exited():
 	case <-time.After(time.Minute):
 		t.Fatal("SIGTERM is ignored")
 	}
-	if d := time.Since(began); s.waitErr != nil || d > 5*time.Second {
-		t.Errorf("exit after %s: %v", d, s.waitErr)
+	if d := time.Since(began); s.Wait() != nil || d > 5*time.Second {
+		t.Errorf("exit after %s: %v", d, s.Wait())
 	}
 }

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"testing"
 
-	"github.com/reims/reims-health/test/servers/install"
+	"github.com/reims/reims-health/test/program"
 )
 
 // binary is the program under test, built once.
@@ -38,30 +36,10 @@ func prepare(run func() int) (code int, err error) {
 	if err := os.Chmod(dir, 0o711); err != nil { // PostgreSQL runs as another user
 		return 0, err
 	}
-	binary = filepath.Join(dir, "reims-health")
-	if err := install.Product(context.Background(), binary); err != nil {
-		return 0, err
-	}
-	if err := readSources(); err != nil {
+	if binary, err = program.Build(context.Background(), dir); err != nil {
 		return 0, err
 	}
 	bystanders.dir = dir
 	defer func() { err = errors.Join(err, bystanders.close()) }()
 	return run(), nil
-}
-
-// readSources reads what the program is made of, for go test's cache notices what
-// a test itself has read, and nothing else.
-func readSources() error {
-	read := func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			_, err = os.ReadFile(path)
-		}
-		return err
-	}
-	var errs []error
-	for _, part := range []string{"cmd", "pkg", "migrations", "go.mod"} {
-		errs = append(errs, filepath.WalkDir(filepath.Join("../..", part), read))
-	}
-	return errors.Join(errs...)
 }

@@ -71,7 +71,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	if end := s.scrape()["process_open_fds"]; end > begin+5 {
 		t.Errorf("%v descriptors at first, %v after 20 checks", begin, end)
 	}
-	if peak := statusBytes(t, s.cmd.Process.Pid, "VmHWM:") / megabyte; peak > 64 {
+	if peak := statusBytes(t, s.PID(), "VmHWM:") / megabyte; peak > 64 {
 		t.Errorf("the resident memory was up to %.0f MB", peak)
 	}
 }

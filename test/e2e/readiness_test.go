@@ -121,7 +121,7 @@ func TestDoubtIsShort(t *testing.T) {
 
 // logTimes returns when a message was logged.
 func (s *sidecar) logTimes(message string) (times []time.Time) {
-	for line := range strings.Lines(s.log.String()) {
+	for line := range strings.Lines(s.Log()) {
 		var record struct {
 			Time time.Time
 			Msg  string

@@ -12,8 +12,8 @@ func TestPodReportingOutsideOfACluster(t *testing.T) {
 	t.Parallel()
 	s := startSidecar(t, reporting(with(bystanders.env(t), "HEALTH_SERVICES", "redis"))...)
 	s.await("/health", confirmed, func(a answer) bool { return a.healthy("redis") })
-	if n := strings.Count(s.log.String(), "pod reporting is off"); n != 1 {
-		t.Errorf("%d lines:\n%s", n, s.log)
+	if n := strings.Count(s.Log(), "pod reporting is off"); n != 1 {
+		t.Errorf("%d lines:\n%s", n, s.Log())
 	}
 }
 

@@ -26,9 +26,9 @@ func pod(uid, stateFile string, vars []servers.Var, more ...string) []servers.Va
 // kill ends the program as the kernel does when its memory is full.
 func (s *sidecar) kill() {
 	s.t.Helper()
-	s.signal(syscall.SIGKILL)
-	<-s.exited
-	s.secrets.check(s.t, "the log", s.log.String())
+	s.Signal(syscall.SIGKILL)
+	<-s.Exited()
+	s.secrets.check(s.t, "the log", s.Log())
 }
 
 // awaitState waits until the state file says this.
@@ -163,7 +163,7 @@ func TestStateFolderThatTakesNoFile(t *testing.T) {
 		s := startSidecar(t, pod("uid", file, pg.Env())...)
 		s.await("/health/ready", confirmed, isOK)
 		s.awaitChecks("database", 3)
-		if n := strings.Count(s.log.String(), "state file not written"); n != 1 {
+		if n := strings.Count(s.Log(), "state file not written"); n != 1 {
 			t.Errorf("%s: logged %d times", file, n)
 		}
 	}

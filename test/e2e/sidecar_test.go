@@ -1,18 +1,13 @@
 package e2e_test
 
 import (
-	"bufio"
-	"encoding/json"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
-	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/test/program"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -28,15 +23,12 @@ const (
 // sidecar is a running `reims-health serve`. Whatever it answers or logs, none of
 // its secrets may be in it.
 type sidecar struct {
+	*program.Process
 	t       testing.TB
-	cmd     *exec.Cmd
 	client  *http.Client
 	health  string // URL of the health server
 	metrics string // URL of /metrics
 	secrets *secrets
-	log     *lockedBuffer
-	exited  chan struct{}
-	waitErr error
 }
 
 // startSidecar runs the program with these variables and nothing else, and waits
@@ -62,36 +54,23 @@ func launchSidecar(t testing.TB, args []string, vars ...servers.Var) *sidecar {
 // launchProgram runs a command that becomes the sidecar.
 func launchProgram(t testing.TB, command []string, vars ...servers.Var) *sidecar {
 	t.Helper()
-	s := &sidecar{t: t, secrets: secretsOf(t, vars), log: &lockedBuffer{}, exited: make(chan struct{})}
-	// No connection is kept, so that what the sidecar has open is its own.
-	s.client = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	s.cmd = exec.Command(command[0], command[1:]...)
-	s.cmd.Env = environ(vars)
-	stderr, err := s.cmd.StderrPipe()
-	if err != nil {
+	s := newSidecar(t, vars)
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env = environ(vars)
+	var err error
+	if s.Process, err = program.Serve(cmd); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	listening := make(chan struct{})
-	var reading, waiting sync.WaitGroup
-	reading.Go(func() { s.read(stderr, listening) })
-	waiting.Go(func() {
-		reading.Wait()
-		s.waitErr = s.cmd.Wait()
-		close(s.exited)
-	})
-	t.Cleanup(waiting.Wait)
-	select {
-	case <-listening:
-	case <-s.exited:
-		t.Fatalf("the sidecar exited: %v\n%s", s.waitErr, s.log)
-	case <-time.After(10 * time.Second):
-		_ = s.cmd.Process.Kill()
-		t.Fatalf("the sidecar does not listen\n%s", s.log)
-	}
+	t.Cleanup(s.Kill) // of one that the test has not stopped
+	s.health, s.metrics = "http://"+s.Health, "http://"+s.Metrics+"/metrics"
 	return s
+}
+
+func newSidecar(t testing.TB, vars []servers.Var) *sidecar {
+	t.Helper()
+	// No connection is kept, so that what the sidecar has open is its own.
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	return &sidecar{t: t, secrets: secretsOf(t, vars), client: client}
 }
 
 func environ(vars []servers.Var) []string {
@@ -109,59 +88,19 @@ func environ(vars []servers.Var) []string {
 	return env
 }
 
-// read keeps the log and finds the addresses in it.
-func (s *sidecar) read(stderr io.Reader, listening chan<- struct{}) {
-	lines := bufio.NewScanner(stderr)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		s.log.add(lines.Text())
-		var record struct {
-			Msg     string
-			Health  string `json:"health_addr"`
-			Metrics string `json:"metrics_addr"`
-		}
-		if json.Unmarshal(lines.Bytes(), &record) == nil && record.Msg == "serving" {
-			s.health, s.metrics = "http://"+record.Health, "http://"+record.Metrics+"/metrics"
-			close(listening)
-		}
-	}
-}
-
-// stop ends the program as Kubernetes does, and holds it to its exit code.
+// stop ends the program as Kubernetes does, even if a test froze it, and holds it to its
+// exit code and time.
 func (s *sidecar) stop() {
 	s.t.Helper()
-	s.signal(syscall.SIGCONT) // in case a test froze it
-	s.signal(syscall.SIGTERM)
-	select {
-	case <-s.exited:
-		if s.waitErr != nil {
-			s.t.Errorf("exit after SIGTERM: %v", s.waitErr)
-		}
-	case <-time.After(5*time.Second + slack):
-		_ = s.cmd.Process.Kill()
-		s.t.Error("the sidecar did not exit after SIGTERM")
+	began := time.Now()
+	if err := s.Stop(); err != nil {
+		s.t.Errorf("exit after SIGTERM: %v", err)
 	}
-	s.secrets.check(s.t, "the log", s.log.String())
+	if took := time.Since(began); took > 5*time.Second+slack {
+		s.t.Errorf("exit %s after SIGTERM", took)
+	}
+	s.secrets.check(s.t, "the log", s.Log())
 	if s.t.Failed() {
-		s.t.Logf("log of the sidecar:\n%s", s.log)
+		s.t.Logf("log of the sidecar:\n%s", s.Log())
 	}
-}
-
-func (s *sidecar) signal(sig syscall.Signal) { _ = s.cmd.Process.Signal(sig) }
-
-type lockedBuffer struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (b *lockedBuffer) add(line string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.lines = append(b.lines, line)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Join(b.lines, "\n")
 }

@@ -82,10 +82,10 @@ func (s *sidecar) stopDuringCheck(r *relay) {
 	if !poll.Poll(s.t.Context(), 2*interval+slack, func() bool { return r.held.Load() > 0 }) {
 		s.t.Fatal("no check is under way")
 	}
-	s.signal(syscall.SIGSTOP)
+	s.Signal(syscall.SIGSTOP)
 	r.delay.Store(0)
 	hold(s.t.Context(), 3*timeout)
-	s.signal(syscall.SIGCONT)
+	s.Signal(syscall.SIGCONT)
 }
 
 // A quota of processor time, as of a container: the process gets 5 ms and then
@@ -114,9 +114,9 @@ func (s *sidecar) throttle(run, rest time.Duration) (resume func()) {
 	var throttling sync.WaitGroup
 	throttling.Go(func() {
 		for ctx.Err() == nil {
-			s.signal(syscall.SIGSTOP)
+			s.Signal(syscall.SIGSTOP)
 			hold(ctx, rest)
-			s.signal(syscall.SIGCONT)
+			s.Signal(syscall.SIGCONT)
 			hold(ctx, run)
 		}
 	})

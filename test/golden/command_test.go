@@ -1,7 +1,6 @@
 package golden_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -13,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/reims/reims-health/test/poll"
+	"github.com/reims/reims-health/test/program"
 )
 
 // TestHelp holds the help of every command that the help of another one names.
@@ -184,17 +184,18 @@ func TestWait(t *testing.T) {
 func wait(t *testing.T, env []string, targets string, lines int) string {
 	t.Helper()
 	args := []string{"wait", "--for", targets}
-	var stderr bytes.Buffer
 	stdout, err := os.Create(filepath.Join(t.TempDir(), "stdout"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stdout.Close()
-	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = env, stdout, &stderr
-	if err := cmd.Start(); err != nil {
+	cmd := exec.Command(binary, args...)
+	cmd.Env, cmd.Stdout = env, stdout
+	p, err := program.Start(cmd)
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(p.Kill)
 	printed := func() string {
 		text, err := os.ReadFile(stdout.Name())
 		if err != nil {
@@ -208,8 +209,8 @@ func wait(t *testing.T, env []string, targets string, lines int) string {
 			text := printed()
 			return text, strings.Count(text, "\n") >= lines
 		})
-		_ = cmd.Process.Signal(syscall.SIGINT)
+		p.Signal(syscall.SIGINT)
 	}
-	err = cmd.Wait()
-	return told(t, args, printed(), stderr.String(), err)
+	code := p.State().ExitCode()
+	return told(args, printed(), p.Log(), code)
 }

@@ -1,12 +1,10 @@
 package golden_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,12 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/test/program"
 	"github.com/reims/reims-health/test/servers"
 )
 
 // What all tests share: the program, and a server of each kind that no test disturbs.
 var (
-	program  string
+	binary   string
 	standing struct {
 		once     sync.Once
 		postgres *servers.Postgres
@@ -47,12 +46,7 @@ func prepare(run func() int) (code int, err error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "reims-health")
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", program, "../../cmd/reims-health")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("build the program: %w\n%s", err, out)
-	}
-	if err := readSources(); err != nil {
+	if binary, err = program.Build(context.Background(), dir); err != nil {
 		return 0, err
 	}
 	defer func() {
@@ -61,22 +55,6 @@ func prepare(run func() int) (code int, err error) {
 		}
 	}()
 	return run(), nil
-}
-
-// readSources reads what the program is made of: the cache of go test notices only the
-// files that the test itself has read.
-func readSources() error {
-	read := func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			_, err = os.ReadFile(path)
-		}
-		return err
-	}
-	var errs []error
-	for _, part := range []string{"cmd", "pkg", "migrations", "go.mod"} {
-		errs = append(errs, filepath.WalkDir(filepath.Join("../..", part), read))
-	}
-	return errors.Join(errs...)
 }
 
 // runServers starts the servers once, with two buckets and a model in them, and the
@@ -103,7 +81,7 @@ func serverEnv() []string {
 func startServers() (err error) {
 	ctx := context.Background() // they outlive the test that is the first
 	// Not in the folder of the program: PostgreSQL runs as another user.
-	dir := filepath.Dir(program)
+	dir := filepath.Dir(binary)
 	if err := os.Chmod(dir, 0o711); err != nil {
 		return err
 	}
@@ -123,7 +101,7 @@ func startServers() (err error) {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	migrate := exec.Command(program, "migrate", "up")
+	migrate := exec.Command(binary, "migrate", "up")
 	migrate.Env = serverEnv()
 	if out, err := migrate.CombinedOutput(); err != nil {
 		return fmt.Errorf("migrate: %w\n%s", err, out)
@@ -165,26 +143,23 @@ func newDatabase(t *testing.T, name string) string {
 // line, the output, and the exit code where that is not 0.
 func run(t *testing.T, env []string, args ...string) string {
 	t.Helper()
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = append([]string{"TZ=UTC"}, env...), &stdout, &stderr
-	err := cmd.Run()
-	return told(t, args, stdout.String(), stderr.String(), err)
-}
-
-func told(t *testing.T, args []string, stdout, stderr string, err error) string {
-	t.Helper()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd.Env = append([]string{"TZ=UTC"}, env...)
+	code, stdout, stderr, err := program.Run(cmd)
+	if err != nil {
 		t.Fatal(err)
 	}
+	return told(args, stdout, stderr, code)
+}
+
+func told(args []string, stdout, stderr string, code int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "$ reims-health %s\n%s", strings.Join(args, " "), stdout)
 	for line := range strings.Lines(stderr) {
 		b.WriteString("stderr: " + line)
 	}
-	if exit != nil {
-		fmt.Fprintf(&b, "exit %d\n", exit.ExitCode())
+	if code != 0 {
+		fmt.Fprintf(&b, "exit %d\n", code)
 	}
 	return b.String()
 }

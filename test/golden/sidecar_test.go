@@ -3,19 +3,18 @@ package golden_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/reims/reims-health/test/poll"
-	"github.com/reims/reims-health/test/servers"
+	"github.com/reims/reims-health/test/program"
 )
 
 const token = "golden-token"
@@ -176,33 +175,24 @@ func readable(t *testing.T, a answer) string {
 }
 
 // sidecar is a running `reims-health serve`.
-type sidecar struct{ *servers.Sidecar }
+type sidecar struct{ *program.Process }
 
 // start runs a sidecar for the test. Later variables win.
 func start(t *testing.T, env ...string) *sidecar {
 	t.Helper()
-	var vars []servers.Var
-	for _, assignment := range env {
-		name, value, _ := strings.Cut(assignment, "=")
-		vars = slices.DeleteFunc(vars, func(v servers.Var) bool { return v.Name == name })
-		vars = append(vars, servers.Var{Name: name, Value: value})
-	}
-	s, err := servers.NewSidecar(servers.SidecarOptions{Options: servers.Options{Dir: servers.TempDir(t)}, Program: program, Vars: vars})
+	cmd := exec.Command(binary, "serve")
+	cmd.Env = append([]string{"TZ=UTC", "HEALTH_ADDR=127.0.0.1:0", "METRICS_ADDR=127.0.0.1:0"}, env...)
+	p, err := program.Serve(cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(s.Kill(), s.Close()); err != nil { // an orderly end takes a second
-			t.Error(err)
-		}
+		p.Kill() // an orderly end takes a second
 		if t.Failed() {
-			t.Logf("the log of the sidecar ends:\n%s", s.LogTail())
+			t.Logf("the log of the sidecar:\n%s", p.Log())
 		}
 	})
-	if err := s.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return &sidecar{s}
+	return &sidecar{p}
 }
 
 type answer struct {
@@ -212,9 +202,9 @@ type answer struct {
 
 func (s *sidecar) get(t *testing.T, path, bearer string) answer {
 	t.Helper()
-	url := strings.TrimSuffix(s.Endpoint(), "/health") + path
+	url := "http://" + s.Health + path
 	if path == "/metrics" {
-		url = "http://" + s.Addr() + path
+		url = "http://" + s.Metrics + path
 	}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
 	if err != nil {
@@ -241,9 +231,8 @@ func (s *sidecar) log(t *testing.T, scene string) string {
 	t.Helper()
 	var text string
 	poll.Seen(t, patience, "the log", func() (string, bool) {
-		data, err := os.ReadFile(s.Log())
-		text = string(data)
-		return text, err == nil && strings.Contains(text, "first verdicts") == (scene != "unknown") // the last line
+		text = s.Log()
+		return text, strings.Contains(text, "first verdicts") == (scene != "unknown") // the last line
 	})
 	lines := strings.SplitAfter(mask(text, inLogs), "\n")
 	slices.Sort(lines)

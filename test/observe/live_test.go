@@ -4,7 +4,6 @@ package observe_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,8 +13,8 @@ import (
 
 	"github.com/reims/reims-health/test/observe"
 	"github.com/reims/reims-health/test/poll"
+	"github.com/reims/reims-health/test/program"
 	"github.com/reims/reims-health/test/servers"
-	"github.com/reims/reims-health/test/servers/install"
 )
 
 // patience bounds every wait for an alert to come or to go.
@@ -49,8 +48,8 @@ func TestAlerts(t *testing.T) { //nolint:paralleltest // it takes minutes and th
 func open(t *testing.T) *live {
 	t.Helper()
 	dir := servers.TempDir(t)
-	program := filepath.Join(dir, "reims-health")
-	if err := install.Product(t.Context(), program); err != nil {
+	binary, err := program.Build(t.Context(), dir)
+	if err != nil {
 		t.Fatal(err)
 	}
 	l := &live{Stage: new(observe.Stage), t: t, began: time.Now()}
@@ -59,8 +58,8 @@ func open(t *testing.T) *live {
 			t.Error(err)
 		}
 	})
-	err := l.Open(t.Context(), observe.Options{
-		Dir: dir, Program: program, Factor: factor,
+	err = l.Open(t.Context(), observe.Options{
+		Dir: dir, Program: binary, Factor: factor,
 		Notify:   func(e observe.Event) { l.say("%s", describe(e)) },
 		Progress: func(line string) { l.say("%s", line) },
 	})

@@ -17,12 +17,13 @@ import (
 
 	"github.com/reims/reims-health/test/page"
 	"github.com/reims/reims-health/test/poll"
+	"github.com/reims/reims-health/test/program"
 	"github.com/reims/reims-health/test/servers"
 )
 
 // What all tests share: the program, a browser, and servers that none disturbs.
 var (
-	program  string
+	binary   string
 	browser  context.Context
 	standing []servers.Server
 	pictures string // the folder where they are kept
@@ -52,7 +53,7 @@ func prepare(run func() int) (code int, err error) {
 	if err := errors.Join(os.MkdirAll(pictures, 0o755), os.Chmod(dir, 0o711)); err != nil { // PostgreSQL runs as another user
 		return 0, err
 	}
-	if program, err = page.BuildProgram(dir); err != nil {
+	if binary, err = program.Build(context.Background(), dir); err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, stopServers()) }()
@@ -98,7 +99,7 @@ func start(t *testing.T, own ...servers.Var) *page.Sidecar {
 	for _, name := range []string{"DATABASE", "REDIS", "MINIO", "OLLAMA"} {
 		vars = append(vars, servers.Var{Name: name + "_PROBE_INTERVAL", Value: "500ms"})
 	}
-	sidecar, err := page.StartSidecar(program, slices.Concat(vars, own)...)
+	sidecar, err := page.StartSidecar(binary, slices.Concat(vars, own)...)
 	if err != nil {
 		t.Fatal(err)
 	}
