@@ -58,6 +58,8 @@ var (
 	inMetrics = []rule{
 		{regexp.MustCompile(`(?m)^((db|go|process|redis|minio|ollama)_\w+|reims_health_(app_db|db|last|probe|redis|schema)_\w+(\{.*\})?) \S+$`), "$1 <value>"},
 		{regexp.MustCompile(`\b(version|goversion)="[^"]*"`), `$1="<version>"`},
+		// A busy machine may starve the sidecar.
+		{regexp.MustCompile(`(?m)^(reims_health_probes_total\{reason="starved",.*\}) \d+$`), "$1 0"},
 	}
 	inPages = []rule{
 		{regexp.MustCompile(`-[0-9a-f]{12}\.`), "-<hash>."},
@@ -73,6 +75,7 @@ var (
 	inLogs = []rule{
 		{regexp.MustCompile(`\btime=\S+`), "time=<time>"},
 		{regexp.MustCompile(`"(version|\w+_ms)":("[^"]*"|[0-9.]+)`), `"$1":<value>`},
+		{regexp.MustCompile(`(?m)^.*starved of CPU.*\n`), ""}, // a busy machine may do that
 	}
 	inCommands = []rule{
 		{regexp.MustCompile(`\b\d+(\.\d+)?(µs|ms|s)\b`), "<duration>"},
