@@ -54,7 +54,7 @@ func TestOllamaHealthy(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	seen := checking.Healthy(t, p)
+	seen := checking.Declared(t, ollama.Kind(), checking.Healthy(t, p))
 	want := []health.Value{
 		health.Number("models_count", 4),
 		health.List("models", seen.Values[1].List), // latest first, to the second

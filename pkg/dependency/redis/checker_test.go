@@ -57,7 +57,7 @@ func TestRedisHealthy(t *testing.T) {
 	t.Parallel()
 	r := servers.RunRedis(t, servers.RedisOptions{Config: []string{"maxmemory 64mb"}})
 	p := newRedis(t, r, func(o *redis.Options) { o.DB = 3 })
-	seen := checking.Healthy(t, p)
+	seen := checking.Declared(t, redis.Kind(), checking.Healthy(t, p))
 
 	var names []string
 	for _, m := range seen.Values {

@@ -53,5 +53,6 @@ func measures() []health.Measure {
 		{Name: "connected_clients", Title: "Clients", Varies: true, Predecessor: zero},
 		{Name: "total_commands", Title: "Commands so far", Varies: true, Predecessor: zero},
 		{Name: "version", Unit: health.UnitText, Predecessor: health.Predecessor{Value: "Unknown", Why: "it was always Unknown"}},
+		{Name: "role", Unit: health.UnitText},
 	}
 }

@@ -63,7 +63,7 @@ func TestMinIOHealthy(t *testing.T) {
 	t.Parallel()
 	m := servers.RunMinIO(t, servers.MinIOOptions{})
 	p := newMinIO(t, m, nil)
-	seen := checking.Healthy(t, p)
+	seen := checking.Declared(t, s3.Kind(), checking.Healthy(t, p))
 	if n, ok := seen.Find("buckets_count"); !ok || n != 0 {
 		t.Errorf("buckets_count = %v of an empty server", n)
 	}
