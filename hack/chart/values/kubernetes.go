@@ -46,7 +46,7 @@ func embedAll(own, all schema, part any) error {
 		}
 		definition, ok := all[name].(map[string]any)
 		if !ok {
-			return fmt.Errorf("Kubernetes has no definition %s", name)
+			return fmt.Errorf("no definition %s in Kubernetes' schema", name)
 		}
 		own[name] = shape(definition)
 		if err := embedAll(own, all, own[name]); err != nil {
