@@ -22,11 +22,14 @@ var epoch = time.Date(2025, 3, 4, 5, 6, 7, 0, time.UTC)
 
 func at(d time.Duration) time.Time { return epoch.Add(d) }
 
+// kinds are made once, as in the program: they are no part of a history.
+var kinds = registry.Kinds()
+
 func services(names ...string) []*health.Service {
 	var all []*health.Service
 	for _, name := range names {
 		all = append(all, &health.Service{
-			Name: name, Kind: registry.Kinds().Of(name), Interval: 10 * time.Second, Timeout: 2 * time.Second,
+			Name: name, Kind: kinds.Of(name), Interval: 10 * time.Second, Timeout: 2 * time.Second,
 			FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.PolicyStrict,
 		})
 	}

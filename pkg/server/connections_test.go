@@ -43,7 +43,7 @@ func TestConnectionLimit(t *testing.T) {
 	close(leave)
 	for i, c := range append(held, further) {
 		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
-		if code := answerTo(t, c); code != http.StatusOK {
+		if code := answerTo(t, c, http.MethodGet); code != http.StatusOK {
 			t.Errorf("connection %d: code %d", i+1, code)
 		}
 	}

@@ -4,10 +4,14 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
+	"io"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,7 +118,8 @@ func TestPostgresRefusesClientCertificate(t *testing.T) {
 		want      health.Reason
 		message   string
 	}{
-		"of an unknown authority": {own, ownKey, health.ReasonTLS, "the server refused the client certificate in DATABASE_SSLCERT"},
+		// crypto/tls sends none where it fits none of the authorities that the server names.
+		"of an unknown authority": {own, ownKey, health.ReasonAuth, "the server wants a client certificate, check DATABASE_SSLCERT"},
 		"none":                    {"", "", health.ReasonAuth, "the server wants a client certificate, check DATABASE_SSLCERT"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -128,5 +133,44 @@ func TestPostgresRefusesClientCertificate(t *testing.T) {
 				t.Errorf("message = %q, want it to say %q (%v)", message, c.message, err)
 			}
 		})
+	}
+}
+
+// A server that is sent a certificate and refuses it ends the handshake with an alert.
+func TestPostgresRefusedCertificateIsNamed(t *testing.T) {
+	t.Parallel()
+	cert, key := pgKeyPair(t)
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := checking.Answering(t, func(c net.Conn) {
+		if _, err := io.ReadFull(c, make([]byte, 8)); err != nil { // SSLRequest
+			return
+		}
+		_, _ = c.Write([]byte{'S'})
+		secured := tls.Server(c, &tls.Config{
+			Certificates:          []tls.Certificate{pair},
+			ClientAuth:            tls.RequireAnyClientCert,
+			VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error { return errors.New("refused") },
+		})
+		_ = secured.HandshakeContext(t.Context())
+		checking.Drain(c)
+	})
+	dir := t.TempDir()
+	own, ownKey := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
+	for file, content := range map[string][]byte{own: cert, ownKey: key} {
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db := pgOpen(t, addr, func(config *database.Config) {
+		config.SSLMode, config.SSLCert, config.SSLKey = "require", own, ownKey
+		config.User, config.Password = "certified", checking.Password("canary-certified")
+	})
+	_, err = pgCheck(t, pgNew(db.Pool(), postgres.Options{}), pgPatience)
+	const want = "the server refused the client certificate in DATABASE_SSLCERT"
+	if message := pgFault(t, err, health.ReasonTLS, db.Pool()); !strings.Contains(message, want) {
+		t.Errorf("message = %q, want it to say %q (%v)", message, want, err)
 	}
 }
