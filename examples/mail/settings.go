@@ -24,12 +24,6 @@ func (*Settings) Rules(string) []config.Rule { return nil }
 // Effective implements [config.Settings].
 func (*Settings) Effective(string) [][2]string { return nil }
 
-// Identity implements [dependency.Settings].
-func (*Settings) Identity() []string { return nil }
-
-// ForWait implements [dependency.Settings].
-func (s *Settings) ForWait() dependency.Settings { wait := *s; return &wait }
-
 // Open implements [dependency.Settings].
 func (s *Settings) Open(i dependency.Instance) (dependency.Checker, error) {
 	options := Options{Addr: net.JoinHostPort(s.Host, strconv.Itoa(s.Port)), Timeout: i.Timeout}

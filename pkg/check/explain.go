@@ -89,7 +89,7 @@ func (l *lookup) blame(err error, host string) error {
 	return err
 }
 
-func advise(what, todo string) error { return fmt.Errorf("%s\n  %s", what, todo) }
+func advise(what, next string) error { return fmt.Errorf("%s\n  %s", what, next) }
 
 // foreign says what an answer is that no sidecar gives, or "".
 func foreign(a *Answer) string {

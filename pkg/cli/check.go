@@ -23,7 +23,7 @@ const checkLong = `Ask a running sidecar and judge what it answers.
 
   all       exercises every endpoint, like a test run (the default)
   detailed  shows each service with its details, and how long answers take
-  monitor   watches: live on a terminal, a line a change anywhere else
+  monitor   watches: live on a terminal, one line per change anywhere else
 
 The services are those that /health lists. Any 503 fails, with exit code 1;
 degraded passes and is shown. With no --url, the address and the token are those

@@ -272,9 +272,11 @@ func restoreState(cfg *config.Config, services []*health.Service, log *slog.Logg
 		Definitions: make(map[string]string), Log: log,
 	}
 	for _, s := range cfg.Enabled() {
-		if settings, err := settingsOf(s); err == nil {
-			keeper.Definitions[s.Name] = cfg.Definition(s.Name, settings.Identity()...)
+		var facts []string
+		if settings, ok := s.Settings.(dependency.Identifier); ok {
+			facts = settings.Identity()
 		}
+		keeper.Definitions[s.Name] = cfg.Definition(s.Name, facts...)
 	}
 	restored := keeper.Restore()
 	for _, svc := range services {

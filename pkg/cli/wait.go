@@ -209,12 +209,10 @@ func forWaiting(cfg *config.Config, targets targets) (*config.Config, error) {
 		if err != nil {
 			return nil, err
 		}
-		settings, err := settingsOf(s)
-		if err != nil {
-			return nil, err
-		}
 		waiting := *s
-		waiting.Settings = settings.ForWait()
+		if settings, ok := s.Settings.(dependency.Waiter); ok {
+			waiting.Settings = settings.ForWait()
+		}
 		c.Services = append(c.Services, &waiting)
 		c.Health.Services = append(c.Health.Services, s.Name)
 	}

@@ -53,7 +53,7 @@ func (v Variable) public() string {
 	return RedactURLs(text)
 }
 
-// Print writes the effective configuration for people: a line a variable, with
+// Print writes the effective configuration for people: one line per variable, with
 // where its value comes from, and what follows from several of them.
 func (c *Config) Print(w io.Writer) error {
 	settings := c.Settings()

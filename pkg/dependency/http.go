@@ -26,7 +26,7 @@ const maxHTTPReply = 4 << 20
 const maxHTTPStart = 4 << 10
 
 // HTTPClient speaks HTTP with one server on at most one connection at a time,
-// which is dialled afresh once a minute and on Redial. It takes no proxy from the
+// which is dialled afresh once per minute and on Redial. It takes no proxy from the
 // environment, follows no redirect, and reads no body above maxHTTPReply. A
 // request on a connection that had died meanwhile is sent once more on a fresh
 // one, by net/http, unless it is a POST.

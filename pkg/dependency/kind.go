@@ -30,10 +30,19 @@ type Settings interface {
 	config.Settings
 	// Open returns the checker of a service with these settings. It dials nothing.
 	Open(Instance) (Checker, error)
-	// Identity returns facts, besides the settings themselves, that say what is checked:
-	// when one of them changes, what was known of the service counts no more.
+}
+
+// Identifier is implemented by [Settings] that do not say everything about what is
+// checked.
+type Identifier interface {
+	// Identity returns further facts: when one of them changes, what was known of the
+	// service counts no more.
 	Identity() []string
-	// ForWait returns a copy that checks no more than `reims-health wait` needs.
+}
+
+// Waiter is implemented by [Settings] that check more than `reims-health wait` needs.
+type Waiter interface {
+	// ForWait returns a copy that checks no more.
 	ForWait() Settings
 }
 

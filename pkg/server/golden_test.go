@@ -80,7 +80,7 @@ func readable(t *testing.T, w *httptest.ResponseRecorder) string {
 }
 
 // TestWithholding looks in every answer for every name, version and message that the
-// view holds: full answers show them all, public ones none. Nobody is shown the
+// view holds: full answers show them all, public ones none. No answer shows the
 // driver's text.
 func TestWithholding(t *testing.T) {
 	t.Parallel()

@@ -66,7 +66,7 @@ func getPage(t *testing.T, h http.Handler) *bytes.Buffer {
 	return w.Body
 }
 
-// legible is the text of a page, a line an element, with what drawings say.
+// legible is the text of a page, one line per element, with what drawings say.
 func legible(t *testing.T, page []byte) string {
 	t.Helper()
 	root, err := html.Parse(bytes.NewReader(page))

@@ -34,7 +34,7 @@ func (s seen) String() string {
 	return fmt.Sprintf("%d of %d requests lost, the slowest took %d ms %v", s.Lost, s.Sent, s.SlowestMS, s.Errors)
 }
 
-// startLoad sends 40 requests a second to the Service until the test ends.
+// startLoad sends 40 requests per second to the Service until the test ends.
 func startLoad(t testing.TB, namespace, service string) *load {
 	t.Helper()
 	var target corev1.Service

@@ -210,7 +210,7 @@ func groups(c *check.Comparison) [][]check.Difference {
 	return all
 }
 
-// differences writes a line each; of fields that are new, a line a path.
+// differences writes one line per difference, and one line per path for fields that are new.
 func (p *Printer) differences(group []check.Difference) {
 	const pathWidth = 18
 	for len(group) > 0 {

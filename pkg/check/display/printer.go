@@ -16,7 +16,7 @@ import (
 )
 
 // Printer writes to one output. On a terminal it uses colours, unless NO_COLOR is set,
-// and minds the width; anywhere else it writes plain text, a line a thing.
+// and minds the width; anywhere else it writes plain text, one line per item.
 type Printer struct {
 	w io.Writer
 	// width is the terminal's, in columns; 0 is unlimited.
@@ -164,7 +164,7 @@ func (p *Printer) State(l *check.Look) {
 	}
 }
 
-// Changes writes a line a change.
+// Changes writes one line per change.
 func (p *Printer) Changes(changes []check.Change) {
 	for _, c := range changes {
 		p.stamped(c.At, c.What+": "+transition(c))

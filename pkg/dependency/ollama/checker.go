@@ -23,7 +23,7 @@ type Options struct {
 	// RequiredModels must be present. Names are compared as Ollama does: case does
 	// not matter, and a name without a tag means its latest.
 	RequiredModels []string
-	// InferenceModel is asked for one token at most once a minute, while it is
+	// InferenceModel is asked for one token at most once per minute, while it is
 	// loaded and stays for two minutes more. Empty means never.
 	//
 	// It stays no longer for that, and is asked with the context length that it was

@@ -17,7 +17,7 @@ type Settings struct {
 	Host           string   `env:"HOST" format:"ollama" help:"Host, host:port or URL, as Ollama itself takes it. Its own port, if it has one, wins over OLLAMA_PORT. A URL may carry user:password for a proxy in front."`
 	Port           int      `env:"PORT" min:"1" max:"65535" help:"Port, when OLLAMA_HOST has none. A URL with no port means 80 or 443, unless this is set."`
 	RequiredModels []string `env:"REQUIRED_MODELS" format:"model" help:"Models that must be present; degraded while one is not. llama3 means llama3:latest. (OLLAMA_MODELS is Ollama's own, a directory.)"`
-	InferenceModel string   `env:"INFERENCE_MODEL" format:"model" help:"Model on which a one-token generation is tried, only while Ollama has it loaded and at most once a minute. Off when empty."`
+	InferenceModel string   `env:"INFERENCE_MODEL" format:"model" help:"Model on which a one-token generation is tried, only while Ollama has it loaded and at most once per minute. Off when empty."`
 
 	portSet bool // whether OLLAMA_PORT was given
 }
@@ -122,12 +122,6 @@ func (s *Settings) Rules(prefix string) []config.Rule {
 		Warning: true,
 	}}
 }
-
-// Identity implements [dependency.Settings].
-func (*Settings) Identity() []string { return nil }
-
-// ForWait implements [dependency.Settings].
-func (s *Settings) ForWait() dependency.Settings { wait := *s; return &wait }
 
 // BaseURL returns the address of the API, with no slash at its end. It holds the
 // user and password, if Host does: Redacted() is the form to show. After [config.Load]

@@ -6,7 +6,7 @@ import "time"
 // changes nothing for its users.
 //
 // Each use keeps a model for its session, five minutes by default, and a request
-// that names no session prolongs the stay: asked once a minute, a model would
+// that names no session prolongs the stay: asked once per minute, a model would
 // never leave. A request that names what is left of the stay does not, but that
 // then is the session of all that follow, and with every request it would
 // shrink, until a model leaves while it is in use. So modelStay remembers the

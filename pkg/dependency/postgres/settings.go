@@ -30,6 +30,11 @@ type Settings struct {
 	schema Schema
 }
 
+var (
+	_ dependency.Identifier = (*Settings)(nil)
+	_ dependency.Waiter     = (*Settings)(nil)
+)
+
 // Schema is what the database's schema must be.
 type Schema struct {
 	// Required is the version below which the database is schema_behind; zero does not
@@ -119,7 +124,7 @@ func (s *Settings) EffectiveSSLMode(environment string) string {
 // Socket reports whether Host is the directory of a Unix socket.
 func (s *Settings) Socket() bool { return strings.HasPrefix(s.Host, "/") }
 
-// Identity implements [dependency.Settings]. The required schema is part of it: a new
+// Identity implements [dependency.Identifier]. The required schema is part of it: a new
 // image, in the same Pod, may need a newer one.
 func (s *Settings) Identity() []string {
 	if !bool(s.SchemaCheck) {
@@ -128,7 +133,7 @@ func (s *Settings) Identity() []string {
 	return []string{"schema", strconv.FormatInt(s.schema.Required, 10)}
 }
 
-// ForWait implements [dependency.Settings].
+// ForWait implements [dependency.Waiter].
 func (s *Settings) ForWait() dependency.Settings {
 	wait := *s
 	wait.AppConnections, wait.SchemaCheck = false, true

@@ -70,12 +70,6 @@ func (*Settings) Rules(prefix string) []config.Rule {
 	}}
 }
 
-// Identity implements [dependency.Settings].
-func (*Settings) Identity() []string { return nil }
-
-// ForWait implements [dependency.Settings].
-func (s *Settings) ForWait() dependency.Settings { wait := *s; return &wait }
-
 // Open implements [dependency.Settings].
 func (s *Settings) Open(i dependency.Instance) (dependency.Checker, error) {
 	return New(Options{

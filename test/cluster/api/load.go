@@ -66,7 +66,7 @@ func load(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
 	addr := flags.String("addr", ":8080", "`address` to serve /result on")
 	url := flags.String("url", "", "where to send requests")
-	rate := flags.Int("rate", 40, "requests a second")
+	rate := flags.Int("rate", 40, "requests per second")
 	workers := flags.Int("workers", 4, "requests at a time")
 	if err := flags.Parse(args); err != nil {
 		return err
