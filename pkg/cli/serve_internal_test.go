@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"io"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -24,7 +23,7 @@ func TestStateIsOfOneRequiredSchema(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return restoreState(cfg, nil, slog.New(slog.NewTextHandler(io.Discard, nil))).Definitions["database"]
+		return restoreState(cfg, nil, slog.New(slog.DiscardHandler)).Definitions["database"]
 	}
 	if one := definition(1); one != definition(1) || one == definition(2) {
 		t.Error("the definition of the database does not follow the schema that is required")
