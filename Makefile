@@ -91,7 +91,8 @@ clean: ## Remove what was built here
 
 .PHONY: test
 test: servers-build chart-build test-image ## All tests but those on Kubernetes, on all four real servers
-	go test -race -shuffle=on -timeout 30m ./...
+	go test -race -shuffle=on -timeout 30m $$(go list ./... | grep -v '/test/e2e$$')
+	go test -race -shuffle=on -timeout 30m ./test/e2e # alone: it stops processes and measures time
 	CGO_ENABLED=0 go test -trimpath -run 'Allocs' ./pkg/...
 
 .PHONY: observe-test

@@ -90,20 +90,21 @@ func (s *sidecar) stopDuringCheck(r *relay) {
 
 // A quota of processor time, as of a container: the process gets 5 ms and then
 // nothing for longer than its timeouts. The servers are well, and answer while it
-// does not run; the timeouts are long enough for them on a machine full of tests.
+// does not run; the timeout is long enough for them on a machine full of tests.
 func TestStarvedByQuota(t *testing.T) {
 	t.Parallel()
-	relays, vars := detours(t, time.Second)
+	const timeout, rest, rests = 6 * time.Second, 8 * time.Second, 5
+	relays, vars := detours(t, timeout)
 	s := startSidecar(t, vars...)
 	s.await("/health", confirmed, allHealthy)
 	for _, r := range relays {
 		r.delay.Store(int64(20 * time.Millisecond))
 	}
 	stop := s.watch(true, onlyStale)
-	resume := s.throttle(5*time.Millisecond, 1400*time.Millisecond)
-	hold(t.Context(), 30*interval)
+	resume := s.throttle(5*time.Millisecond, rest)
+	hold(t.Context(), rests*rest)
 	resume()
-	s.await("/health", confirmed, allHealthy)
+	s.await("/health", confirmed+timeout, allHealthy)
 	stop()
 	s.checkBlameless()
 }
