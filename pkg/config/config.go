@@ -17,6 +17,7 @@ import (
 // text, min and max the bounds of a number or a duration.
 type Config struct {
 	Health   Health     `section:"The sidecar"`
+	Peers    Peers      `section:"Peers"`
 	Kube     Kube       `section:"Kubernetes"`
 	Services []*Service // every service that there is, in the order of the reference
 	Migrate  Migrate    `env:",prefix=MIGRATE_" section:"Migrations"`
@@ -40,6 +41,16 @@ type Health struct {
 	LogLevel       string   `env:"LOG_LEVEL" oneof:"debug info warn error" help:"The least level that is logged."`
 	LogFormat      string   `env:"LOG_FORMAT" oneof:"auto json text" help:"auto is text on a terminal and JSON anywhere else."`
 	Environment    string   `env:"ENVIRONMENT" oneof:"development staging production" help:"production turns TLS to the database from prefer to require."`
+}
+
+// Peers is how the sidecar asks the sidecars of the workload's other Pods whether a fault
+// is shared.
+type Peers struct {
+	Names   []string      `env:"HEALTH_PEERS" format:"peer" help:"Where the sidecars of the workload's other Pods answer: a name that DNS resolves to all of its Pods, ready or not (a headless Service), with a port if theirs is not that of HEALTH_ADDR; or a list of two addresses or more. While a strict service is unhealthy, they are asked whether they see it too. Off when empty."`
+	Sample  int           `env:"HEALTH_PEERS_SAMPLE" min:"1" max:"64" help:"How many peers are asked at once, once per second while a service is unhealthy."`
+	Timeout time.Duration `env:"HEALTH_PEERS_TIMEOUT" help:"Bound on asking them, 5s at most."`
+	CAFile  string        `env:"HEALTH_PEERS_CA_FILE" format:"path" help:"Certificate authorities, in PEM, that the peers' certificates must lead to. Peers are asked by TLS when it is set."`
+	PodIP   string        `env:"POD_IP" format:"address" help:"Address of this Pod, by the downward API: status.podIP. It tells this Pod from its peers, and peers of its family only are asked."`
 }
 
 // Kube is how the sidecar reports to Kubernetes, and on which Pod.
@@ -73,6 +84,7 @@ func Default(services []*Service) *Config {
 			LogFormat:   "auto",
 			Environment: "development",
 		},
+		Peers:    Peers{Sample: 16, Timeout: time.Second},
 		Services: services,
 		Migrate: Migrate{
 			ConnectTimeout: 30 * time.Second, LockWait: 2 * time.Minute,
@@ -120,7 +132,7 @@ func JoinHostPort(host, port string) string {
 
 // Definition returns a digest of the settings that say what is checked for a service
 // and what it means for readiness: the server, the database, the names that must be
-// there, but not how often or with what password. Facts are further ones of the kind.
+// there, but not how often, with what password or for how long a fault is borne. Facts are further ones of the kind.
 // The digest is another one in every Pod, and no secret goes into it.
 func (c *Config) Definition(service string, facts ...string) string {
 	h := sha256.New()
@@ -131,7 +143,7 @@ func (c *Config) Definition(service string, facts ...string) string {
 	}
 	for _, v := range variables(c) {
 		name, ours := strings.CutPrefix(v.Name, s.Prefix())
-		if !ours || v.Secret || strings.HasPrefix(name, "PROBE_") || name == "READINESS_GRACE" {
+		if !ours || v.Secret || strings.HasPrefix(name, "PROBE_") || name == "READINESS_GRACE" || name == "SHARED_FAULT" {
 			continue
 		}
 		fmt.Fprintf(h, "%q %q\n", name, v.public())

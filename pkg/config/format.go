@@ -40,6 +40,8 @@ func formats() map[string]Format {
 		"host":           {Words: "host name or IP address", Is: hostHint, Pattern: hostPattern, Check: checkHost},
 		"host or socket": {Words: "host name, IP address or /directory", Is: hostHint, Pattern: socketPattern, Check: checkHostOrSocket},
 		"origin":         {Words: "scheme://host[:port], or *", Is: "an origin: give scheme://host[:port] with no path and no slash at its end, or *", Pattern: originPattern, Counts: originCounts, Lower: true, Check: checkOrigin},
+		"peer":           {Words: "name[:port]", Is: "the name or the address of peers: give name or name:port, with no scheme and no path", Pattern: peerPattern, Check: checkPeer},
+		"address":        {Words: "IP address", Is: "an IP address", Pattern: addressPattern, Check: checkAddress},
 		"path":           {Words: "path of a file", Is: "the path of a file: give /dir/name, or ./name for one in the working directory", Pattern: "/", Not: "-----BEGIN", Check: checkPath},
 		"object":         {Words: "name of a Kubernetes object", Is: "the name or the UID of a Kubernetes object: lower-case letters, digits, hyphens and dots", Pattern: objectName.String(), Check: checkObject},
 		"bearer":         {Words: "printable ASCII with no space", Is: "printable ASCII with no space: it could not be sent in a header", Pattern: "^[!-~]*$", Check: checkBearer},
@@ -85,6 +87,33 @@ func checkHostOrSocket(text string) (string, error) {
 		return text, nil
 	}
 	return checkHost(text)
+}
+
+// checkPeer takes an IPv6 address in brackets only where a port follows.
+func checkPeer(text string) (string, error) {
+	if IsHost(text) {
+		return text, nil
+	}
+	if host, port, err := net.SplitHostPort(text); err == nil && IsHost(host) && IsPort(port, 1) {
+		return text, nil
+	}
+	return "", isNot(text, "peer")
+}
+
+// portOf returns the port of what checkPeer accepts, or "".
+func portOf(peer string) string {
+	if IsHost(peer) {
+		return ""
+	}
+	_, port, _ := net.SplitHostPort(peer)
+	return port
+}
+
+func checkAddress(text string) (string, error) {
+	if _, err := netip.ParseAddr(text); err != nil {
+		return "", isNot(text, "address")
+	}
+	return text, nil
 }
 
 // checkOrigin returns what a browser sends: lower case, without the port that the
@@ -162,13 +191,15 @@ const (
 	PatternURLIPv6 = ipv6Pattern + `(?:%25[A-Za-z0-9._~-]+)?`
 	PatternURLHost = `(?:` + PatternName + `|\[` + PatternURLIPv6 + `\])`
 
-	hostHint      = "a host name or an IP address: leave out scheme, port, path and credentials"
-	hostItem      = PatternName + `|` + ipv6Pattern + `(?:%.+)?`
-	hostPattern   = PatternBegin + hostItem + PatternEnd
-	socketPattern = PatternBegin + `/.*|` + hostItem + PatternEnd
-	listenPattern = PatternBegin + `(?:` + PatternName + `|\[\]|` + PatternBracketed + `)?:(?:0+|` + PatternPort + `)` + PatternEnd
-	originPattern = PatternBegin + `\*|https?://(?:` + PatternName + `|\[` + ipv6Pattern + `\])(?::` + PatternPort + `)?` + PatternEnd
-	originCounts  = `^(?:(http://.*):80|(https://.*):443)$`
+	hostHint       = "a host name or an IP address: leave out scheme, port, path and credentials"
+	hostItem       = PatternName + `|` + ipv6Pattern + `(?:%.+)?`
+	hostPattern    = PatternBegin + hostItem + PatternEnd
+	socketPattern  = PatternBegin + `/.*|` + hostItem + PatternEnd
+	listenPattern  = PatternBegin + `(?:` + PatternName + `|\[\]|` + PatternBracketed + `)?:(?:0+|` + PatternPort + `)` + PatternEnd
+	peerPattern    = PatternBegin + hostItem + `|(?:` + PatternName + `|` + PatternBracketed + `):` + PatternPort + PatternEnd
+	addressPattern = PatternBegin + octet + `(?:\.` + octet + `){3}|` + ipv6Pattern + `(?:%.+)?` + PatternEnd
+	originPattern  = PatternBegin + `\*|https?://(?:` + PatternName + `|\[` + ipv6Pattern + `\])(?::` + PatternPort + `)?` + PatternEnd
+	originCounts   = `^(?:(http://.*):80|(https://.*):443)$`
 )
 
 // An IPv6 address as netip reads it, without a zone.

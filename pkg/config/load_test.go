@@ -64,7 +64,7 @@ func TestDefaultsOfTheContract(t *testing.T) {
 	t.Parallel()
 	c := config.Default(registry.Kinds().Services())
 	ignored := func(interval, timeout time.Duration) config.Probe {
-		return config.Probe{Interval: interval, Timeout: timeout, FailureThreshold: 2, SuccessThreshold: 1, Readiness: "ignore"}
+		return config.Probe{Interval: interval, Timeout: timeout, FailureThreshold: 2, SuccessThreshold: 1, Readiness: "ignore", SharedFault: "hold"}
 	}
 	strict := ignored(5*time.Second, 2*time.Second)
 	strict.Readiness = "strict"
@@ -269,7 +269,7 @@ func TestNotMisspelt(t *testing.T) {
 		"MINIO_PORT", "MINIO_SERVICE_HOST", "DATABASE_POOL_SIZE", "API_HOST", "API_PORT", "LOG_DIR", "LOG_FILE",
 		"HOSTNAME", "HOME", "PATH", "SHELL", "USER", "HTTP_PROXY", "no_proxy", "KUBERNETES_PORT", "KUBERNETES_SERVICE_HOST",
 		"ENV", "DEBUG", "NODE_ENV", "JWT_SECRET_KEY", "SECRET_KEY", "AWS_ACCESS_KEY_ID", "GOMEMLIMIT", "HEALTH_PORT",
-		"POD_IP", "HOST_IP", "NODE_NAME", "NAMESPACE", "POD_SERVICE_ACCOUNT", "HEALTH_READINESS",
+		"HOST_IP", "NODE_NAME", "NAMESPACE", "POD_SERVICE_ACCOUNT", "HEALTH_READINESS",
 	}
 	for _, name := range names {
 		if _, warnings := load(t, name+"=1"); len(warnings) > 0 {

@@ -59,7 +59,7 @@ func (r Rule) holds(values map[string]Variable) bool {
 }
 
 func (c *Config) rules() []Rule {
-	all := slices.Concat(c.Health.rules(), kubeRules())
+	all := slices.Concat(c.Health.rules(), c.Peers.rules(&c.Health), kubeRules())
 	for _, s := range c.Services {
 		all = append(all, s.Settings.Rules(s.Prefix())...)
 	}
@@ -93,6 +93,36 @@ func (h *Health) rules() []Rule {
 			Variables: []string{"HEALTH_TOKEN", "HEALTH_DETAILS"},
 			Broken:    func() bool { return h.Token.Given() && h.Details != "safe" },
 			Text:      "has no effect without HEALTH_DETAILS=safe",
+			Warning:   true,
+		},
+	}
+}
+
+func (p *Peers) rules(h *Health) []Rule {
+	return []Rule{
+		{
+			Variables: []string{"HEALTH_PEERS", "HEALTH_ADDR"},
+			Broken: func() bool {
+				_, port, _ := net.SplitHostPort(h.Addr)
+				return port == "0" && slices.ContainsFunc(p.Names, func(name string) bool { return portOf(name) == "" })
+			},
+			Text: "has no port, and HEALTH_ADDR has port 0: give the port at which the peers answer, as in NAME:8008",
+		},
+		{
+			Variables: []string{"HEALTH_PEERS_TIMEOUT"},
+			Broken:    func() bool { return p.Timeout > 5*time.Second },
+			Text:      "above 5s: a fault would be decided on long after it began",
+		},
+		{
+			Variables: []string{"HEALTH_PEERS_CA_FILE", "HEALTH_PEERS"},
+			When:      Patterns{"HEALTH_PEERS_CA_FILE": ".", "HEALTH_PEERS": "^$"},
+			Text:      "has no effect without HEALTH_PEERS",
+			Warning:   true,
+		},
+		{
+			Variables: []string{"POD_IP", "HEALTH_PEERS"},
+			When:      Patterns{"POD_IP": "^$", "HEALTH_PEERS": "^[^,]+$"},
+			Text:      "missing, and HEALTH_PEERS is the name of all Pods: fill it in from status.podIP (downward API), or this Pod is told from its peers only by asking itself",
 			Warning:   true,
 		},
 	}

@@ -101,6 +101,7 @@ type Probe struct {
 	DegradedLatency  time.Duration `env:"PROBE_DEGRADED_LATENCY" min:"0s" help:"A good answer that took longer makes the service degraded. 0s is off."`
 	Readiness        string        `env:"READINESS" oneof:"strict startup ignore" help:"What the service means for /health/ready: it must be proven and not unhealthy; it must have been proven once; or nothing."`
 	ReadinessGrace   time.Duration `env:"READINESS_GRACE" min:"0s" help:"For how long a strict service may be unhealthy before readiness follows. 0s is none."`
+	SharedFault      string        `env:"SHARED_FAULT" oneof:"hold leave" help:"What happens, with HEALTH_PEERS, while most peers see the fault of a strict service too: the Pod stays ready, or it leaves the Service as without peers."`
 }
 
 // DefaultProbe returns how a service is checked where nothing else is set. Two results
@@ -109,7 +110,7 @@ func DefaultProbe(interval, timeout time.Duration, readiness string) Probe {
 	return Probe{
 		Interval: interval, Timeout: timeout,
 		FailureThreshold: 2, SuccessThreshold: 1,
-		Readiness: readiness,
+		Readiness: readiness, SharedFault: "hold",
 	}
 }
 
@@ -128,6 +129,12 @@ func (Probe) rules(prefix string) []Rule {
 			Variables: []string{grace, readiness},
 			When:      Patterns{grace: "[1-9]", readiness: "^(startup|ignore)$"},
 			Text:      "needs " + readiness + "=strict",
+		},
+		{
+			Variables: []string{prefix + "SHARED_FAULT", "HEALTH_PEERS"},
+			When:      Patterns{prefix + "SHARED_FAULT": "^leave$", "HEALTH_PEERS": "^$"},
+			Text:      "has no effect without HEALTH_PEERS",
+			Warning:   true,
 		},
 	}
 }
