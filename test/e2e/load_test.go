@@ -11,7 +11,7 @@ import (
 // Requests cost the servers nothing: what they are asked is what the ticker asks.
 // Not parallel, since it takes the whole machine.
 func TestLoadIsConstant(t *testing.T) {
-	const readers, during = 200, 3*interval
+	const readers, during = 200, 3 * interval
 	vars := bystanders.env(t)
 	relays := map[string]*relay{}
 	for i, service := range services {
