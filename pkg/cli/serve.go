@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
+	"net/netip"
 	"os"
 	"sync/atomic"
 	"time"
@@ -24,6 +26,7 @@ import (
 	"github.com/reims/reims-health/pkg/logqueue"
 	"github.com/reims/reims-health/pkg/metrics"
 	"github.com/reims/reims-health/pkg/override"
+	"github.com/reims/reims-health/pkg/peers"
 	"github.com/reims/reims-health/pkg/server"
 	"github.com/reims/reims-health/pkg/state"
 	"github.com/reims/reims-health/pkg/statuspage"
@@ -110,8 +113,13 @@ func serve(ctx context.Context, cfg *config.Config, kinds dependency.Kinds, logs
 		return err
 	}
 	past := history.New(services)
+	self := peers.NewInstance()
+	others := newPeers(cfg, self, monitor, log)
 	token := &token{secret: cfg.Health.Token, log: log}
-	shown := server.Options{Details: server.Details(cfg.Health.Details), History: past, Token: token.value}
+	shown := server.Options{
+		Details: server.Details(cfg.Health.Details), History: past, Token: token.value,
+		Peer: peers.NewHandler(monitor.View, self),
+	}
 	if cfg.Health.Page {
 		shown.Page = statuspage.New(monitor, past, statuspage.Options{
 			Details: statuspage.Details(cfg.Health.Details), Instance: instance(cfg), Version: build.Version,
@@ -145,6 +153,9 @@ func serve(ctx context.Context, cfg *config.Config, kinds dependency.Kinds, logs
 	if keeper != nil {
 		group.Go(func() error { return keeper.Start(running, monitor.Updates()) })
 	}
+	if others != nil {
+		group.Go(func() error { return others.Start(running) })
+	}
 	if reporter := newPodReporter(cfg, monitor, prom, log); reporter != nil {
 		group.Go(func() error { return reporter.Start(running) })
 	}
@@ -166,6 +177,25 @@ func serve(ctx context.Context, cfg *config.Config, kinds dependency.Kinds, logs
 		return nil
 	}
 	return err
+}
+
+// newPeers returns what asks the other Pods' sidecars, or nil where HEALTH_PEERS is not set.
+func newPeers(cfg *config.Config, instance string, monitor *health.Monitor, log *slog.Logger) *peers.Peers {
+	if len(cfg.Peers.Names) == 0 {
+		return nil
+	}
+	_, port, _ := net.SplitHostPort(cfg.Health.Addr) // was checked
+	self, _ := netip.ParseAddr(cfg.Peers.PodIP)      // invalid: not known
+	options := peers.Options{
+		Names: cfg.Peers.Names, Port: port, Self: self.Unmap(), Instance: instance,
+		Sample: cfg.Peers.Sample, Timeout: cfg.Peers.Timeout,
+		Resolver: net.DefaultResolver,
+		Monitor:  monitor, Updates: monitor.Updates(), Log: log,
+	}
+	if cfg.Peers.CAFile != "" {
+		options.TLS = dependency.TLSConfig(cfg.Peers.CAFile)
+	}
+	return peers.New(options)
 }
 
 // instance returns the Pod's name, or the host name if that is not set; in a Pod both are

@@ -24,7 +24,11 @@ func newServices(cfg *config.Config, kinds dependency.Kinds, log *slog.Logger) (
 			errs = append(errs, err)
 			continue
 		}
-		services = append(services, newService(s, kinds.Of(s.Name), checker))
+		service := newService(s, kinds.Of(s.Name), checker)
+		if len(cfg.Peers.Names) > 0 {
+			service.SharedFault = health.SharedFault(s.Probe.SharedFault)
+		}
+		services = append(services, service)
 		checkers = append(checkers, checker)
 	}
 	closeAll := func() {

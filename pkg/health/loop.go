@@ -22,11 +22,13 @@ type loop struct {
 	index    int
 	svc      *Service
 	result   Result
-	flight   chan Outcome // of the check that is running, or nil
-	started  time.Time    // of that check
-	lagTimer *lagTimer    // measures our own lateness since that check or its last record
-	starved  bool         // the latest outcome was thrown away
-	beat     atomic.Int64 // when the loop last ran, since the monitor began
+	flight   chan Outcome  // of the check that is running, or nil
+	started  time.Time     // of that check
+	lagTimer *lagTimer     // measures our own lateness since that check or its last record
+	starved  bool          // the latest outcome was thrown away
+	soon     chan struct{} // holds a token when a check is wanted at once
+	redial   bool          // the next check is to trust no old connection
+	beat     atomic.Int64  // when the loop last ran, since the monitor began
 }
 
 func (l *loop) run(ctx context.Context) error {
@@ -79,7 +81,8 @@ func (l *loop) start(ctx context.Context) {
 	l.started = l.lagTimer.since
 	flight := make(chan Outcome, 1)
 	l.flight = flight
-	redial := l.result.InDoubt()
+	redial := l.redial || l.result.InDoubt()
+	l.redial = false
 	ctx, cancel := context.WithTimeout(ctx, l.svc.Timeout-l.svc.Timeout/20)
 	go func() { // wait, inFlight and drain wait for it
 		defer cancel()
@@ -117,7 +120,7 @@ func (l *loop) record(o Outcome) {
 	l.starved = o.Starved
 	l.lagTimer.restart()
 	l.result = l.result.Next(o)
-	l.monitor.publish(func(s *snapshot) { s.results[l.index] = l.result })
+	l.monitor.publish(func(s *snapshot) { s.results[l.index] = l.result.keepFinding(s.results[l.index]) })
 }
 
 // sleep waits, and reports false when ctx is done first. A check that comes back
@@ -132,6 +135,9 @@ func (l *loop) sleep(ctx context.Context, d time.Duration) bool {
 		case <-l.flight:
 			l.flight = nil
 			d = min(d, l.delay())
+		case <-l.soon:
+			l.redial = true
+			d = min(d, time.Since(start)+between(0.5, 1, min(retryDelay, l.svc.Interval)))
 		case <-l.lagTimer.C:
 		}
 	}

@@ -34,7 +34,7 @@ func NewMonitor(services []*Service) (*Monitor, error) {
 	for i, svc := range services {
 		r := NewResult(svc, now)
 		s.results = append(s.results, r)
-		m.loops = append(m.loops, &loop{monitor: m, index: i, svc: svc, result: r})
+		m.loops = append(m.loops, &loop{monitor: m, index: i, svc: svc, result: r, soon: make(chan struct{}, 1)})
 	}
 	m.latest.Store(s.at(now))
 	return m, nil
@@ -93,6 +93,38 @@ func (m *Monitor) Updates() <-chan *View {
 		}
 	})
 	return updates
+}
+
+// Found publishes what the peers told about the fault of a service. A finding about an
+// earlier fault, or on a service that there is not, changes nothing.
+func (m *Monitor) Found(service string, f Finding) {
+	l := m.loop(service)
+	if l == nil {
+		return
+	}
+	m.publish(func(s *snapshot) { s.results[l.index] = s.results[l.index].found(f, s.time) })
+}
+
+// CheckSoon has a service checked within a second, on a fresh connection, or as soon as
+// the check that is running has ended. It does not block.
+func (m *Monitor) CheckSoon(service string) {
+	l := m.loop(service)
+	if l == nil {
+		return
+	}
+	select {
+	case l.soon <- struct{}{}:
+	default: // asked for already
+	}
+}
+
+func (m *Monitor) loop(service string) *loop {
+	for _, l := range m.loops {
+		if l.svc.Name == service {
+			return l
+		}
+	}
+	return nil
 }
 
 // Override sets or, with NoOverride, lifts the break-glass.

@@ -49,6 +49,12 @@ type Cause struct {
 	ReasonText string
 	// Grace says that the service is unhealthy and ready all the same, for now.
 	Grace bool
+	// Held says that it is unhealthy and ready all the same, because most peers see the
+	// same or are still being asked.
+	Held bool
+	// Scope says whose the fault is, and Finding what the peers told of it.
+	Scope   Scope
+	Finding Finding
 }
 
 // Ours reports whether the cause is no service: an override, or the shutdown.
@@ -58,7 +64,7 @@ func (c Cause) Ours() bool { return c.Source == sourceOverride || c.Source == so
 func (v *View) Readiness() Readiness {
 	ready := Readiness{Ready: true}
 	for _, r := range v.results {
-		ok, cause := r.readiness(v.asOf)
+		ok, cause := r.readiness(v.asOf, v.override == NoOverride && !v.draining)
 		ready.Ready = ready.Ready && ok
 		if cause != nil {
 			ready.Causes = append(ready.Causes, *cause)
@@ -79,27 +85,48 @@ func (v *View) Readiness() Readiness {
 	return ready
 }
 
-func (r Result) readiness(now time.Time) (ok bool, cause *Cause) {
-	policy, grace := r.Service.Readiness, r.graceEnds()
-	switch {
-	case policy == PolicyIgnore, policy == PolicyStartup && r.Proven, r.Proven && r.FailingSince().IsZero():
+func (r Result) readiness(now time.Time, mayHold bool) (ok bool, cause *Cause) {
+	policy, grace := r.Service.Readiness, r.graceEnds(now)
+	scope, until, _ := r.scopeAt(now)
+	if policy == PolicyIgnore || policy == PolicyStartup && r.Proven || r.Proven && r.FailingSince().IsZero() {
 		return true, nil
-	case !grace.IsZero() && !now.After(grace):
-		return true, &Cause{
-			Source: r.Service.Name, Reason: r.Reason(), ReasonText: r.ReasonText(), Grace: true,
-			Message: fmt.Sprintf("%s; ready under its grace until %s", r.Message(), grace.UTC().Format(time.RFC3339)),
-		}
-	default:
-		return false, &Cause{Source: r.Service.Name, Reason: r.Reason(), ReasonText: r.ReasonText(), Message: r.Message()}
 	}
+	cause = &Cause{
+		Source: r.Service.Name, Reason: r.Reason(), ReasonText: r.ReasonText(), Message: r.Message(),
+		Scope: scope, Finding: r.Finding,
+	}
+	switch {
+	case mayHold && r.heldBy(scope):
+		cause.Held = true
+		if scope == ScopeUndecided {
+			cause.Message += "; held while the peers are asked, until " + clock(until)
+		} else {
+			cause.Message += "; held: " + r.Finding.String()
+		}
+		return true, cause
+	case !grace.IsZero() && !now.After(grace):
+		cause.Grace = true
+		cause.Message += "; ready under its grace until " + clock(grace)
+		return true, cause
+	}
+	switch {
+	case scope == ScopeLocal && r.Finding.Scope == ScopeLocal:
+		cause.Message += "; the fault is this Pod's own: " + r.Finding.String()
+	case scope == ScopeUnknown:
+		cause.Message += "; too few peers answer to tell whether they see it too"
+	}
+	return false, cause
 }
+
+func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // graceEnds is the moment past which an unhealthy service is no longer ready; the
 // zero time where it has no grace, as before it was proven.
-func (r Result) graceEnds() time.Time {
+func (r Result) graceEnds(now time.Time) time.Time {
 	svc, since := r.Service, r.FailingSince()
 	if !r.Proven || since.IsZero() || svc.Readiness != PolicyStrict || svc.ReadinessGrace == 0 {
 		return time.Time{}
 	}
-	return since.Add(svc.ReadinessGrace)
+	_, _, from := r.scopeAt(now)
+	return from.Add(svc.ReadinessGrace)
 }

@@ -15,6 +15,8 @@ type Result struct {
 	Last Outcome
 	// LastSuccess is the end of the latest check that found the service healthy.
 	LastSuccess time.Time
+	// LastUsable is the start of the latest check that found it healthy or degraded.
+	LastUsable time.Time
 	// ConsecutiveFailures counts the latest results in a row that were not healthy.
 	ConsecutiveFailures int
 	// Proven says that a check since start-up found the service usable, or one of an
@@ -23,8 +25,14 @@ type Result struct {
 	// Checks counts the outcomes that counted, Discarded the ones thrown away
 	// because this process was starved of CPU.
 	Checks, Discarded uint64
+	// Scope says whose the present fault is, at the moment for which the result is read,
+	// and Finding what the peers told of it; both are zero where there is no fault or
+	// where none are asked.
+	Scope   Scope
+	Finding Finding
 
-	began time.Time
+	released time.Time // when the present fault was last no longer shared
+	began    time.Time
 	// failing is, until the first result, since when the service was unhealthy
 	// before this process began: the zero time where it was not.
 	failing time.Time
@@ -111,6 +119,9 @@ func (r *Result) count(level Status, o Outcome) {
 	if level == Healthy {
 		r.LastSuccess = o.Finished
 	}
+	if level <= Degraded {
+		r.LastUsable = o.Started
+	}
 	if level == Healthy || o.Fault.severity() == SeverityImpaired {
 		r.Proven = true
 	}
@@ -159,9 +170,22 @@ func (r Result) Expires() time.Time {
 	return r.Last.Finished.Add(r.stale)
 }
 
+// Failing reports whether the latest outcome made the service unhealthy, whatever the
+// verdict is. A stale result tells nothing.
+func (r Result) Failing() bool {
+	return r.Checks > 0 && r.level == Unhealthy && r.Reason() != ReasonStale
+}
+
 // At is the result as it must be read at a moment: past Expires it is unhealthy,
-// with the reason stale, and what was observed no longer counts.
+// with the reason stale, and what was observed no longer counts; and a fault has the scope
+// that was found for it lately.
 func (r Result) At(now time.Time) Result {
+	r = r.aged(now)
+	r.Scope, _, _ = r.scopeAt(now)
+	return r
+}
+
+func (r Result) aged(now time.Time) Result {
 	if !now.After(r.Expires()) {
 		return r
 	}

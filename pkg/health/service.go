@@ -40,7 +40,7 @@ const (
 
 // Service is one dependency and how it is judged. Every duration is above zero
 // but for DegradedLatency and ReadinessGrace, where zero means none. All else but
-// Restored is required as well; [NewMonitor] checks it.
+// SharedFault and Restored is required as well; [NewMonitor] checks it.
 type Service struct {
 	Name    string
 	Checker Checker
@@ -62,6 +62,9 @@ type Service struct {
 
 	Readiness      Policy
 	ReadinessGrace time.Duration
+	// SharedFault says what a fault that the peers see too means for readiness. The zero
+	// value is that none are asked.
+	SharedFault SharedFault
 
 	// Restored is what an earlier process of the same Pod knew of the service; the
 	// zero value is nothing. It counts until the first result and, of what was proven,
@@ -112,6 +115,10 @@ func (s *Service) validate() (problems []error) {
 		{
 			!slices.Contains([]Policy{PolicyStrict, PolicyStartup, PolicyIgnore}, s.Readiness),
 			fmt.Sprintf("the readiness is %q, and must be strict, startup or ignore", s.Readiness),
+		},
+		{
+			!slices.Contains([]SharedFault{"", SharedFaultHold, SharedFaultLeave}, s.SharedFault),
+			fmt.Sprintf("the shared fault is %q, and must be hold, leave or empty (no peers)", s.SharedFault),
 		},
 	} {
 		if rule.broken {

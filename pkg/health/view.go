@@ -31,7 +31,8 @@ func (s snapshot) at(now time.Time) *View {
 		v.results[i] = r.At(now)
 	}
 	for _, r := range v.results {
-		for _, t := range []time.Time{r.Expires(), r.graceEnds()} {
+		_, scoped, _ := r.scopeAt(now)
+		for _, t := range []time.Time{r.Expires(), r.graceEnds(now), scoped} {
 			if !t.Before(now) && (v.until.IsZero() || t.Before(v.until)) {
 				v.until = t
 			}

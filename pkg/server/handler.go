@@ -61,6 +61,9 @@ type Options struct {
 	History History
 	// Page answers the paths that the handler does not know. Nil: they are not found.
 	Page Page
+	// Peer answers /health/peer, whatever Details says and with no token. Nil: that path is
+	// not served.
+	Peer http.Handler
 	// Token returns the present HEALTH_TOKEN, or "" for none. It is called by requests
 	// that carry one, and must not block. Nil: there is none.
 	Token func() string
@@ -124,10 +127,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.answers[formOf(r)][h.readerOf(r)].Write(w, r)
 }
 
-// serveOnDemand answers the paths that are rendered when they are asked for: they are too
-// large to be rendered for every view, and are not used by the kubelet's probes.
+// serveOnDemand answers the paths that are rendered when they are asked for: what peers are
+// told is true for the moment only, and the others are too large to be rendered for every
+// view.
 func (h *Handler) serveOnDemand(w http.ResponseWriter, r *http.Request, path string, notFound *rendered.Response) {
 	switch {
+	case path == peerPath && h.options.Peer != nil:
+		h.options.Peer.ServeHTTP(w, r)
 	case path == historyPath && h.options.History != nil:
 		h.serveHistory(w, r, notFound)
 	case h.options.Page != nil && h.options.Page.Serves(path):

@@ -85,11 +85,25 @@ func faultDetails(r health.Result, d Details) object {
 	if d == Full {
 		o = append(o, member{"message", r.Message()})
 	}
+	o = append(o, scopeDetails(r.Scope, r.Finding)...)
 	o = append(o, member{"consecutive_failures", r.ConsecutiveFailures})
 	if r.LastSuccess.IsZero() {
 		return append(o, member{"last_success", nil})
 	}
 	return append(o, member{"last_success", stamp(r.LastSuccess)})
+}
+
+// scopeDetails says whose a fault is; nothing where no peers are asked.
+func scopeDetails(scope health.Scope, f health.Finding) object {
+	if scope == "" {
+		return nil
+	}
+	return object{
+		{"fault_scope", string(scope)},
+		{"peers_asked", f.Asked},
+		{"peers_failing", f.Failing},
+		{"peers_sound", f.Sound},
+	}
 }
 
 func measureValue(m health.Value) any {
@@ -150,6 +164,10 @@ func causeDetails(causes []health.Cause, d Details) object {
 		cause := object{{"reason", string(c.Reason)}}
 		if d == Full {
 			cause = append(cause, member{"message", c.Message})
+		}
+		if scope := scopeDetails(c.Scope, c.Finding); scope != nil {
+			cause = append(cause, member{"held", c.Held})
+			cause = append(cause, scope...)
 		}
 		o = append(o, member{c.Source, cause})
 	}

@@ -30,6 +30,9 @@ const (
 	asText // ?verbose
 )
 
+// peerPath is what other sidecars ask.
+const peerPath = "/health/peer"
+
 // The readers.
 const (
 	anonymous = iota
@@ -71,6 +74,9 @@ func renderAll(v *health.View, options Options) *responseSet {
 // paths lists those that do not depend on the services.
 func (o Options) paths() []string {
 	paths := []string{"/health", "/health/live", "/health/ready"}
+	if o.Peer != nil {
+		paths = append(paths, peerPath)
+	}
 	if o.History != nil {
 		paths = append(paths, historyPath)
 	}

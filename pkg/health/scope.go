@@ -1,0 +1,150 @@
+package health
+
+import (
+	"fmt"
+	"time"
+)
+
+// Scope says whose a service's fault is, as the sidecars of the workload's other Pods
+// tell.
+type Scope string
+
+// The scopes. The zero value is none: there is no fault, or nobody is asked.
+const (
+	ScopeUndecided Scope = "undecided" // not enough is known, and it is early
+	ScopeUnknown   Scope = "unknown"   // not enough peers told anything
+	ScopeLocal     Scope = "local"     // most peers that told something do not see the fault
+	ScopeShared    Scope = "shared"    // at least half of them see it too
+	ScopeAlone     Scope = "alone"     // there is no other Pod
+)
+
+// Scopes returns every scope, for readers that show all of them.
+func Scopes() []Scope {
+	return []Scope{ScopeUndecided, ScopeUnknown, ScopeLocal, ScopeShared, ScopeAlone}
+}
+
+// everywhere reports whether no other Pod would serve better.
+func (s Scope) everywhere() bool { return s == ScopeShared || s == ScopeAlone }
+
+// SharedFault says what a fault that most peers see too means for readiness.
+type SharedFault string
+
+// The zero value is that no peer is asked.
+const (
+	SharedFaultHold  SharedFault = "hold"  // the Pod stays ready
+	SharedFaultLeave SharedFault = "leave" // it leaves, as it would without peers
+)
+
+// Finding is what the peers told about one fault of a service.
+type Finding struct {
+	// Scope is [ScopeUnknown] where too few of them told anything.
+	Scope Scope
+	// Asked counts the distinct peers that were asked lately; Failing and Sound those of
+	// them that have the same fault, and that saw the service well after the fault began.
+	Asked, Failing, Sound int
+	// Since is the moment from which the service fails, see [Result.FailingSince]: the
+	// finding says nothing about another fault.
+	Since time.Time
+	// At is the end of the latest round of questions.
+	At time.Time
+}
+
+// String tells the finding in plain words, as the end of a message.
+func (f Finding) String() string {
+	switch f.Scope {
+	case ScopeAlone:
+		return "this is the only Pod"
+	case ScopeShared, ScopeLocal:
+		return fmt.Sprintf("%d of %d peers see it too", f.Failing, f.Asked)
+	case ScopeUnknown, ScopeUndecided:
+		return fmt.Sprintf("%d of %d peers told", f.Failing+f.Sound, f.Asked)
+	}
+	return ""
+}
+
+// findingLife is for how many intervals a finding counts after its latest round, and what
+// a peer answered counts in a finding.
+const findingLife = 3
+
+// FindingLife is how long a finding counts after its latest round, so that a hung
+// goroutine holds no Pod for ever.
+func (s *Service) FindingLife() time.Duration { return findingLife * s.Interval }
+
+// undecidedFor is how long the peers may take to tell: until each has begun a check after
+// this Pod's fault did and finished it, and was asked after that.
+func (s *Service) undecidedFor() time.Duration { return s.Interval*11/10 + s.Timeout + 2*time.Second }
+
+// found returns the result with a finding about its present fault.
+func (r Result) found(f Finding, now time.Time) Result {
+	if r.Service.SharedFault == "" || f.Since.IsZero() || !f.Since.Equal(r.FailingSince()) {
+		return r
+	}
+	if r.Finding.Scope.everywhere() && !f.Scope.everywhere() {
+		r.released = earlier(now, r.Finding.At.Add(r.Service.FindingLife()))
+	}
+	r.Finding = f
+	return r
+}
+
+// keepFinding returns the result with the finding of the one before it, if both are of
+// one fault.
+func (r Result) keepFinding(last Result) Result {
+	if since := r.FailingSince(); !since.IsZero() && since.Equal(last.FailingSince()) {
+		r.Finding, r.released = last.Finding, last.released
+	}
+	return r
+}
+
+// scopeAt returns the scope of the fault as it must be read at a moment, the moment up to
+// which that holds if nothing new comes in (zero: for good), and the moment from which a
+// grace counts.
+func (r Result) scopeAt(now time.Time) (scope Scope, until, from time.Time) {
+	since, f := r.FailingSince(), r.Finding
+	switch {
+	case r.Service.SharedFault == "" || since.IsZero():
+		return "", time.Time{}, since
+	case r.Reason() == ReasonStale: // it is this process that has no result
+		return ScopeLocal, time.Time{}, since
+	}
+	from = later(since, r.released)
+	expires := f.At.Add(r.Service.FindingLife())
+	if f.Scope != "" && now.After(expires) {
+		if f.Scope.everywhere() {
+			from = expires
+		}
+		return ScopeUnknown, time.Time{}, from
+	}
+	if f.Scope.everywhere() || f.Scope == ScopeLocal {
+		return f.Scope, expires, from
+	}
+	if end := later(from, r.began).Add(r.Service.undecidedFor()); !now.After(end) {
+		return ScopeUndecided, end, from
+	}
+	if f.Scope == "" {
+		return ScopeUnknown, time.Time{}, from
+	}
+	return ScopeUnknown, expires, from
+}
+
+// heldBy reports whether a fault of that scope keeps the Pod in the Service: not where
+// the service was never proven, since a broken release must not roll out during an
+// outage, nor where the sidecar itself has no result.
+func (r Result) heldBy(scope Scope) bool {
+	return r.Service.SharedFault == SharedFaultHold && r.Service.Readiness == PolicyStrict &&
+		r.Proven && r.Reason() != ReasonStale &&
+		(scope.everywhere() || scope == ScopeUndecided)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

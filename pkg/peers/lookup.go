@@ -1,0 +1,167 @@
+package peers
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	lookupPeriod  = 5 * time.Second  // the least from one lookup to the next
+	lookupTimeout = 2 * time.Second  // of one
+	listLife      = 5 * time.Minute  // of the last good list, while DNS fails
+	aloneLife     = 30 * time.Second // of a lookup that found no other Pod
+)
+
+// Resolver looks up the addresses of a name: [net.Resolver] is one.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// directory knows where the peers are. It belongs to one goroutine.
+type directory struct {
+	names  []string // one: to be looked up; several: the peers themselves
+	port   string   // of a name that has none
+	self   netip.Addr
+	lookup Resolver
+
+	listed []string        // addresses to ask, without this Pod's
+	at     time.Time       // of the latest lookup that succeeded; zero: none did
+	tried  time.Time       // of the latest lookup
+	ours   map[string]bool // addresses at which this process itself answered
+	queue  []string        // those still to be asked before one is asked again
+}
+
+func newDirectory(o Options) *directory {
+	d := &directory{names: o.Names, port: o.Port, self: o.Self, lookup: o.Resolver, ours: make(map[string]bool)}
+	if d.fixed() {
+		var listed []string
+		for _, name := range o.Names {
+			host, port := split(name, o.Port)
+			if addr, err := netip.ParseAddr(host); err == nil && addr.Unmap() == d.self && port == o.Port {
+				continue
+			}
+			listed = append(listed, net.JoinHostPort(host, port))
+		}
+		d.replace(listed, time.Time{})
+	}
+	return d
+}
+
+// fixed reports whether there is nothing to look up.
+func (d *directory) fixed() bool { return len(d.names) > 1 }
+
+// find looks the name up. It is called in a goroutine of its own, and changes nothing.
+func (d *directory) find(ctx context.Context) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	host, port := split(d.names[0], d.port)
+	network := "ip"
+	if d.self.IsValid() {
+		network = "ip6"
+		if d.self.Is4() {
+			network = "ip4"
+		}
+	}
+	found, err := d.lookup.LookupNetIP(ctx, network, host)
+	if err != nil {
+		return nil, fmt.Errorf("look up the peers' name %s: %w", host, err)
+	}
+	addresses := make([]string, 0, len(found))
+	for _, addr := range found {
+		if addr = addr.Unmap(); !d.self.IsValid() || addr.Is4() == d.self.Is4() {
+			addresses = append(addresses, net.JoinHostPort(addr.String(), port))
+		}
+	}
+	if len(addresses) == 0 {
+		return nil, fmt.Errorf("look up the peers' name %s: it has no address of this Pod's family", host)
+	}
+	return addresses, nil
+}
+
+// found takes in what a lookup returned.
+func (d *directory) found(addresses []string, at time.Time) {
+	_, port := split(d.names[0], d.port)
+	self := ""
+	if d.self.IsValid() {
+		self = net.JoinHostPort(d.self.String(), port)
+	}
+	d.replace(slices.DeleteFunc(addresses, func(a string) bool { return a == self }), at)
+}
+
+func (d *directory) replace(listed []string, at time.Time) {
+	known := make(map[string]bool, len(d.listed))
+	for _, a := range d.listed {
+		known[a] = true
+	}
+	slices.Sort(listed)
+	d.listed, d.at = slices.Compact(listed), at
+	d.queue = slices.DeleteFunc(d.queue, func(a string) bool {
+		_, still := slices.BinarySearch(d.listed, a)
+		return !still
+	})
+	before := len(d.queue)
+	for _, a := range d.listed {
+		if !known[a] {
+			d.queue = append(d.queue, a)
+		}
+	}
+	shuffle(d.queue[before:])
+}
+
+// isOurs notes that this process itself answered at an address.
+func (d *directory) isOurs(address string) { d.ours[address] = true }
+
+// next returns up to n peers to ask: each once, in a random order, before any of them is
+// returned again.
+func (d *directory) next(n int) []string {
+	var chosen []string
+	for refilled := false; len(chosen) < n; {
+		if len(d.queue) == 0 {
+			if refilled {
+				break
+			}
+			refilled = true
+			d.queue = slices.DeleteFunc(slices.Clone(d.listed), func(a string) bool { return slices.Contains(chosen, a) })
+			shuffle(d.queue)
+			continue
+		}
+		a := d.queue[0]
+		d.queue = d.queue[1:]
+		if !d.ours[a] {
+			chosen = append(chosen, a)
+		}
+	}
+	return chosen
+}
+
+func shuffle(s []string) { rand.Shuffle(len(s), func(i, j int) { s[i], s[j] = s[j], s[i] }) }
+
+// fleet returns what is known of it now. A list that is too old is dropped.
+func (d *directory) fleet(now time.Time) Fleet {
+	if !d.fixed() && !d.at.IsZero() && now.Sub(d.at) > listLife {
+		d.replace(nil, time.Time{})
+	}
+	f := Fleet{}
+	for _, a := range d.listed {
+		if !d.ours[a] {
+			f.Peers++
+		}
+	}
+	fresh := !d.at.IsZero() && now.Sub(d.at) < aloneLife
+	f.Alone = f.Peers == 0 && (d.fixed() || fresh)
+	return f
+}
+
+// split returns the host and the port of name or name:port.
+func split(name, port string) (host, its string) {
+	if h, p, err := net.SplitHostPort(name); err == nil {
+		return h, p
+	}
+	return strings.Trim(name, "[]"), port
+}
