@@ -174,7 +174,7 @@ func (v *victim) sufferAll(t *testing.T, faults []fault) {
 
 // restore mends what a failed test may have left behind.
 func (v *victim) restore(ctx context.Context) error {
-	v.relay.to(v.server.Addr())
+	v.relay.To(v.server.Addr())
 	if !v.server.Running() {
 		if err := v.server.Start(ctx); err != nil {
 			return err

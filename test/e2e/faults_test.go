@@ -42,7 +42,7 @@ func TestOllamaFaults(t *testing.T) {
 
 // commonFaults are those that every server can have.
 func commonFaults(v *victim) []fault {
-	back := sure(func() { v.relay.to(v.server.Addr()) })
+	back := sure(func() { v.relay.To(v.server.Addr()) })
 	return []fault{
 		{
 			name: "absent at the start", early: true,
@@ -52,11 +52,11 @@ func commonFaults(v *victim) []fault {
 		{name: "frozen", fail: plain(v.server.Freeze), mend: plain(v.server.Thaw), status: "unhealthy", reason: "timeout"},
 		{
 			name: "silent at the start", vars: v.detour(), early: true,
-			fail: sure(v.relay.silence), mend: back, status: "unhealthy", reason: "timeout",
+			fail: sure(v.relay.Silence), mend: back, status: "unhealthy", reason: "timeout",
 		},
 		{
 			name: "silent", vars: v.detour(),
-			fail: sure(v.relay.silence), mend: back, status: "unhealthy", reason: "timeout",
+			fail: sure(v.relay.Silence), mend: back, status: "unhealthy", reason: "timeout",
 		},
 	}
 }
@@ -113,6 +113,6 @@ func tlsFault(t *testing.T, v *victim) fault {
 	}
 	return fault{
 		name: "TLS not offered", vars: vars, early: true,
-		fail: nothing, mend: sure(func() { v.relay.to(secured.Addr()) }), status: "unhealthy", reason: "tls",
+		fail: nothing, mend: sure(func() { v.relay.To(secured.Addr()) }), status: "unhealthy", reason: "tls",
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/reims/reims-health/test/relay"
 )
 
 // Requests cost the servers nothing: what they are asked is what the ticker asks.
@@ -13,24 +15,24 @@ import (
 func TestLoadIsConstant(t *testing.T) {
 	const readers, during = 200, 3 * interval
 	vars := bystanders.env(t)
-	relays := map[string]*relay{}
+	relays := map[string]*relay.Relay{}
 	for i, service := range services {
 		relays[service] = startRelay(t, bystanders.addr(t, service))
-		vars = append(vars, at(service, relays[service].addr())...)
+		vars = append(vars, at(service, relays[service].Addr())...)
 		vars = with(vars, prefixes[i]+"_PROBE_TIMEOUT", "10s")
 	}
 	s := startSidecar(t, vars...)
 	s.await("/health", confirmed, allHealthy)
 	before := map[string]int64{}
 	for service, r := range relays {
-		before[service] = r.requests.Load()
+		before[service] = r.Requests.Load()
 	}
 	begin := time.Now()
 	answers := s.flood(readers, 10, during)
 	most := int64(time.Since(begin)/(interval*9/10)) + 2
 	t.Logf("%d answers", answers)
 	for service, r := range relays {
-		if n := r.requests.Load() - before[service]; n > most || n == 0 {
+		if n := r.Requests.Load() - before[service]; n > most || n == 0 {
 			t.Errorf("%s was asked %d times by %d requests, want 1 to %d", service, n, answers, most)
 		}
 	}

@@ -28,8 +28,8 @@ func (v *victim) nonsense(t *testing.T) []fault {
 		t.Cleanup(standIn.Close)
 		faults = append(faults, fault{
 			name: name, vars: v.detour(),
-			fail: sure(func() { v.relay.to(strings.TrimPrefix(standIn.URL, "http://")) }),
-			mend: sure(func() { v.relay.to(v.server.Addr()) }), status: "unhealthy", reason: "protocol",
+			fail: sure(func() { v.relay.To(strings.TrimPrefix(standIn.URL, "http://")) }),
+			mend: sure(func() { v.relay.To(v.server.Addr()) }), status: "unhealthy", reason: "protocol",
 		})
 	}
 	return faults

@@ -26,11 +26,11 @@ func (v *victim) missingDatabase(pg *servers.Postgres) fault {
 func (v *victim) failovers(t *testing.T, pg *servers.Postgres) []fault {
 	t.Helper()
 	standby := servers.RunStandby(t, pg)
-	away := sure(func() { v.relay.to(standby.Addr()) })
+	away := sure(func() { v.relay.To(standby.Addr()) })
 	return []fault{
 		{
 			name: "failed over and back", vars: v.detour(),
-			fail: away, mend: sure(func() { v.relay.to(pg.Addr()) }), status: "unhealthy", reason: "read_only",
+			fail: away, mend: sure(func() { v.relay.To(pg.Addr()) }), status: "unhealthy", reason: "read_only",
 		},
 		{
 			name: "failed over and promoted", vars: v.detour(),

@@ -70,14 +70,14 @@ func TestFlapping(t *testing.T) {
 	t.Parallel()
 	target := bystanders.addr(t, "redis")
 	r := startRelay(t, target)
-	vars := with(append(bystanders.env(t), at("redis", r.addr())...), "REDIS_PROBE_TIMEOUT", timeout.String())
+	vars := with(append(bystanders.env(t), at("redis", r.Addr())...), "REDIS_PROBE_TIMEOUT", timeout.String())
 	s := startSidecar(t, with(vars, "REDIS_PROBE_FAILURE_THRESHOLD", "2")...)
 	s.await("/health", confirmed, allHealthy)
 	stop := s.watch(false, unaffected(""))
 	for n := 1.0; n <= 3; n++ {
-		r.silence()
+		r.Silence()
 		s.awaitFailures("redis", n)
-		r.to(target)
+		r.To(target)
 		checks := s.checks("redis")
 		if !poll.Poll(t.Context(), confirmed, func() bool { return s.checks("redis") > checks }) {
 			t.Fatal("the checks have stopped")

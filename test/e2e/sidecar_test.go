@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/test/program"
+	"github.com/reims/reims-health/test/relay"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -64,6 +65,16 @@ func launchProgram(t testing.TB, command []string, vars ...servers.Var) *sidecar
 	t.Cleanup(s.Kill) // of one that the test has not stopped
 	s.health, s.metrics = "http://"+s.Health, "http://"+s.Metrics+"/metrics"
 	return s
+}
+
+func startRelay(t testing.TB, target string) *relay.Relay {
+	t.Helper()
+	r, err := relay.Start(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	return r
 }
 
 func newSidecar(t testing.TB, vars []servers.Var) *sidecar {

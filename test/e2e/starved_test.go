@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/test/poll"
+	"github.com/reims/reims-health/test/relay"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -46,13 +47,13 @@ func (s *sidecar) checkBlameless() {
 }
 
 // detours puts a relay in front of each bystander.
-func detours(t *testing.T, probeTimeout time.Duration) (relays []*relay, vars []servers.Var) {
+func detours(t *testing.T, probeTimeout time.Duration) (relays []*relay.Relay, vars []servers.Var) {
 	t.Helper()
 	vars = bystanders.env(t)
 	for i, service := range services {
 		r := startRelay(t, bystanders.addr(t, service))
 		relays = append(relays, r)
-		vars = append(vars, at(service, r.addr())...)
+		vars = append(vars, at(service, r.Addr())...)
 		vars = with(vars, prefixes[i]+"_PROBE_TIMEOUT", probeTimeout.String())
 	}
 	return relays, vars
@@ -76,14 +77,14 @@ func TestStoppedInTheMiddle(t *testing.T) {
 
 // stopDuringCheck stops the process while the relay holds the answer that it
 // waits for, until after its deadline.
-func (s *sidecar) stopDuringCheck(r *relay) {
+func (s *sidecar) stopDuringCheck(r *relay.Relay) {
 	s.t.Helper()
-	r.delay.Store(int64(4 * timeout))
-	if !poll.Poll(s.t.Context(), 2*interval+slack, func() bool { return r.held.Load() > 0 }) {
+	r.Delay.Store(int64(4 * timeout))
+	if !poll.Poll(s.t.Context(), 2*interval+slack, func() bool { return r.Held.Load() > 0 }) {
 		s.t.Fatal("no check is under way")
 	}
 	s.Signal(syscall.SIGSTOP)
-	r.delay.Store(0)
+	r.Delay.Store(0)
 	hold(s.t.Context(), 3*timeout)
 	s.Signal(syscall.SIGCONT)
 }
@@ -98,7 +99,7 @@ func TestStarvedByQuota(t *testing.T) {
 	s := startSidecar(t, vars...)
 	s.await("/health", confirmed, allHealthy)
 	for _, r := range relays {
-		r.delay.Store(int64(20 * time.Millisecond))
+		r.Delay.Store(int64(20 * time.Millisecond))
 	}
 	stop := s.watch(true, onlyStale)
 	resume := s.throttle(5*time.Millisecond, rest)

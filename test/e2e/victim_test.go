@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/reims/reims-health/test/relay"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -19,8 +20,8 @@ type victim struct {
 	server  process
 	// vars are those to log in with. The secret one is among them.
 	vars   []servers.Var
-	secret string // its name, or "" where there is no login
-	relay  *relay // a detour to the server
+	secret string       // its name, or "" where there is no login
+	relay  *relay.Relay // a detour to the server
 
 	setSecret   func(ctx context.Context, value string) error
 	hangUp      func(ctx context.Context) error // on the sidecar
@@ -52,7 +53,7 @@ func (v *victim) env(t testing.TB, more ...servers.Var) []servers.Var {
 }
 
 // detour returns the variables that reach the victim through its relay.
-func (v *victim) detour() []servers.Var { return at(v.service, v.relay.addr()) }
+func (v *victim) detour() []servers.Var { return at(v.service, v.relay.Addr()) }
 
 // newVictimOf completes a victim.
 func newVictimOf(t *testing.T, service string, v *victim) *victim {

@@ -1,0 +1,144 @@
+// Package relay is a detour to a server, which tests and demonstrations cut, exchange or
+// delay.
+package relay
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Relay is an address on loopback behind which servers can be exchanged.
+type Relay struct {
+	// Requests counts the pieces that came from clients, Held the answers that are being
+	// delayed. Delay is how long each piece of an answer is, a time.Duration.
+	Requests, Held, Delay atomic.Int64
+
+	listener net.Listener
+	done     chan struct{}
+	group    sync.WaitGroup
+
+	mu     sync.Mutex
+	target string // "" accepts, and never answers
+	open   map[net.Conn]bool
+}
+
+// Start listens on a free port of 127.0.0.1 and leads to the target.
+func Start(target string) (*Relay, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("start a relay to %s: %w", target, err)
+	}
+	r := &Relay{listener: listener, done: make(chan struct{}), target: target, open: map[net.Conn]bool{}}
+	r.group.Go(r.accept)
+	return r, nil
+}
+
+// Close cuts all connections, stops listening and waits for what is under way.
+func (r *Relay) Close() {
+	close(r.done)
+	_ = r.listener.Close()
+	r.To("")
+	r.group.Wait()
+}
+
+// Addr is the address to connect to.
+func (r *Relay) Addr() string { return r.listener.Addr().String() }
+
+// To leads to another server from now on, and cuts the open connections.
+func (r *Relay) To(target string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.target = target
+	for conn := range r.open {
+		_ = conn.Close()
+	}
+	clear(r.open)
+}
+
+// Silence accepts and never answers from now on, not on open connections either.
+func (r *Relay) Silence() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.target = ""
+}
+
+func (r *Relay) accept() {
+	for {
+		client, err := r.listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		r.group.Go(func() { r.serve(client) })
+	}
+}
+
+func (r *Relay) serve(client net.Conn) {
+	defer client.Close()
+	target := r.enter(client)
+	if target == "" {
+		_, _ = io.Copy(io.Discard, client)
+		return
+	}
+	server, err := net.Dial("tcp", target)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	if r.enter(server) != target {
+		return // exchanged meanwhile
+	}
+	r.group.Go(func() {
+		defer client.Close()
+		r.copy(client, server, &r.Held)
+	})
+	r.copy(server, client, nil)
+}
+
+// enter registers a connection to cut, and returns the present target.
+func (r *Relay) enter(conn net.Conn) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open[conn] = true
+	select {
+	case <-r.done:
+		_ = conn.Close()
+	default:
+	}
+	return r.target
+}
+
+func (r *Relay) copy(to, from net.Conn, held *atomic.Int64) {
+	piece := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(piece)
+		switch {
+		case err != nil:
+			return
+		case held == nil:
+			r.Requests.Add(1)
+		case r.Delay.Load() > 0:
+			held.Add(1)
+			select {
+			case <-time.After(time.Duration(r.Delay.Load())):
+			case <-r.done:
+			}
+			held.Add(-1)
+		}
+		if r.silent() {
+			continue
+		}
+		if _, err := to.Write(piece[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func (r *Relay) silent() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.target == ""
+}
