@@ -46,6 +46,10 @@ servers-down: ## Stop what servers-up started
 migrate-demo: build ## Migrate an empty database, verify it, break it, mend it
 	@$(RUN) ./hack/migrate-demo $(BIN)
 
+.PHONY: peers-demo
+peers-demo: build ## Six sidecars that ask each other: a server dies for all, a wire is cut for one
+	@$(RUN) ./hack/peers-demo $(BIN)
+
 .PHONY: cluster-up
 cluster-up: ## Start a one-node Kubernetes in namespaces of its own (as root; see hack/cluster)
 	@$(RUN) ./hack/cluster up
