@@ -28,7 +28,7 @@ func (*Settings) Effective(string) [][2]string { return nil }
 func (s *Settings) Open(i dependency.Instance) (dependency.Checker, error) {
 	options := Options{Addr: net.JoinHostPort(s.Host, strconv.Itoa(s.Port)), Timeout: i.Timeout}
 	if s.TLS {
-		options.TLS = dependency.TLSConfig("")
+		options.TLS = dependency.TLSConfig("", "")
 		options.TLS.ServerName = s.Host
 	}
 	return New(options), nil

@@ -193,7 +193,7 @@ func newPeers(cfg *config.Config, instance string, monitor *health.Monitor, log 
 		Monitor:  monitor, Updates: monitor.Updates(), Log: log,
 	}
 	if cfg.Peers.CAFile != "" {
-		options.TLS = dependency.TLSConfig(cfg.Peers.CAFile)
+		options.TLS = dependency.TLSConfig(cfg.Peers.CAFile, "")
 	}
 	return peers.New(options)
 }

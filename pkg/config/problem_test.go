@@ -95,7 +95,7 @@ func TestProblems(t *testing.T) {
 		{"HEALTH_PEERS=peers:8008|POD_IP=fd00::1|HEALTH_ADDR=:0|METRICS_ADDR=:0", ""},
 		{"HEALTH_PEERS=10.0.0.1,[fd00::2]:8008,fd00::3", ""},
 		{"HEALTH_PEERS_SAMPLE=0", `HEALTH_PEERS_SAMPLE: "0" is not a whole number from 1 to 64`},
-		{"HEALTH_PEERS_TIMEOUT=6s", `HEALTH_PEERS_TIMEOUT: above 5s`},
+		{"HEALTH_PEERS_TIMEOUT=6s", `HEALTH_PEERS_TIMEOUT: "6s" is longer than 5s`},
 		{"POD_IP=api-0", `POD_IP: "api-0" is not an IP address`},
 		{"MINIO_SHARED_FAULT=stay", `MINIO_SHARED_FAULT: "stay" is none of hold, leave`},
 		{"HEALTH_ALLOWED_ORIGINS=*,http://a", `HEALTH_ALLOWED_ORIGINS: * allows every origin`},

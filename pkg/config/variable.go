@@ -128,6 +128,9 @@ func (v Variable) itemWords() string {
 		if v.tag.Get("min") != "" {
 			return "duration, 0s or above"
 		}
+		if v.tag.Get("max") != "" {
+			return "duration above 0s, " + durationText(v.longest()) + " at most"
+		}
 		return "duration above 0s"
 	case Switch:
 		return "on, off, true, false"
@@ -155,6 +158,15 @@ func (v Variable) bindSecret(c *Config) {
 
 // maxDuration keeps the sums that are made of durations far from overflow.
 const maxDuration = 24 * time.Hour
+
+// longest is the most that a duration may be.
+func (v Variable) longest() time.Duration {
+	d, err := time.ParseDuration(v.tag.Get("max"))
+	if err != nil { // there is no such tag
+		return maxDuration
+	}
+	return d
+}
 
 // check returns the text in the form that decoding takes and everybody compares,
 // or what is wrong with it.
@@ -196,8 +208,8 @@ func (v Variable) checkDuration(text string) (string, error) {
 		return "", Invalid("%s is not a duration: give a number and its unit, such as 500ms, 5s or 1m", Quote(text))
 	case d < 0, d == 0 && v.tag.Get("min") == "":
 		return "", Invalid("%s is not %s", Quote(text), strings.Replace(v.Values, "duration", "a duration", 1))
-	case d > maxDuration:
-		return "", Invalid("%s is longer than 24h", Quote(text))
+	case d > v.longest():
+		return "", Invalid("%s is longer than %s", Quote(text), durationText(v.longest()))
 	}
 	return d.String(), nil
 }

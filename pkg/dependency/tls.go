@@ -1,6 +1,7 @@
 package dependency
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -22,21 +23,24 @@ const maxCAFileSize = 2 << 20
 // one that is missing, not a regular file, larger than 2 MiB or without a certificate
 // fails the handshake with a [health.ReasonTLS] fault, never the start.
 //
-// Whoever dials sets ServerName on a clone, as net/http does by itself.
-func TLSConfig(caFile string) *tls.Config {
+// Whoever dials sets ServerName on a clone, as net/http does by itself. The certificate
+// must be for that name. TLS sends no IP address as a name, so host says which one the
+// certificate must be for where the server is given by its address. With a caFile and no
+// host, a server that is given by its address may have any certificate of the authority.
+func TLSConfig(caFile, host string) *tls.Config {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	if caFile != "" {
 		// RootCAs would be read once. VerifyConnection does the whole verification in
 		// its stead and also runs on resumed sessions.
 		cfg.InsecureSkipVerify = true
 		cfg.VerifyConnection = func(state tls.ConnectionState) error {
-			return verifyPeer(caFile, state)
+			return verifyPeer(caFile, cmp.Or(state.ServerName, host), state)
 		}
 	}
 	return cfg
 }
 
-func verifyPeer(caFile string, state tls.ConnectionState) error {
+func verifyPeer(caFile, name string, state tls.ConnectionState) error {
 	roots, err := readCAs(caFile)
 	if err != nil {
 		return &health.Fault{
@@ -53,7 +57,7 @@ func verifyPeer(caFile string, state tls.ConnectionState) error {
 		between.AddCert(cert)
 	}
 	_, err = state.PeerCertificates[0].Verify(x509.VerifyOptions{
-		DNSName:       state.ServerName,
+		DNSName:       name,
 		Roots:         roots,
 		Intermediates: between,
 	})

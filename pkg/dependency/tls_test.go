@@ -1,7 +1,11 @@
 package dependency_test
 
 import (
+	"crypto/tls"
+	"encoding/pem"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,7 +44,7 @@ func TestCAFileIsNoSuchFile(t *testing.T) {
 			if err := c.make(path); err != nil {
 				t.Fatal(err)
 			}
-			p := closing(t, redis.New(redis.Options{Addr: server, TLS: dependency.TLSConfig(path), Timeout: 4 * time.Second}))
+			p := closing(t, redis.New(redis.Options{Addr: server, TLS: dependency.TLSConfig(path, ""), Timeout: 4 * time.Second}))
 			f := checking.Fault(t, p, health.ReasonTLS)
 			if f.Err == nil || !strings.Contains(f.Err.Error(), c.want) {
 				t.Errorf("cause is %v, want %q in it", f.Err, c.want)
@@ -53,5 +57,32 @@ func TestCAFileIsNoSuchFile(t *testing.T) {
 func writeNothing(pipe string) {
 	if f, err := os.OpenFile(pipe, os.O_RDWR, 0); err == nil {
 		_ = f.Close()
+	}
+}
+
+// TLS sends no address as the name of a server, and its certificate must be for the address
+// all the same.
+func TestCertificateIsForTheHost(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(http.NotFoundHandler()) // for 127.0.0.1 and example.com
+	defer server.Close()
+	path := filepath.Join(t.TempDir(), "ca.crt")
+	pem := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(path, pem, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for host, good := range map[string]bool{
+		"127.0.0.1": true, "127.0.0.2": false, "example.com": true, "example.org": false, "::1": true, "::2": false,
+	} {
+		cfg := dependency.TLSConfig(path, host)
+		cfg.ServerName = host
+		dialer := &tls.Dialer{Config: cfg}
+		conn, err := dialer.DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+		if err == nil {
+			_ = conn.Close()
+		}
+		if (err == nil) != good {
+			t.Errorf("a server at %s: %v", host, err)
+		}
 	}
 }

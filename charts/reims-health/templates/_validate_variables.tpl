@@ -120,7 +120,7 @@
 {{- else if or (lt (int64 $ns) 0) (and (eq (int64 $ns) 0) (not $rule.duration.zero)) }}
 {{- $result = dict "problem" (printf "%s is not a duration %s" (include "reims-health.quoted" $text) (ternary "of 0s or above" "above 0s" (default false $rule.duration.zero))) }}
 {{- else if gt (int64 $ns) (mul (int64 $rule.duration.max) 1000000000) }}
-{{- $result = dict "problem" (printf "%s is longer than 24h" (include "reims-health.quoted" $text)) }}
+{{- $result = dict "problem" (printf "%s is longer than %s" (include "reims-health.quoted" $text) (ternary "24h" (printf "%ds" (int64 $rule.duration.max)) (eq (int64 $rule.duration.max) 86400))) }}
 {{- end }}
 {{- else if or $format $rule.list }}
 {{- $items := list $text }}

@@ -56,7 +56,7 @@ var (
 // connect.
 func New(options Options) *Checker {
 	o := &Checker{
-		web:     dependency.NewHTTPClient("{HOST}", dependency.TLSConfig(""), options.Timeout, options.Lookup),
+		web:     dependency.NewHTTPClient("{HOST}", dependency.TLSConfig("", ""), options.Timeout, options.Lookup),
 		options: options,
 	}
 	if base, err := url.Parse(options.BaseURL); err == nil {

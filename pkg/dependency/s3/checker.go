@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -59,8 +60,12 @@ var (
 // New returns a checker of the server at options.Endpoint. It does not
 // connect.
 func New(options Options) *Checker {
+	host := options.Endpoint
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
 	return &Checker{
-		web:     dependency.NewHTTPClient("{SECURE}", dependency.TLSConfig(options.CAFile), options.Timeout, options.Lookup),
+		web:     dependency.NewHTTPClient("{SECURE}", dependency.TLSConfig(options.CAFile, host), options.Timeout, options.Lookup),
 		options: options,
 		region:  "us-east-1",
 	}
