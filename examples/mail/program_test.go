@@ -221,16 +221,23 @@ func TestPageShowsTheFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob("*.go")
-	if err != nil || len(files) < 3 {
+	files, err := filepath.Glob("*.*")
+	if err != nil || len(files) < 5 {
 		t.Fatal(files, err)
 	}
 	for _, name := range files {
-		code, err := os.ReadFile(name)
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasSuffix(name, "_test.go") && !strings.Contains(string(page), "```go\n"+string(code)+"```\n") {
+		language := "yaml"
+		if filepath.Ext(name) == ".go" {
+			language = "go"
+		}
+		if !strings.Contains(string(page), "```"+language+"\n"+string(text)+"```\n") {
 			t.Errorf("docs/adding-a-kind.md does not show examples/mail/%s as it is: paste it in again", name)
 		}
 	}

@@ -89,7 +89,7 @@ on values that would hurt.
   {{- end }}
   securityContext:
     {{- toYaml .Values.sidecar.securityContext | nindent 4 }}
-  {{- $secrets := include "reims-health.secrets.database" . | fromYamlArray }}
+  {{- $secrets := include "reims-health.secrets.service" (dict "root" . "name" "database") | fromYamlArray }}
   {{- if or $secrets .Values.sidecar.extraVolumeMounts }}
   volumeMounts:
     {{- if $secrets }}

@@ -8,7 +8,7 @@
 
 {{- define "reims-health.problems" -}}
 {{- $problems := list -}}
-{{- range list "services" "passwords" "tls" "sidecar" "migrations" "env" "variables" "memory" "mounts" "names" "containers" "silent" "monitoring" }}
+{{- range list "services" "passwords" "sidecar" "migrations" "env" "variables" "memory" "mounts" "names" "containers" "silent" "monitoring" }}
 {{- $problems = concat $problems (include (printf "reims-health.problems.%s" .) $ | fromYamlArray) }}
 {{- end }}
 {{- if and .Values.enabled .Values.api.enabled }}
@@ -22,13 +22,16 @@
 {{- end }}
 
 {{- define "reims-health.problems.services" -}}
-{{- $v := .Values -}}
 {{- $p := list -}}
-{{- if not (include "reims-health.services" .) }}
-{{- $p = append $p "No dependency is configured: set database.host, and redis.host, minio.endpoint and ollama.host where there is one." }}
+{{- $addresses := list -}}
+{{- $watched := false -}}
+{{- range include "reims-health.services.all" . | fromJsonArray }}
+{{- $addresses = append $addresses .address }}
+{{- $watched = or $watched .watched }}
+{{- $p = concat $p .problems }}
 {{- end }}
-{{- if and $v.minio.endpoint (not $v.minio.existingSecret) }}
-{{- $p = append $p "minio.endpoint is set and minio.existingSecret is not: the sidecar would log in as minioadmin, MinIO's public default. Name a Secret with the keys." }}
+{{- if not $watched }}
+{{- $p = prepend $p (printf "No dependency is configured: set %s, and %s and %s where there is one." (first $addresses) (initial (rest $addresses) | join ", ") (last $addresses)) }}
 {{- end }}
 {{- toYaml $p }}
 {{- end }}
@@ -37,11 +40,9 @@
 {{- define "reims-health.problems.passwords" -}}
 {{- $v := .Values -}}
 {{- $p := list -}}
-{{- if contains "@" (default "" $v.ollama.host) }}
-{{- $p = append $p "ollama.host holds a login, and everybody who may read the Deployment would see it: leave it out there, and set OLLAMA_HOST with the login in sidecar.extraEnv, with valueFrom.secretKeyRef." }}
-{{- end }}
-{{- range $name, $value := dict "database.name" $v.database.name "database.user" $v.database.user "redis.username" $v.redis.username
-  "migrations.database.user" $v.migrations.database.user }}
+{{- $names := dict "migrations.database.user" $v.migrations.database.user -}}
+{{- range include "reims-health.services.all" . | fromJsonArray }}{{- $names = merge $names .names }}{{- end }}
+{{- range $name, $value := $names }}
 {{- if regexMatch "(?i)://|:.*@|pass(word)? *=" (default "" $value) }}
 {{- $p = append $p (printf "%s looks like a URL or a connection string, and a password in it would be in plain text in the Deployment: give the name alone, and the password in a Secret." $name) }}
 {{- end }}
@@ -51,29 +52,6 @@
 {{- if regexMatch "://[^/?#]*:[^/?#]*@" (toString .value) }}
 {{- $p = append $p (printf "%s: %s is a URL with a password, in plain text: give it from a Secret, with valueFrom.secretKeyRef." $name .name) }}
 {{- end }}
-{{- end }}
-{{- end }}
-{{- toYaml $p }}
-{{- end }}
-
-{{/* A Secret that nothing uses would be less protection than it seems. */}}
-{{- define "reims-health.problems.tls" -}}
-{{- $v := .Values -}}
-{{- $tls := $v.database.tls -}}
-{{- $keys := or $tls.caKey $tls.certKey $tls.keyKey -}}
-{{- $p := list -}}
-{{- if and $keys (not $tls.existingSecret) }}
-{{- $p = append $p "database.tls names keys and no Secret: set database.tls.existingSecret." }}
-{{- end }}
-{{- if and $tls.existingSecret (not $keys) }}
-{{- $p = append $p "database.tls.existingSecret is set and no key of it, so it would not be used: set database.tls.caKey, or certKey and keyKey." }}
-{{- end }}
-{{- if ne (empty $tls.certKey) (empty $tls.keyKey) }}
-{{- $p = append $p "database.tls.certKey and database.tls.keyKey go together: set both or none." }}
-{{- end }}
-{{- range $name, $tls := dict "redis" $v.redis.tls "minio" $v.minio.tls }}
-{{- if and $tls.existingSecret (not $tls.enabled) }}
-{{- $p = append $p (printf "%s.tls.existingSecret is set and %s.tls.enabled is not: the connection would not be encrypted. Set it to true, or leave the Secret out." $name $name) }}
 {{- end }}
 {{- end }}
 {{- toYaml $p }}

@@ -27,17 +27,8 @@
 {{- $doubts := list -}}
 {{- if and $v.networkPolicy.enabled $v.networkPolicy.egress }}
 {{- $want := dict -}}
-{{- if $v.database.host }}{{- $_ := set $want "the database" (int $v.database.port) }}{{- end }}
-{{- if $v.redis.host }}{{- $_ := set $want "Redis" (int $v.redis.port) }}{{- end }}
-{{- if $v.minio.endpoint }}
-{{- $port := regexFind ":[0-9]+$" $v.minio.endpoint | trimPrefix ":" | default (ternary "443" "80" $v.minio.tls.enabled) }}
-{{- $_ := set $want "MinIO" (int $port) }}
-{{- end }}
-{{- if $v.ollama.host }}
-{{- $default := "11434" }}
-{{- if hasPrefix "https://" $v.ollama.host }}{{- $default = "443" }}{{- else if hasPrefix "http://" $v.ollama.host }}{{- $default = "80" }}{{- end }}
-{{- $port := regexFind ":[0-9]+/?$" $v.ollama.host | trimPrefix ":" | trimSuffix "/" | default $default }}
-{{- $_ := set $want "Ollama" (int $port) }}
+{{- range include "reims-health.services.all" . | fromJsonArray }}
+{{- if .watched }}{{- $_ := set $want .title (int .port) }}{{- end }}
 {{- end }}
 {{- range $what, $port := $want }}
 {{- if not (include "reims-health.egress.allows" (dict "rules" $v.networkPolicy.egress "protocol" "TCP" "ports" (list $port))) }}

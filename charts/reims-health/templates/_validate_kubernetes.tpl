@@ -12,24 +12,21 @@
 {{- if and $v.enabled $v.api.enabled (regexMatch "^[0-9]" (include "reims-health.fullname" .)) (semverCompare "<1.36.0-0" .Capabilities.KubeVersion.Version) }}
 {{- $p = append $p (printf "The Services would be called %s: before Kubernetes 1.36 the name of a Service begins with a letter. Set fullnameOverride." (include "reims-health.fullname" .)) }}
 {{- end }}
-{{- range $name, $value := dict
+{{- $secrets := dict "sidecar.token.existingSecret" $v.sidecar.token.existingSecret "migrations.database.existingSecret" $v.migrations.database.existingSecret -}}
+{{- $keys := dict "sidecar.token.key" $v.sidecar.token.key "migrations.database.passwordKey" $v.migrations.database.passwordKey "migrations.database.urlKey" $v.migrations.database.urlKey -}}
+{{- range include "reims-health.services.all" . | fromJsonArray }}
+{{- $secrets = merge $secrets .secretNames }}
+{{- $keys = merge $keys .keys }}
+{{- end }}
+{{- range $name, $value := merge $secrets (dict
   "serviceAccount.name" $v.serviceAccount.name "breakGlass.configMap" $v.breakGlass.configMap
   "pod.priorityClassName" $v.pod.priorityClassName "pod.runtimeClassName" $v.pod.runtimeClassName "pod.schedulerName" $v.pod.schedulerName
-  "migrations.priorityClassName" $v.migrations.priorityClassName "ingress.className" $v.ingress.className
-  "sidecar.token.existingSecret" $v.sidecar.token.existingSecret
-  "database.existingSecret" $v.database.existingSecret "database.tls.existingSecret" $v.database.tls.existingSecret
-  "redis.existingSecret" $v.redis.existingSecret "redis.tls.existingSecret" $v.redis.tls.existingSecret
-  "minio.existingSecret" $v.minio.existingSecret "minio.tls.existingSecret" $v.minio.tls.existingSecret
-  "migrations.database.existingSecret" $v.migrations.database.existingSecret }}
+  "migrations.priorityClassName" $v.migrations.priorityClassName "ingress.className" $v.ingress.className) }}
 {{- if and $value (or (gt (len $value) 253) (not (regexMatch $subdomain $value))) }}
 {{- $p = append $p (printf "%s is %s, which no object can be called: lower-case letters, digits, - and ., at most 253." $name (include "reims-health.quoted" $value)) }}
 {{- end }}
 {{- end }}
-{{- range $name, $value := dict
-  "sidecar.token.key" $v.sidecar.token.key "database.passwordKey" $v.database.passwordKey "database.tls.caKey" $v.database.tls.caKey
-  "database.tls.certKey" $v.database.tls.certKey "database.tls.keyKey" $v.database.tls.keyKey "redis.passwordKey" $v.redis.passwordKey
-  "redis.tls.caKey" $v.redis.tls.caKey "minio.accessKeyKey" $v.minio.accessKeyKey "minio.secretKeyKey" $v.minio.secretKeyKey
-  "minio.tls.caKey" $v.minio.tls.caKey "migrations.database.passwordKey" $v.migrations.database.passwordKey "migrations.database.urlKey" $v.migrations.database.urlKey }}
+{{- range $name, $value := $keys }}
 {{- if and $value (or (gt (len $value) 253) (not (regexMatch "^[-._a-zA-Z0-9]+$" $value)) (has $value (list "." "..")) (hasPrefix ".." $value)) }}
 {{- $p = append $p (printf "%s is %s, which is no key of a Secret: letters, digits, -, _ and ., at most 253." $name (include "reims-health.quoted" $value)) }}
 {{- end }}

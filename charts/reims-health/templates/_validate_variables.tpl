@@ -6,13 +6,15 @@
 {{- $rules := .Files.Get "files/configuration.json" | fromJson -}}
 {{- $mode := include "reims-health.migrations.mode" . -}}
 {{- $p := list -}}
+{{- $sets := dict -}}
+{{- range include "reims-health.services.all" . | fromJsonArray }}{{- $sets = merge $sets .sets }}{{- end }}
 {{- $containers := list (dict "env" "reims-health.env.sidecar" "extra" .Values.sidecar.extraEnv "from" "sidecar") -}}
 {{- if eq $mode "job" }}{{- $containers = append $containers (dict "env" "reims-health.env.wait" "extra" .Values.sidecar.extraEnv "from" "sidecar") }}{{- end }}
 {{- if ne $mode "off" }}{{- $containers = append $containers (dict "env" "reims-health.env.migrate" "extra" .Values.migrations.extraEnv "from" "migrations") }}{{- end }}
 {{- range $containers }}
 {{- $env := include .env $ | fromYaml }}
 {{- $source := dict }}
-{{- range $name, $_ := $env }}{{- $_ := set $source $name (include "reims-health.variables.value" $name) }}{{- end }}
+{{- range $name, $_ := $env }}{{- $_ := set $source $name (include "reims-health.variables.value" (dict "variable" $name "sets" $sets)) }}{{- end }}
 {{- if eq .from "migrations" }}
 {{- range $key, $name := dict "host" "DATABASE_HOST" "port" "DATABASE_PORT" "user" "DATABASE_USER" }}
 {{- if get $.Values.migrations.database $key }}{{- $_ := set $source $name (printf "migrations.database.%s" $key) }}{{- end }}
@@ -32,23 +34,22 @@
 {{- toYaml (uniq $p) }}
 {{- end }}
 
-{{/* The value that sets a variable, for a sentence. */}}
+{{/* The value that sets a variable, for a sentence. Takes {variable, sets}, where sets has those
+     of the services. */}}
 {{- define "reims-health.variables.value" -}}
 {{- $known := dict "ENVIRONMENT" "environment" "LOG_LEVEL" "sidecar.logLevel" "HEALTH_DETAILS" "sidecar.details"
-  "HEALTH_ADDR" "sidecar.ports.health" "METRICS_ADDR" "sidecar.ports.metrics" "HEALTH_ALLOWED_ORIGINS" "sidecar.allowedOrigins"
-  "DATABASE_SSLMODE" "database.sslMode" "DATABASE_SSLROOTCERT" "database.tls.caKey" "DATABASE_SSLCERT" "database.tls.certKey"
-  "DATABASE_SSLKEY" "database.tls.keyKey" "REDIS_TLS" "redis.tls.enabled" "REDIS_CA_FILE" "redis.tls.existingSecret"
-  "MINIO_SECURE" "minio.tls.enabled" "MINIO_CA_FILE" "minio.tls.existingSecret" -}}
-{{- if hasKey $known . }}
-{{- get $known . }}
-{{- else if regexMatch "^(DATABASE|REDIS|MINIO|OLLAMA)_" . }}
-{{- $service := regexFind "^[A-Z]+" . | lower }}
-{{- $rest := . | trimPrefix (printf "%s_" (upper $service)) }}
+  "HEALTH_ADDR" "sidecar.ports.health" "METRICS_ADDR" "sidecar.ports.metrics" "HEALTH_ALLOWED_ORIGINS" "sidecar.allowedOrigins" -}}
+{{- $known = merge $known .sets -}}
+{{- $prefix := printf "%s_" (regexFind "^[A-Z0-9]+" .variable) -}}
+{{- if hasKey $known .variable }}
+{{- get $known .variable }}
+{{- else if has (trimSuffix "_" $prefix | lower) (include "reims-health.services.names" . | fromYamlArray) }}
+{{- $rest := trimPrefix $prefix .variable }}
 {{- $group := "" }}
 {{- if hasPrefix "PROBE_" $rest }}{{- $group = "probe." }}{{- $rest = trimPrefix "PROBE_" $rest }}{{- end }}
-{{- printf "%s.%s%s" $service $group ($rest | lower | camelcase | untitle) }}
+{{- printf "%s.%s%s" (trimSuffix "_" $prefix | lower) $group ($rest | lower | camelcase | untitle) }}
 {{- else }}
-{{- . }}
+{{- .variable }}
 {{- end }}
 {{- end }}
 

@@ -1,44 +1,16 @@
 {{/* Secrets as files, in one projected volume without subPath, so that a rotation shows
      in running Pods. Each entry: {secret, items: [{key, path}]}. */}}
 
-{{- define "reims-health.secrets.tls" -}}
-{{- $items := list -}}
-{{- with .Values.database.tls }}
-{{- with .caKey }}{{- $items = append $items (dict "key" . "path" "database/ca.crt") }}{{- end }}
-{{- with .certKey }}{{- $items = append $items (dict "key" . "path" "database/tls.crt") }}{{- end }}
-{{- with .keyKey }}{{- $items = append $items (dict "key" . "path" "database/tls.key") }}{{- end }}
-{{- end }}
-{{- if and .Values.database.tls.existingSecret $items }}
-{{- list (dict "secret" .Values.database.tls.existingSecret "items" $items) | toYaml }}
-{{- else -}}
-[]
-{{- end }}
-{{- end }}
-
-{{- define "reims-health.secrets.database" -}}
-{{- $sources := include "reims-health.secrets.tls" . | fromYamlArray -}}
-{{- with .Values.database }}
-{{- if .existingSecret }}{{- $sources = append $sources (dict "secret" .existingSecret "items" (list (dict "key" .passwordKey "path" "database/password"))) }}{{- end }}
-{{- end }}
-{{- toYaml $sources }}
+{{/* Those of one service. Takes {root, name}. */}}
+{{- define "reims-health.secrets.service" -}}
+{{- (include "reims-health.service" . | fromJson).secrets | toYaml }}
 {{- end }}
 
 {{- define "reims-health.secrets.sidecar" -}}
 {{- $v := .Values -}}
 {{- $sources := list -}}
-{{- if $v.database.host }}{{- $sources = concat $sources (include "reims-health.secrets.database" . | fromYamlArray) }}{{- end }}
-{{- if and $v.redis.host $v.redis.existingSecret }}
-{{- $sources = append $sources (dict "secret" $v.redis.existingSecret "items" (list (dict "key" $v.redis.passwordKey "path" "redis/password"))) }}
-{{- end }}
-{{- if and $v.redis.host $v.redis.tls.enabled $v.redis.tls.existingSecret }}
-{{- $sources = append $sources (dict "secret" $v.redis.tls.existingSecret "items" (list (dict "key" $v.redis.tls.caKey "path" "redis/ca.crt"))) }}
-{{- end }}
-{{- if and $v.minio.endpoint $v.minio.existingSecret }}
-{{- $items := list (dict "key" $v.minio.accessKeyKey "path" "minio/access-key") (dict "key" $v.minio.secretKeyKey "path" "minio/secret-key") }}
-{{- $sources = append $sources (dict "secret" $v.minio.existingSecret "items" $items) }}
-{{- end }}
-{{- if and $v.minio.endpoint $v.minio.tls.enabled $v.minio.tls.existingSecret }}
-{{- $sources = append $sources (dict "secret" $v.minio.tls.existingSecret "items" (list (dict "key" $v.minio.tls.caKey "path" "minio/ca.crt"))) }}
+{{- range include "reims-health.services.all" . | fromJsonArray }}
+{{- if .watched }}{{- $sources = concat $sources .secrets }}{{- end }}
 {{- end }}
 {{- with $v.sidecar.token }}
 {{- if .existingSecret }}{{- $sources = append $sources (dict "secret" .existingSecret "items" (list (dict "key" .key "path" "health/token"))) }}{{- end }}
@@ -46,15 +18,18 @@
 {{- toYaml $sources }}
 {{- end }}
 
-{{/* The migrator's own Secret takes the place of the sidecar's. */}}
+{{/* The migrator's own Secret takes the place of the one with the sidecar's password. */}}
 {{- define "reims-health.secrets.migrate" -}}
 {{- $m := .Values.migrations.database -}}
+{{- $sources := include "reims-health.secrets.service" (dict "root" . "name" "database") | fromYamlArray -}}
 {{- if $m.existingSecret }}
 {{- $item := dict "key" $m.passwordKey "path" "migrations/password" -}}
 {{- if $m.urlKey }}{{- $item = dict "key" $m.urlKey "path" "migrations/url" }}{{- end }}
-{{- append (include "reims-health.secrets.tls" . | fromYamlArray) (dict "secret" $m.existingSecret "items" (list $item)) | toYaml }}
+{{- $kept := list -}}
+{{- range $sources }}{{- if ne .value "database.existingSecret" }}{{- $kept = append $kept . }}{{- end }}{{- end }}
+{{- append $kept (dict "secret" $m.existingSecret "items" (list $item)) | toYaml }}
 {{- else }}
-{{- include "reims-health.secrets.database" . }}
+{{- toYaml $sources }}
 {{- end }}
 {{- end }}
 
