@@ -1,5 +1,5 @@
-// Generates config/grafana from the sources beside this file and from the alert rules
-// in config/prometheus. `node main.js` writes, `node main.js --check` only names what is
+// Generates config/grafana from the sources beside this file, from kinds.json and from the
+// alert rules in config/prometheus. `node main.js` writes, `node main.js --check` only names what is
 // out of date and exits with 1 if there is anything.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -9,16 +9,16 @@ import { overview } from './overview.js';
 import { checkQueries } from './queries.js';
 import { withTables } from './reference.js';
 import { serviceDashboard } from './service.js';
-import { services } from './services.js';
 
 const root = join(import.meta.dirname, '..', '..');
 const rules = join(root, 'config', 'prometheus', 'rules');
 const dashboardsDir = join(root, 'config', 'grafana', 'dashboards');
 const page = join(root, 'docs', 'dashboards.md');
+const kinds = join(import.meta.dirname, 'kinds.json');
 
 /** Every generated file with its text. */
 function outputs() {
-  const dashboards = [overview(), ...services().map(serviceDashboard)];
+  const dashboards = [overview(), ...JSON.parse(readFileSync(kinds, 'utf8')).map(serviceDashboard)];
   dashboards.forEach(checkQueries);
   return new Map([
     ...dashboards.map(({ name, model }) => /** @type {[string, string]} */ ([join(dashboardsDir, `${name}.json`), json(model)])),

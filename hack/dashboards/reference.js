@@ -22,25 +22,36 @@ export function withTables(text, dashboards) {
 /**
  * A dashboard's panels, but for the rows that an earlier dashboard has as well.
  * @param {Dashboard} dashboard
- * @param {Set<string>} seen the titles of rows of services so far
+ * @param {Set<string>} seen the keys of rows of services so far
  */
 function table({ model }, seen) {
   const lines = [`### ${model.title}`, '', `UID \`${model.uid}\`. ${model.description}`, ''];
   const rows = rowsOf(model);
-  const shared = rows.filter(({ title }) => seen.has(title)).map(({ title }) => title);
+  const shared = rows.filter((row) => seen.has(keyOf(row))).map(({ title }) => title);
   if (shared.length > 0) lines.push(`The rows ${shared.join(', ')} as above.`, '');
-  const own = rows.filter(({ title }) => !seen.has(title));
+  const own = rows.filter((row) => !seen.has(keyOf(row)));
   if (own.length > 0) lines.push('| row | panel | shows |', '|---|---|---|');
-  for (const { title, panels } of own) {
+  for (const row of own) {
+    const { title, panels } = row;
     panels.forEach((panel, index) => lines.push(`| ${index ? '' : title} | ${panel.title} | ${panel.description} |`));
-    if (model.uid !== 'reims-health-overview') seen.add(title);
+    if (model.uid !== 'reims-health-overview') seen.add(keyOf(row));
   }
   return lines.join('\n').trimEnd() + '\n';
 }
 
+/** @typedef {{ title: string, panels: { title?: string, description?: string }[] }} Row */
+
+/**
+ * Two kinds may give a row of their own the same title.
+ * @param {Row} row
+ */
+function keyOf({ title, panels }) {
+  return `${title}: ${panels[0]?.description}`;
+}
+
 /** @param {import('@grafana/grafana-foundation-sdk/dashboard').Dashboard} model */
 function rowsOf(model) {
-  /** @type {{ title: string, panels: { title?: string, description?: string }[] }[]} */
+  /** @type {Row[]} */
   const rows = [];
   for (const panel of model.panels ?? []) {
     if (panel.type === 'row') rows.push({ title: panel.title ?? '', panels: [] });

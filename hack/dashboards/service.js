@@ -1,6 +1,7 @@
 // The dashboard of one service; the same for each but for its options.
 import * as units from '@grafana/grafana-foundation-sdk/units';
 import { dashboard } from './dashboard.js';
+import { rowsOf } from './kinds.js';
 import { bars, coloured, heatmap, lines, stat, table, timeline, verdicts } from './panels.js';
 import { increase, selected, worstStatus } from './promql.js';
 import { availability, budgetLeft } from './recorded.js';
@@ -8,23 +9,17 @@ import { budget, codes, colour, thresholds, zeroIsGood } from './status.js';
 
 const durations = 'reims_health_probe_duration_seconds';
 
-/**
- * @typedef {object} Service
- * @property {string} name its label
- * @property {string} title
- * @property {string} faults what an answer of this service can be wrong in
- * @property {import('./dashboard.js').Row[]} [rows] what only this service measures
- */
+/** @typedef {import('./kinds.js').Kind} Kind */
 
-/** @param {Service} service */
-export function serviceDashboard(service) {
-  const own = `service="${service.name}"`;
+/** @param {Kind} kind */
+export function serviceDashboard(kind) {
+  const own = `service="${kind.service}"`;
   return dashboard({
-    name: service.name,
-    title: service.title,
-    description: `${service.title} as the health sidecars of the REIMS Pods see it.`,
+    name: kind.service,
+    title: kind.title,
+    description: `${kind.title} as the health sidecars of the REIMS Pods see it.`,
     transitions: [own],
-    rows: [now(own), latency(own), reasons(own, service), ...service.rows ?? []],
+    rows: [now(own), latency(own), reasons(own, kind), ...rowsOf(kind)],
   });
 }
 
@@ -96,9 +91,9 @@ function latency(own) {
 
 /**
  * @param {string} own
- * @param {Service} service
+ * @param {Kind} kind
  */
-function reasons(own, service) {
+function reasons(own, kind) {
   const probes = (/** @type {string[]} */ ...more) => `sum by (reason) (${increase('reims_health_probes_total', own, ...more)})`;
   return {
     title: 'Reasons',
@@ -109,7 +104,7 @@ function reasons(own, service) {
       }, [probes('result="failure"'), '{{reason}}']),
       bars({
         title: 'Faulty answers by reason', unit: units.Short,
-        description: `Checks that were answered, but with a fault: ${service.faults}. They degrade the service.`,
+        description: `Checks that were answered, but with a fault, such as ${list(kind.faults)}. They degrade the service.`,
       }, [probes('result="success"', 'reason!=""'), '{{reason}}']),
       coloured(bars({
         title: 'Transitions', unit: units.Short,
@@ -121,4 +116,9 @@ function reasons(own, service) {
       }, [`max(time() - ${selected('reims_health_last_success_timestamp_seconds', own)})`, 'longest']).min(0),
     ],
   };
+}
+
+/** @param {string[]} words */
+function list(words) {
+  return words.length > 1 ? `${words.slice(0, -1).join(', ')} or ${words.at(-1)}` : words.join();
 }

@@ -31,6 +31,7 @@ func documents(kinds dependency.Kinds) []document {
 		{"config/sample.env", func(w io.Writer) error { return writeSampleEnv(w, kinds) }},
 		{"docs/metrics.md", func(w io.Writer) error { return metrics.WriteReference(w, kinds.Described()) }},
 		{"docs/alerts/README.md", writeAlerts},
+		{"hack/dashboards/kinds.json", func(w io.Writer) error { return writeKinds(w, kinds) }},
 	}
 }
 

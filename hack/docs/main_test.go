@@ -78,6 +78,10 @@ func TestReferencesFollowTheKinds(t *testing.T) {
 		"docs/configuration.md": {"\n## Mail\n", "\n| `MAIL_PORT` | `25` | 1 to 65535 |", "database, redis, minio, ollama, mail |", "| `MAIL_PROBE_INTERVAL` |"},
 		"config/sample.env":     {"\n#MAIL_HOST=localhost\n", "\n#HEALTH_SERVICES=database,redis,minio,ollama,mail\n"},
 		"docs/metrics.md":       {"\n| `reims_health_mail_message_max_bytes` | gauge |", "`ollama` or `mail`"},
+		"hack/dashboards/kinds.json": {
+			`"service": "mail",`, `"name": "reims_health_mail_message_max_bytes",`, `"title": "Largest message",`, `"unit": "bytes"`,
+			"in bytes, where 0 is no limit. Empty where the server does not announce it.",
+		},
 	} {
 		for _, text := range want {
 			if !strings.Contains(rendered[path], text) {

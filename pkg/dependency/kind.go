@@ -22,6 +22,9 @@ type Kind struct {
 	Settings func() Settings
 	// Targets are what `reims-health wait` can wait for besides the service itself.
 	Targets []Target
+	// Rows are further rows of the service's dashboard. Gauges and shares that no panel of
+	// theirs shows are drawn as the kind describes them.
+	Rows []Row
 }
 
 // Settings are the variables of a service of one kind. What implements it is a pointer

@@ -1,11 +1,15 @@
 package dashboards_test
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/reims/reims-health/pkg/dependency/registry"
+	"github.com/reims/reims-health/pkg/health"
 )
 
 // ours is how everything names its datasource: by the dashboard's variable.
@@ -31,11 +35,55 @@ func TestDashboardsAreThere(t *testing.T) {
 		}
 		titles[d.Title], uids[d.UID] = d.file, d.file
 	}
-	if diff := cmp.Diff([]string{"database", "minio", "ollama", "overview", "redis"}, files); diff != "" {
+	if diff := cmp.Diff(slices.Sorted(slices.Values(append(services(), "overview"))), files); diff != "" {
 		t.Error(diff)
 	}
 	for _, d := range dashboards(t) {
 		checkLinks(t, d, uids)
+	}
+}
+
+// services are those of all kinds: each has a dashboard.
+func services() []string {
+	var names []string
+	for _, k := range registry.Kinds() {
+		names = append(names, k.Service)
+	}
+	return names
+}
+
+// Each metric that a kind declares is on its dashboard, but for one that only completes a
+// share of which another is.
+func TestDashboardsShowEveryGauge(t *testing.T) {
+	t.Parallel()
+	asked := make(map[string]string)
+	for _, d := range dashboards(t) {
+		for _, p := range d.shown() {
+			for _, q := range p.Targets {
+				asked[d.file] += q.Expr + "\n"
+			}
+		}
+	}
+	gauges := 0
+	for _, k := range registry.Kinds() {
+		shown := func(measure string) bool {
+			return regexp.MustCompile(`\b` + k.Measure(measure).Gauge.Name + `\{`).MatchString(asked[k.Service])
+		}
+		for _, m := range k.Measures {
+			if m.Gauge.Name == "" {
+				continue
+			}
+			gauges++
+			completes := slices.ContainsFunc(k.Shares, func(s health.Share) bool {
+				return slices.Contains(s.Names(), m.Name) && slices.ContainsFunc(s.Names(), shown)
+			})
+			if !shown(m.Name) && !completes {
+				t.Errorf("%s.json does not show %s: run make update-docs update-dashboards update-chart", k.Service, m.Gauge.Name)
+			}
+		}
+	}
+	if gauges < 10 {
+		t.Errorf("%d gauges", gauges)
 	}
 }
 
@@ -47,7 +95,7 @@ func checkLinks(t *testing.T, d dashboard, uids map[string]string) {
 	}
 	for _, p := range d.shown() {
 		for _, l := range p.FieldConfig.Defaults.Links {
-			for _, service := range []string{"database", "redis", "minio", "ollama"} {
+			for _, service := range services() {
 				path, _, _ := strings.Cut(strings.ReplaceAll(l.URL, "${__field.labels.service}", service), "?")
 				if uids[strings.TrimPrefix(path, "/d/")] != service {
 					t.Errorf("%s: %s links to %s, which is no dashboard", d.file, p.Title, path)

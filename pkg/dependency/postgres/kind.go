@@ -48,6 +48,7 @@ func Kind(schema Schema) dependency.Kind {
 			},
 			State: schemaState,
 		}},
+		Rows: rows(),
 	}
 }
 
@@ -113,5 +114,33 @@ func shares() []health.Share {
 			{Measure: "app_connections_other", Word: "other"},
 		}, Empty: "none"},
 		{Title: "The server’s connections", Parts: []health.Part{{Measure: "connections_used", Word: "in use"}}, Whole: "connections_max", Empty: "none"},
+	}
+}
+
+// rows are those of the dashboard in which Pods are added up, compared or counted.
+func rows() []dependency.Row {
+	return []dependency.Row{
+		{Title: "Connections of the API and of the sidecar", Panels: []dependency.Panel{
+			{
+				Title: "API's connections by state", Form: dependency.FormStacked,
+				Description: "Connections that the APIs in these Pods hold, sampled every 30 s. Many idle in transaction block vacuum and locks.",
+				Queries:     []dependency.Query{{Expr: "sum by (state) (reims_health_app_db_connections)", Legend: "{{state}}"}},
+			},
+			{
+				Title: "API's connections by Pod", Form: dependency.FormTable, Labels: []string{"namespace", "pod"}, Value: "connections",
+				Description: "The ten Pods whose API holds most. At its pool's size it waits for connections.",
+				Queries:     []dependency.Query{{Expr: "topk(10, sum by (namespace, pod) (reims_health_app_db_connections))"}},
+			},
+			{
+				Title: "Sidecars' own pools", Form: dependency.FormStacked,
+				Description: "What the checks themselves cost the server: one or two connections per Pod, all sidecars added up.",
+				Queries:     []dependency.Query{{Expr: "sum(db_pool_active)", Legend: "active"}, {Expr: "sum(db_pool_free)", Legend: "free"}},
+			},
+		}},
+		{Title: "Schema", Panels: []dependency.Panel{{
+			Title: "Schema versions", Form: dependency.FormTable, Labels: []string{"namespace", "kind", "version"}, Value: "Pods",
+			Description: "Versions of the schema that Pods find (current) and need (required), and how many Pods. Empty where no version is required.",
+			Queries:     []dependency.Query{{Expr: `count_values by (namespace, kind) ("version", reims_health_schema_version)`}},
+		}}},
 	}
 }
