@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"syscall"
 )
 
@@ -14,11 +17,16 @@ func execute(command []string) error {
 	if err != nil {
 		return err
 	}
+	server, err := s.apiServer()
+	if err != nil {
+		return err
+	}
 	for name, value := range map[string]string{
-		"PATH":          s.Programs + ":" + os.Getenv("PATH"),
-		"KUBECONFIG":    kubeconfig(),
-		"E2E_HOST":      nodeIP,
-		"E2E_AUDIT_LOG": auditLog(),
+		"PATH":           s.Programs + ":" + os.Getenv("PATH"),
+		"KUBECONFIG":     kubeconfig(),
+		"E2E_HOST":       nodeIP,
+		"E2E_AUDIT_LOG":  auditLog(),
+		"E2E_API_SERVER": strconv.Itoa(server),
 	} {
 		if err := os.Setenv(name, value); err != nil {
 			return err
@@ -30,4 +38,23 @@ func execute(command []string) error {
 	}
 	args := append([]string{"nsenter", fmt.Sprintf("--net=/proc/%d/ns/net", s.PID), "--"}, command...)
 	return syscall.Exec(nsenter, args, os.Environ())
+}
+
+// apiServer returns the PID of the cluster's, as this machine counts.
+func (s state) apiServer() (int, error) {
+	group, err := newCgroup()
+	if err != nil {
+		return 0, err
+	}
+	members, err := group.members()
+	if err != nil {
+		return 0, err
+	}
+	for _, pid := range members {
+		program, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+		if err == nil && filepath.Base(program) == apiserver().name && filepath.Dir(program) == s.Programs {
+			return pid, nil
+		}
+	}
+	return 0, errors.New("the cluster's API server does not run")
 }

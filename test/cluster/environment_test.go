@@ -5,6 +5,7 @@ package cluster_test
 import (
 	"cmp"
 	"os"
+	"strconv"
 )
 
 // environment is what the tests are told from outside; CONTRIBUTING.md describes it.
@@ -19,6 +20,8 @@ type environment struct {
 	out        string // folder for the table of steps and what failures leave
 	// auditLog is what Pods wrote to the API server, where the node is ours.
 	auditLog string
+	// apiServer is the PID of the API server, where the node is ours.
+	apiServer int
 	// own tells that the node is ours: this machine sees its processes.
 	own bool
 }
@@ -27,6 +30,7 @@ var env = readEnvironment()
 
 func readEnvironment() environment {
 	theirs := os.Getenv("E2E_KUBECONFIG")
+	apiServer, _ := strconv.Atoi(os.Getenv("E2E_API_SERVER")) // 0: not ours
 	or := func(name, byDefault string) string { return cmp.Or(os.Getenv(name), byDefault) }
 	return environment{
 		kubeconfig: cmp.Or(theirs, os.Getenv("KUBECONFIG")),
@@ -38,6 +42,7 @@ func readEnvironment() environment {
 		kubectl:    or("E2E_KUBECTL", "kubectl"),
 		out:        or("E2E_OUT", "../../dist/e2e"),
 		auditLog:   os.Getenv("E2E_AUDIT_LOG"),
+		apiServer:  apiServer,
 		own:        theirs == "",
 	}
 }

@@ -35,11 +35,12 @@ const (
 	dependent = corev1.PodConditionType("reims.io/DependenciesHealthy")
 )
 
-// TestOutage takes a release with the chart's own timing, two replicas and reporting
-// through its life: install, failover, outage, uninstall.
+// TestOutage takes a release with the chart's own timing, two replicas, reporting and no
+// peers through its life: install, failover, outage, uninstall.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	i := prepared(begin(t), 2)
+	i.set("peers", map[string]any{"enabled": false}) // TestPeers has them
 	i.set("reporting", map[string]any{"enabled": true})
 	i.installAfterMigration()
 	i.helmTest()
