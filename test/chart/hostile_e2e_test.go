@@ -25,6 +25,8 @@ var hostileValues = []string{
 	"commonLabels: {'a b': x}", "commonLabels: {a: 'b c'}", "commonLabels: {a/b/c: x}", "commonLabels: {a: '-b'}", "pod: {labels: {a: 'x y'}}", "pod: {labels: {'': x}}",
 	"pod: {annotations: {'a b': x}}", "service: {annotations: {'/x': y}}", "migrations: {podAnnotations: {'x/': y}}", "test: {annotations: {'a b': c}}", "deployment: {annotations: {'a//b': c}}",
 	"pod: {labels: {app.kubernetes.io/name: other}}", "commonLabels: {app.kubernetes.io/instance: other}", "pod: {labels: {reims.io/sidecar: other}}",
+	"peers: {enabled: 'yes'}", "peers: {enabled: on}", "peers: {sample: 0}", "peers: {sample: 65}", "peers: {sample: 1.5}", "peers: {timeout: 6s}", "peers: {timeout: 5000ms}", "peers: {timeout: soon}", "peers: {timeout: 1}", "peers: {service: x}", "peers: null",
+	"database: {sharedFault: stay}", "database: {sharedFault: null}", "redis: {host: r, readiness: strict, sharedFault: leave}", "deployment: {replicas: 1}\npeers: {enabled: true}", "fullnameOverride: a-name-that-is-as-long-as-the-chart-will-take-of-any-1\npeers: {enabled: true}",
 	// Containers.
 	"sidecar: {resources: {limits: {memory: 16Gi}, requests: {memory: 32Gi}}}", "sidecar: {resources: {limits: {cpu: 10m}, requests: {cpu: 1}}}", "sidecar: {resources: {limits: {memory: 64Mo}}}",
 	"sidecar: {resources: {limits: {memory: -64Mi}}}", "sidecar: {resources: {requests: {cpu: '1,5'}}}", "sidecar: {resources: {requests: {nvidia.com/gpu: 1}}}", "sidecar: {resources: {limits: {nvidia.com/gpu: 1.5}}}",

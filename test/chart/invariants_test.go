@@ -25,6 +25,7 @@ func TestInvariants(t *testing.T) {
 			onlyPodsOfTheAPIAreSelected(t, objects)
 			serviceAccountsAreThere(t, objects)
 			oneSidecar(t, objects)
+			peersFindEachOther(t, objects)
 		})
 	}
 }

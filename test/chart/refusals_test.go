@@ -165,6 +165,8 @@ func TestValuesAreRefusedAsByTheProgram(t *testing.T) {
 		"database: {sslMode: disable, tls: {existingSecret: c, caKey: ca.crt}}", "database: {sslMode: prefer, tls: {existingSecret: c, caKey: ca.crt}}", "database: {sslMode: verify-ca, tls: {existingSecret: c, caKey: ca.crt}}",
 		"database: {sslMode: disable, tls: {existingSecret: c, certKey: a, keyKey: b}}", "database: {host: /run, tls: {existingSecret: c, certKey: a, keyKey: b}}",
 		"sidecar: {allowedOrigins: [status.example.com]}", "sidecar: {allowedOrigins: ['https://a.example', '*']}", "sidecar: {allowedOrigins: ['https://a.example/']}", "sidecar: {allowedOrigins: ['https://a.example']}",
+		"peers: {timeout: 5s}", "peers: {timeout: 5001ms}", "peers: {timeout: 0s}", "peers: {sample: 64}", "database: {sharedFault: leave}",
+		"sidecar: {extraEnv: [{name: HEALTH_PEERS_TIMEOUT, value: 6s}]}", "{peers: {enabled: false}, sidecar: {extraEnv: [{name: HEALTH_PEERS, value: 'http://a:1'}]}}",
 		"sidecar: {extraEnv: [{name: DATABASE_READINESS_GRACE_X, value: x}]}", "sidecar: {extraEnv: [{name: REDIS_PORT, value: x}]}", "sidecar: {extraEnv: [{name: REDIS_CA_FILE, value: /ca}]}",
 		"sidecar: {extraEnv: [{name: HEALTH_TOKEN, value: two words}]}", "migrations: {database: {host: 'pg:5432'}}", "migrations: {extraEnv: [{name: MIGRATE_LOCK_WAIT, value: soon}]}", "migrations: {extraEnv: [{name: MIGRATE_LOCK_WAIT, value: 0s}]}",
 	}
@@ -198,9 +200,12 @@ func TestValuesAreRefusedAsByTheProgram(t *testing.T) {
 				}
 				env := make(map[string]string)
 				for _, e := range c.list("env") {
-					if e["value"] != nil {
+					switch {
+					case e["value"] != nil:
 						env[e.text("name")] = e.text("value")
-					} else {
+					case e.text("valueFrom", "fieldRef", "fieldPath") == "status.podIP":
+						env[e.text("name")] = "10.0.0.1"
+					default:
 						env[e.text("name")] = "from-the-pod"
 					}
 				}

@@ -96,7 +96,8 @@ func (l leaf) with(t *testing.T, value any) []byte {
 	return text
 }
 
-// Two aliases in one release stay two, also where the release's name holds both.
+// Two aliases in one release stay two, also where the release's name holds both: in their
+// names, and in the Pods that they select.
 func TestAliasesStayTwo(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -117,14 +118,24 @@ dependencies:
 	mustTool(t, nil, "helm4", "dependency", "build", dir)
 	for _, release := range []string{"shop", "one", "one-two", "shop-two-one-x", "a-release-whose-name-has-51-characters-in-all-of-it"} {
 		seen := make(map[string]bool)
-		for _, o := range decode(t, mustTool(t, nil, "helm4", "template", release, dir, "--kube-version", kubeVersions[1])) {
+		objects := decode(t, mustTool(t, nil, "helm4", "template", release, dir, "--kube-version", kubeVersions[1]))
+		for _, o := range objects {
 			name := o.text("kind") + " " + o.text("metadata", "name")
 			if seen[name] {
 				t.Errorf("release %s: %s is there twice", release, name)
 			}
 			seen[name] = true
+			selected := 0
+			for _, d := range objects {
+				if sidecarOf(d) != nil && matches(selectorOf(o), d.child("spec", "template", "metadata", "labels")) {
+					selected++
+				}
+			}
+			if selectorOf(o) != nil && selected != 1 {
+				t.Errorf("release %s: %s selects the Pods of %d Deployments", release, name, selected)
+			}
 		}
-		if len(seen) < 10 {
+		if len(seen) < 12 {
 			t.Errorf("release %s: %d objects", release, len(seen))
 		}
 	}

@@ -35,6 +35,7 @@
 {{- $doubts = append $doubts (printf "port %d, where the sidecar looks for %s" $port $what) }}
 {{- end }}
 {{- end }}
+{{- with include "reims-health.peers.doubt" . }}{{- $doubts = append $doubts . }}{{- end }}
 {{- end }}
 {{- toYaml $doubts }}
 {{- end }}

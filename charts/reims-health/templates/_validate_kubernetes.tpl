@@ -9,7 +9,7 @@
 {{- if gt (len (default "" $v.fullnameOverride)) 52 }}
 {{- $p = append $p "fullnameOverride is longer than 52 characters: names of Services have 63, and the chart adds up to 11." }}
 {{- end }}
-{{- if and $v.enabled $v.api.enabled (regexMatch "^[0-9]" (include "reims-health.fullname" .)) (semverCompare "<1.36.0-0" .Capabilities.KubeVersion.Version) }}
+{{- if and $v.enabled (or $v.api.enabled (include "reims-health.peers.makesService" .)) (regexMatch "^[0-9]" (include "reims-health.fullname" .)) (semverCompare "<1.36.0-0" .Capabilities.KubeVersion.Version) }}
 {{- $p = append $p (printf "The Services would be called %s: before Kubernetes 1.36 the name of a Service begins with a letter. Set fullnameOverride." (include "reims-health.fullname" .)) }}
 {{- end }}
 {{- $secrets := dict "sidecar.token.existingSecret" $v.sidecar.token.existingSecret "migrations.database.existingSecret" $v.migrations.database.existingSecret -}}

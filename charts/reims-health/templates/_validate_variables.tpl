@@ -38,7 +38,8 @@
      of the services. */}}
 {{- define "reims-health.variables.value" -}}
 {{- $known := dict "ENVIRONMENT" "environment" "LOG_LEVEL" "sidecar.logLevel" "HEALTH_DETAILS" "sidecar.details"
-  "HEALTH_ADDR" "sidecar.ports.health" "METRICS_ADDR" "sidecar.ports.metrics" "HEALTH_ALLOWED_ORIGINS" "sidecar.allowedOrigins" -}}
+  "HEALTH_ADDR" "sidecar.ports.health" "METRICS_ADDR" "sidecar.ports.metrics" "HEALTH_ALLOWED_ORIGINS" "sidecar.allowedOrigins"
+  "HEALTH_PEERS_SAMPLE" "peers.sample" "HEALTH_PEERS_TIMEOUT" "peers.timeout" -}}
 {{- $known = merge $known .sets -}}
 {{- $prefix := printf "%s_" (regexFind "^[A-Z0-9]+" .variable) -}}
 {{- if hasKey $known .variable }}
