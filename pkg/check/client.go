@@ -11,11 +11,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/readfile"
 )
 
 // Options say whom to ask, and how.
@@ -66,9 +66,13 @@ func NewClient(o Options) *Client {
 	}}
 }
 
-// ReadRoots reads a PEM file with the authorities to trust.
+// maxRootsSize bounds the file of authorities, in bytes: it is several times the size of a
+// system's whole bundle.
+const maxRootsSize = 2 << 20
+
+// ReadRoots reads a PEM file of at most 2 MiB with the authorities to trust.
 func ReadRoots(path string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(path)
+	pem, err := readfile.Limited(path, maxRootsSize)
 	if err != nil {
 		return nil, err
 	}

@@ -39,16 +39,36 @@ func troubleshooting(page string, kinds dependency.Kinds) (problems []string) {
 	for _, r := range health.Reasons(kinds.Described()...) {
 		want[string(r)] = true
 	}
-	for _, section := range regexp.MustCompile(`(?m)^### (\w+)$`).FindAllStringSubmatch(page, -1) {
-		if !want[section[1]] {
-			problems = append(problems, "the section "+section[1]+" is about no reason")
+	verdicts := verdictsOf(kinds)
+	for _, section := range regexp.MustCompile(`(?m)^### (\w+)\n(?:\*([^*]+)\.\*)?`).FindAllStringSubmatch(page, -1) {
+		reason := section[1]
+		if !want[reason] {
+			problems = append(problems, "the section "+reason+" is about no reason")
 		}
-		delete(want, section[1])
+		if !strings.Contains(section[2], verdicts[reason]) {
+			problems = append(problems, "the section "+reason+" says *"+section[2]+".*, and the reason is "+verdicts[reason])
+		}
+		delete(want, reason)
 	}
 	for _, reason := range slices.Sorted(maps.Keys(want)) {
 		problems = append(problems, "no section on "+reason)
 	}
 	return problems
+}
+
+// verdictsOf returns by its name what each reason makes of a service.
+func verdictsOf(kinds dependency.Kinds) map[string]string {
+	words := map[health.Severity]string{
+		health.SeverityDown: "unhealthy", health.SeveritySuspect: "suspect", health.SeverityImpaired: "degraded", health.SeverityUnproven: "degraded",
+	}
+	verdicts := make(map[string]string)
+	for _, k := range append([]*health.Kind{nil}, kinds.Described()...) {
+		for _, r := range health.Reasons(k) {
+			text, _ := k.Explain(r)
+			verdicts[string(r)] = words[text.Severity]
+		}
+	}
+	return verdicts
 }
 
 // Every direct dependency has its line of justification.
