@@ -43,7 +43,7 @@ servers-down: ## Stop what servers-up started
 	@$(RUN) ./hack/servers down
 
 .PHONY: migrate-demo
-migrate-demo: build ## Migrate an empty database, verify it, break it, mend it
+migrate-demo: build ## Migrate an empty database, verify it, break it, repair it
 	@$(RUN) ./hack/migrate-demo $(BIN)
 
 .PHONY: peers-demo
@@ -59,7 +59,7 @@ cluster-down: ## End it, and all that it left
 	@$(RUN) ./hack/cluster down
 
 .PHONY: observe
-observe: ## Watch the alerts: servers, sidecars, Prometheus, Alertmanager; breaks and mends in turn (FACTOR=10)
+observe: ## Watch the alerts: servers, sidecars, Prometheus, Alertmanager; breaks and repairs in turn (FACTOR=10)
 	@$(COMPILE) ./hack/observe
 	@exec bin/observe -factor $(or $(FACTOR),10) $(BIN)
 

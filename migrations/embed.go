@@ -1,6 +1,6 @@
 // Package migrations holds the steps from an empty database to the REIMS schema, as
 // goose reads them: NNNNN_name.sql, numbered from 1 with no gap. A step that was
-// released is never changed; the next one mends it.
+// released is never changed; the next one repairs it.
 package migrations
 
 import "embed"

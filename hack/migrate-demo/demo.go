@@ -52,7 +52,7 @@ func (d *demo) show(ctx context.Context) error {
 	if err := d.run(ctx, 1, "migrate", "verify"); err != nil {
 		return err
 	}
-	d.title("Mended by the SQL that verify printed; the extra column does no harm")
+	d.title("Repaired by the SQL that verify printed; the extra column does no harm")
 	mend, err := d.mend(ctx)
 	if err != nil {
 		return err

@@ -48,7 +48,7 @@ func (s *show) scene(ctx context.Context, scene observe.Scene) error {
 	began := time.Now()
 	s.await(ctx, before+len(scene.Alerts), "alert")
 	pause(ctx, scene.Hold/time.Duration(s.factor)-time.Since(began))
-	say("  Mending it.")
+	say("  Repairing it.")
 	if err := scene.Mend(ctx, s.stage); err != nil {
 		return err
 	}

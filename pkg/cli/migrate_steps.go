@@ -240,7 +240,7 @@ func newMigrateVerify(from *source) *cobra.Command {
 		Use:   "verify",
 		Short: "Compare the database with what the migrations create",
 		Long: "Compare the database's columns, indexes, constraints, triggers and functions with what the\n" +
-			"migrations create, and print the SQL that mends each difference. Exits with 1 if there is\n" +
+			"migrations create, and print the SQL that repairs each difference. Exits with 1 if there is\n" +
 			"any. It only reads, and needs no right but to connect.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

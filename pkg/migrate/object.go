@@ -201,9 +201,9 @@ func (c Column) retype(have Column, in string) []string {
 // statement, so that a failed check always prevents the change.
 func (c Column) guard(have Column, in, statement string) string {
 	table, exact := in+"."+c.Table, c.exact(have)
-	return fmt.Sprintf("DO $mend$ BEGIN SET LOCAL TimeZone = 'UTC'; LOCK TABLE %s; "+
+	return fmt.Sprintf("DO $repair$ BEGIN SET LOCAL TimeZone = 'UTC'; LOCK TABLE %s; "+
 		"IF EXISTS (SELECT FROM %s WHERE %s::%s IS DISTINCT FROM %s::%s::%s) THEN "+
-		"RAISE EXCEPTION USING MESSAGE = $text$column %s has values that %s would change$text$; END IF; %s END $mend$;",
+		"RAISE EXCEPTION USING MESSAGE = $text$column %s has values that %s would change$text$; END IF; %s END $repair$;",
 		table, table, c.Name, exact, c.Name, c.Type, exact, c.id(), c.Type, statement)
 }
 

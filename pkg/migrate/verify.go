@@ -152,7 +152,7 @@ func (r *Report) Print(w io.Writer, strict bool) error {
 	drift := r.Drift(strict)
 	r.printExtra(&b, strict)
 	if slices.ContainsFunc(drift, func(d Difference) bool { return len(d.SQL) > 0 }) {
-		b.WriteString("\n-- To mend it, run these one by one, as the migrator and in no transaction:\n")
+		b.WriteString("\n-- To repair it, run these one by one, as the migrator and in no transaction:\n")
 	}
 	for _, d := range drift {
 		d.print(&b)

@@ -36,7 +36,7 @@
 {{- $command := dig "exec" "command" list $probe | join " " }}
 {{- $asksSidecar := or (has $port $ports) (regexMatch (printf ":(%s|%s)([^0-9]|$)" (index $ports 0) (index $ports 1)) $command) }}
 {{- if $asksSidecar }}
-{{- $p = append $p (printf "api.%s asks the sidecar, which tells of dependencies: when one is down, every API container would be restarted, which mends nothing. Let it ask the API alone." $name) }}
+{{- $p = append $p (printf "api.%s asks the sidecar, which tells of dependencies: when one is down, every API container would be restarted, which repairs nothing. Let it ask the API alone." $name) }}
 {{- end }}
 {{- end }}
 {{- end }}
