@@ -130,7 +130,7 @@ chart-build: ## Build what the charts are tested with: Helm 3 and 4, helm-unitte
 
 .PHONY: test-chart
 test-chart: chart-build ## The charts as both Helms render them, for the oldest and newest Kubernetes (part of test)
-	go test ./test/chart
+	go test -timeout 30m ./test/chart
 
 .PHONY: e2e
 e2e: $(if $(E2E_KUBECONFIG),,cluster-build) servers-build chart-build ## Tests on a real API server, then the chart and the image on a node (as root; or E2E_KUBECONFIG=…)
