@@ -24,13 +24,8 @@ type serviceView struct {
 // troubleView says why the state is not healthy, or that the latest check failed.
 type troubleView struct{ Reason, Words, More string }
 
-type (
-	figure struct{ Label, Value string }
-	fact   struct {
-		Label, Value string
-		Name         bool // a name rather than a number
-	}
-)
+// figure is one number of the latency.
+type figure struct{ Label, Value string }
 
 var policies = map[health.Policy]string{
 	health.PolicyStrict:  "Required for readiness",
@@ -115,33 +110,4 @@ func figures(r health.Result, l latencies) []figure {
 		}
 	}
 	return f
-}
-
-// measures sorts what the latest check saw into shares of a whole, drawn as bars, and
-// the rest.
-func measures(r health.Result, d Details) (bars []bar, facts []fact) {
-	kind, o := r.Service.Kind, r.Last.Observation
-	drawn := map[string]bool{}
-	for _, share := range kind.Drawn() {
-		if b, ok := draw(share, o); ok {
-			bars = append(bars, b)
-			for _, name := range share.Names() {
-				drawn[name] = true
-			}
-		}
-	}
-	for _, v := range o.Values {
-		if drawn[v.Name] || d != Full && v.Identifying() {
-			continue
-		}
-		m := kind.Measure(v.Name)
-		f := fact{m.Title, measureText(v), v.Identifying()}
-		if m.Zero != "" && v.Number == 0 {
-			f.Value = m.Zero
-		}
-		if f.Value != "" {
-			facts = append(facts, f)
-		}
-	}
-	return bars, facts
 }

@@ -8,7 +8,13 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// bar shows parts of a whole. Its text says the same: the drawing is for the eye.
+// fact is one value of the latest check, as text.
+type fact struct {
+	Label, Value string
+	Name         bool // a name rather than a number
+}
+
+// bar shows values of the latest check as parts of a whole. Its text says the same.
 type bar struct {
 	Label, Text string
 	Parts       []part
@@ -20,8 +26,38 @@ type part struct {
 	X, Width float64
 }
 
-// draw reports false where a measure is missing, or there is no limit to fill.
-func draw(share health.Share, o health.Observation) (bar, bool) {
+// measures returns what the latest check saw: shares of a whole as bars, and the rest as
+// facts.
+func measures(r health.Result, d Details) (bars []bar, facts []fact) {
+	kind, o := r.Service.Kind, r.Last.Observation
+	drawn := map[string]bool{}
+	for _, share := range kind.Drawn() {
+		if b, ok := newBar(share, o); ok {
+			bars = append(bars, b)
+			for _, name := range share.Names() {
+				drawn[name] = true
+			}
+		}
+	}
+	for _, v := range o.Values {
+		if drawn[v.Name] || d != Full && v.Identifying() {
+			continue
+		}
+		m := kind.Measure(v.Name)
+		f := fact{m.Title, measureText(v), v.Identifying()}
+		if m.Zero != "" && v.Number == 0 {
+			f.Value = m.Zero
+		}
+		if f.Value != "" {
+			facts = append(facts, f)
+		}
+	}
+	return bars, facts
+}
+
+// newBar returns the bar of a share. It reports false if a measure is missing, or if the
+// whole is 0 and the share has no text for that.
+func newBar(share health.Share, o health.Observation) (bar, bool) {
 	found := make([]health.Value, len(share.Parts))
 	var whole health.Value
 	for i, p := range share.Parts {
