@@ -128,6 +128,10 @@ func (l *loop) record(o Outcome) {
 func (l *loop) sleep(ctx context.Context, d time.Duration) bool {
 	start := time.Now()
 	for l.beatNow(); time.Since(start) < d; l.awake() {
+		soon := l.soon
+		if l.flight != nil { // a check that hangs is not doubled: once it is back
+			soon = nil
+		}
 		l.lagTimer.set(min(beatPeriod, d-time.Since(start)))
 		select {
 		case <-ctx.Done():
@@ -135,7 +139,7 @@ func (l *loop) sleep(ctx context.Context, d time.Duration) bool {
 		case <-l.flight:
 			l.flight = nil
 			d = min(d, l.delay())
-		case <-l.soon:
+		case <-soon:
 			l.redial = true
 			d = min(d, time.Since(start)+between(0.5, 1, min(retryDelay, l.svc.Interval)))
 		case <-l.lagTimer.C:

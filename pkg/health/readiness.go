@@ -64,7 +64,7 @@ func (c Cause) Ours() bool { return c.Source == sourceOverride || c.Source == so
 func (v *View) Readiness() Readiness {
 	ready := Readiness{Ready: true}
 	for _, r := range v.results {
-		ok, cause := r.readiness(v.asOf, v.override == NoOverride && !v.draining)
+		ok, cause := r.readiness(v.asOf, v.mayHold())
 		ready.Ready = ready.Ready && ok
 		if cause != nil {
 			ready.Causes = append(ready.Causes, *cause)

@@ -71,6 +71,7 @@ func (r Result) Next(o Outcome) Result {
 	}
 	o.Fault = o.Fault.complete(r.Service.Kind)
 	r = r.At(o.Finished)
+	before := r
 	r.count(r.statusFor(o.Fault), o)
 	if next := r.verdict(); next != r.Status {
 		r.Status, r.Since = next, o.Finished
@@ -79,7 +80,7 @@ func (r Result) Next(o Outcome) Result {
 		}
 	}
 	r.failing = time.Time{}
-	return r
+	return r.keepFinding(before)
 }
 
 // ReasonText returns what the reason means for any service of the kind, with nothing of

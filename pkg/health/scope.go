@@ -15,7 +15,7 @@ const (
 	ScopeUnknown   Scope = "unknown"   // not enough peers told anything
 	ScopeLocal     Scope = "local"     // most peers that told something do not see the fault
 	ScopeShared    Scope = "shared"    // at least half of them see it too
-	ScopeAlone     Scope = "alone"     // there is no other Pod
+	ScopeAlone     Scope = "alone"     // there is no other Pod that was ever well
 )
 
 // Scopes returns every scope, for readers that show all of them.
@@ -39,8 +39,9 @@ const (
 type Finding struct {
 	// Scope is [ScopeUnknown] where too few of them told anything.
 	Scope Scope
-	// Asked counts the distinct peers that were asked lately; Failing and Sound those of
-	// them that have the same fault, and that saw the service well after the fault began.
+	// Asked counts the distinct peers that were asked lately, without those that were never
+	// well; Failing and Sound those of them that have the same fault, and that saw the
+	// service well after the fault began.
 	Asked, Failing, Sound int
 	// Since is the moment from which the service fails, see [Result.FailingSince]: the
 	// finding says nothing about another fault.
@@ -53,7 +54,7 @@ type Finding struct {
 func (f Finding) String() string {
 	switch f.Scope {
 	case ScopeAlone:
-		return "this is the only Pod"
+		return "no other Pod could take over"
 	case ScopeShared, ScopeLocal:
 		return fmt.Sprintf("%d of %d peers see it too", f.Failing, f.Asked)
 	case ScopeUnknown, ScopeUndecided:
@@ -62,13 +63,10 @@ func (f Finding) String() string {
 	return ""
 }
 
-// findingLife is for how many intervals a finding counts after its latest round, and what
-// a peer answered counts in a finding.
-const findingLife = 3
-
 // FindingLife is how long a finding counts after its latest round, so that a hung
-// goroutine holds no Pod for ever.
-func (s *Service) FindingLife() time.Duration { return findingLife * s.Interval }
+// goroutine holds no Pod for ever, and how long a peer's answer counts in a finding: three
+// intervals, and at least as many rounds of questions.
+func (s *Service) FindingLife() time.Duration { return 3 * max(s.Interval, time.Second) }
 
 // undecidedFor is how long the peers may take to tell: until each has begun a check after
 // this Pod's fault did and finished it, and was asked after that.
@@ -86,9 +84,10 @@ func (r Result) found(f Finding, now time.Time) Result {
 	return r
 }
 
-// keepFinding returns the result with the finding of the one before it, if both are of
-// one fault.
+// keepFinding returns the result with the finding of the one before it if both are of one
+// fault, and with none if they are not.
 func (r Result) keepFinding(last Result) Result {
+	r.Finding, r.released = Finding{}, time.Time{}
 	if since := r.FailingSince(); !since.IsZero() && since.Equal(last.FailingSince()) {
 		r.Finding, r.released = last.Finding, last.released
 	}
@@ -117,13 +116,14 @@ func (r Result) scopeAt(now time.Time) (scope Scope, until, from time.Time) {
 	if f.Scope.everywhere() || f.Scope == ScopeLocal {
 		return f.Scope, expires, from
 	}
-	if end := later(from, r.began).Add(r.Service.undecidedFor()); !now.After(end) {
-		return ScopeUndecided, end, from
-	}
-	if f.Scope == "" {
+	end := later(from, r.began).Add(r.Service.undecidedFor())
+	switch {
+	case now.After(end):
 		return ScopeUnknown, time.Time{}, from
+	case f.Scope != "":
+		return ScopeUndecided, earlier(end, expires), from
 	}
-	return ScopeUnknown, expires, from
+	return ScopeUndecided, end, from
 }
 
 // heldBy reports whether a fault of that scope keeps the Pod in the Service: not where

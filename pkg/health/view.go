@@ -31,8 +31,12 @@ func (s snapshot) at(now time.Time) *View {
 		v.results[i] = r.At(now)
 	}
 	for _, r := range v.results {
-		_, scoped, _ := r.scopeAt(now)
-		for _, t := range []time.Time{r.Expires(), r.graceEnds(now), scoped} {
+		scope, scoped, _ := r.scopeAt(now)
+		grace := r.graceEnds(now)
+		if v.mayHold() && r.heldBy(scope) {
+			grace = time.Time{} // it counts from the end of the hold
+		}
+		for _, t := range []time.Time{r.Expires(), grace, scoped} {
 			if !t.Before(now) && (v.until.IsZero() || t.Before(v.until)) {
 				v.until = t
 			}
@@ -58,8 +62,8 @@ func (v *View) At(now time.Time) *View {
 }
 
 // Until is the moment up to which the view stays true on its own: the first at which a
-// result goes stale or a grace runs out. It is the zero time where nothing more will
-// change.
+// result goes stale, a grace runs out or what the peers told no longer counts. It is the
+// zero time where nothing more will change.
 func (v *View) Until() time.Time { return v.until }
 
 // Time is when the latest of what is known came in: a result, an override or the
@@ -72,6 +76,9 @@ func (v *View) Results() []Result { return v.results }
 
 // Override decides readiness while it is not [NoOverride].
 func (v *View) Override() Override { return v.override }
+
+// mayHold reports whether a service can keep the Pod ready: nothing else decides.
+func (v *View) mayHold() bool { return v.override == NoOverride && !v.draining }
 
 // Draining reports whether the process is about to exit: not ready, whatever else.
 func (v *View) Draining() bool { return v.draining }
