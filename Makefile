@@ -97,7 +97,7 @@ clean: ## Remove what was built here
 test: servers-build chart-build test-image ## All tests but those on Kubernetes, on all four real servers
 	go test -race -shuffle=on -timeout 30m $$(go list ./... | grep -v '/test/e2e$$')
 	go test -race -shuffle=on -timeout 30m ./test/e2e # alone: it stops processes and measures time
-	CGO_ENABLED=0 go test -trimpath -run 'Allocs' ./pkg/...
+	CGO_ENABLED=0 go test -trimpath -run 'Allocs|Thousand' ./pkg/...
 
 .PHONY: observe-test
 observe-test: servers-build ## The alerts on real outages, with a real Prometheus and Alertmanager (5 minutes)

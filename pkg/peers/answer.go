@@ -70,7 +70,7 @@ func appendAnswer(b []byte, instance string, v *health.View, now time.Time) []by
 		b = append(b, `,"failing":`...)
 		b = strconv.AppendBool(b, r.Failing())
 		b = append(b, `,"ok_age_ms":`...)
-		if r.LastUsable.IsZero() {
+		if r.LastUsable.IsZero() || r.Reason() == health.ReasonStale { // what is stale tells nothing
 			b = append(b, `null}`...)
 			continue
 		}
@@ -87,8 +87,9 @@ type answer struct {
 	services map[string]said
 }
 
-// said is what one peer says of one service.
+// said is what one peer says of one service. The zero value is that it does not know it.
 type said struct {
+	known           bool
 	proven, failing bool
 	okAge           time.Duration // of the start of the latest check that found it usable
 	ok              bool          // there was such a check
@@ -119,7 +120,7 @@ func decode(body []byte) (answer, error) {
 		if !isStatus(s.Status) {
 			return answer{}, fmt.Errorf("%w: a status that there is not", errAnswer)
 		}
-		told := said{proven: s.Proven, failing: s.Failing}
+		told := said{known: true, proven: s.Proven, failing: s.Failing}
 		if s.OKAgeMs != nil {
 			if *s.OKAgeMs < 0 || *s.OKAgeMs > int64(maxAge/time.Millisecond) {
 				return answer{}, fmt.Errorf("%w: an age that no check has", errAnswer)

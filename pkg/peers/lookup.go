@@ -3,6 +3,7 @@ package peers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -15,7 +16,11 @@ const (
 	lookupPeriod  = 5 * time.Second  // the least from one lookup to the next
 	lookupTimeout = 2 * time.Second  // of one
 	listLife      = 5 * time.Minute  // of the last good list, while DNS fails
-	aloneLife     = 30 * time.Second // of a lookup that found no other Pod
+	freshLife     = 30 * time.Second // of a lookup that says that there is no other Pod
+
+	// maxComplete is up to how many addresses a list is taken for complete. DNS answers hold
+	// about 4,000 at most, and of a larger fleet another part each time.
+	maxComplete = 2000
 )
 
 // Resolver looks up the addresses of a name: [net.Resolver] is one.
@@ -101,10 +106,8 @@ func (d *directory) replace(listed []string, at time.Time) {
 	}
 	slices.Sort(listed)
 	d.listed, d.at = slices.Compact(listed), at
-	d.queue = slices.DeleteFunc(d.queue, func(a string) bool {
-		_, still := slices.BinarySearch(d.listed, a)
-		return !still
-	})
+	d.queue = slices.DeleteFunc(d.queue, func(a string) bool { return !d.lists(a) })
+	maps.DeleteFunc(d.ours, func(a string, _ bool) bool { return !d.lists(a) })
 	before := len(d.queue)
 	for _, a := range d.listed {
 		if !known[a] {
@@ -113,6 +116,15 @@ func (d *directory) replace(listed []string, at time.Time) {
 	}
 	shuffle(d.queue[before:])
 }
+
+// lists reports whether an address is in the present list.
+func (d *directory) lists(address string) bool {
+	_, found := slices.BinarySearch(d.listed, address)
+	return found
+}
+
+// isComplete reports whether a Pod that is not in the list has gone.
+func (d *directory) isComplete() bool { return len(d.listed) <= maxComplete }
 
 // isOurs notes that this process itself answered at an address.
 func (d *directory) isOurs(address string) { d.ours[address] = true }
@@ -153,8 +165,7 @@ func (d *directory) fleet(now time.Time) Fleet {
 			f.Peers++
 		}
 	}
-	fresh := !d.at.IsZero() && now.Sub(d.at) < aloneLife
-	f.Alone = f.Peers == 0 && (d.fixed() || fresh)
+	f.Fresh = d.fixed() || !d.at.IsZero() && now.Sub(d.at) < freshLife
 	return f
 }
 

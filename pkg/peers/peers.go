@@ -19,7 +19,8 @@ import (
 
 const (
 	// roundPeriod is from the start of one round of questions to the start of the next,
-	// while a service fails.
+	// while a service fails that readiness depends on. While only others fail it is their
+	// interval, since nothing hangs on the answers but what is shown.
 	roundPeriod = time.Second
 	// calmPeriod is how often one peer is asked while all is well, so that a way that is
 	// blocked is found before it is needed.
@@ -77,7 +78,8 @@ type Peers struct {
 // fault is the present one of a service.
 type fault struct {
 	ledger *Ledger
-	checks uint64 // how many results of our own had come in when it was last decided on
+	checks uint64        // how many results of our own had come in when it was last decided on
+	period time.Duration // from one round of questions to the next
 }
 
 // Counts says how many peers there are, how many the latest round asked, and how many of
@@ -95,6 +97,7 @@ func New(o Options) *Peers {
 			// A new connection for each question: evidence does not rest on an old one,
 			// and a large fleet costs no idle ones.
 			DisableKeepAlives:      true,
+			DisableCompression:     true,
 			TLSClientConfig:        o.TLS,
 			MaxResponseHeaderBytes: 8 << 10,
 		}
@@ -156,6 +159,9 @@ func (p *Peers) Start(ctx context.Context) error {
 			addresses := p.next()
 			calls.Go(func() { rounds <- p.ask(ctx, addresses) })
 		case replies := <-rounds:
+			if ctx.Err() != nil { // they were cut short by us
+				return nil
+			}
 			asking = false
 			p.take(replies)
 			p.decide()
@@ -170,6 +176,9 @@ func (p *Peers) Start(ctx context.Context) error {
 				lookups <- list{addresses, err}
 			})
 		case l := <-lookups:
+			if ctx.Err() != nil {
+				return nil
+			}
 			looking = false
 			first := p.directory.at.IsZero()
 			p.looked(l)
@@ -183,10 +192,11 @@ func (p *Peers) Start(ctx context.Context) error {
 
 // roundPeriod is from the start of one round to the start of the next.
 func (p *Peers) roundPeriod() time.Duration {
-	if len(p.faults) > 0 {
-		return roundPeriod
+	period := time.Duration((0.9 + 0.2*mathrand.Float64()) * float64(calmPeriod))
+	for _, f := range p.faults {
+		period = min(period, f.period)
 	}
-	return time.Duration((0.9 + 0.2*mathrand.Float64()) * float64(calmPeriod))
+	return period
 }
 
 // lookupPeriod is from the end of one lookup to the start of the next.
@@ -207,13 +217,21 @@ func (p *Peers) see(v *health.View) (began bool) {
 		case r.FailingSince().IsZero():
 			delete(p.faults, name)
 		case f == nil || !f.ledger.Fits(r):
-			p.faults[name] = &fault{ledger: NewLedger(r), checks: r.Checks}
+			p.faults[name] = newFault(r)
 			began = true
 		case f.checks != r.Checks: // a look of our own may be what a decision waits for
 			p.decideOn(r)
 		}
 	}
 	return began
+}
+
+func newFault(r health.Result) *fault {
+	f := &fault{ledger: NewLedger(r), checks: r.Checks, period: roundPeriod}
+	if r.Service.Readiness != health.PolicyStrict {
+		f.period = max(r.Service.Interval, roundPeriod)
+	}
+	return f
 }
 
 // next returns whom to ask now.
@@ -285,6 +303,9 @@ func (p *Peers) take(replies []reply) {
 			}
 			continue
 		}
+		if r.err != nil && p.directory.isComplete() && !p.directory.lists(r.address) {
+			continue // it has gone meanwhile
+		}
 		asked++
 		for _, f := range p.faults {
 			f.ledger.asked(r.address, r.sent)
@@ -315,6 +336,11 @@ func (p *Peers) take(replies []reply) {
 func (p *Peers) looked(l list) {
 	if l.err == nil {
 		p.directory.found(l.addresses, time.Now())
+		for _, f := range p.faults {
+			if p.directory.isComplete() {
+				f.ledger.retain(p.directory.listed)
+			}
+		}
 	}
 	counts := p.Counts()
 	counts.Known = p.directory.fleet(time.Now()).Peers
