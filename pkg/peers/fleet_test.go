@@ -81,6 +81,7 @@ type sidecar struct {
 	ready   bool         // at the latest look
 	was     bool         // ready, ever
 	stays   bool         // must not leave
+	gone    bool         // answers nothing any more
 }
 
 // newFleet begins with n sidecars that meet a server that is up, all of which are ready.
@@ -145,6 +146,7 @@ func (f *fleet) add(edits ...func(*health.Service)) *sidecar {
 func (f *fleet) remove(s *sidecar) {
 	f.expect(false, s)
 	s.stop()
+	f.set(func(*fleet) { s.gone = true })
 	go func() {
 		<-time.After(f.between(10*time.Second, 14*time.Second))
 		f.mu.Lock()
@@ -225,7 +227,7 @@ func (f *fleet) way(from *sidecar, host string) (to *sidecar, wait time.Duration
 	to = f.byAddr[host]
 	wait = time.Duration(f.random.Int64N(int64(5 * time.Millisecond)))
 	switch {
-	case to == nil, f.cut != nil && f.cut(from, to), f.random.Float64() < f.lost:
+	case to == nil, to.gone, f.cut != nil && f.cut(from, to), f.random.Float64() < f.lost:
 		return nil, 0, false
 	case f.random.Float64() < f.late:
 		return to, -1, f.random.IntN(2) == 0
