@@ -10,8 +10,8 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// Logger logs what changes from one view to the next: verdicts, readiness
-// and the override at info or warn, every check at debug. It logs each note of an
+// Logger logs what changes from one view to the next: verdicts, the scopes of faults,
+// readiness and the override at info or warn, every check at debug. It logs each note of an
 // observation once per service. The errors it logs are the drivers' own: Log must
 // redact.
 type Logger struct {
@@ -49,15 +49,31 @@ func (c *Logger) see(v *health.View) {
 }
 
 func (c *Logger) changes(last, v *health.View) {
+	ready := v.Readiness()
 	for i, r := range v.Results() {
 		c.service(last.Results()[i], r)
+		c.scope(last.Results()[i], r, ready.Held(r.Service.Name))
 	}
 	if v.Override() != last.Override() {
 		c.Log.Warn("readiness override", "from", last.Override(), "to", v.Override())
 	}
-	if was, is := last.Readiness(), v.Readiness(); was.Ready != is.Ready {
-		c.Log.Info("readiness changed", "ready", is.Ready, "because", is.String())
+	if was := last.Readiness(); was.Ready != ready.Ready {
+		c.Log.Info("readiness changed", "ready", ready.Ready, "because", ready.String())
 	}
+}
+
+// scope logs a change of whose the fault is. Counts alone are no change, and the end of the
+// fault is one of the status.
+func (c *Logger) scope(was, is health.Result, held bool) {
+	if is.Scope == "" || is.Scope == was.Scope && is.FailingSince().Equal(was.FailingSince()) {
+		return
+	}
+	from, f := was.Scope, is.Finding
+	if from == "" {
+		from = "none"
+	}
+	c.Log.Warn("fault scope changed", "service", is.Service.Name, "from", from, "to", is.Scope, "held", held,
+		"peers_asked", f.Asked, "peers_failing", f.Failing, "peers_sound", f.Sound)
 }
 
 func (c *Logger) service(was, is health.Result) {

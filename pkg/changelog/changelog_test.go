@@ -3,6 +3,7 @@ package changelog_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,6 +74,53 @@ func TestChangeLogTellsAnotherReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		feed(t, "UUTT").logs(t, "reason changed",
 			`level=WARN msg="reason changed" service=db status=unhealthy from=refused to=timeout error="timeout: no answer within the probe's timeout: i/o timeout"`)
+	})
+}
+
+// One line per change of scope, however often the peers are asked; a new fault of the same
+// scope is one, too, and the end of a fault is none.
+func TestChangeLogTellsScopes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var broken atomic.Bool
+		db := service("db", func() (health.Observation, error) {
+			if broken.Load() {
+				return health.Observation{}, &health.Fault{Reason: health.ReasonRefused}
+			}
+			return health.Observation{}, nil
+		})
+		db.SharedFault = health.SharedFaultHold
+		m := newMonitor(t, db)
+		j := follow(t, m.Updates())
+		run(t, m)
+		tell := func(scope health.Scope, failing, sound int) {
+			r, _ := m.View().Service("db")
+			m.Found("db", health.Finding{
+				Scope: scope, Asked: 12, Failing: failing, Sound: sound, Since: r.FailingSince(), At: time.Now(),
+			})
+		}
+		outage := func() {
+			broken.Store(true)
+			pass(13 * time.Second)
+			for n := range 12 {
+				tell(health.ScopeShared, n, 0)
+				pass(time.Second)
+			}
+		}
+		outage()
+		for n := range 3 {
+			tell(health.ScopeLocal, 0, 10+n)
+			pass(time.Second)
+		}
+		broken.Store(false)
+		pass(13 * time.Second)
+		outage()
+		j.logs(t, "scope",
+			`level=WARN msg="fault scope changed" service=db from=none to=undecided held=true peers_asked=0 peers_failing=0 peers_sound=0`,
+			`level=WARN msg="fault scope changed" service=db from=undecided to=shared held=true peers_asked=12 peers_failing=0 peers_sound=0`,
+			`level=WARN msg="fault scope changed" service=db from=shared to=local held=false peers_asked=12 peers_failing=0 peers_sound=10`,
+			`level=WARN msg="fault scope changed" service=db from=none to=undecided held=true peers_asked=0 peers_failing=0 peers_sound=0`,
+			`level=WARN msg="fault scope changed" service=db from=undecided to=shared held=true peers_asked=12 peers_failing=0 peers_sound=0`)
 	})
 }
 

@@ -128,6 +128,12 @@ func serve(ctx context.Context, cfg *config.Config, kinds dependency.Kinds, logs
 	handler := server.NewHandler(monitor, shown)
 	prom := metrics.New(metrics.BuildInfo{Version: build.Version, Revision: build.Commit}, services, monitor.View, log)
 	prom.WatchLog(logs.Dropped)
+	if others != nil {
+		prom.WatchPeers(func() (known, asked, answered int) {
+			c := others.Counts()
+			return c.Known, c.Asked, c.Answered
+		})
+	}
 	monitor.Subscribe(handler.Publish, prom.Observe)
 
 	answers, err1 := server.Listen(ctx, cfg.Health.Addr, server.AllowOrigins(cfg.Health.AllowedOrigins, handler), log)
@@ -156,7 +162,7 @@ func serve(ctx context.Context, cfg *config.Config, kinds dependency.Kinds, logs
 	if others != nil {
 		group.Go(func() error { return others.Start(running) })
 	}
-	if reporter := newPodReporter(cfg, monitor, prom, log); reporter != nil {
+	if reporter := newPodReporter(cfg, monitor, prom, pods(others), log); reporter != nil {
 		group.Go(func() error { return reporter.Start(running) })
 	}
 	group.Go(func() error {
@@ -219,7 +225,7 @@ func pause(ctx context.Context, d time.Duration) {
 
 // newPodReporter returns the reporter for the Pod, or nil if reporting is off or this is
 // not a Pod. The latter is logged and does not keep the sidecar from serving.
-func newPodReporter(cfg *config.Config, monitor *health.Monitor, prom *metrics.Metrics, log *slog.Logger) *kube.Reporter {
+func newPodReporter(cfg *config.Config, monitor *health.Monitor, prom *metrics.Metrics, pods func() int, log *slog.Logger) *kube.Reporter {
 	if !cfg.Kube.PodReporting {
 		return nil
 	}
@@ -245,6 +251,7 @@ func newPodReporter(cfg *config.Config, monitor *health.Monitor, prom *metrics.M
 		Pod:      types.NamespacedName{Namespace: cfg.Kube.PodNamespace, Name: cfg.Kube.PodName},
 		UID:      types.UID(cfg.Kube.PodUID),
 		Updates:  monitor.Updates(),
+		Pods:     pods,
 		Observer: reports,
 		Log:      log,
 	})

@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -31,6 +32,12 @@ func (r Readiness) String() string {
 		causes[i] = c.Source + ": " + c.Message
 	}
 	return strings.Join(causes, "; ")
+}
+
+// Held reports whether the Pod is ready although that service is unhealthy, because most
+// peers see the same or are still being asked.
+func (r Readiness) Held(service string) bool {
+	return slices.ContainsFunc(r.Causes, func(c Cause) bool { return c.Held && c.Source == service })
 }
 
 // The sources of a cause that is no service.

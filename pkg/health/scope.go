@@ -52,15 +52,27 @@ type Finding struct {
 
 // String tells the finding in plain words, as the end of a message.
 func (f Finding) String() string {
-	switch f.Scope {
-	case ScopeAlone:
+	switch {
+	case f.Scope == ScopeAlone:
 		return "no other Pod could take over"
-	case ScopeShared, ScopeLocal:
+	case f.Scope == ScopeShared, f.Scope == ScopeLocal:
 		return fmt.Sprintf("%d of %d peers see it too", f.Failing, f.Asked)
-	case ScopeUnknown, ScopeUndecided:
-		return fmt.Sprintf("%d of %d peers told", f.Failing+f.Sound, f.Asked)
+	case f.Scope != "" && f.Asked == 0:
+		return "no peer could be asked"
+	case f.Scope != "":
+		return fmt.Sprintf("%d of %d peers can tell", f.Failing+f.Sound, f.Asked)
 	}
 	return ""
+}
+
+// Describe tells a scope and the finding behind it in plain words, such as "shared: 11 of
+// 12 peers see it too". A finding that the scope does not rest on, such as one that has
+// expired, is left out.
+func (s Scope) Describe(f Finding) string {
+	if text := f.String(); text != "" && s == f.Scope {
+		return string(s) + ": " + text
+	}
+	return string(s)
 }
 
 // FindingLife is how long a finding counts after its latest round, so that a hung

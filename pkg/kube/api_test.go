@@ -130,6 +130,12 @@ func fails(code int, header ...string) func(*http.Request) (int, http.Header) {
 // what stops the reporter and waits for its end.
 func run(t *testing.T, a *api, m *monitor) (log *lines, stop func()) {
 	t.Helper()
+	return runPods(t, a, m, nil)
+}
+
+// runPods is run in a workload of that many Pods.
+func runPods(t *testing.T, a *api, m *monitor, pods func() int) (log *lines, stop func()) {
+	t.Helper()
 	client, err := kube.NewClient(&rest.Config{Host: "https://api.invalid", Transport: a})
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +143,7 @@ func run(t *testing.T, a *api, m *monitor) (log *lines, stop func()) {
 	log = &lines{}
 	reporter := kube.NewReporter(kube.Options{
 		Client: client, Updates: m.updates, Log: slog.New(slog.NewTextHandler(log, nil)),
-		Pod: types.NamespacedName{Namespace: "shop", Name: "api-0"}, UID: "3d9f",
+		Pod: types.NamespacedName{Namespace: "shop", Name: "api-0"}, UID: "3d9f", Pods: pods,
 	})
 	return log, start(t, reporter)
 }

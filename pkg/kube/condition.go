@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -25,13 +26,28 @@ const (
 type condition struct {
 	status  corev1.ConditionStatus
 	reason  string
-	message string
+	message text
 	since   time.Time
 }
 
-// says reports whether both are the same, apart from since.
+// says reports whether both are the same, apart from since and from the counts of peers,
+// which alone are no reason to write.
 func (c condition) says(other condition) bool {
-	return c.status == other.status && c.reason == other.reason && c.message == other.message
+	return c.status == other.status && c.reason == other.reason && c.message.stable == other.message.stable
+}
+
+// text is a message: in full, and without the counts of peers, which change with every
+// round of questions.
+type text struct{ full, stable string }
+
+func plain(s string) text { return text{s, s} }
+
+func join(all []text) text {
+	full, stable := make([]string, len(all)), make([]string, len(all))
+	for i, t := range all {
+		full[i], stable[i] = t.full, t.stable
+	}
+	return text{strings.Join(full, "; "), strings.Join(stable, "; ")}
 }
 
 // conditionOf returns the condition for a view: false if any service is degraded or
@@ -43,13 +59,13 @@ func conditionOf(v *health.View) condition {
 	}
 	switch {
 	case worst.Status > health.Healthy:
-		return condition{status: corev1.ConditionFalse, reason: reasonOf(worst), message: clauses(v.Results())}
+		return condition{status: corev1.ConditionFalse, reason: reasonOf(worst), message: clauses(v)}
 	case pending:
-		return condition{status: corev1.ConditionUnknown, reason: reasonNoResult, message: clauses(v.Results())}
+		return condition{status: corev1.ConditionUnknown, reason: reasonNoResult, message: clauses(v)}
 	default:
 		return condition{
 			status: corev1.ConditionTrue, reason: reasonHealthy,
-			message: "every dependency is healthy: " + names(v.Results()),
+			message: plain("every dependency is healthy: " + names(v.Results())),
 		}
 	}
 }
@@ -58,7 +74,7 @@ func conditionOf(v *health.View) condition {
 func stopped() condition {
 	return condition{
 		status: corev1.ConditionUnknown, reason: reasonStopped,
-		message: "the sidecar has stopped: nothing watches the dependencies",
+		message: plain("the sidecar has stopped: nothing watches the dependencies"),
 	}
 }
 
@@ -98,20 +114,37 @@ func camel(text string) string {
 }
 
 // clauses returns one clause per service that is not healthy.
-func clauses(results []health.Result) string {
-	var all []string
-	for _, r := range results {
+func clauses(v *health.View) text {
+	var all []text
+	ready := v.Readiness()
+	for _, r := range v.Results() {
 		if r.Status != health.Healthy {
-			all = append(all, clause(r))
+			all = append(all, clause(r, ready.Held(r.Service.Name)))
 		}
 	}
-	return strings.Join(all, "; ")
+	return join(all)
 }
 
 // clause uses the reason's text and not the fault's message, which may name buckets,
 // models or versions: everyone who may read a Pod can read this.
-func clause(r health.Result) string {
-	return fmt.Sprintf("%s is %s: %s", r.Service.Name, r.Status, r.ReasonText())
+func clause(r health.Result, held bool) text {
+	t := plain(fmt.Sprintf("%s is %s: %s", r.Service.Name, r.Status, r.ReasonText()))
+	if r.Scope == "" {
+		return t
+	}
+	end := ")"
+	if held {
+		end = ", so the Pod stays ready)"
+	}
+	return text{
+		full:   t.full + " (" + r.Scope.Describe(r.Finding) + end,
+		stable: t.stable + " (" + string(r.Scope) + end,
+	}
+}
+
+// undecided reports whether the peers are still being asked about a fault.
+func undecided(v *health.View) bool {
+	return slices.ContainsFunc(v.Results(), func(r health.Result) bool { return r.Scope == health.ScopeUndecided })
 }
 
 func names(results []health.Result) string {

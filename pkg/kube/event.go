@@ -18,34 +18,46 @@ const (
 // maxEventMessage is the API's limit on the message of an Event, in bytes.
 const maxEventMessage = 1024
 
-// event is the content of an Event. Equal ones are one Event with a count.
-type event struct{ kind, reason, message string }
+// event is the content of an Event. Those that differ in the counts of peers alone are one
+// Event with a count.
+type event struct {
+	kind, reason string
+	message      text
+}
+
+// key is what equal Events have in common.
+func (e event) key() event {
+	e.message.full = ""
+	return e
+}
 
 // eventOf returns the one Event about every service whose status differs between two
-// views; reported is nil before the first Event. There is none if nothing differs, nor for
-// services that were healthy from the start.
+// views, or whose fault turned out to be another Pod's too, or no longer; reported is nil
+// before the first Event. There is none if nothing differs, nor for services that were
+// healthy from the start.
 func eventOf(reported, now *health.View) (e event, ok bool) {
-	worst := health.Unknown
-	var changes []string
+	worst, ready := health.Unknown, now.Readiness()
+	var changes []text
 	for i, r := range now.Results() {
-		was := health.Unknown
+		was, decided := health.Unknown, false
 		if reported != nil {
-			was = reported.Results()[i].Status
+			last := reported.Results()[i]
+			was, decided = last.Status, last.Scope != r.Scope && r.Scope != "" && r.Scope != health.ScopeUndecided
 		}
 		switch {
-		case r.Status == was, was == health.Unknown && r.Status == health.Healthy:
+		case r.Status == was && !decided, was == health.Unknown && r.Status == health.Healthy:
 			continue
 		case r.Status == health.Healthy:
-			changes = append(changes, r.Service.Name+" is healthy again")
+			changes = append(changes, plain(r.Service.Name+" is healthy again"))
 		default:
-			changes = append(changes, clause(r))
+			changes = append(changes, clause(r, ready.Held(r.Service.Name)))
 		}
 		worst = max(worst, r.Status)
 	}
 	if len(changes) == 0 {
 		return event{}, false
 	}
-	e = event{corev1.EventTypeNormal, eventHealthy, strings.Join(changes, "; ")}
+	e = event{corev1.EventTypeNormal, eventHealthy, join(changes)}
 	switch worst {
 	case health.Unhealthy:
 		e.kind, e.reason = corev1.EventTypeWarning, eventUnhealthy
@@ -53,8 +65,14 @@ func eventOf(reported, now *health.View) (e event, ok bool) {
 		e.kind, e.reason = corev1.EventTypeWarning, eventDegraded
 	default:
 	}
-	if len(e.message) > maxEventMessage { // and no half of a character
-		e.message = strings.ToValidUTF8(e.message[:maxEventMessage], "")
-	}
+	e.message.full = cut(e.message.full)
 	return e, true
+}
+
+// cut shortens a message to what the API takes, and not within a character.
+func cut(message string) string {
+	if len(message) <= maxEventMessage {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxEventMessage], "")
 }

@@ -59,6 +59,27 @@ func (m *monitor) check(service, outcome string) {
 	m.publish()
 }
 
+// asksPeers has the services ask the peers whose their faults are.
+func (m *monitor) asksPeers() {
+	for _, r := range m.view.Results() {
+		r.Service.SharedFault = health.SharedFaultHold
+	}
+}
+
+// found tells what the peers told of the present fault of a service. It counts for three
+// days, like a result.
+func (m *monitor) found(service string, f health.Finding) {
+	results := slices.Clone(m.view.Results())
+	for i, r := range results {
+		if r.Service.Name == service {
+			results[i].Finding = f
+			results[i].Finding.Since, results[i].Finding.At = r.FailingSince(), time.Now()
+		}
+	}
+	m.view = health.NewView(time.Now(), results, health.NoOverride, false)
+	m.publish()
+}
+
 // publish leaves out the oldest view where there are too many, as the real one.
 func (m *monitor) publish() {
 	for {

@@ -13,8 +13,15 @@ import (
 )
 
 const (
-	// defaultJitter leaves most of the five seconds within which a change is reported.
-	defaultJitter = 2 * time.Second
+	// writesPerSecond is how many requests of each kind all Pods of the workload may send
+	// in one outage. The API server can be slow, so below about a thousand Pods they still
+	// take minSpread, which leaves most of the five seconds within which a change is
+	// reported.
+	writesPerSecond = 500
+	minSpread       = 2 * time.Second
+	maxSpread       = time.Minute
+	// decisionWait is how long a write waits while the peers are asked about a fault.
+	decisionWait = 3 * time.Second
 	// confirmAfter is when a condition is written once more after a patch of unknown
 	// outcome.
 	confirmAfter = 10 * time.Second
@@ -32,7 +39,7 @@ type Observer interface {
 	Failing(write string, failing bool)
 }
 
-// Options are what a [Reporter] needs. All but Jitter and Observer are required.
+// Options are what a [Reporter] needs. All but Pods, Jitter and Observer are required.
 type Options struct {
 	// Client is from [NewClient].
 	Client *rest.RESTClient
@@ -41,9 +48,13 @@ type Options struct {
 	UID types.UID
 	// Updates has the present view and every new one; only the latest counts.
 	Updates <-chan *health.View
+	// Pods, if set, returns how many Pods the workload has, as far as it is known. It must
+	// not block.
+	Pods func() int
 	// Jitter bounds the random wait before a change is written, so that many Pods
-	// that see the same outage do not all write at once. The default is 2 s; below
-	// zero is none.
+	// that see the same outage do not all write at once. The default is what keeps them
+	// below 500 writes of each kind per second: 2 s up to 1,000 Pods, then a second more
+	// for each further 500, and at most a minute. Below zero is none.
 	Jitter time.Duration
 	// Observer, if set, is called with the outcome of each write.
 	Observer Observer
@@ -63,6 +74,7 @@ type Reporter struct {
 	latest  *health.View // as received
 	view    *health.View // as it is read now
 	desired condition    // the condition of that view
+	asking  time.Time    // since when the peers are asked about a fault; zero: they are not
 
 	conditions delivery
 	written    condition // what the Pod has; its zero value: nothing of ours
@@ -76,9 +88,6 @@ type Reporter struct {
 
 // NewReporter returns a reporter. It sends no request before Start.
 func NewReporter(o Options) *Reporter {
-	if o.Jitter == 0 {
-		o.Jitter = defaultJitter
-	}
 	return &Reporter{
 		options:  o,
 		writer:   writer{client: o.Client, pod: o.Pod, uid: o.UID, repeats: make(map[event]*repeat)},
@@ -117,16 +126,25 @@ func (r *Reporter) step(ctx context.Context) time.Duration {
 	r.conditions.plan(!r.desired.says(r.written) || r.uncertain(now), now, jitter)
 	e, changed := eventOf(r.reported, r.view)
 	r.events.plan(changed, now, jitter)
-	switch {
-	case r.conditions.isDue(now):
+	switch held := now.Before(r.decision()); {
+	case !held && r.conditions.isDue(now):
 		r.writeCondition(ctx)
-	case r.events.isDue(now):
+	case !held && r.events.isDue(now):
 		r.writeEvent(ctx, e)
 	default:
 		r.observe()
 		return r.wait(now)
 	}
 	return 0
+}
+
+// decision is the moment up to which nothing is written, since the peers are asked about a
+// fault and their answers would be another write. Zero: they are not asked.
+func (r *Reporter) decision() time.Time {
+	if r.asking.IsZero() {
+		return time.Time{}
+	}
+	return r.asking.Add(decisionWait)
 }
 
 // observe tells the Observer whether the pending writes are failing.
@@ -138,10 +156,20 @@ func (r *Reporter) observe() {
 }
 
 func (r *Reporter) jitter() time.Duration {
-	if r.options.Jitter < 0 {
+	switch j := r.options.Jitter; {
+	case j < 0:
 		return 0
+	case j > 0:
+		return rand.N(j)
+	case r.options.Pods == nil:
+		return rand.N(minSpread)
 	}
-	return rand.N(r.options.Jitter)
+	return rand.N(spread(r.options.Pods()))
+}
+
+// spread is the time over which so many Pods spread the writes of a change.
+func spread(pods int) time.Duration {
+	return min(max(minSpread, time.Duration(pods)*time.Second/writesPerSecond), maxSpread)
 }
 
 // read takes the latest view and ages it: there may be a newer one by now, and its results
@@ -158,6 +186,12 @@ func (r *Reporter) read(now time.Time) {
 		return
 	}
 	r.view = r.latest.At(now)
+	switch {
+	case !undecided(r.view):
+		r.asking = time.Time{}
+	case r.asking.IsZero():
+		r.asking = now
+	}
 	next := conditionOf(r.view)
 	switch next.status {
 	case r.written.status:
@@ -179,7 +213,7 @@ func (r *Reporter) uncertain(now time.Time) bool {
 func (r *Reporter) wait(now time.Time) time.Duration {
 	wait := changePeriod
 	expired := r.view.Until().Add(time.Millisecond)
-	for _, at := range []time.Time{r.conditions.due, r.events.due, r.uncertainSince, expired} {
+	for _, at := range []time.Time{r.conditions.due, r.events.due, r.uncertainSince, r.decision(), expired} {
 		if at.After(now) {
 			wait = min(wait, at.Sub(now))
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/rest"
 
+	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/kube"
 )
 
@@ -247,6 +249,112 @@ func TestJitterSpreads(t *testing.T) {
 		}
 		if early < pods/4 || late < pods/4 {
 			t.Errorf("%d in the first half of the jitter, %d in the second", early, late)
+		}
+	})
+}
+
+// The message says whose the fault is, with counts. Counts that change every second cause
+// no write; another scope is one patch and one Event; and a scope that is found in time
+// costs none more than a fault without peers.
+func TestScopeIsReported(t *testing.T) {
+	t.Parallel()
+	const refused = "database is unhealthy: the connection was refused: nothing listens at that address"
+	synctest.Test(t, func(t *testing.T) {
+		m, a, _, _ := wellAt(t)
+		m.asksPeers()
+		tell := func(scope health.Scope, seconds, failing, sound int) {
+			for n := range seconds {
+				m.found("database", health.Finding{Scope: scope, Asked: 60, Failing: failing + n, Sound: sound})
+				time.Sleep(time.Second)
+			}
+			synctest.Wait()
+		}
+		latest := func(conditions, events int, message string) {
+			t.Helper()
+			c, e := a.conditions()[1:], a.events()
+			if len(c) != conditions || len(e) != events {
+				t.Fatalf("%d patches and %d Events, want %d and %d: %v", len(c), len(e), conditions, events, a.all())
+			}
+			if got := c[len(c)-1].condition.Message; got != message {
+				t.Errorf("the condition says %q, want %q", got, message)
+			}
+			if got := e[len(e)-1].event.Message; got != message && message != "every dependency is healthy: database, redis, minio, ollama" {
+				t.Errorf("the Event says %q, want %q", got, message)
+			}
+		}
+		m.checks("database", "refused")
+		time.Sleep(time.Second)
+		tell(health.ScopeShared, 1, 11, 1)
+		time.Sleep(jitter)
+		tell(health.ScopeShared, 40, 11, 1)
+		latest(1, 1, refused+" (shared: 11 of 60 peers see it too, so the Pod stays ready)")
+		tell(health.ScopeUndecided, 2, 10, 12) // they recover, and so does this Pod
+		m.checks("database", "ok")
+		time.Sleep(jitter)
+		synctest.Wait()
+		latest(2, 2, "every dependency is healthy: database, redis, minio, ollama")
+
+		m.checks("database", "refused")
+		time.Sleep(time.Second)
+		tell(health.ScopeLocal, 1, 0, 59)
+		time.Sleep(jitter)
+		synctest.Wait()
+		latest(3, 3, refused+" (local: 0 of 60 peers see it too)")
+		tell(health.ScopeShared, 40, 20, 1)
+		latest(4, 4, a.events()[3].event.Message)
+		if text := a.events()[3].event.Message; !strings.HasPrefix(text, refused+" (shared: 2") {
+			t.Errorf("after the scope changed: %q", text)
+		}
+	})
+}
+
+// Where the peers do not answer, the fault is reported all the same, within five seconds.
+func TestUndecidedIsReported(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, a, _, _ := wellAt(t)
+		m.asksPeers()
+		m.checks("database", "refused")
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if c := a.conditions()[1:]; len(c) != 1 || !strings.HasSuffix(c[0].condition.Message, " (undecided, so the Pod stays ready)") {
+			t.Errorf("%v", c)
+		}
+	})
+}
+
+// The more Pods there are, the longer they take to write, up to a minute.
+func TestSpreadGrowsWithTheFleet(t *testing.T) {
+	t.Parallel()
+	for pods, want := range map[int]time.Duration{
+		-1: 2 * time.Second, 0: 2 * time.Second, 1: 2 * time.Second, 1000: 2 * time.Second,
+		1001: 2002 * time.Millisecond, 2500: 5 * time.Second, 10_000: 20 * time.Second,
+		30_000: time.Minute, 1 << 30: time.Minute,
+	} {
+		if got := kube.Spread(pods); got != want {
+			t.Errorf("%d Pods: %s, want %s", pods, got, want)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		const pods, total = 200, 5000
+		begin := time.Now()
+		var apis []*api
+		for range pods { // a part of them all
+			m, a := newMonitor("database"), &api{}
+			runPods(t, a, m, func() int { return total })
+			m.checks("database", "refused")
+			apis = append(apis, a)
+		}
+		time.Sleep(kube.Spread(total))
+		synctest.Wait()
+		var quarters [4]int
+		for _, a := range apis {
+			quarters[min(3, int(4*a.all()[0].at.Sub(begin)/kube.Spread(total)))]++
+		}
+		for i, n := range quarters {
+			if n < pods/8 {
+				t.Errorf("%d of %d in quarter %d of the spread", n, pods, i+1)
+			}
 		}
 	})
 }

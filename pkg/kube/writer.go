@@ -30,7 +30,7 @@ type writer struct {
 	client  *rest.RESTClient
 	pod     types.NamespacedName
 	uid     types.UID
-	repeats map[event]*repeat
+	repeats map[event]*repeat // by key
 }
 
 // repeat is an Event under its name, which it keeps from the first attempt to create it.
@@ -46,7 +46,7 @@ func (w *writer) condition(ctx context.Context, c condition) error {
 	patch, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"uid": w.uid},
 		"status": map[string]any{"conditions": []map[string]any{{
-			"type": ConditionType, "status": c.status, "reason": c.reason, "message": c.message,
+			"type": ConditionType, "status": c.status, "reason": c.reason, "message": c.message.full,
 			"lastTransitionTime": metav1.NewTime(c.since),
 		}}},
 	})
@@ -67,14 +67,14 @@ func (w *writer) event(ctx context.Context, e event, now time.Time) error {
 			delete(w.repeats, key)
 		}
 	}
-	r := w.repeats[e]
+	r := w.repeats[e.key()]
 	if r == nil {
 		r = &repeat{name: eventName(w.pod.Name, now)}
-		w.repeats[e] = r
+		w.repeats[e.key()] = r
 	}
 	r.last = now
 	if r.count > 0 {
-		err := w.again(ctx, r)
+		err := w.again(ctx, e, r)
 		if !apierrors.IsNotFound(err) {
 			return err
 		}
@@ -94,9 +94,11 @@ func (w *writer) create(ctx context.Context, e event, r *repeat) error {
 	return nil
 }
 
-// again increments the count of an Event.
-func (w *writer) again(ctx context.Context, r *repeat) error {
-	patch, err := json.Marshal(map[string]any{"count": r.count + 1, "lastTimestamp": metav1.NewTime(r.last)})
+// again increments the count of an Event. Its message has the counts of peers of now.
+func (w *writer) again(ctx context.Context, e event, r *repeat) error {
+	patch, err := json.Marshal(map[string]any{
+		"count": r.count + 1, "lastTimestamp": metav1.NewTime(r.last), "message": e.message.full,
+	})
 	if err != nil {
 		return err
 	}
@@ -123,7 +125,7 @@ func (w *writer) object(e event, r *repeat) *corev1.Event {
 		InvolvedObject: corev1.ObjectReference{
 			APIVersion: "v1", Kind: "Pod", Namespace: w.pod.Namespace, Name: w.pod.Name, UID: w.uid,
 		},
-		Type: e.kind, Reason: e.reason, Message: e.message,
+		Type: e.kind, Reason: e.reason, Message: e.message.full,
 		FirstTimestamp: at, LastTimestamp: at, Count: 1,
 		Source:              corev1.EventSource{Component: manager},
 		ReportingController: "reims.io/" + manager, ReportingInstance: w.pod.Name,

@@ -49,6 +49,24 @@ func newPod(began time.Time, names ...string) *pod {
 	return p
 }
 
+// asksPeers has every service ask the peers whose its faults are.
+func (p *pod) asksPeers() {
+	for _, r := range p.results {
+		r.Service.SharedFault = health.SharedFaultHold
+	}
+}
+
+// found is what the peers told just now of the present fault of a service.
+func (p *pod) found(service string, f health.Finding) {
+	for i, r := range p.results {
+		if r.Service.Name == service {
+			p.results[i].Finding = f
+			p.results[i].Finding.Since, p.results[i].Finding.At = r.FailingSince(), p.now
+		}
+	}
+	p.publish()
+}
+
 func (p *pod) publish() {
 	next := health.NewView(p.began, p.results, p.override, p.draining)
 	p.view.Store(next)

@@ -106,6 +106,74 @@ func TestMeasures(t *testing.T) {
 	}
 }
 
+// The scope of a fault is one-hot and all zero without a fault; held follows readiness. Both
+// are absent where no peers are asked.
+func TestScope(t *testing.T) {
+	t.Parallel()
+	shared := health.Finding{Scope: health.ScopeShared, Asked: 12, Failing: 11, Sound: 1}
+	for name, test := range map[string]struct {
+		peers    bool
+		checks   []health.Outcome
+		found    health.Finding
+		override health.Override
+		scope    health.Scope // "": every one is 0
+		held     float64
+	}{
+		"no peers":   {checks: []health.Outcome{answer(1), fail("refused")}},
+		"no fault":   {peers: true, checks: []health.Outcome{answer(1)}},
+		"first":      {peers: true, checks: []health.Outcome{answer(1), fail("refused")}, scope: health.ScopeUndecided, held: 1},
+		"shared":     {peers: true, checks: []health.Outcome{answer(1), fail("refused")}, found: shared, scope: health.ScopeShared, held: 1},
+		"overridden": {peers: true, checks: []health.Outcome{answer(1), fail("refused")}, found: shared, override: health.OverrideReady, scope: health.ScopeShared},
+		"unproven":   {peers: true, checks: []health.Outcome{fail("refused")}, found: shared, scope: health.ScopeShared},
+		"local":      {peers: true, checks: []health.Outcome{answer(1), fail("refused")}, found: health.Finding{Scope: health.ScopeLocal, Asked: 12, Sound: 12}, scope: health.ScopeLocal},
+		"over":       {peers: true, checks: []health.Outcome{answer(1), fail("refused"), answer(1)}, found: shared},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := newPod(time.Now(), "database")
+				if test.peers {
+					p.asksPeers()
+				}
+				p.override = test.override
+				for _, o := range test.checks {
+					p.check("database", o)
+				}
+				p.found("database", test.found)
+				got := p.scrape(t)
+				if held, there := got[`reims_health_held{service="database"}`]; held != test.held || there != test.peers {
+					t.Errorf("held is %v (there: %t), want %v", held, there, test.held)
+				}
+				for _, s := range health.Scopes() {
+					n, there := got[`reims_health_fault_scope{scope="`+string(s)+`",service="database"}`]
+					if there != test.peers || (n == 1) != (s == test.scope) {
+						t.Errorf("scope %s is %v (there: %t), want %s", s, n, there, test.scope)
+					}
+				}
+			})
+		})
+	}
+}
+
+// The counts of the peers are those of the moment of the scrape.
+func TestPeers(t *testing.T) {
+	t.Parallel()
+	p, answered := newPod(time.Now(), "redis"), 0
+	for sample := range p.scrape(t) {
+		if strings.HasPrefix(sample, "reims_health_peers") {
+			t.Errorf("%s is there where no peers are asked", sample)
+		}
+	}
+	p.WatchPeers(func() (int, int, int) { return 999, 16, answered })
+	answered = 15
+	got := p.scrape(t)
+	for state, want := range map[string]float64{"known": 999, "asked": 16, "answered": 15} {
+		if n := got[`reims_health_peers{state="`+state+`"}`]; n != want {
+			t.Errorf("%s is %v, want %v", state, n, want)
+		}
+	}
+}
+
 // The old latency gauge is that of the same observation as the new one, and absent
 // while there is no answer to time.
 func TestLatency(t *testing.T) {

@@ -38,6 +38,40 @@ func reportingFailingFamily() family {
 	}
 }
 
+// peerStates are what is counted of the peers.
+var peerStates = []string{"known", "asked", "answered"}
+
+func peersFamily() family {
+	return family{
+		name:   "reims_health_peers",
+		help:   "Sidecars of the workload's other Pods: known (as the latest lookup of HEALTH_PEERS says), asked in the latest round of questions (one per minute while no service fails, else up to HEALTH_PEERS_SAMPLE per second), and answered of those.",
+		labels: []label{{"state", peerStates}},
+		absent: withoutPeers,
+	}
+}
+
+// WatchPeers adds the gauge of the peers, which is read at each scrape. It is called once,
+// where peers are asked.
+func (m *Metrics) WatchPeers(counts func() (known, asked, answered int)) {
+	m.registry.MustRegister(peersCollector{peersFamily().desc(), counts})
+}
+
+type peersCollector struct {
+	desc   *prometheus.Desc
+	counts func() (known, asked, answered int)
+}
+
+// Describe implements [prometheus.Collector].
+func (c peersCollector) Describe(ch chan<- *prometheus.Desc) { ch <- c.desc }
+
+// Collect implements [prometheus.Collector].
+func (c peersCollector) Collect(ch chan<- prometheus.Metric) {
+	known, asked, answered := c.counts()
+	for i, n := range []int{known, asked, answered} {
+		ch <- sample(c.desc, float64(n), []string{peerStates[i]})
+	}
+}
+
 // WatchLog adds the counter of dropped log lines, which is read at each scrape.
 func (m *Metrics) WatchLog(dropped func() uint64) {
 	f := droppedFamily()

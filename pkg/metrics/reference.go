@@ -24,7 +24,7 @@ func WriteReference(w io.Writer, kinds []*health.Kind) error {
 	state, measured, legacy := gaugeFamilies(kinds, services)
 	state = append(state, buildFamily())
 	events := []family{probesFamily(services), durationFamily(services), transitionsFamily(services)}
-	own := append([]family{droppedFamily(), reportsFamily(), reportingFailingFamily()}, processFamilies...)
+	own := append([]family{peersFamily(), droppedFamily(), reportsFamily(), reportingFailingFamily()}, processFamilies...)
 	_, err := strings.NewReplacer(
 		"{{services}}", "`"+strings.Join(services[:len(services)-1], "`, `")+"` or `"+services[len(services)-1]+"`",
 		"{{state}}", table(state),

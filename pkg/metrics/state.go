@@ -91,6 +91,18 @@ func stateGauges(services []string) []gauge {
 			absent: "until a check has found the service healthy",
 		}, perService(readLastSuccess)},
 		{family{
+			name:   "reims_health_fault_scope",
+			help:   "Whose the present fault of the service is, as the other Pods' sidecars tell: 1 for the scope that it has, 0 for the others. All are 0 while the service is not unhealthy.",
+			labels: []label{service, {"scope", scopeNames()}},
+			absent: withoutPeers,
+		}, perService(readScope)},
+		{family{
+			name:   "reims_health_held",
+			help:   "Whether the Pod is ready although the service is unhealthy, because the fault is shared, the Pod is alone, or the peers are still being asked: 1, else 0.",
+			labels: []label{service},
+			absent: withoutPeers,
+		}, readHeld},
+		{family{
 			name: "reims_health_ready",
 			help: "Whether the Pod is ready for traffic: 1 exactly when /health/ready answers 200, else 0.",
 		}, readReady},
@@ -101,6 +113,9 @@ func stateGauges(services []string) []gauge {
 		}, readOverride},
 	}
 }
+
+// withoutPeers is when there is nothing to say of what the peers see.
+const withoutPeers = "without HEALTH_PEERS"
 
 var overrideModes = []string{string(health.OverrideReady), string(health.OverrideNotReady)}
 
@@ -140,12 +155,39 @@ func readLastSuccess(r health.Result, emit emitter) {
 	}
 }
 
+func readScope(r health.Result, emit emitter) {
+	if r.Service.SharedFault == "" {
+		return
+	}
+	for _, s := range health.Scopes() {
+		emit(bit(r.Scope == s), string(s))
+	}
+}
+
+func readHeld(v *health.View, emit emitter) {
+	ready := v.Readiness()
+	for _, r := range v.Results() {
+		if r.Service.SharedFault != "" {
+			emit(bit(ready.Held(r.Service.Name)), r.Service.Name)
+		}
+	}
+}
+
 func readReady(v *health.View, emit emitter) { emit(bit(v.Readiness().Ready)) }
 
 func readOverride(v *health.View, emit emitter) {
 	for _, mode := range overrideModes {
 		emit(bit(string(v.Override()) == mode), mode)
 	}
+}
+
+func scopeNames() []string {
+	all := health.Scopes()
+	names := make([]string, len(all))
+	for i, s := range all {
+		names[i] = string(s)
+	}
+	return names
 }
 
 func statusNames() []string {

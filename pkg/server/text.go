@@ -33,8 +33,17 @@ func textLine(r health.Result, d Details) string {
 	case r.Status == health.Degraded:
 		return fmt.Sprintf("[+]%s ok: degraded: %s\n", name, withheld(r.Reason(), d))
 	default:
-		return fmt.Sprintf("[-]%s failed: %s\n", name, withheld(r.Reason(), d))
+		return fmt.Sprintf("[-]%s failed: %s%s\n", name, withheld(r.Reason(), d), scopeText(r.Scope, r.Finding, d))
 	}
+}
+
+// scopeText is the end of a line that says whose a fault is; empty where no peers are
+// asked.
+func scopeText(scope health.Scope, f health.Finding, d Details) string {
+	if scope == "" || d == Off {
+		return ""
+	}
+	return ": " + scope.Describe(f)
 }
 
 func withheld(reason health.Reason, d Details) string {
@@ -71,10 +80,12 @@ func readyLine(r health.Result, causes map[string]health.Cause, d Details) strin
 		return fmt.Sprintf("[+]%s excluded: ok\n", name)
 	case !blocks:
 		return fmt.Sprintf("[+]%s ok\n", name)
+	case cause.Held:
+		return fmt.Sprintf("[+]%s ok: held: %s%s\n", name, withheld(cause.Reason, d), scopeText(cause.Scope, cause.Finding, d))
 	case cause.Grace:
-		return fmt.Sprintf("[+]%s ok: in grace: %s\n", name, withheld(cause.Reason, d))
+		return fmt.Sprintf("[+]%s ok: in grace: %s%s\n", name, withheld(cause.Reason, d), scopeText(cause.Scope, cause.Finding, d))
 	default:
-		return fmt.Sprintf("[-]%s failed: %s\n", name, withheld(cause.Reason, d))
+		return fmt.Sprintf("[-]%s failed: %s%s\n", name, withheld(cause.Reason, d), scopeText(cause.Scope, cause.Finding, d))
 	}
 }
 

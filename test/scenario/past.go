@@ -46,7 +46,7 @@ func (s Scenario) Remembered() (*health.View, *past.History) {
 		latest = e.at
 		told.Observe(health.NewView(latest, results, health.NoOverride, false))
 	}
-	last := health.NewView(latest, results, s.Override, s.Draining).At(now)
+	last := health.NewView(latest, s.told(results, now), s.Override, s.Draining).At(now)
 	told.Observe(last)
 	return last, told
 }

@@ -3,6 +3,7 @@ package scenario
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"time"
 
 	"github.com/reims/reims-health/pkg/dependency/postgres"
@@ -19,6 +20,9 @@ type Scenario struct {
 	Override health.Override
 	Draining bool
 	Idle     time.Duration // of the scheduler
+	// Peers is what the peers told of the database's fault just now; nil where none are
+	// asked. Without a scope, they have not answered yet.
+	Peers *health.Finding
 }
 
 // All returns the states that every answer and page is shown in, by name.
@@ -46,7 +50,35 @@ func All() map[string]Scenario {
 		"draining":           {History: AllWell(), Draining: true},
 		"stale":              {History: AllWell().But("database", []Step{{20 * time.Second, nil}})},
 		"scheduler_stopped":  {History: AllWell(), Idle: 2 * time.Minute},
+		"held":               withPeers(30*time.Second, health.Finding{Scope: health.ScopeShared, Asked: 12, Failing: 11, Sound: 1}),
+		"alone":              withPeers(30*time.Second, health.Finding{Scope: health.ScopeAlone}),
+		"undecided":          withPeers(8*time.Second, health.Finding{}),
+		"local":              withPeers(30*time.Second, health.Finding{Scope: health.ScopeLocal, Asked: 12, Sound: 12}),
+		"unknown_scope":      withPeers(30*time.Second, health.Finding{Scope: health.ScopeUnknown, Asked: 12, Failing: 2, Sound: 1}),
 	}
+}
+
+// withPeers is a state in which the database fails, and peers are asked.
+func withPeers(ago time.Duration, f health.Finding) Scenario {
+	return Scenario{History: AllWell().But("database", Failing(ago, Fault(health.ReasonTimeout))), Peers: &f}
+}
+
+// told returns the results with what the peers told.
+func (s Scenario) told(results []health.Result, now time.Time) []health.Result {
+	if s.Peers == nil {
+		return results
+	}
+	results = slices.Clone(results)
+	for i, r := range results {
+		service := *r.Service
+		service.SharedFault = health.SharedFaultHold
+		results[i].Service = &service
+		if since := r.FailingSince(); r.Service.Name == "database" && s.Peers.Scope != "" {
+			results[i].Finding = *s.Peers
+			results[i].Finding.Since, results[i].Finding.At = since, now
+		}
+	}
+	return results
 }
 
 // Reader is one reader of a handler with one setting of HEALTH_DETAILS.
@@ -80,7 +112,7 @@ func (r Reader) String() string {
 // Now returns the scenario's view as it is now.
 func (s Scenario) Now() *health.View {
 	now := s.History.View(s.Grace)
-	return health.NewView(now.Time(), now.Results(), s.Override, s.Draining)
+	return health.NewView(now.Time(), s.told(now.Results(), now.Time()), s.Override, s.Draining)
 }
 
 // Handlers returns what serves the scenario to each reader, without the page.
