@@ -101,7 +101,8 @@ func bounded(ctx context.Context, log *slog.Logger, f func(context.Context) erro
 
 // serve wires everything together and runs it until ctx is done.
 func serve(ctx context.Context, cfg *config.Config, kinds dependency.Kinds, logs *logqueue.Queue, log *slog.Logger, build Build) error {
-	services, closeClients, err := newServices(cfg, kinds, log)
+	fleet := &fleet{}
+	services, closeClients, err := newServices(cfg, kinds, fleet.pods, log)
 	defer closeClients()
 	if err != nil {
 		return err
@@ -115,6 +116,7 @@ func serve(ctx context.Context, cfg *config.Config, kinds dependency.Kinds, logs
 	past := history.New(services)
 	self := peers.NewInstance()
 	others := newPeers(cfg, self, monitor, log)
+	fleet.peers.Store(others)
 	token := &token{secret: cfg.Health.Token, log: log}
 	shown := server.Options{
 		Details: server.Details(cfg.Health.Details), History: past, Token: token.value,
@@ -162,7 +164,7 @@ func serve(ctx context.Context, cfg *config.Config, kinds dependency.Kinds, logs
 	if others != nil {
 		group.Go(func() error { return others.Start(running) })
 	}
-	if reporter := newPodReporter(cfg, monitor, prom, pods(others), log); reporter != nil {
+	if reporter := newPodReporter(cfg, monitor, prom, fleet.pods, log); reporter != nil {
 		group.Go(func() error { return reporter.Start(running) })
 	}
 	group.Go(func() error {
@@ -183,6 +185,18 @@ func serve(ctx context.Context, cfg *config.Config, kinds dependency.Kinds, logs
 		return nil
 	}
 	return err
+}
+
+// fleet counts the Pods of the workload. The services need it before there are peers to
+// count.
+type fleet struct{ peers atomic.Pointer[peers.Peers] }
+
+// pods returns how many there are, as far as it is known: at least this one.
+func (f *fleet) pods() int {
+	if p := f.peers.Load(); p != nil {
+		return 1 + p.Counts().Known
+	}
+	return 1
 }
 
 // newPeers returns what asks the other Pods' sidecars, or nil where HEALTH_PEERS is not set.

@@ -11,15 +11,16 @@ import (
 )
 
 // newServices returns the services to check, in the configured order, and a function
-// that closes their clients. Each is of one of the kinds. It does not connect yet.
-func newServices(cfg *config.Config, kinds dependency.Kinds, log *slog.Logger) ([]*health.Service, func(), error) {
+// that closes their clients. Each is of one of the kinds. It does not connect yet. Pods
+// returns how many Pods the workload has; nil where that is not known.
+func newServices(cfg *config.Config, kinds dependency.Kinds, pods func() int, log *slog.Logger) ([]*health.Service, func(), error) {
 	var (
 		services []*health.Service
 		checkers []dependency.Checker
 		errs     []error
 	)
 	for _, s := range cfg.Enabled() {
-		checker, err := open(s, cfg.Health.Environment, log)
+		checker, err := open(s, cfg.Health.Environment, pods, log)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -41,13 +42,13 @@ func newServices(cfg *config.Config, kinds dependency.Kinds, log *slog.Logger) (
 	return services, closeAll, errors.Join(errs...)
 }
 
-func open(s *config.Service, environment string, log *slog.Logger) (dependency.Checker, error) {
+func open(s *config.Service, environment string, pods func() int, log *slog.Logger) (dependency.Checker, error) {
 	settings, err := settingsOf(s)
 	if err != nil {
 		return nil, err
 	}
 	return settings.Open(dependency.Instance{
-		Prefix: s.Prefix(), Timeout: s.Probe.Timeout, Environment: environment, Log: log,
+		Prefix: s.Prefix(), Timeout: s.Probe.Timeout, Environment: environment, Pods: pods, Log: log,
 	})
 }
 

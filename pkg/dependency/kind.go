@@ -65,6 +65,10 @@ type Instance struct {
 	Timeout time.Duration
 	// Environment is the value of ENVIRONMENT.
 	Environment string
+	// Pods returns how many Pods the workload has, as far as it is known, for what costs
+	// a server more with each of them; below 1 where it is not. It does not block. Nil: it
+	// is never known.
+	Pods func() int
 	// Log is told what changes no verdict.
 	Log *slog.Logger
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"time"
@@ -69,9 +70,31 @@ type appConnections struct {
 	seen     bool           // a count was above zero
 }
 
-func (a *appConnections) due(interval time.Duration) bool {
+// due reports whether it is time for a count: at least so long after the latest one, and in
+// a large workload longer. There, what has no count yet takes it at a random moment, so
+// that the Pods do not all count when a server is back.
+func (a *appConnections) due(least time.Duration, pods int) bool {
+	interval := max(least, fleetInterval(pods))
+	if a.takenAt.IsZero() && interval > least {
+		a.takenAt = time.Now().Add(-rand.N(interval))
+	}
 	return a.takenAt.IsZero() || time.Since(a.takenAt) >= interval
 }
+
+// rowsPerSecond is how many rows of pg_stat_activity all Pods together may read.
+const rowsPerSecond = 1000
+
+// fleetInterval is the time between two counts of one Pod with which so many Pods stay
+// within rowsPerSecond, where each of them has one connection or so: a count reads the rows
+// of all of them, so the cost is the square of their number.
+func fleetInterval(pods int) time.Duration {
+	pods = min(max(pods, 0), maxPods)
+	return time.Duration(pods) * time.Duration(pods) * time.Second / rowsPerSecond
+}
+
+// maxPods is above what DNS lists, and the square of it in nanoseconds is within a
+// [time.Duration].
+const maxPods = 50_000
 
 // forget drops the count: a server that was away may have lost the connections.
 func (a *appConnections) forget() { a.takenAt, a.measures = time.Time{}, nil }

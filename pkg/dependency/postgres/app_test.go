@@ -5,8 +5,10 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/reims/reims-health/pkg/dependency/postgres"
@@ -152,6 +154,48 @@ func TestPostgresAppConnectionsOfAnUnprivilegedRole(t *testing.T) {
 	poll.Until(t, "a count of zero", func() bool {
 		return cmp.Equal(pgAppCounts(pgHealthy(t, p)), pgCounts(0, 0, 0, 0))
 	})
+}
+
+// The time between two counts grows with the square of the number of Pods, so that all of
+// them together read at most 1,000 rows per second, each Pod having one.
+func TestPostgresAppConnectionsOfAFleet(t *testing.T) {
+	t.Parallel()
+	const least, checks = 30 * time.Second, 5 * time.Second
+	for pods, want := range map[int]time.Duration{
+		-1: least, 0: least, 1: least, 100: least, 170: least, 173: least,
+		200: 40 * time.Second, 500: 250 * time.Second, 1000: 1000 * time.Second, 4000: 16_000 * time.Second,
+	} {
+		t.Run(strconv.Itoa(pods), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				schedules := make([]postgres.AppSchedule, max(1, min(pods, 200)))
+				count := func(d time.Duration) (taken int) {
+					for range d / checks {
+						for i := range schedules {
+							if schedules[i].Due(least, pods) {
+								taken++
+							}
+						}
+						time.Sleep(checks)
+					}
+					return taken
+				}
+				count(want) // each has begun
+				if n := count(4 * want); n < 3*len(schedules) || n > 5*len(schedules) {
+					t.Errorf("%d counts of %d Pods in four times %s", n, len(schedules), want)
+				}
+				for i := range schedules { // a server that was away
+					schedules[i].Forget()
+				}
+				first := count(checks)
+				if few := max(10, len(schedules)/3); want > least && first > few {
+					t.Errorf("%d of %d Pods count at once when the server is back, want at most %d", first, len(schedules), few)
+				} else if want == least && first != len(schedules) {
+					t.Errorf("%d of %d Pods count at once when the server is back, want all", first, len(schedules))
+				}
+			})
+		})
+	}
 }
 
 func TestPostgresAppConnectionsAreKept(t *testing.T) {

@@ -40,8 +40,11 @@ type Options struct {
 	// SchemaTable is a table that the first step of the schema makes: without it, the
 	// versions are another program's. The default, empty, does not look.
 	SchemaTable string
-	// AppInterval is the time between two counts. The default, zero, is 30 s.
+	// AppInterval is the least time between two counts. The default, zero, is 30 s.
 	AppInterval time.Duration
+	// Pods returns how many Pods count. Above 170 of them the time between two counts is
+	// longer, so that they read at most 1,000 rows per second. The default, nil, is few.
+	Pods func() int
 	// Logger is told once of what the server refuses to tell. The default discards it.
 	Logger *slog.Logger
 }
@@ -72,6 +75,9 @@ var _ health.Redialer = (*Checker)(nil)
 // New returns a checker that dials nothing before the first check.
 func New(opts Options) *Checker {
 	opts.AppInterval = cmp.Or(opts.AppInterval, defaultAppInterval)
+	if opts.Pods == nil {
+		opts.Pods = func() int { return 0 }
+	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -130,7 +136,7 @@ func (p *Checker) try(ctx context.Context) (_ *state, died bool, _ error) {
 	pooled := p.pool.Stat().EmptyAcquireCount() == dialled
 	defer conn.Release()
 
-	sample := p.opts.AppConnections && p.app.due(p.opts.AppInterval)
+	sample := p.opts.AppConnections && p.app.due(p.opts.AppInterval, p.opts.Pods())
 	state, err := p.ask(ctx, conn.Conn(), sample)
 	if err != nil {
 		closed := conn.Conn().IsClosed()

@@ -178,6 +178,7 @@ func (s *Settings) Open(i dependency.Instance) (dependency.Checker, error) {
 		Database:       s.Name,
 		AllowReplica:   bool(s.AllowReplica),
 		AppConnections: bool(s.AppConnections),
+		Pods:           i.Pods,
 	}
 	if s.SchemaCheck {
 		options.RequiredSchema, options.SchemaTable = s.schema.Required, s.schema.Table
