@@ -72,6 +72,7 @@ func (v *viewModel) overall() g.Node {
 				return h.Li(h.B(g.Text(c.Source)), g.Text(": "+c.Text))
 			}))),
 		),
+		g.If(v.Ready.Held != "", h.P(h.Class("held degraded"), states["degraded"].sign(), h.Span(g.Text(v.Ready.Held)))),
 		g.If(v.Stopped != "", h.P(h.Class("stopped"),
 			h.B(g.Textf("This sidecar’s own scheduler has not run for %s.", v.Stopped)), g.Text(" Nothing here is news."))),
 	)
@@ -179,7 +180,8 @@ func (t *troubleView) html() g.Node {
 	if t == nil {
 		return nil
 	}
-	return h.P(h.Class("trouble"), h.Code(g.Text(t.Reason)), g.Text(" "+t.Words), more(t.More))
+	return h.P(h.Class("trouble"), h.Code(g.Text(t.Reason)), g.Text(" "+t.Words), more(t.More),
+		g.If(t.Scope != "", h.Span(h.Class("scope"), g.Text(t.Scope))))
 }
 
 func (f figure) html() g.Node {

@@ -22,7 +22,10 @@ type serviceView struct {
 }
 
 // troubleView says why the state is not healthy, or that the latest check failed.
-type troubleView struct{ Reason, Words, More string }
+type troubleView struct {
+	Reason, Words, More string
+	Scope               string // whose the fault is, or "" where no peers are asked
+}
 
 // figure is one number of the latency.
 type figure struct{ Label, Value string }
@@ -73,6 +76,7 @@ func trouble(r health.Result, now time.Time, d Details) *troubleView {
 	if d == Full {
 		t.Words = capital(r.Message()) + "."
 	}
+	t.Scope = scopeText(r)
 	switch n := r.ConsecutiveFailures; {
 	case n == 1:
 		t.More = "1 check not healthy; "
@@ -85,6 +89,19 @@ func trouble(r health.Result, now time.Time, d Details) *troubleView {
 		t.More = capital(t.More + "last healthy at " + newMoment(r.LastSuccess, now).Text + ".")
 	}
 	return t
+}
+
+// scopeText says whose a fault is.
+func scopeText(r health.Result) string {
+	switch r.Scope {
+	case "":
+		return ""
+	case health.ScopeUndecided:
+		return "The other Pods are being asked whether they see it too."
+	case health.ScopeUnknown:
+		return capital("whether other Pods see it too is " + r.Scope.Describe(r.Finding) + ".")
+	}
+	return capital(r.Scope.Describe(r.Finding) + ".")
 }
 
 // latencies are those of the past; zero where there was no answer.

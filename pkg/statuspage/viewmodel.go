@@ -108,6 +108,7 @@ func verb(subjects []string) string {
 type readyView struct {
 	State  state
 	Text   string
+	Held   string // why it is ready although a service is unhealthy, or ""
 	Causes []causeView
 }
 
@@ -119,10 +120,13 @@ func newReadyView(v *health.View, d Details) readyView {
 	if ready.Ready {
 		view = readyView{State: states["ready"], Text: "This Pod may receive traffic."}
 	}
+	view.Held = heldText(v, ready, d)
 	for _, c := range ready.Causes {
 		switch {
 		case c.Ours() || d == Full:
 			view.Causes = append(view.Causes, causeView{sourceTitle(v, c.Source), c.Message})
+		case d == Safe && c.Held:
+			view.Causes = append(view.Causes, causeView{sourceTitle(v, c.Source), c.ReasonText + "; held: " + heldWhy(c)})
 		case d == Safe && c.Grace:
 			view.Causes = append(view.Causes, causeView{sourceTitle(v, c.Source), c.ReasonText + "; ready under its grace"})
 		case d == Safe:
@@ -130,6 +134,37 @@ func newReadyView(v *health.View, d Details) readyView {
 		}
 	}
 	return view
+}
+
+// heldText says why the Pod is ready although services are unhealthy; empty where it is not
+// held.
+func heldText(v *health.View, ready health.Readiness, d Details) string {
+	var names, why []string
+	for _, c := range ready.Causes {
+		if !c.Held {
+			continue
+		}
+		names = append(names, sourceTitle(v, c.Source))
+		if text := heldWhy(c); !slices.Contains(why, text) {
+			why = append(why, text)
+		}
+	}
+	if !ready.Ready || len(names) == 0 {
+		return ""
+	}
+	text := "Ready although " + enumerate(names) + verb(names) + health.Unhealthy.String()
+	if d == Off {
+		return text + "."
+	}
+	return text + ": " + enumerate(why) + "."
+}
+
+// heldWhy says why a service holds the Pod.
+func heldWhy(c health.Cause) string {
+	if c.Scope == health.ScopeUndecided {
+		return "the other Pods are being asked whether they see it too"
+	}
+	return c.Finding.String()
 }
 
 // changeView is one line of the timeline.
