@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,7 +25,7 @@ type stage struct {
 	program  string
 	all      []servers.Server
 	redis    *servers.Redis    // fails in the scene "degraded"
-	postgres *servers.Postgres // fails in the scene "unhealthy"
+	postgres *servers.Postgres // fails in the scenes "unhealthy" and "held"
 	sidecars map[string]*page.Sidecar
 	api      []*pgx.Conn // stands in for the API's connections
 }
@@ -55,6 +56,9 @@ func (s *stage) set(ctx context.Context, past time.Duration) error {
 		if err := s.start(scene, own...); err != nil {
 			return err
 		}
+	}
+	if err := s.startHeld(); err != nil {
+		return err
 	}
 	fmt.Println("running for", past)
 	if err := pause(ctx, past*3/4); err != nil {
@@ -127,6 +131,18 @@ func (s *stage) start(scene string, own ...servers.Var) error {
 	}
 	s.sidecars[scene] = sidecar
 	return s.await(scene, func(code int) bool { return code == http.StatusOK || scene == "starting" })
+}
+
+// startHeld starts the sidecar that asks two others, of which one is of another scene.
+func (s *stage) startHeld() error {
+	if err := s.start("peer", s.postgres.Env()...); err != nil {
+		return err
+	}
+	var peers []string
+	for _, scene := range []string{"unhealthy", "peer"} {
+		peers = append(peers, strings.TrimPrefix(s.sidecars[scene].URL, "http://"))
+	}
+	return s.start("held", append(s.postgres.Env(), servers.Var{Name: "HEALTH_PEERS", Value: strings.Join(peers, ",")})...)
 }
 
 // play brings a scene about and returns the address of its page.

@@ -61,6 +61,35 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// TestHeld stops PostgreSQL under three sidecars, of which one asks the others: its page says
+// why it is ready all the same.
+func TestHeld(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{})
+	var peers []string
+	for range 2 {
+		peer := start(t, pg.Env()...)
+		awaitCode(t, peer, 200)
+		peers = append(peers, strings.TrimPrefix(peer.URL, "http://"))
+	}
+	s := start(t, append(pg.Env(),
+		servers.Var{Name: "HEALTH_PEERS", Value: strings.Join(peers, ",")},
+		servers.Var{Name: "DATABASE_PROBE_INTERVAL", Value: "3s"}, // what the peers said counts for three of it
+	)...)
+	awaitCode(t, s, 200)
+	tab, _ := open(t, s.URL+"/", page.View{Width: 1280})
+	awaitText(tab, t, verdict, "Overall: Healthy", patience)
+	if err := pg.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	awaitCode(t, s, 503)
+	const held = "Ready although Database is unhealthy: 2 of 2 peers see it too."
+	t.Log("held on the page after", awaitText(tab, t, ".held", held, patience))
+	awaitText(tab, t, ".ready h2", "Ready", 0)
+	awaitText(tab, t, ".service .scope", "Shared: 2 of 2 peers see it too.", 0)
+	inspect(tab, t, "held")
+}
+
 // inspect looks at a page in every way that a person does, and keeps the pictures.
 func inspect(tab context.Context, t *testing.T, scene string) {
 	t.Helper()
