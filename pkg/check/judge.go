@@ -83,6 +83,7 @@ func (f *finding) detail(at, status string, o Object, kinds kinds) {
 	case reason != string(health.ReasonNoResult) && !slices.Contains(health.Reasons(kinds...), health.Reason(reason)):
 		f.wrong("%s is %s with the reason %q, which is none", at, status, reason)
 	}
+	f.scope(at, o)
 	if _, given := o.Get("latency_ms"); given {
 		latency, ok := o.Number("latency_ms")
 		f.want(ok && latency > 0, "%s.latency_ms is no time", at)
@@ -92,6 +93,33 @@ func (f *finding) detail(at, status string, o Object, kinds kinds) {
 			_, err := time.Parse(time.RFC3339, o.Text(key))
 			f.want(err == nil, "%s.%s is no time: %s", at, key, value)
 		}
+	}
+}
+
+// scope judges what details say of whose a fault is; nothing where no peers are asked.
+func (f *finding) scope(at string, o Object) {
+	scope := o.Text("fault_scope")
+	if _, given := o.Get("fault_scope"); !given {
+		return
+	}
+	f.want(slices.Contains(health.Scopes(), health.Scope(scope)), "%s.fault_scope is %q, which is none", at, scope)
+	for _, key := range []string{"peers_asked", "peers_failing", "peers_sound"} {
+		n, ok := o.Number(key)
+		f.want(ok && n >= 0, "%s.%s is no count", at, key)
+	}
+}
+
+// scopeText says whose a fault is, with the counts of peers where there are any: "shared
+// (11 of 12 peers see it too)". It is empty where no peers are asked.
+func scopeText(o Object) string {
+	scope := o.Text("fault_scope")
+	failing, _ := o.Number("peers_failing")
+	asked, _ := o.Number("peers_asked")
+	switch health.Scope(scope) {
+	case health.ScopeShared, health.ScopeLocal:
+		return fmt.Sprintf("%s (%.0f of %.0f peers see it too)", scope, failing, asked)
+	default:
+		return scope
 	}
 }
 
@@ -112,7 +140,7 @@ func (j *judge) service(a *Answer, name string) (*Service, finding) {
 		f.conflict = "/health says that it is " + status
 	}
 	f.degraded = s.Status == health.Degraded.String()
-	f.note = strings.Join(NonEmpty(s.Status, s.Details.Text("reason"), s.Details.Text("message")), ": ")
+	f.note = strings.Join(NonEmpty(s.Status, s.Details.Text("reason"), s.Details.Text("message"), scopeText(s.Details)), ": ")
 	return &s, f
 }
 
@@ -140,6 +168,10 @@ func (j *judge) ready(a *Answer) finding {
 		if status, here := j.health.Services.Text(name), Printable(statuses.Text(name)); status != here {
 			f.conflict = "it says that " + name + " is " + here + ", and /health that it is " + status
 		}
+	}
+	for _, name := range r.Details.Keys() {
+		h := Health{Details: r.Details}
+		f.scope("details."+name, h.Detail(name))
 	}
 	f.note = strings.Join(append([]string{strings.ReplaceAll(r.Status, "_", " ")}, causes(r.Details)...), "; ")
 	return f
@@ -200,7 +232,15 @@ func causes(details Object) []string {
 	var all []string
 	for _, name := range details.Keys() {
 		h := Health{Details: details}
-		all = append(all, name+" "+h.Detail(name).Text("reason"))
+		cause := h.Detail(name)
+		text := name + " " + cause.Text("reason")
+		if scope := scopeText(cause); scope != "" {
+			text += ", " + scope
+		}
+		if held, _ := cause.Get("held"); string(held) == "true" {
+			text += ": held"
+		}
+		all = append(all, text)
 	}
 	return all
 }

@@ -63,6 +63,8 @@ func TestAllJudges(t *testing.T) {
 		"healthy with a reason":    {"/health/redis", asJSON(200, edit(database, `"latency_ms"`, `"reason":"slow","latency_ms"`)), "healthy with the reason slow"},
 		"a reason that is none":    {"/health/redis", asJSON(200, `{"success":true,"status":"healthy","details":{"reason":"mood"},"timestamp":"NOW"}`), "healthy with the reason mood"},
 		"a latency that is none":   {"/health/redis", asJSON(200, edit(database, "1.5", `"fast"`)), "latency_ms is no time"},
+		"a scope that is none":     {"/health/redis", asJSON(200, edit(database, `"latency_ms"`, `"fault_scope":"mine","peers_asked":3,"peers_failing":1,"peers_sound":1,"latency_ms"`)), `fault_scope is "mine"`},
+		"a count that is none":     {"/health/ready", asJSON(200, `{"status":"ready","database":"healthy","timestamp":"NOW","details":{"database":{"fault_scope":"shared","peers_asked":-1,"peers_failing":0,"peers_sound":0}}}`), "peers_asked is no count"},
 		"details of another":       {"/health", asJSON(200, edit(healthy, `"redis":{`, `"ollama":{`)), "details has database, ollama, and services has database, redis"},
 		"all is not well":          {"/health", asJSON(200, edit(healthy, `"status":"healthy"`, `"status":"degraded"`)), "status is degraded, and not healthy are 0 services"},
 		"no services":              {"/health", asJSON(200, `{"success":true,"status":"healthy","services":{},"details":{},"timestamp":"NOW","check_duration_ms":2}`), "there are no services"},
@@ -191,5 +193,33 @@ func TestAllOf503(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A Pod that is held passes where it says ready, and says whose the fault is.
+func TestAllOfAHeldPod(t *testing.T) {
+	t.Parallel()
+	const scope = `"fault_scope":"shared","peers_asked":12,"peers_failing":11,"peers_sound":1`
+	down := strings.NewReplacer("true", "false", `"status":"healthy"`, `"status":"unhealthy"`,
+		`"database":"healthy"`, `"database":"unhealthy"`, `"latency_ms":1.5`, `"reason":"refused",`+scope).Replace(healthy)
+	report := runAll(t, serve(t, with(map[string]reply{
+		"/health":               asJSON(503, down),
+		"/health/database":      asJSON(503, `{"success":false,"status":"unhealthy","details":{"reason":"refused",`+scope+`},"timestamp":"NOW"}`),
+		"/health/ready":         asJSON(200, `{"status":"ready","database":"unhealthy","timestamp":"NOW","details":{"database":{"reason":"refused","held":true,`+scope+`}}}`),
+		"/health/ready?verbose": asText(200, "[+]database ok: held: refused: shared: 11 of 12 peers see it too\n[+]redis excluded: ok\nready check passed\n"),
+	})))
+	want := map[string]check.Check{
+		"/health/database":      {Verdict: check.Fail, Note: "unhealthy: refused: shared (11 of 12 peers see it too)"},
+		"/health/ready":         {Verdict: check.Pass, Note: "ready; database refused, shared (11 of 12 peers see it too): held"},
+		"/health/ready?verbose": {Verdict: check.Pass, Note: "3 lines, passed"},
+	}
+	for _, c := range report.Checks {
+		if w, asked := want[c.Path]; asked && (c.Verdict != w.Verdict || c.Note != w.Note || len(c.Problems) > 0) {
+			t.Errorf("%s: %s %q %q, want %s %q", c.Path, c.Verdict, c.Note, c.Problems, w.Verdict, w.Note)
+		}
+		delete(want, c.Path)
+	}
+	if len(want) > 0 {
+		t.Errorf("not asked for: %v", want)
 	}
 }

@@ -21,6 +21,8 @@ type Change struct {
 	// Reason and Message say why, where To is not well.
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"`
+	// Scope is whose the fault is, where the sidecar asks its peers.
+	Scope string `json:"fault_scope,omitempty"`
 }
 
 // What changes that is no service.
@@ -94,8 +96,8 @@ func (w *Watch) changes(l *Look) []Change {
 		all = append(all, c)
 	}
 	for _, s := range l.Services {
-		if was := find(w.Services, s.Name); was.Status != s.Status || was.Reason != s.Reason {
-			add(Change{What: s.Name, From: was.Status, To: s.Status, Reason: s.Reason, Message: s.Message})
+		if was := find(w.Services, s.Name); was.Status != s.Status || was.Reason != s.Reason || was.Scope != s.Scope {
+			add(Change{What: s.Name, From: was.Status, To: s.Status, Reason: s.Reason, Message: s.Message, Scope: s.Scope})
 		}
 	}
 	for _, was := range w.Services {
@@ -165,6 +167,8 @@ type LookService struct {
 	Status  string `json:"status"`
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"`
+	// Scope is whose the fault is: empty where there is none, or where no peers are asked.
+	Scope string `json:"fault_scope,omitempty"`
 	// LatencyMS is how long the service took to answer its latest probe, in
 	// milliseconds; 0 where that failed, or is withheld.
 	LatencyMS float64 `json:"latency_ms,omitempty"`
@@ -220,6 +224,7 @@ func lookService(h *Health, name string) LookService {
 	since, _ := time.Parse(time.RFC3339, d.Text("since"))
 	return LookService{
 		Name: name, Status: h.Services.Text(name), Reason: d.Text("reason"), Message: d.Text("message"),
+		Scope:     d.Text("fault_scope"),
 		LatencyMS: latency, Since: since,
 	}
 }

@@ -25,6 +25,8 @@ func TestWatch(t *testing.T) {
 	up := check.LookService{Name: "database", Status: "healthy", LatencyMS: 1.5}
 	down := check.LookService{Name: "database", Status: "unhealthy", Reason: "refused", Message: "nothing listens"}
 	frozen := check.LookService{Name: "database", Status: "unhealthy", Reason: "timeout", Message: "no answer"}
+	shared := frozen
+	shared.Scope = "shared"
 	at := time.Unix(1, 0)
 	wrong := look("healthy", "ready", up)
 	wrong.Problems = []string{"the timestamp is 1h0m0s old"}
@@ -34,34 +36,42 @@ func TestWatch(t *testing.T) {
 		want []check.Change
 	}{
 		{look("healthy", "ready", up), []check.Change{
-			{at, "database", "", "healthy", "", ""}, {at, check.Readiness, "", "ready", "", ""}, {at, check.Overall, "", "healthy", "", ""},
+			{at, "database", "", "healthy", "", "", ""}, {at, check.Readiness, "", "ready", "", "", ""}, {at, check.Overall, "", "healthy", "", "", ""},
 		}},
 		{look("healthy", "ready", up), nil},
 		{look("unhealthy", "not_ready", down), []check.Change{
-			{at, "database", "healthy", "unhealthy", "refused", "nothing listens"},
-			{at, check.Readiness, "ready", "not_ready", "", ""},
-			{at, check.Overall, "healthy", "unhealthy", "", ""},
+			{at, "database", "healthy", "unhealthy", "refused", "nothing listens", ""},
+			{at, check.Readiness, "ready", "not_ready", "", "", ""},
+			{at, check.Overall, "healthy", "unhealthy", "", "", ""},
 		}},
-		{look("unhealthy", "not_ready", frozen), []check.Change{{at, "database", "unhealthy", "unhealthy", "timeout", "no answer"}}},
-		{look(check.NoAnswer, ""), []check.Change{{at, check.Overall, "unhealthy", check.NoAnswer, "", "connection refused"}}},
+		{look("unhealthy", "not_ready", frozen), []check.Change{{at, "database", "unhealthy", "unhealthy", "timeout", "no answer", ""}}},
+		{look("unhealthy", "ready", shared), []check.Change{
+			{at, "database", "unhealthy", "unhealthy", "timeout", "no answer", "shared"},
+			{at, check.Readiness, "not_ready", "ready", "", "", ""},
+		}},
+		{look("unhealthy", "not_ready", frozen), []check.Change{
+			{at, "database", "unhealthy", "unhealthy", "timeout", "no answer", ""},
+			{at, check.Readiness, "ready", "not_ready", "", "", ""},
+		}},
+		{look(check.NoAnswer, ""), []check.Change{{at, check.Overall, "unhealthy", check.NoAnswer, "", "connection refused", ""}}},
 		{look(check.NoAnswer, ""), nil},
 		{look("healthy", "ready", up), []check.Change{
-			{at, "database", "unhealthy", "healthy", "", ""},
-			{at, check.Readiness, "not_ready", "ready", "", ""},
-			{at, check.Overall, check.NoAnswer, "healthy", "", ""},
+			{at, "database", "unhealthy", "healthy", "", "", ""},
+			{at, check.Readiness, "not_ready", "ready", "", "", ""},
+			{at, check.Overall, check.NoAnswer, "healthy", "", "", ""},
 		}},
-		{wrong, []check.Change{{at, check.Form, "in order", "wrong", "", "the timestamp is 1h0m0s old"}}},
+		{wrong, []check.Change{{at, check.Form, "in order", "wrong", "", "the timestamp is 1h0m0s old", ""}}},
 		{wrong, nil},
-		{look("healthy", "ready", up), []check.Change{{at, check.Form, "wrong", "in order", "", ""}}},
+		{look("healthy", "ready", up), []check.Change{{at, check.Form, "wrong", "in order", "", "", ""}}},
 	} {
 		if diff := cmp.Diff(step.want, w.See(step.look)); diff != "" {
 			t.Errorf("look %d: %s", i+1, diff)
 		}
 	}
-	if diff := cmp.Diff([]float64{1.5, 1.5, 0, 0, 0, 0, 1.5, 1.5, 1.5, 1.5}, w.Trend("database")); diff != "" {
+	if diff := cmp.Diff([]float64{1.5, 1.5, 0, 0, 0, 0, 0, 0, 1.5, 1.5, 1.5, 1.5}, w.Trend("database")); diff != "" {
 		t.Error(diff)
 	}
-	if w.Rounds != 10 || w.Failed != 4 {
+	if w.Rounds != 12 || w.Failed != 6 {
 		t.Errorf("%d looks, %d failed", w.Rounds, w.Failed)
 	}
 }

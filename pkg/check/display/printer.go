@@ -152,7 +152,7 @@ func (p *Printer) Summary(r *check.Report) {
 func (p *Printer) State(l *check.Look) {
 	services := make([]string, len(l.Services))
 	for i, s := range l.Services {
-		services[i] = s.Name + " " + because(s.Status, s.Reason, "")
+		services[i] = s.Name + " " + because(s.Status, s.Reason, s.Scope)
 	}
 	text := strings.Join(check.NonEmpty(l.Status, words(l.Ready)), ", ")
 	if len(services) > 0 {
@@ -185,15 +185,15 @@ func (p *Printer) stamped(at time.Time, text string) {
 }
 
 func transition(c check.Change) string {
-	to := because(words(c.To), c.Reason, c.Message)
+	to := because(words(c.To), c.Reason, c.Message, c.Scope)
 	if c.From == "" {
 		return to
 	}
 	return words(c.From) + " -> " + to
 }
 
-func because(status, reason, message string) string {
-	return strings.Join(check.NonEmpty(status, reason, message), ": ")
+func because(parts ...string) string {
+	return strings.Join(check.NonEmpty(parts...), ": ")
 }
 
 // words is a status as a person says it.
