@@ -93,12 +93,12 @@ func trouble(r health.Result, now time.Time, d Details) *troubleView {
 
 // scopeText says whose a fault is.
 func scopeText(r health.Result) string {
-	switch r.Scope {
-	case "":
+	switch {
+	case r.Scope == "":
 		return ""
-	case health.ScopeUndecided:
+	case r.Scope == health.ScopeUndecided:
 		return "The other Pods are being asked whether they see it too."
-	case health.ScopeUnknown:
+	case r.Scope == health.ScopeUnknown:
 		return capital("whether other Pods see it too is " + r.Scope.Describe(r.Finding) + ".")
 	}
 	return capital(r.Scope.Describe(r.Finding) + ".")
