@@ -28,6 +28,7 @@ func newServices(cfg *config.Config, kinds dependency.Kinds, pods func() int, lo
 		service := newService(s, kinds.Of(s.Name), checker)
 		if len(cfg.Peers.Names) > 0 {
 			service.SharedFault = health.SharedFault(s.Probe.SharedFault)
+			service.PeersTimeout = cfg.Peers.Timeout
 		}
 		services = append(services, service)
 		checkers = append(checkers, checker)

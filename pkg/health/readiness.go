@@ -94,7 +94,7 @@ func (v *View) Readiness() Readiness {
 
 func (r Result) readiness(now time.Time, mayHold bool) (ok bool, cause *Cause) {
 	policy, grace := r.Service.Readiness, r.graceEnds(now)
-	scope, until, _ := r.scopeAt(now)
+	scope, _, _ := r.scopeAt(now)
 	if policy == PolicyIgnore || policy == PolicyStartup && r.Proven || r.Proven && r.FailingSince().IsZero() {
 		return true, nil
 	}
@@ -106,7 +106,7 @@ func (r Result) readiness(now time.Time, mayHold bool) (ok bool, cause *Cause) {
 	case mayHold && r.heldBy(scope):
 		cause.Held = true
 		if scope == ScopeUndecided {
-			cause.Message += "; held while the peers are asked, until " + clock(until)
+			cause.Message += "; held while the peers are asked"
 		} else {
 			cause.Message += "; held: " + r.Finding.String()
 		}

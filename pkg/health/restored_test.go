@@ -12,7 +12,7 @@ import (
 
 func restored(proven bool, failingSince time.Time) func(*health.Service) {
 	return func(s *health.Service) {
-		s.Restored = health.Restored{Proven: proven, FailingSince: failingSince}
+		s.Restored = health.Restored{Proven: proven, FailingSince: failingSince, Held: true}
 	}
 }
 

@@ -53,6 +53,9 @@ func NewResult(svc *Service, began time.Time) Result {
 			since = began
 		}
 		r.failing = since
+		if svc.Restored.Held {
+			r.released = began
+		}
 		r.cause[Unknown] = &Fault{Reason: ReasonNoResult, Message: "no result since the sidecar restarted; unhealthy before"}
 	}
 	return r

@@ -78,18 +78,25 @@ func (s Scope) Describe(f Finding) string {
 // FindingLife is how long a finding counts after its latest round, so that a hung
 // goroutine holds no Pod for ever, and how long a peer's answer counts in a finding: three
 // intervals, and at least as many rounds of questions.
-func (s *Service) FindingLife() time.Duration { return 3 * max(s.Interval, time.Second) }
+func (s *Service) FindingLife() time.Duration { return 3 * max(s.Interval, s.roundTime()) }
+
+// roundTime bounds the time from the start of one round of questions to the start of the
+// next: they begin a second apart, or when the slowest peer is given up.
+func (s *Service) roundTime() time.Duration { return max(time.Second, s.PeersTimeout) }
 
 // undecidedFor is how long the peers may take to tell: until each has begun a check after
-// this Pod's fault did and finished it, and was asked after that.
-func (s *Service) undecidedFor() time.Duration { return s.Interval*11/10 + s.Timeout + 2*time.Second }
+// this Pod's fault did and finished it, and was asked after that, by a round that began when
+// another had ended. On the way back, as many checks of our own as it takes must succeed.
+func (s *Service) undecidedFor() time.Duration {
+	return s.Interval*11/10 + s.Timeout + 2*s.roundTime() + time.Duration(max(0, s.SuccessThreshold-1))*(retryDelay+s.Timeout)
+}
 
 // found returns the result with a finding about its present fault.
 func (r Result) found(f Finding, now time.Time) Result {
 	if r.Service.SharedFault == "" || f.Since.IsZero() || !f.Since.Equal(r.FailingSince()) {
 		return r
 	}
-	if r.Finding.Scope.everywhere() && !f.Scope.everywhere() {
+	if r.holds() && r.Finding.Scope.everywhere() && !f.Scope.everywhere() {
 		r.released = earlier(now, r.Finding.At.Add(r.Service.FindingLife()))
 	}
 	r.Finding = f
@@ -114,13 +121,17 @@ func (r Result) scopeAt(now time.Time) (scope Scope, until, from time.Time) {
 	switch {
 	case r.Service.SharedFault == "" || since.IsZero():
 		return "", time.Time{}, since
-	case r.Reason() == ReasonStale: // it is this process that has no result
-		return ScopeLocal, time.Time{}, since
 	}
 	from = later(since, r.released)
-	expires := f.At.Add(r.Service.FindingLife())
+	expires, held := f.At.Add(r.Service.FindingLife()), r.holds() && f.Scope.everywhere()
+	if r.Reason() == ReasonStale { // it is this process that has no result
+		if held {
+			from = later(from, earlier(expires, r.Expires()))
+		}
+		return ScopeLocal, time.Time{}, from
+	}
 	if f.Scope != "" && now.After(expires) {
-		if f.Scope.everywhere() {
+		if held {
 			from = expires
 		}
 		return ScopeUnknown, time.Time{}, from
@@ -128,7 +139,7 @@ func (r Result) scopeAt(now time.Time) (scope Scope, until, from time.Time) {
 	if f.Scope.everywhere() || f.Scope == ScopeLocal {
 		return f.Scope, expires, from
 	}
-	end := later(from, r.began).Add(r.Service.undecidedFor())
+	end := from.Add(r.Service.undecidedFor())
 	switch {
 	case now.After(end):
 		return ScopeUnknown, time.Time{}, from
@@ -142,9 +153,12 @@ func (r Result) scopeAt(now time.Time) (scope Scope, until, from time.Time) {
 // the service was never proven, since a broken release must not roll out during an
 // outage, nor where the sidecar itself has no result.
 func (r Result) heldBy(scope Scope) bool {
-	return r.Service.SharedFault == SharedFaultHold && r.Service.Readiness == PolicyStrict &&
-		r.Proven && r.Reason() != ReasonStale &&
-		(scope.everywhere() || scope == ScopeUndecided)
+	return r.holds() && r.Proven && r.Reason() != ReasonStale && (scope.everywhere() || scope == ScopeUndecided)
+}
+
+// holds reports whether a fault of the service may keep the Pod in the Service.
+func (r Result) holds() bool {
+	return r.Service.SharedFault == SharedFaultHold && r.Service.Readiness == PolicyStrict
 }
 
 func later(a, b time.Time) time.Time {

@@ -31,7 +31,20 @@ func graceOf(d time.Duration) func(*Service)   { return func(s *Service) { s.Rea
 func policyOf(p Policy) func(*Service)         { return func(s *Service) { s.Readiness = p } }
 func onShared(what SharedFault) func(*Service) { return func(s *Service) { s.SharedFault = what } }
 func restoredSince(t time.Time) func(*Service) {
-	return func(s *Service) { s.Restored = Restored{Proven: true, FailingSince: t} }
+	return func(s *Service) { s.Restored = Restored{Proven: true, FailingSince: t, Held: true} }
+}
+
+// notHeld takes back that what was restored was held.
+func notHeld(s *Service) { s.Restored.Held = false }
+
+func intervalOf(d time.Duration) func(*Service) { return func(s *Service) { s.Interval = d } }
+
+func peersTimeoutOf(d time.Duration) func(*Service) {
+	return func(s *Service) { s.PeersTimeout = d }
+}
+
+func successesOf(n int) func(*Service) {
+	return func(s *Service) { s.SuccessThreshold = n }
 }
 
 // told is a finding and the second at which it came in.
@@ -139,6 +152,17 @@ func TestScopeDecidesReadiness(t *testing.T) {
 		{"restored", strict(restoredSince(after(-60))), nil, 0, "undecided held", 9.5},
 		{"restored, failed again", strict(restoredSince(after(-60))), nil, 9.5, "undecided held", 9.5},
 		{"restored, nothing told", strict(restoredSince(after(-60))), nil, 9.5 + ns, "unknown out", 0},
+		{"restored, was out", strict(restoredSince(after(-60)), notHeld), nil, 0, "unknown out", 0},
+		{"restored, was out, failed again", strict(restoredSince(after(-60)), notHeld), nil, 5, "unknown out", 0},
+		{"restored, was out, began just before", strict(restoredSince(after(-4)), notHeld), nil, 5, "undecided held", 5.5},
+		{"restored, was out, and now shared", strict(restoredSince(after(-60)), notHeld), shared, 3, "shared held", 0},
+		{"restored, then a grace anew", strict(restoredSince(after(-60)), graceOf(12*time.Second)), nil, 9.5 + ns, "unknown grace", 12},
+		{"peers that are slow to answer", strict(peersTimeoutOf(5 * time.Second)), nil, 17.5, "undecided held", 17.5},
+		{"peers that are too slow to answer", strict(peersTimeoutOf(5 * time.Second)), nil, 17.5 + ns, "unknown out", 0},
+		{"peers that are slow, short interval", strict(peersTimeoutOf(5*time.Second), intervalOf(time.Second)), shared, 17, "shared held", 17},
+		{"many successes to wait for", strict(successesOf(11)), nil, 39.5, "undecided held", 39.5},
+		{"to leave, shared and then local, no grace anew", strict(onShared(SharedFaultLeave), grace), []told{{2, ScopeShared}, {16, ScopeLocal}}, 16, "local out", 0},
+		{"to leave, shared, past it, no grace anew", strict(onShared(SharedFaultLeave), grace), shared, 17 + ns, "unknown out", 0},
 		{"restored, shared", strict(restoredSince(after(-60))), shared, 11, "shared held", 17},
 		{"restored, shared, past it", strict(restoredSince(after(-60)), grace), shared, 17 + ns, "unknown grace", 22},
 	} {
@@ -277,5 +301,20 @@ func checkHold(t *rapid.T, v *View, now time.Time) {
 		}
 	} else if show(now.Add(time.Hour)) != show(now) {
 		t.Fatalf("nothing was to change, yet\n%sturned into\n%s", show(now), show(now.Add(time.Hour)))
+	}
+}
+
+// A hold that ends because there is no result any more has its grace anew, too.
+func TestStaleAfterTheHold(t *testing.T) {
+	t.Parallel()
+	r := failed(strict(graceOf(30*time.Second)), true, []told{{2, ScopeShared}}, after(2))
+	for s := 5.0; s <= 300; s += 5 {
+		r = r.found(Finding{Scope: ScopeShared, Since: r.FailingSince(), At: after(s)}, after(s))
+		r = r.Next(Outcome{Started: after(s), Finished: after(s), Fault: &Fault{Reason: ReasonRefused}})
+	}
+	for at, want := range map[float64]string{312: "shared held", 312.1: "local grace", 342: "local grace", 342.1: "local out"} {
+		if got := state(NewView(after(at), []Result{r}, NoOverride, false)); got != want {
+			t.Errorf("after %.1f s: %s, want %s", at, got, want)
+		}
 	}
 }

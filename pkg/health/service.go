@@ -40,7 +40,7 @@ const (
 
 // Service is one dependency and how it is judged. Every duration is above zero
 // but for DegradedLatency and ReadinessGrace, where zero means none. All else but
-// SharedFault and Restored is required as well; [NewMonitor] checks it.
+// SharedFault, PeersTimeout and Restored is required as well; [NewMonitor] checks it.
 type Service struct {
 	Name    string
 	Checker Checker
@@ -65,6 +65,9 @@ type Service struct {
 	// SharedFault says what a fault that the peers see too means for readiness. The zero
 	// value is that none are asked.
 	SharedFault SharedFault
+	// PeersTimeout bounds one question to the peers. It is how much longer than a second
+	// their evidence may take to come in; zero is no longer.
+	PeersTimeout time.Duration
 
 	// Restored is what an earlier process of the same Pod knew of the service; the
 	// zero value is nothing. It counts until the first result and, of what was proven,
@@ -80,6 +83,9 @@ type Restored struct {
 	// where it was not. One in the future, as after a clock was set back, counts as
 	// the moment at which watching begins.
 	FailingSince time.Time
+	// Held says that the Pod was ready all the same, because the fault was shared or the
+	// peers were being asked. It then comes back held, until they have told.
+	Held bool
 }
 
 // validate returns all that is wrong with the services; nil where nothing is.

@@ -86,7 +86,7 @@ func (l *Ledger) asked(address string, at time.Time) { l.of(address).asked = at.
 // answered notes what a peer said of the service, to a question that was sent at one
 // moment and whose answer arrived at another.
 func (l *Ledger) answered(address string, s said, sent, arrived time.Time) {
-	e, v, now := l.of(address), judge(s, sent, l.since), arrived.Sub(l.began)
+	e, v, now := l.of(address), judge(s, sent, l.soundFrom()), arrived.Sub(l.began)
 	if v != e.verdict || e.arrived < now-l.life {
 		e.from = now
 	}
@@ -94,6 +94,16 @@ func (l *Ledger) answered(address string, s said, sent, arrived time.Time) {
 	if v == failing {
 		e.failed = now
 	}
+}
+
+// soundFrom is the moment after which a check of a peer must have begun to say that the
+// peer is sound: that of the fault, or of the ledger where the fault began before this
+// process did or while it was suspended, and the service may have been well meanwhile.
+func (l *Ledger) soundFrom() time.Time {
+	if l.began.After(l.since) {
+		return l.began
+	}
+	return l.since
 }
 
 // forget drops a peer that turned out to be this process itself.

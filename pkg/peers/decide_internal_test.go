@@ -31,6 +31,7 @@ func broken(since, checked time.Time) health.Result {
 // answer.
 func ledgerOf(mine health.Result, at time.Time, letters string) *Ledger {
 	l := NewLedger(mine)
+	l.began = mine.FailingSince()
 	for i, letter := range strings.ReplaceAll(letters, " ", "") {
 		address := fmt.Sprintf("10.0.0.%d:8008", i+2)
 		l.asked(address, at)
@@ -179,6 +180,7 @@ func TestDecideOnTheWayBack(t *testing.T) {
 	const a, b, c = "10.0.0.2:8008", "10.0.0.3:8008", "10.0.0.4:8008"
 	mine := broken(epoch, at(20))
 	l := NewLedger(mine)
+	l.began = mine.FailingSince()
 	say := func(address string, s said, seconds float64) {
 		l.asked(address, at(seconds))
 		l.answered(address, s, at(seconds), at(seconds))

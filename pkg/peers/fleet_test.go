@@ -1,6 +1,7 @@
 package peers_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -119,7 +120,7 @@ func (f *fleet) add(edits ...func(*health.Service)) *sidecar {
 	instance := peers.NewInstance()
 	s.monitor, s.handler = monitor, peers.NewHandler(monitor.View, instance)
 	s.peers = peers.New(peers.Options{
-		Names: []string{"peers.test"}, Port: "8008", Self: s.addr, Instance: instance, Sample: sample, Timeout: time.Second,
+		Names: []string{"peers.test"}, Port: "8008", Self: s.addr, Instance: instance, Sample: sample, Timeout: cmp.Or(svc.PeersTimeout, time.Second),
 		Resolver: f, Transport: s, Monitor: monitor, Updates: monitor.Updates(), Log: slog.New(slog.DiscardHandler),
 	})
 	monitor.Subscribe(func(v *health.View) { // what is true for a moment only counts as well

@@ -137,6 +137,7 @@ func TestHostilePeers(t *testing.T) {
 					Log: slog.New(slog.DiscardHandler),
 				})
 				p.faults["database"] = newFault(broken(since, since))
+				p.faults["database"].ledger.began = since
 				asked := time.Now()
 				p.take(p.ask(t.Context(), listed))
 				if took := time.Since(asked); took > 5*time.Second {

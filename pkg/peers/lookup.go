@@ -39,6 +39,7 @@ type directory struct {
 	at     time.Time       // of the latest lookup that succeeded; zero: none did
 	tried  time.Time       // of the latest lookup
 	ours   map[string]bool // addresses at which this process itself answered
+	inList bool            // a list had this Pod itself
 	queue  []string        // those still to be asked before one is asked again
 }
 
@@ -89,14 +90,22 @@ func (d *directory) find(ctx context.Context) ([]string, error) {
 	return addresses, nil
 }
 
-// found takes in what a lookup returned.
-func (d *directory) found(addresses []string, at time.Time) {
+// found takes in what a lookup returned. A list without this Pod is refused, where an
+// earlier one had it: another name answered, such as one of a search domain while the
+// cluster's own does not. Of a very large fleet, each list is only a part.
+func (d *directory) found(addresses []string, at time.Time) error {
 	_, port := split(d.names[0], d.port)
-	self := ""
 	if d.self.IsValid() {
-		self = net.JoinHostPort(d.self.String(), port)
+		self := net.JoinHostPort(d.self.String(), port)
+		there := slices.Contains(addresses, self)
+		if d.inList && !there && len(addresses) <= maxComplete {
+			return fmt.Errorf("look up the peers' name %s: the list of %d lacks this Pod, which an earlier one had", d.names[0], len(addresses))
+		}
+		d.inList = d.inList || there
+		addresses = slices.DeleteFunc(addresses, func(a string) bool { return a == self })
 	}
-	d.replace(slices.DeleteFunc(addresses, func(a string) bool { return a == self }), at)
+	d.replace(addresses, at)
+	return nil
 }
 
 func (d *directory) replace(listed []string, at time.Time) {

@@ -70,7 +70,8 @@ type Peers struct {
 	scheme    string
 	faults    map[string]*fault // by service: of those that fail
 	rounded   time.Time         // when the latest round ended
-	unheard   bool              // nobody answered it, and that was logged
+	silent    int               // rounds in a row that nobody answered
+	unheard   bool              // that was logged
 	unlisted  bool              // the latest lookup failed, and that was logged
 	counts    atomic.Pointer[Counts]
 }
@@ -320,9 +321,13 @@ func (p *Peers) take(replies []reply) {
 		}
 	}
 	p.rounded = time.Now()
-	p.counts.Store(&Counts{Known: p.directory.fleet(p.rounded).Peers, Asked: asked, Answered: answered})
-	switch nobody := asked > 0 && answered == 0; {
-	case nobody && !p.unheard:
+	p.counts.Store(&Counts{Known: p.known(), Asked: asked, Answered: answered})
+	p.silent++
+	if asked == 0 || answered > 0 {
+		p.silent = 0
+	}
+	switch {
+	case p.silent > 0 && !p.unheard && (p.silent > 1 || asked > 1): // a single one may be restarting
 		p.options.Log.Warn("no peer answers: a fault that all Pods share could not be told from one of this Pod", "asked", asked, "error", failed)
 		p.unheard = true
 	case answered > 0 && p.unheard:
@@ -331,11 +336,23 @@ func (p *Peers) take(replies []reply) {
 	}
 }
 
+// known returns how many peers there are. While no list is good any more it is the latest
+// number: what the fleet costs others depends on it.
+func (p *Peers) known() int {
+	fleet := p.directory.fleet(time.Now())
+	if fleet.Peers == 0 && p.unlisted {
+		return p.Counts().Known
+	}
+	return fleet.Peers
+}
+
 // looked takes in what a lookup brought. The last good list serves while the next ones
 // fail, for a time.
 func (p *Peers) looked(l list) {
 	if l.err == nil {
-		p.directory.found(l.addresses, time.Now())
+		l.err = p.directory.found(l.addresses, time.Now())
+	}
+	if l.err == nil {
 		for _, f := range p.faults {
 			if p.directory.isComplete() {
 				f.ledger.retain(p.directory.listed)
@@ -343,7 +360,7 @@ func (p *Peers) looked(l list) {
 		}
 	}
 	counts := p.Counts()
-	counts.Known = p.directory.fleet(time.Now()).Peers
+	counts.Known = p.known()
 	p.counts.Store(&counts)
 	switch {
 	case l.err != nil && !p.unlisted:

@@ -64,6 +64,7 @@ func TestSharedIsNeverLocal(t *testing.T) {
 				continue
 			case ledger == nil || !ledger.Fits(mine.result):
 				ledger = NewLedger(mine.result)
+				ledger.began = now
 			}
 			ask(t, ledger, pods[1:], now)
 			known := rapid.IntRange(0, len(pods)).Draw(t, "known")

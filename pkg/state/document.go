@@ -32,6 +32,7 @@ type entry struct {
 	Definition   string    `json:"definition"`
 	Proven       bool      `json:"proven"`
 	FailingSince time.Time `json:"failing_since,omitzero"`
+	Held         bool      `json:"held,omitempty"`
 }
 
 var errDamaged = errors.New("damaged: it is not what this program writes")
@@ -59,8 +60,15 @@ func decode(content []byte) (document, error) {
 // encode returns the document of a view.
 func encode(pod string, definitions map[string]string, v *health.View) ([]byte, error) {
 	d := document{Format: format, Pod: pod, Services: make(map[string]entry)}
+	held := make(map[string]bool)
+	for _, c := range v.Readiness().Causes {
+		held[c.Source] = c.Held
+	}
 	for _, r := range v.Results() {
-		e := entry{Definition: definitions[r.Service.Name], Proven: r.Proven, FailingSince: r.FailingSince().UTC().Round(0)}
+		e := entry{
+			Definition: definitions[r.Service.Name], Proven: r.Proven,
+			FailingSince: r.FailingSince().UTC().Round(0), Held: held[r.Service.Name],
+		}
 		if e.Proven || !e.FailingSince.IsZero() {
 			d.Services[r.Service.Name] = e
 		}
@@ -73,7 +81,7 @@ func (d document) restored(definitions map[string]string) map[string]health.Rest
 	known := make(map[string]health.Restored)
 	for name, e := range d.Services {
 		if e.Definition != "" && e.Definition == definitions[name] {
-			known[name] = health.Restored{Proven: e.Proven, FailingSince: e.FailingSince}
+			known[name] = health.Restored{Proven: e.Proven, FailingSince: e.FailingSince, Held: e.Held}
 		}
 	}
 	return known
