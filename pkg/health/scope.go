@@ -118,8 +118,7 @@ func (r Result) keepFinding(last Result) Result {
 // grace counts.
 func (r Result) scopeAt(now time.Time) (scope Scope, until, from time.Time) {
 	since, f := r.FailingSince(), r.Finding
-	switch {
-	case r.Service.SharedFault == "" || since.IsZero():
+	if r.Service.SharedFault == "" || since.IsZero() {
 		return "", time.Time{}, since
 	}
 	from = later(since, r.released)

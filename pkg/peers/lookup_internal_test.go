@@ -48,7 +48,9 @@ func TestDirectoryFinds(t *testing.T) {
 	} {
 		d := newDirectory(Options{Names: []string{tt.name}, Port: "8008", Self: tt.self, Resolver: tt.told})
 		found, err := d.find(t.Context())
-		d.found(found, epoch)
+		if err == nil {
+			err = d.found(found, epoch)
+		}
 		got := d.listed
 		if err != nil {
 			got = []string{"an error"}
@@ -73,7 +75,7 @@ func TestDirectoryWalks(t *testing.T) {
 		}
 		return all
 	}
-	d.found(list(1, 51), epoch)
+	mustFind(t, d, epoch, list(1, 51)...)
 	d.isOurs("10.0.0.1:8008")
 	for range 10 {
 		var walked []string
@@ -88,7 +90,7 @@ func TestDirectoryWalks(t *testing.T) {
 	if n := len(d.next(1000)); n != 49 {
 		t.Errorf("%d at once of 49", n)
 	}
-	d.found(list(40, 61), epoch)
+	mustFind(t, d, epoch, list(40, 61)...)
 	walked := slices.Concat(d.next(10), d.next(21)) // the new ones first, then all
 	slices.Sort(walked)
 	if walked = slices.Compact(walked); len(walked) != 21 || walked[0] < "10.0.0.40" {
@@ -99,6 +101,27 @@ func TestDirectoryWalks(t *testing.T) {
 	}
 }
 
+func mustFind(t *testing.T, d *directory, at time.Time, addresses ...string) {
+	t.Helper()
+	if err := d.found(addresses, at); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A list that lacks this Pod, which an earlier one had, is another name's.
+func TestDirectoryRefusesAForeignList(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(Options{Names: []string{"peers.test"}, Port: "8008", Self: netip.MustParseAddr("10.0.0.1")})
+	mustFind(t, d, epoch, "10.0.0.2:8008") // the own address may be listed later
+	mustFind(t, d, epoch, "10.0.0.1:8008", "10.0.0.2:8008")
+	if err := d.found([]string{"192.0.2.7:8008"}, epoch); err == nil {
+		t.Error("a list without this Pod is taken")
+	}
+	if want := []string{"10.0.0.2:8008"}; !slices.Equal(d.listed, want) || !d.at.Equal(epoch) {
+		t.Errorf("%q after it, want %q", d.listed, want)
+	}
+}
+
 // The last good list serves for five minutes; it says for 30 s that there are no others.
 func TestDirectoryForgets(t *testing.T) {
 	t.Parallel()
@@ -106,7 +129,7 @@ func TestDirectoryForgets(t *testing.T) {
 	if got := d.fleet(epoch); got != (Fleet{}) {
 		t.Errorf("%+v before any lookup", got)
 	}
-	d.found([]string{"10.0.0.1:8008", "10.0.0.2:8008"}, epoch)
+	mustFind(t, d, epoch, "10.0.0.1:8008", "10.0.0.2:8008")
 	for age, want := range map[time.Duration]Fleet{
 		0: {1, true}, 30*time.Second - 1: {1, true}, 30 * time.Second: {1, false}, 5 * time.Minute: {1, false},
 	} {

@@ -10,14 +10,14 @@ import (
 )
 
 // simulate runs a scenario with several fleets of n sidecars.
-func simulate(t *testing.T, n int, scenario func(t *testing.T, f *fleet), edits ...func(*health.Service)) {
+func simulate(t *testing.T, n int, scenario func(f *fleet), edits ...func(*health.Service)) {
 	t.Helper()
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFleet(t, n, seed, edits...)
 				defer f.end()
-				scenario(t, f)
+				scenario(f)
 			})
 		})
 	}
@@ -28,7 +28,7 @@ func simulate(t *testing.T, n int, scenario func(t *testing.T, f *fleet), edits 
 func TestSlowRounds(t *testing.T) {
 	t.Parallel()
 	for _, every := range []time.Duration{time.Second, interval} {
-		simulate(t, 6, func(_ *testing.T, f *fleet) {
+		simulate(t, 6, func(f *fleet) {
 			dead := f.sidecars[5]
 			f.set(func(f *fleet) { f.cut = func(_, to *sidecar) bool { return to == dead } })
 			f.expect(true, f.sidecars[:5]...)
@@ -44,7 +44,7 @@ func TestSlowRounds(t *testing.T) {
 // before the peers' last good checks: it may have been well while the container was down.
 func TestRestartInAnOutage(t *testing.T) {
 	t.Parallel()
-	simulate(t, 6, func(_ *testing.T, f *fleet) {
+	simulate(t, 6, func(f *fleet) {
 		since := time.Now().Add(-10 * time.Second)
 		f.expect(true, f.sidecars...)
 		f.meet(all(refused))
@@ -63,7 +63,7 @@ func TestRestartInAnOutage(t *testing.T) {
 // container restarts.
 func TestRestartOfAPodThatIsOut(t *testing.T) {
 	t.Parallel()
-	simulate(t, 6, func(t *testing.T, f *fleet) {
+	simulate(t, 6, func(f *fleet) {
 		f.expect(true, f.sidecars...)
 		f.meet(some(refused, func(s *sidecar) bool { return s.index >= 6 }))
 		again := f.add(func(s *health.Service) {
@@ -71,7 +71,7 @@ func TestRestartOfAPodThatIsOut(t *testing.T) {
 		})
 		f.pass(30 * time.Second)
 		if again.was {
-			t.Error("it was ready")
+			f.t.Errorf("it was ready")
 		}
 	})
 }
@@ -79,7 +79,7 @@ func TestRestartOfAPodThatIsOut(t *testing.T) {
 // Checks that succeed and are not enough yet take no Pod out on the way back.
 func TestManySuccessesToWaitFor(t *testing.T) {
 	t.Parallel()
-	simulate(t, 6, func(_ *testing.T, f *fleet) {
+	simulate(t, 6, func(f *fleet) {
 		f.expect(true, f.sidecars...)
 		f.meet(all(refused))
 		f.pass(40 * time.Second)
@@ -93,7 +93,7 @@ func TestManySuccessesToWaitFor(t *testing.T) {
 // unhealthy, whatever becomes of the others.
 func TestLeaveIsAsWithoutPeers(t *testing.T) {
 	t.Parallel()
-	simulate(t, 6, func(t *testing.T, f *fleet) {
+	simulate(t, 6, func(f *fleet) {
 		f.meet(all(refused))
 		f.pass(2 * time.Minute)
 		f.wantOut(f.sidecars...)
