@@ -62,8 +62,8 @@ func (c *Logger) changes(last, v *health.View) {
 	}
 }
 
-// scope logs a change of whose the fault is. Counts alone are no change, and the end of the
-// fault is one of the status.
+// scope logs a change of whose the fault is, with the counts of the peers that it rests on.
+// Counts alone are no change, and the end of the fault is one of the status.
 func (c *Logger) scope(was, is health.Result, held bool) {
 	if is.Scope == "" || is.Scope == was.Scope && is.FailingSince().Equal(was.FailingSince()) {
 		return
@@ -71,6 +71,9 @@ func (c *Logger) scope(was, is health.Result, held bool) {
 	from, f := was.Scope, is.Finding
 	if from == "" {
 		from = "none"
+	}
+	if is.Scope != f.Scope { // it rests on no answers, such as that of a stale result
+		f = health.Finding{}
 	}
 	c.Log.Warn("fault scope changed", "service", is.Service.Name, "from", from, "to", is.Scope, "held", held,
 		"peers_asked", f.Asked, "peers_failing", f.Failing, "peers_sound", f.Sound)

@@ -103,10 +103,24 @@ func (f *finding) scope(at string, o Object) {
 		return
 	}
 	f.want(slices.Contains(health.Scopes(), health.Scope(scope)), "%s.fault_scope is %q, which is none", at, scope)
-	for _, key := range []string{"peers_asked", "peers_failing", "peers_sound"} {
+	if !counted(o) && scope != string(health.ScopeShared) {
+		return // it rests on no answers, such as that of a stale result
+	}
+	for _, key := range peerCounts() {
 		n, ok := o.Number(key)
 		f.want(ok && n >= 0, "%s.%s is no count", at, key)
 	}
+}
+
+// peerCounts are the keys that tell what a scope rests on: all of them are there, or none.
+func peerCounts() []string { return []string{"peers_asked", "peers_failing", "peers_sound"} }
+
+// counted reports whether details have a count of peers.
+func counted(o Object) bool {
+	return slices.ContainsFunc(peerCounts(), func(key string) bool {
+		_, given := o.Get(key)
+		return given
+	})
 }
 
 // scopeText says whose a fault is, with the counts of peers where there are any: "shared
@@ -115,8 +129,8 @@ func scopeText(o Object) string {
 	scope := o.Text("fault_scope")
 	failing, _ := o.Number("peers_failing")
 	asked, _ := o.Number("peers_asked")
-	switch health.Scope(scope) {
-	case health.ScopeShared, health.ScopeLocal:
+	switch s := health.Scope(scope); {
+	case counted(o) && (s == health.ScopeShared || s == health.ScopeLocal):
 		return fmt.Sprintf("%s (%.0f of %.0f peers see it too)", scope, failing, asked)
 	default:
 		return scope

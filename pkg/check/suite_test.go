@@ -65,6 +65,8 @@ func TestAllJudges(t *testing.T) {
 		"a latency that is none":   {"/health/redis", asJSON(200, edit(database, "1.5", `"fast"`)), "latency_ms is no time"},
 		"a scope that is none":     {"/health/redis", asJSON(200, edit(database, `"latency_ms"`, `"fault_scope":"mine","peers_asked":3,"peers_failing":1,"peers_sound":1,"latency_ms"`)), `fault_scope is "mine"`},
 		"a count that is none":     {"/health/ready", asJSON(200, `{"status":"ready","database":"healthy","timestamp":"NOW","details":{"database":{"fault_scope":"shared","peers_asked":-1,"peers_failing":0,"peers_sound":0}}}`), "peers_asked is no count"},
+		"a scope without counts":   {"/health/ready", asJSON(200, `{"status":"ready","database":"healthy","timestamp":"NOW","details":{"database":{"fault_scope":"shared"}}}`), "peers_asked is no count"},
+		"a count without another":  {"/health/ready", asJSON(200, `{"status":"ready","database":"healthy","timestamp":"NOW","details":{"database":{"fault_scope":"local","peers_asked":12}}}`), "peers_failing is no count"},
 		"details of another":       {"/health", asJSON(200, edit(healthy, `"redis":{`, `"ollama":{`)), "details has database, ollama, and services has database, redis"},
 		"all is not well":          {"/health", asJSON(200, edit(healthy, `"status":"healthy"`, `"status":"degraded"`)), "status is degraded, and not healthy are 0 services"},
 		"no services":              {"/health", asJSON(200, `{"success":true,"status":"healthy","services":{},"details":{},"timestamp":"NOW","check_duration_ms":2}`), "there are no services"},
@@ -216,6 +218,32 @@ func TestAllOfAHeldPod(t *testing.T) {
 	for _, c := range report.Checks {
 		if w, asked := want[c.Path]; asked && (c.Verdict != w.Verdict || c.Note != w.Note || len(c.Problems) > 0) {
 			t.Errorf("%s: %s %q %q, want %s %q", c.Path, c.Verdict, c.Note, c.Problems, w.Verdict, w.Note)
+		}
+		delete(want, c.Path)
+	}
+	if len(want) > 0 {
+		t.Errorf("not asked for: %v", want)
+	}
+}
+
+// A stale result is the sidecar's own fault, and says so without counts of peers.
+func TestAllOfAStalePod(t *testing.T) {
+	t.Parallel()
+	const details = `"reason":"stale","fault_scope":"local"`
+	down := strings.NewReplacer("true", "false", `"status":"healthy"`, `"status":"unhealthy"`,
+		`"database":"healthy"`, `"database":"unhealthy"`, `"latency_ms":1.5`, details).Replace(healthy)
+	report := runAll(t, serve(t, with(map[string]reply{
+		"/health":          asJSON(503, down),
+		"/health/database": asJSON(503, `{"success":false,"status":"unhealthy","details":{`+details+`},"timestamp":"NOW"}`),
+		"/health/ready":    asJSON(503, `{"status":"not_ready","database":"unhealthy","timestamp":"NOW","details":{"database":{`+details+`,"held":false}}}`),
+	})))
+	want := map[string]string{
+		"/health/database": "unhealthy: stale: local",
+		"/health/ready":    "not ready; database stale, local",
+	}
+	for _, c := range report.Checks {
+		if note, asked := want[c.Path]; asked && (c.Verdict != check.Fail || c.Note != note || len(c.Problems) > 0) {
+			t.Errorf("%s: %s %q %q, want %q", c.Path, c.Verdict, c.Note, c.Problems, note)
 		}
 		delete(want, c.Path)
 	}

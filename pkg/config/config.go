@@ -47,9 +47,9 @@ type Health struct {
 // is shared.
 type Peers struct {
 	Names   []string      `env:"HEALTH_PEERS" format:"peer" help:"Where the sidecars of the workload's other Pods answer: a name that DNS resolves to all of its Pods, ready or not (a headless Service), with a port if theirs is not that of HEALTH_ADDR; or a list of two addresses or more. While a strict service is unhealthy, they are asked whether they see it too. Off when empty."`
-	Sample  int           `env:"HEALTH_PEERS_SAMPLE" min:"1" max:"64" help:"How many peers are asked at once, once per second while a service is unhealthy."`
+	Sample  int           `env:"HEALTH_PEERS_SAMPLE" min:"1" max:"64" help:"How many peers are asked at once: once per second while a strict service is unhealthy, once per interval of the service while only others are."`
 	Timeout time.Duration `env:"HEALTH_PEERS_TIMEOUT" max:"5s" help:"Bound on asking them."`
-	CAFile  string        `env:"HEALTH_PEERS_CA_FILE" format:"path" help:"Certificate authorities, in PEM, that the peers' certificates must lead to. Peers are asked by TLS when it is set."`
+	CAFile  string        `env:"HEALTH_PEERS_CA_FILE" format:"path" help:"Certificate authorities, in PEM, that the peers' certificates must lead to. Peers are asked by TLS when it is set. The sidecar itself serves plain HTTP, so set it only where a proxy in front of each peer answers by TLS."`
 	PodIP   string        `env:"POD_IP" format:"address" help:"Address of this Pod, by the downward API: status.podIP. It tells this Pod from its peers, and peers of its family only are asked."`
 }
 

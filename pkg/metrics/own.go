@@ -44,7 +44,7 @@ var peerStates = []string{"known", "asked", "answered"}
 func peersFamily() family {
 	return family{
 		name:   "reims_health_peers",
-		help:   "Sidecars of the workload's other Pods: known (as the latest lookup of HEALTH_PEERS says), asked in the latest round of questions (one per minute while no service fails, else up to HEALTH_PEERS_SAMPLE per second), and answered of those.",
+		help:   "Sidecars of the workload's other Pods: known (as the latest lookup of HEALTH_PEERS says), asked in the latest round of questions (one per minute while no service fails, up to HEALTH_PEERS_SAMPLE per second while a strict service does, as many per interval while only others do), and answered of those.",
 		labels: []label{{"state", peerStates}},
 		absent: withoutPeers,
 	}

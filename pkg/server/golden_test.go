@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/server"
 	"github.com/reims/reims-health/test/scenario"
 )
 
@@ -77,6 +78,31 @@ func readable(t *testing.T, w *httptest.ResponseRecorder) string {
 		t.Errorf("not JSON: %v: %s", err, w.Body)
 	}
 	return indented.String()
+}
+
+// TestCountsBelongToTheScope holds the counts of peers against the scope that rests on them:
+// a stale result is this sidecar's own fault, whatever the peers told before.
+func TestCountsBelongToTheScope(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"held":               `"fault_scope":"shared","peers_asked":12,"peers_failing":11,"peers_sound":1`,
+		"local":              `"fault_scope":"local","peers_asked":12,"peers_failing":0,"peers_sound":12`,
+		"undecided":          `"fault_scope":"undecided"`,
+		"stale_after_shared": `"fault_scope":"local"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := scenario.All()[name].Handler(server.Full)
+				for _, target := range []string{"/health", "/health/database", "/health/ready"} {
+					body := scenario.Get(h, target).Body.String()
+					if !strings.Contains(body, want) || strings.Count(body, "peers_") != strings.Count(want, "peers_") {
+						t.Errorf("%s: want %s and no other counts in %s", target, want, body)
+					}
+				}
+			})
+		})
+	}
 }
 
 // TestWithholding looks in every answer for every name, version and message that the

@@ -93,17 +93,18 @@ func faultDetails(r health.Result, d Details) object {
 	return append(o, member{"last_success", stamp(r.LastSuccess)})
 }
 
-// scopeDetails says whose a fault is; nothing where no peers are asked.
+// scopeDetails says whose a fault is; nothing where no peers are asked. The counts are
+// those of the finding that the scope rests on; a scope that rests on none, such as that of
+// a stale result, has no counts.
 func scopeDetails(scope health.Scope, f health.Finding) object {
 	if scope == "" {
 		return nil
 	}
-	return object{
-		{"fault_scope", string(scope)},
-		{"peers_asked", f.Asked},
-		{"peers_failing", f.Failing},
-		{"peers_sound", f.Sound},
+	o := object{{"fault_scope", string(scope)}}
+	if scope != f.Scope {
+		return o
 	}
+	return append(o, member{"peers_asked", f.Asked}, member{"peers_failing", f.Failing}, member{"peers_sound", f.Sound})
 }
 
 func measureValue(m health.Value) any {

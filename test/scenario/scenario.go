@@ -54,7 +54,12 @@ func All() map[string]Scenario {
 		"alone":              withPeers(30*time.Second, health.Finding{Scope: health.ScopeAlone}),
 		"undecided":          withPeers(8*time.Second, health.Finding{}),
 		"local":              withPeers(30*time.Second, health.Finding{Scope: health.ScopeLocal, Asked: 12, Sound: 12}),
-		"unknown_scope":      withPeers(30*time.Second, health.Finding{Scope: health.ScopeUnknown, Asked: 12, Failing: 2, Sound: 1}),
+		// The peers told that the fault was shared, and then this process had no result any more.
+		"stale_after_shared": {
+			History: AllWell().But("database", []Step{{60 * time.Second, nil}, {55 * time.Second, Fault(health.ReasonTimeout)}, {50 * time.Second, Fault(health.ReasonTimeout)}, {45 * time.Second, Fault(health.ReasonTimeout)}}),
+			Peers:   &health.Finding{Scope: health.ScopeShared, Asked: 12, Failing: 11, Sound: 1},
+		},
+		"unknown_scope": withPeers(30*time.Second, health.Finding{Scope: health.ScopeUnknown, Asked: 12, Failing: 2, Sound: 1}),
 	}
 }
 

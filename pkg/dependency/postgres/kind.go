@@ -78,7 +78,7 @@ func measures() []health.Measure {
 		app = health.Gauge{
 			Name: "reims_health_app_db_connections", Label: "state",
 			Help:   "PostgreSQL connections that the API in this Pod holds, by state: those from the Pod's address, the sidecar's own left out. Sampled every 30 s; with HEALTH_PEERS and more than 170 Pods less often, every N²/1,000 s for N Pods.",
-			Absent: "on a Unix socket, behind a pooler, where the role may not see them, or with DATABASE_APP_CONNECTIONS=off",
+			Absent: "on a Unix socket, behind a pooler, where the role may not see them, or with DATABASE_APP_CONNECTIONS=off; with more than 170 Pods also after the sidecar or the server has restarted, for up to N²/1,000 s",
 		}
 		version = health.Gauge{
 			Name: "reims_health_schema_version", Label: "kind",
