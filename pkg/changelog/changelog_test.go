@@ -115,12 +115,14 @@ func TestChangeLogTellsScopes(t *testing.T) {
 		broken.Store(false)
 		pass(13 * time.Second)
 		outage()
+		pass(time.Minute) // the finding expires, and its counts with it
 		j.logs(t, "scope",
 			`level=WARN msg="fault scope changed" service=db from=none to=undecided held=true peers_asked=0 peers_failing=0 peers_sound=0`,
 			`level=WARN msg="fault scope changed" service=db from=undecided to=shared held=true peers_asked=12 peers_failing=0 peers_sound=0`,
 			`level=WARN msg="fault scope changed" service=db from=shared to=local held=false peers_asked=12 peers_failing=0 peers_sound=10`,
 			`level=WARN msg="fault scope changed" service=db from=none to=undecided held=true peers_asked=0 peers_failing=0 peers_sound=0`,
-			`level=WARN msg="fault scope changed" service=db from=undecided to=shared held=true peers_asked=12 peers_failing=0 peers_sound=0`)
+			`level=WARN msg="fault scope changed" service=db from=undecided to=shared held=true peers_asked=12 peers_failing=0 peers_sound=0`,
+			`level=WARN msg="fault scope changed" service=db from=shared to=unknown held=false peers_asked=0 peers_failing=0 peers_sound=0`)
 	})
 }
 
