@@ -4,13 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"strings"
 	"time"
 
+	peers "github.com/reims/reims-health/test/fleet"
 	"github.com/reims/reims-health/test/program"
 	"github.com/reims/reims-health/test/relay"
 	"github.com/reims/reims-health/test/servers"
@@ -46,53 +45,24 @@ type state struct {
 }
 
 func (f *fleet) start(ctx context.Context, n int) error {
-	port, err := freePort(ctx)
+	members, err := peers.New(ctx, n, f.database.Addr())
 	if err != nil {
 		return err
 	}
-	var names []string
-	for i := range n {
-		names = append(names, fmt.Sprintf("127.0.0.%d:%s", 11+i, port))
+	for i, m := range members { // all wires have an owner before the first program starts
+		f.pods = append(f.pods, &pod{name: fmt.Sprintf("pod %d", i+1), wire: m.Wire})
 	}
-	for i, name := range names {
-		wire, err := relay.Start(f.database.Addr())
-		if err != nil {
-			return err
-		}
-		p := &pod{name: fmt.Sprintf("pod %d", i+1), wire: wire}
-		f.pods = append(f.pods, p)
-		host, wirePort, _ := net.SplitHostPort(wire.Addr())
-		ip, _, _ := net.SplitHostPort(name)
+	for i, m := range members {
 		cmd := exec.Command(f.program, "serve")
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LOG_FORMAT=json"}
-		for _, v := range append(f.database.Env(),
-			servers.Var{Name: "DATABASE_HOST", Value: host}, servers.Var{Name: "DATABASE_PORT", Value: wirePort},
-			servers.Var{Name: "HEALTH_SERVICES", Value: "database"}, servers.Var{Name: "DATABASE_SCHEMA_CHECK", Value: "off"},
-			servers.Var{Name: "HEALTH_ADDR", Value: name}, servers.Var{Name: "METRICS_ADDR", Value: ip + ":0"},
-			servers.Var{Name: "POD_IP", Value: ip}, servers.Var{Name: "HEALTH_PEERS", Value: strings.Join(names, ",")},
-		) {
+		for _, v := range append(f.database.Env(), m.Vars...) {
 			cmd.Env = append(cmd.Env, v.Name+"="+v.Value)
 		}
-		if p.sidecar, err = program.Serve(cmd); err != nil {
+		if f.pods[i].sidecar, err = program.Serve(cmd); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// freePort returns a port that is free on the first of the addresses, and most likely on
-// all of them.
-func freePort(ctx context.Context) (string, error) {
-	var config net.ListenConfig
-	l, err := config.Listen(ctx, "tcp", "127.0.0.11:0")
-	if err != nil {
-		return "", err
-	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		return "", err
-	}
-	return port, l.Close()
 }
 
 func (f *fleet) close() {

@@ -2,12 +2,13 @@ package e2e_test
 
 import (
 	"fmt"
-	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	peers "github.com/reims/reims-health/test/fleet"
 	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/relay"
 	"github.com/reims/reims-health/test/servers"
@@ -21,44 +22,25 @@ type fleet struct {
 	relays   []*relay.Relay
 }
 
-// startFleet starts n sidecars, which have the addresses 127.0.0.11 and up.
+// startFleet starts n sidecars, and returns when all are ready.
 func startFleet(t *testing.T, n int, target string, vars []servers.Var) *fleet {
 	t.Helper()
-	f := &fleet{t: t}
-	port := freePort(t)
-	var names []string
-	for i := range n {
-		names = append(names, net.JoinHostPort(fmt.Sprintf("127.0.0.%d", 11+i), port))
+	members, err := peers.New(t.Context(), n, target)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for i := range n {
-		r := startRelay(t, target)
-		f.relays = append(f.relays, r)
-		host, _, _ := net.SplitHostPort(names[i])
-		own := append(append([]servers.Var{}, vars...), at("database", r.Addr())...)
-		for name, value := range map[string]string{
-			"HEALTH_SERVICES": "database", "HEALTH_ADDR": names[i], "HEALTH_PEERS": strings.Join(names, ","), "POD_IP": host,
-		} {
-			own = with(own, name, value)
-		}
-		f.sidecars = append(f.sidecars, startSidecar(t, own...))
+	f := &fleet{t: t}
+	for _, m := range members {
+		t.Cleanup(m.Wire.Close)
+		f.relays = append(f.relays, m.Wire)
+	}
+	for _, m := range members {
+		f.sidecars = append(f.sidecars, startSidecar(t, append(slices.Clip(vars), m.Vars...)...))
 	}
 	for _, s := range f.sidecars {
 		s.await("/health/ready", confirmed, func(a answer) bool { return a.code == 200 })
 	}
 	return f
-}
-
-// freePort returns a port that is free on the first of the addresses, and most likely on
-// all of them.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.11:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }
 
 // scoped waits until each of the sidecars says whose the database's fault is.
