@@ -37,6 +37,9 @@ func (c timing) ejected() time.Duration {
 	return c.confirmed() + c.interval*11/10 + c.timeout + 3*time.Second + probed
 }
 
+// undecided is how long the peers may take to tell whose an outage is.
+func (c timing) undecided() time.Duration { return c.interval*11/10 + c.timeout + 2*time.Second }
+
 // peers installs a release whose Pods ask each other, with no grace.
 func peers(t *testing.T, c timing) *installation {
 	t.Helper()
@@ -56,7 +59,7 @@ func TestPeers(t *testing.T) {
 	t.Parallel()
 	c := timing{interval, timeout}
 	i := peers(t, c)
-	i.shared(2 * time.Minute)
+	i.shared(c, 2*time.Minute)
 	if !env.own {
 		steps.notRun(t, "one Pod's way cut", "needs the node's processes")
 		return
@@ -65,34 +68,76 @@ func TestPeers(t *testing.T) {
 	i.oneCut(c, "one Pod cut from everything")
 }
 
-// shared stops PostgreSQL for a time.
-func (i *installation) shared(lasting time.Duration) {
+// shared stops PostgreSQL for a time in which no Pod may leave, and then kills a sidecar
+// before it starts PostgreSQL again.
+func (i *installation) shared(c timing, lasting time.Duration) {
 	i.t.Helper()
+	pods := app(i.pods.now())
+	since, asked := readySince(pods), i.askDirectly(pods...)
 	began := time.Now()
 	i.stop(i.database)
 	i.says("database", "unhealthy")
-	i.scope("shared", app(i.pods.now())...)
+	i.scope("shared", pods...)
 	i.overall("unhealthy") // it is honest all the same
-	missing := 0
-	for _, p := range app(i.pods.now()) {
-		i.pods.await(began, settle, "the condition of "+p.Name+" says shared", func(pods []*corev1.Pod) bool {
-			return slices.ContainsFunc(pods, func(q *corev1.Pod) bool {
-				return q.UID == p.UID && strings.Contains(condition(q, dependent).Message, "peers see it too")
-			})
-		})
-		if words := strings.Join(strings.Fields(i.kubectl("describe", "pod", p.Name)), " "); !strings.Contains(words, "peers see it too") {
-			i.t.Logf("kubectl describe pod %s:\n%s", p.Name, words)
-			missing++
-		}
-	}
+	i.describedAsShared(began, pods)
 	i.pause(time.Until(began.Add(lasting)))
+	i.neverEjected(began, fmt.Sprintf("shared outage of %s: all Pods Ready all the time", lasting), fleetSize)
+	steps.holds(i.t, fmt.Sprintf("shared outage of %s: not one Ready transition", lasting), i.transitions(since), asked())
+	if env.own {
+		i.killedInSharedOutage(c, pods[fleetSize-1])
+	} else {
+		steps.notRun(i.t, "sidecar killed in a shared outage", "needs the node's processes")
+	}
 	i.start(i.database)
 	back := time.Now()
 	_, seen := i.says("database", "healthy")
 	steps.took(i.t, "shared outage: healthy again", seen.Sub(back), recovered+published)
 	i.pause(probed)
-	i.neverEjected(began, fmt.Sprintf("shared outage of %s: all Pods Ready all the time", lasting), fleetSize)
-	steps.holds(i.t, "shared outage: kubectl describe pod says so", count(fleetSize-missing, fleetSize, "Pods"))
+	i.neverEjected(back, "shared outage: all Pods Ready all the way back", fleetSize)
+}
+
+// describedAsShared shows that the condition, the Event and kubectl say whose the fault is.
+func (i *installation) describedAsShared(began time.Time, pods []*corev1.Pod) {
+	i.t.Helper()
+	const shared = "(shared: " // all scopes tell what the peers see; this one alone begins so
+	described := 0
+	for _, p := range pods {
+		i.pods.await(began, settle, "the condition of "+p.Name+" says shared", func(pods []*corev1.Pod) bool {
+			return slices.ContainsFunc(pods, func(q *corev1.Pod) bool {
+				return q.UID == p.UID && strings.Contains(condition(q, dependent).Message, shared)
+			})
+		})
+		i.events.await(began, settle, "an Event on "+p.Name+" says shared", eventOn(p, began, "DependencyUnhealthy", shared))
+		out := i.kubectl("describe", "pod", p.Name)
+		if strings.Contains(strings.Join(strings.Fields(out), " "), shared) {
+			described++
+		} else {
+			i.t.Logf("%q is not in the description of %s:\n%s", shared, p.Name, out)
+		}
+	}
+	steps.holds(i.t, "shared outage: kubectl describe pod says shared", count(described, len(pods), "Pods"))
+}
+
+// killedInSharedOutage kills one sidecar in an outage of all, and shows that its Pod comes
+// back and stays Ready while the outage lasts, and that no other leaves.
+func (i *installation) killedInSharedOutage(c timing, pod *corev1.Pod) {
+	i.t.Helper()
+	const step = "sidecar killed in a shared outage: "
+	began := i.signal(pod, syscall.SIGKILL)
+	gone := i.ejection(began, settle, pod)
+	back := i.pods.await(gone, settle, pod.Name+" is ready again", readyPods(fleetSize))
+	steps.took(i.t, step+"out of service for", back.Sub(gone), restart)
+	i.says("database", "unhealthy")
+	i.scope("shared", pod)
+	asked := i.askDirectly(pod)
+	i.pause(c.ejected()) // one that had forgotten what was proven would leave by then
+	restarts := int32(0)
+	for _, n := range tally(i.pods.now()) {
+		restarts += n
+	}
+	steps.holds(i.t, step+"one restart, and the Pod Ready for the rest of the outage",
+		count(int(restarts), 1, "restarts"), i.pods.always(back, fmt.Sprintf("%d Ready", fleetSize), readyPods(fleetSize)), asked())
+	steps.holds(i.t, step+"no other Pod leaves", i.othersReady(began, pod))
 }
 
 // scope waits until each of the Pods says whose the database's fault is.
@@ -125,20 +170,20 @@ func (i *installation) oneCut(c timing, step string, match ...string) {
 	i.t.Helper()
 	began := time.Now()
 	pod := app(i.pods.now())[0]
-	mend := i.cut(pod, "DROP", match...)
+	restore := i.cut(pod, "DROP", match...)
 	gone := i.ejection(began, c.ejected()+settle, pod)
 	steps.took(i.t, step+": NotReady", gone.Sub(began), c.ejected())
 	i.pause(c.ejected())
-	mend()
-	mended := time.Now()
-	back := i.pods.await(mended, settle, pod.Name+" is ready again", readyPods(fleetSize))
-	steps.took(i.t, step+": Ready again", back.Sub(mended), c.interval*11/10+c.timeout+probed+published)
+	restore()
+	restored := time.Now()
+	back := i.pods.await(restored, settle, pod.Name+" is ready again", readyPods(fleetSize))
+	steps.took(i.t, step+": Ready again", back.Sub(restored), c.interval*11/10+c.timeout+probed+published)
 	steps.holds(i.t, step+": no other Pod leaves", i.othersReady(began, pod))
 	i.endpoints.await(back, settle, "the Service has all Pods again", serving(releaseName, fleetSize))
 }
 
-// cut rejects or drops what a Pod sends, in its own network, until mend.
-func (i *installation) cut(pod *corev1.Pod, verdict string, match ...string) (mend func()) {
+// cut rejects or drops what a Pod sends, in its own network, until restore.
+func (i *installation) cut(pod *corev1.Pod, verdict string, match ...string) (restore func()) {
 	i.t.Helper()
 	pid, err := process(container(pod, sidecarName))
 	if err != nil {
@@ -192,17 +237,20 @@ func TestPeersWithoutAPIServer(t *testing.T) {
 		return
 	}
 	i := peers(t, timing{time.Second, time.Second})
+	pods := app(i.pods.now())
+	since, asked := readySince(pods), i.askDirectly(pods...)
 	began := time.Now()
 	i.stop(i.database)
 	i.says("database", "unhealthy")
 	i.signalAPIServer(syscall.SIGSTOP)
 	i.pause(20 * time.Second)
 	i.signalAPIServer(syscall.SIGCONT)
-	i.scope("shared", app(i.pods.now())...)
+	i.scope("shared", pods...)
 	i.pause(2 * probed) // for what the kubelet has to tell
 	i.start(i.database)
 	i.says("database", "healthy")
 	i.neverEjected(began, "API server stopped in a shared outage: all Pods Ready all the time", fleetSize)
+	steps.holds(t, "API server stopped in a shared outage: not one Ready transition", i.transitions(since), asked())
 }
 
 func (i *installation) signalAPIServer(signal syscall.Signal) {
@@ -215,11 +263,12 @@ func (i *installation) signalAPIServer(signal syscall.Signal) {
 	}
 }
 
-// defaultOutages is how many TestOutagesOfPeers has; E2E_OUTAGES is another number.
-const defaultOutages = 20
+// defaultOutages is how many TestOutagesOfPeers has; E2E_OUTAGES is another number. Two of
+// three are cuts of one Pod.
+const defaultOutages = 30
 
 // TestOutagesOfPeers goes through outages of random kinds under load, and counts the
-// decisions that are wrong. Half of them are cuts of one Pod's way to PostgreSQL.
+// decisions that are wrong. Two of three are cuts of one Pod's way to PostgreSQL.
 func TestOutagesOfPeers(t *testing.T) {
 	t.Parallel()
 	if !env.own {
@@ -257,7 +306,7 @@ func TestOutagesOfPeers(t *testing.T) {
 	}
 }
 
-// randomOutage breaks something, waits for what must come of it, and mends it. It returns
+// randomOutage breaks something, waits for what must come of it, and repairs it. It returns
 // how long a single Pod that was cut off took to leave.
 func (i *installation) randomOutage(c timing, n int) (took time.Duration, ok bool) {
 	i.t.Helper()
@@ -267,12 +316,12 @@ func (i *installation) randomOutage(c timing, n int) (took time.Duration, ok boo
 	verdict := []string{"DROP", "REJECT"}[rand.IntN(2)]
 	wire := []string{"--protocol", "tcp", "--destination", i.database.Host(), "--dport", strconv.Itoa(i.database.Port())}
 	var cut []*corev1.Pod
-	var mend []func()
+	var repair []func()
 	var kind string
 	switch {
-	case n%2 == 0:
+	case n%3 != 2:
 		kind, cut = "one Pod cut off by "+verdict, pods[:1]
-	case n%4 == 1:
+	case n%6 == 2:
 		kind = []string{"PostgreSQL stopped", "PostgreSQL frozen"}[rand.IntN(2)]
 	default:
 		kind, cut = "two Pods cut off by "+verdict, pods[:2]
@@ -282,17 +331,17 @@ func (i *installation) randomOutage(c timing, n int) (took time.Duration, ok boo
 		if err := i.database.Freeze(); err != nil {
 			i.t.Fatal(err)
 		}
-		mend = append(mend, func() {
+		repair = append(repair, func() {
 			if err := i.database.Thaw(); err != nil {
 				i.t.Fatal(err)
 			}
 		})
 	case cut == nil:
 		i.stop(i.database)
-		mend = append(mend, func() { i.start(i.database) })
+		repair = append(repair, func() { i.start(i.database) })
 	}
 	for _, p := range cut {
-		mend = append(mend, i.cut(p, verdict, wire...))
+		repair = append(repair, i.cut(p, verdict, wire...))
 	}
 	if len(cut) > 0 {
 		gone := i.ejection(began, c.ejected()+settle, cut...)
@@ -303,15 +352,15 @@ func (i *installation) randomOutage(c timing, n int) (took time.Duration, ok boo
 	} else {
 		i.says("database", "unhealthy")
 		i.scope("shared", pods...)
-		i.pause(c.ejected())
+		i.pause(c.undecided() + probed) // a wrong ejection would be seen by then
 	}
-	for _, m := range mend {
-		m()
+	for _, r := range repair {
+		r()
 	}
-	mended := time.Now()
-	i.pods.await(mended, settle, "all Pods are ready again", readyPods(fleetSize))
+	repaired := time.Now()
+	i.pods.await(repaired, settle, "all Pods are ready again", readyPods(fleetSize))
 	i.says("database", "healthy")
-	i.endpoints.await(mended, settle, "the Service has all Pods again", serving(releaseName, fleetSize))
+	i.endpoints.await(repaired, settle, "the Service has all Pods again", serving(releaseName, fleetSize))
 	found := i.othersReady(began, cut...)
 	i.t.Logf("outage %d: %s: %s", n+1, kind, found.measured)
 	return took, found.ok
