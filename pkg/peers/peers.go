@@ -94,14 +94,17 @@ func New(o Options) *Peers {
 		scheme = "https"
 	}
 	if o.Transport == nil {
-		o.Transport = &http.Transport{
+		transport := &http.Transport{
 			// A new connection for each question: evidence does not rest on an old one,
 			// and a large fleet costs no idle ones.
 			DisableKeepAlives:      true,
 			DisableCompression:     true,
 			TLSClientConfig:        o.TLS,
 			MaxResponseHeaderBytes: 8 << 10,
+			Protocols:              new(http.Protocols), // HTTP/1 alone: one answer per connection
 		}
+		transport.Protocols.SetHTTP1(true)
+		o.Transport = transport
 	}
 	p := &Peers{
 		options: o, directory: newDirectory(o), scheme: scheme,
