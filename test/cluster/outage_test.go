@@ -26,8 +26,9 @@ const (
 	grace   = 30 * time.Second
 	// kubelet's probe: every 2 s, twice, 1 s to answer.
 	probed = 2*2*time.Second + time.Second
-	// published is how long an endpoint's change takes to be seen, and our own look.
-	published = 2 * time.Second
+	// published is how long an endpoint's change takes to be seen, and our own look at each
+	// Pod, while a dozen scenarios share two processors.
+	published = 6 * time.Second
 	// recovered is the longest from a server's being back to its being healthy.
 	recovered = interval*11/10 + timeout
 	// reported is how long the condition and the Event may take after that.
