@@ -60,14 +60,11 @@ func decode(content []byte) (document, error) {
 // encode returns the document of a view.
 func encode(pod string, definitions map[string]string, v *health.View) ([]byte, error) {
 	d := document{Format: format, Pod: pod, Services: make(map[string]entry)}
-	held := make(map[string]bool)
-	for _, c := range v.Readiness().Causes {
-		held[c.Source] = c.Held
-	}
+	ready := v.Readiness()
 	for _, r := range v.Results() {
 		e := entry{
 			Definition: definitions[r.Service.Name], Proven: r.Proven,
-			FailingSince: r.FailingSince().UTC().Round(0), Held: held[r.Service.Name],
+			FailingSince: r.FailingSince().UTC().Round(0), Held: ready.Held(r.Service.Name),
 		}
 		if e.Proven || !e.FailingSince.IsZero() {
 			d.Services[r.Service.Name] = e

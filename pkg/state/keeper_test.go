@@ -288,3 +288,23 @@ func TestUnchangedStateIsNotWritten(t *testing.T) {
 		t.Errorf("%s, %v", content, err)
 	}
 }
+
+// Whether a fault was held survives, so that the Pod comes back as it was.
+func TestHoldSurvives(t *testing.T) {
+	t.Parallel()
+	down := health.Outcome{Started: epoch, Finished: epoch, Fault: &health.Fault{Reason: health.ReasonRefused}}
+	for shared, held := range map[health.SharedFault]bool{health.SharedFaultHold: true, health.SharedFaultLeave: false} {
+		svc := &health.Service{
+			Name: "database", Interval: time.Second, Timeout: time.Second, FailureThreshold: 1, SuccessThreshold: 1,
+			Readiness: health.PolicyStrict, SharedFault: shared,
+		}
+		r := health.NewResult(svc, epoch).Next(health.Outcome{Started: epoch, Finished: epoch}).Next(down)
+		path := filepath.Join(t.TempDir(), "state")
+		var log logged
+		keep(t, keeper(path, &log, "database"), health.NewView(epoch, []health.Result{r}, health.NoOverride, false))
+		want := map[string]health.Restored{"database": {Proven: true, FailingSince: epoch, Held: held}}
+		if diff := cmp.Diff(want, keeper(path, &log, "database").Restore()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", shared, diff)
+		}
+	}
+}
