@@ -7,7 +7,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -32,27 +31,14 @@ func main() {
 }
 
 // run starts the server, shows everything, and leaves nothing behind.
-func run(ctx context.Context, program string) (err error) {
-	dir, err := os.MkdirTemp("", "reims-health-demo-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := os.Chmod(dir, 0o711); err != nil { // as root, the server runs under an account of its own
-		return err
-	}
+func run(ctx context.Context, program string) error {
 	progress := func(line string) { fmt.Println(line) }
-	pg, err := servers.StartPostgres(ctx, servers.PostgresOptions{
-		Options: servers.Options{Dir: filepath.Join(dir, "postgres"), Progress: progress},
+	return servers.UsePostgres(ctx, progress, func(dir string, pg *servers.Postgres) error {
+		env := filepath.Join(dir, "demo.env")
+		if err := servers.WriteEnv(env, pg.Env()); err != nil {
+			return err
+		}
+		d := &demo{program: program, envFile: env, url: pg.URL(), out: os.Stdout}
+		return d.show(ctx)
 	})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, pg.Close()) }()
-	env := filepath.Join(dir, "demo.env")
-	if err := servers.WriteEnv(env, pg.Env()); err != nil {
-		return err
-	}
-	d := &demo{program: program, envFile: env, url: pg.URL(), out: os.Stdout}
-	return d.show(ctx)
 }

@@ -66,11 +66,4 @@ func (s *show) await(ctx context.Context, events int, what string) {
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
+func pause(ctx context.Context, d time.Duration) { _ = poll.Pause(ctx, d) } // the caller looks at ctx

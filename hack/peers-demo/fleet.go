@@ -10,6 +10,7 @@ import (
 	"time"
 
 	peers "github.com/reims/reims-health/test/fleet"
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/program"
 	"github.com/reims/reims-health/test/relay"
 	"github.com/reims/reims-health/test/servers"
@@ -144,7 +145,7 @@ func (f *fleet) untilOf(ctx context.Context, pods []*pod, what string, always fu
 		if time.Now().After(deadline) {
 			return fmt.Errorf("not within %s: %s", patience, what)
 		}
-		if err := pause(ctx, glance); err != nil {
+		if err := poll.Pause(ctx, glance); err != nil {
 			return err
 		}
 	}
@@ -159,7 +160,7 @@ func (f *fleet) hold(ctx context.Context, d time.Duration, want func(state) bool
 		if err := f.check(want); err != nil {
 			return err
 		}
-		if err := pause(ctx, glance); err != nil {
+		if err := poll.Pause(ctx, glance); err != nil {
 			return err
 		}
 	}
@@ -246,15 +247,4 @@ func (f *fleet) title(text string) { fmt.Printf("\n%s\n", text) }
 
 func (f *fleet) say(who, text string) {
 	fmt.Printf("%6.1f s  %-6s %s\n", time.Since(f.began).Seconds(), who, text)
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

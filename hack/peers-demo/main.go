@@ -7,11 +7,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/reims/reims-health/test/servers"
@@ -33,26 +31,14 @@ func main() {
 }
 
 // run starts the server and the sidecars, shows everything, and leaves nothing behind.
-func run(ctx context.Context, program string) (err error) {
-	dir, err := os.MkdirTemp("", "reims-health-peers-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := os.Chmod(dir, 0o711); err != nil { // as root, the server runs under an account of its own
-		return err
-	}
-	pg, err := servers.StartPostgres(ctx, servers.PostgresOptions{
-		Options: servers.Options{Dir: filepath.Join(dir, "postgres"), Progress: func(line string) { fmt.Println(line) }},
+func run(ctx context.Context, program string) error {
+	progress := func(line string) { fmt.Println(line) }
+	return servers.UsePostgres(ctx, progress, func(_ string, pg *servers.Postgres) error {
+		f := &fleet{program: program, database: pg}
+		defer f.close()
+		if err := f.start(ctx, 6); err != nil {
+			return err
+		}
+		return f.show(ctx)
 	})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, pg.Close()) }()
-	f := &fleet{program: program, database: pg}
-	defer f.close()
-	if err := f.start(ctx, 6); err != nil {
-		return err
-	}
-	return f.show(ctx)
 }

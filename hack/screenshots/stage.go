@@ -61,13 +61,13 @@ func (s *stage) set(ctx context.Context, past time.Duration) error {
 		return err
 	}
 	fmt.Println("running for", past)
-	if err := pause(ctx, past*3/4); err != nil {
+	if err := poll.Pause(ctx, past*3/4); err != nil {
 		return err
 	}
 	if err := errors.Join(s.redis.Stop(), s.postgres.Kill()); err != nil {
 		return err
 	}
-	return pause(ctx, past/4)
+	return poll.Pause(ctx, past/4)
 }
 
 func (s *stage) startServers(ctx context.Context) error {
@@ -212,15 +212,4 @@ func (s *stage) close() error {
 		errs = append(errs, server.Close())
 	}
 	return errors.Join(errs...)
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

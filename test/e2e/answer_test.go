@@ -160,11 +160,4 @@ next:
 }
 
 // hold lets something last.
-func hold(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-}
+func hold(ctx context.Context, d time.Duration) { _ = poll.Pause(ctx, d) }

@@ -19,6 +19,18 @@ const (
 	share             = 50
 )
 
+// Pause lets time pass. It returns the error of ctx where that is done first.
+func Pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
 // Until calls done until it returns true, and fails the test after a minute. The text
 // says in the failure what was waited for.
 func Until(t testing.TB, what string, done func() bool) {
@@ -49,11 +61,7 @@ func Poll(ctx context.Context, limit time.Duration, done func() bool) bool {
 	defer cancel()
 	began := time.Now()
 	for !done() {
-		pause := time.NewTimer(min(max(time.Since(began)/share, shortest), longest))
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
+		if Pause(ctx, min(max(time.Since(began)/share, shortest), longest)) != nil {
 			return done()
 		}
 	}

@@ -92,6 +92,25 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 	return pg, nil
 }
 
+// UsePostgres starts a PostgreSQL in a temporary folder for use, whose own files may go into
+// that folder too, and leaves nothing behind when use returns.
+func UsePostgres(ctx context.Context, progress func(line string), use func(dir string, pg *Postgres) error) (err error) {
+	dir, err := os.MkdirTemp("", "reims-health-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := os.Chmod(dir, 0o711); err != nil { // as root, the server runs under an account of its own
+		return err
+	}
+	pg, err := StartPostgres(ctx, PostgresOptions{Options: Options{Dir: filepath.Join(dir, "postgres"), Progress: progress}})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pg.Close()) }()
+	return use(dir, pg)
+}
+
 func (pg *Postgres) data() string { return filepath.Join(pg.dir, "data") }
 
 // CAFile returns the path of the certificate authority to trust, or nothing
