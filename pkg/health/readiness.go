@@ -94,18 +94,17 @@ func (v *View) Readiness() Readiness {
 
 func (r Result) readiness(now time.Time, mayHold bool) (ok bool, cause *Cause) {
 	policy, grace := r.Service.Readiness, r.graceEnds(now)
-	scope, _, _ := r.scopeAt(now)
 	if policy == PolicyIgnore || policy == PolicyStartup && r.Proven || r.Proven && r.FailingSince().IsZero() {
 		return true, nil
 	}
 	cause = &Cause{
 		Source: r.Service.Name, Reason: r.Reason(), ReasonText: r.ReasonText(), Message: r.Message(),
-		Scope: scope, Finding: r.Finding,
+		Scope: r.Scope, Finding: r.Finding,
 	}
 	switch {
-	case mayHold && r.heldBy(scope):
+	case mayHold && r.held():
 		cause.Held = true
-		if scope == ScopeUndecided {
+		if r.Scope == ScopeUndecided {
 			cause.Message += "; held while the peers are asked"
 		} else {
 			cause.Message += "; held: " + r.Finding.String()
@@ -113,19 +112,17 @@ func (r Result) readiness(now time.Time, mayHold bool) (ok bool, cause *Cause) {
 		return true, cause
 	case !grace.IsZero() && !now.After(grace):
 		cause.Grace = true
-		cause.Message += "; ready under its grace until " + clock(grace)
+		cause.Message += "; ready under its grace until " + grace.UTC().Format(time.RFC3339)
 		return true, cause
 	}
 	switch {
-	case scope == ScopeLocal && r.Finding.Scope == ScopeLocal:
+	case r.Scope == ScopeLocal && r.Finding.Scope == ScopeLocal:
 		cause.Message += "; the fault is this Pod's own: " + r.Finding.String()
-	case scope == ScopeUnknown:
+	case r.Scope == ScopeUnknown:
 		cause.Message += "; too few peers answer to tell whether they see it too"
 	}
 	return false, cause
 }
-
-func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // graceEnds is the moment past which an unhealthy service is no longer ready; the
 // zero time where it has no grace, as before it was proven.

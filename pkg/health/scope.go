@@ -9,7 +9,7 @@ import (
 // tell.
 type Scope string
 
-// The scopes. The zero value is none: there is no fault, or nobody is asked.
+// The scopes. The zero value means that there is no fault, or that no peers are asked.
 const (
 	ScopeUndecided Scope = "undecided" // not enough is known, and it is early
 	ScopeUnknown   Scope = "unknown"   // not enough peers told anything
@@ -148,11 +148,11 @@ func (r Result) scopeAt(now time.Time) (scope Scope, until, from time.Time) {
 	return ScopeUndecided, end, from
 }
 
-// heldBy reports whether a fault of that scope keeps the Pod in the Service: not where
+// held reports whether the fault, by its scope, keeps the Pod in the Service: not where
 // the service was never proven, since a broken release must not roll out during an
 // outage, nor where the sidecar itself has no result.
-func (r Result) heldBy(scope Scope) bool {
-	return r.holds() && r.Proven && r.Reason() != ReasonStale && (scope.everywhere() || scope == ScopeUndecided)
+func (r Result) held() bool {
+	return r.holds() && r.Proven && r.Reason() != ReasonStale && (r.Scope.everywhere() || r.Scope == ScopeUndecided)
 }
 
 // holds reports whether a fault of the service may keep the Pod in the Service.

@@ -31,9 +31,9 @@ func (s snapshot) at(now time.Time) *View {
 		v.results[i] = r.At(now)
 	}
 	for _, r := range v.results {
-		scope, scoped, _ := r.scopeAt(now)
+		_, scoped, _ := r.scopeAt(now)
 		grace := r.graceEnds(now)
-		if v.mayHold() && r.heldBy(scope) {
+		if v.mayHold() && r.held() {
 			grace = time.Time{} // it counts from the end of the hold
 		}
 		for _, t := range []time.Time{r.Expires(), grace, scoped} {
