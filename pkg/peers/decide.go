@@ -155,8 +155,8 @@ type Fleet struct {
 //   - there is no other Pod, or none that was ever well: alone
 //   - fewer than half of the peers asked lately told anything: unknown
 //   - at least as many have the fault as are sound: shared
-//   - otherwise local, once a check of our own that began after answers to that effect had
-//     arrived has failed too; until then undecided
+//   - otherwise local if our latest check has failed and began after those answers had
+//     arrived, and undecided until there is such a check
 //
 // The last one is why the last Pod to recover stays in the Service: it sees that the others
 // are sound, looks again, and finds the service well. Where not all peers were asked yet,
