@@ -7,6 +7,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 COMMIT  ?= $(shell git rev-parse --verify --quiet HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 LINT    := go tool -modfile=hack/tools/lint/go.mod golangci-lint
+# What runs the tests. With RERUN=1, as in CI, a test that fails is run once more, alone; what
+# failed only once is listed in dist/reruns. See docs/decisions/0027-one-more-try.md.
+GOTEST  := go tool -modfile=hack/tools/test/go.mod gotestsum --hide-summary skipped
+RERUNS   = $(if $(RERUN),--rerun-fails=1 --rerun-fails-max-failures=6 --rerun-fails-abort-on-data-race --rerun-fails-report=dist/reruns/$@.$(1).txt)
 CHART   := charts/reims-health
 DOCS    := go tool -modfile=hack/tools/helm/go.mod helm-docs --chart-search-root $(CHART) --sort-values-order file --skip-version-footer --log-level warning
 BIN     := bin/reims-health
@@ -95,8 +99,9 @@ clean: ## Remove what was built here
 
 .PHONY: test
 test: servers-build chart-build test-image ## All tests but those on Kubernetes, on all four real servers
-	go test -race -shuffle=on -timeout 30m $$(go list ./... | grep -v '/test/e2e$$')
-	go test -race -shuffle=on -timeout 30m ./test/e2e # alone: it stops processes and measures time
+	@mkdir -p dist/reruns
+	$(GOTEST) $(call RERUNS,packages) --packages "$$(go list ./... | grep -v '/test/e2e$$' | tr '\n' ' ')" -- -race -shuffle=on -timeout 30m
+	$(GOTEST) $(call RERUNS,e2e) --packages ./test/e2e -- -race -shuffle=on -timeout 30m # alone: it stops processes and measures time
 	CGO_ENABLED=0 go test -trimpath -run 'Allocs|Thousand' ./pkg/...
 
 .PHONY: observe-test
@@ -118,7 +123,8 @@ test-cluster: cluster-build ## The life of the test cluster: up, crash, up, down
 .PHONY: test-apiserver
 test-apiserver: servers-build chart-build ## The tests that ask a real Kubernetes API server, which it builds (part of e2e)
 	@$(RUN) ./hack/install apiserver
-	go test -race -shuffle=on -tags e2e -count=1 -timeout 30m -run APIServer ./pkg/kube ./test/chart ./test/e2e ./test/servers
+	@mkdir -p dist/reruns
+	$(GOTEST) $(call RERUNS,packages) --packages "./pkg/kube ./test/chart ./test/e2e ./test/servers" -- -race -shuffle=on -tags e2e -count=1 -timeout 30m -run APIServer
 
 .PHONY: cluster-build
 cluster-build: ## Install or build what the test cluster needs, all of Kubernetes (once)

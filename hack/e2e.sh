@@ -8,7 +8,15 @@ mkdir -p "$out"
 rm -rf "$out"/Test* "$out"/node # what an earlier run kept
 export E2E_OUT=$out E2E_HELM=${E2E_HELM:-$PWD/bin/chart/helm3} E2E_HELM4=${E2E_HELM4:-$PWD/bin/chart/helm4}
 fail() { echo "make e2e: $*" >&2; exit 1; }
-run() { (cd test/cluster && "$@" "$out/cluster.test" -test.v -test.timeout 20m ${E2E_RUN:+-test.run "$E2E_RUN"}) | tee "$out/log.txt"; }
+# With RERUN=1 a scenario that fails is run once more: gotestsum adds a -test.run for it.
+run() {
+  local again=() only=()
+  [ -z "${RERUN:-}" ] || again=(--rerun-fails=1 --rerun-fails-max-failures=2 --rerun-fails-run-root-test --rerun-fails-report="$out/../reruns/e2e.txt")
+  [ -z "${E2E_RUN:-}" ] || only=(-test.run "$E2E_RUN")
+  mkdir -p "$out/../reruns"
+  go tool -modfile=hack/tools/test/go.mod gotestsum --format standard-verbose "${again[@]}" --packages ./test/cluster --raw-command -- \
+    env -C test/cluster "$@" go tool test2json -t -p test/cluster "$out/cluster.test" -test.v=test2json -test.timeout 20m "${only[@]}" | tee "$out/log.txt"
+}
 
 # What would end in a long wait, or in nothing at all, is found out first.
 if [ -n "${E2E_KUBECONFIG:-}" ]; then

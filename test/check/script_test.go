@@ -21,7 +21,7 @@ import (
 //
 //	sidecar [NAME=VALUE...]  start one on the shared servers; its address is in HEALTH_ADDR and URL
 //	postgres start|stop      a PostgreSQL of the script's own, for the sidecar started next
-//	await SERVICE STATUS     until the sidecar says so
+//	await SERVICE STATUS [REASON]  until the sidecar says so
 //	run CODE ARGS...         reims-health check ARGS, which must exit with this code
 //	json FIELD VALUE         holds what was just printed, as JSON, to a field
 //	fake KIND                something else to ask, see fakes; its address is in FAKE
@@ -110,10 +110,12 @@ func (s *stage) postgresCmd(_ *testscript.TestScript, args []string) error {
 }
 
 func (s *stage) awaitCmd(_ *testscript.TestScript, args []string) error {
-	if len(args) != 2 {
-		return errors.New("usage: await SERVICE STATUS")
+	if len(args) != 2 && len(args) != 3 {
+		return errors.New("usage: await SERVICE STATUS [REASON]")
 	}
-	return s.sidecar.await(context.Background(), func(h health) bool { return h.Services[args[0]] == args[1] })
+	return s.sidecar.await(context.Background(), func(h health) bool {
+		return h.Services[args[0]] == args[1] && (len(args) == 2 || h.reason(args[0]) == args[2])
+	})
 }
 
 // runCmd leaves what was printed in stdout and stderr, with what is another at each run

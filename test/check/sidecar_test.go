@@ -48,6 +48,15 @@ type health struct {
 	Details  map[string]json.RawMessage `json:"details"`
 }
 
+// reason returns why the service is not healthy.
+func (h health) reason(service string) string {
+	var details struct {
+		Reason string `json:"reason"`
+	}
+	_ = json.Unmarshal(h.Details[service], &details) // empty then
+	return details.Reason
+}
+
 // await polls /health until it is as wanted.
 func (s *sidecar) await(ctx context.Context, wanted func(health) bool) error {
 	var h health
