@@ -20,12 +20,12 @@ func newServices(cfg *config.Config, kinds dependency.Kinds, pods func() int, lo
 		errs     []error
 	)
 	for _, s := range cfg.Enabled() {
-		checker, err := open(s, cfg.Health.Environment, pods, log)
+		checker, err := open(s, &cfg.Health, pods, log)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		service := newService(s, kinds.Of(s.Name), checker)
+		service := newService(s, kinds.Called(s.Kind), checker)
 		if len(cfg.Peers.Names) > 0 {
 			service.SharedFault = health.SharedFault(s.Probe.SharedFault)
 			service.PeersTimeout = cfg.Peers.Timeout
@@ -43,13 +43,13 @@ func newServices(cfg *config.Config, kinds dependency.Kinds, pods func() int, lo
 	return services, closeAll, errors.Join(errs...)
 }
 
-func open(s *config.Service, environment string, pods func() int, log *slog.Logger) (dependency.Checker, error) {
+func open(s *config.Service, h *config.Health, pods func() int, log *slog.Logger) (dependency.Checker, error) {
 	settings, err := settingsOf(s)
 	if err != nil {
 		return nil, err
 	}
 	return settings.Open(dependency.Instance{
-		Prefix: s.Prefix(), Timeout: s.Probe.Timeout, Environment: environment, Pods: pods, Log: log,
+		Prefix: s.Prefix(), Timeout: s.Probe.Timeout, Environment: h.Environment, CertificateWarning: h.CertificateWarning, Pods: pods, Log: log,
 	})
 }
 

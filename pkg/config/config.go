@@ -29,18 +29,19 @@ type Config struct {
 
 // Health is about the sidecar itself: what it serves, to whom, and its log.
 type Health struct {
-	Addr           string   `env:"HEALTH_ADDR" format:"listen" help:"Address of the health endpoints. Port 0 takes any free port."`
-	MetricsAddr    string   `env:"METRICS_ADDR" format:"listen" help:"Address of the Prometheus endpoint. The containers of a Pod share their ports, so it must be free in all of them."`
-	Services       []string `env:"HEALTH_SERVICES" oneof:"$services" help:"The services to probe, in the order in which answers list them. One that is left out appears nowhere."`
-	Details        string   `env:"HEALTH_DETAILS" oneof:"full safe off" help:"What an answer tells: everything; statuses, reasons and numbers but no names, endpoints, versions or messages; or statuses alone."`
-	Token          Secret   `env:"HEALTH_TOKEN" format:"bearer" help:"With HEALTH_DETAILS=safe, callers that send it as Authorization: Bearer are shown everything."`
-	Page           Switch   `env:"HEALTH_PAGE" help:"Serve the status page for people at / of HEALTH_ADDR. It shows what HEALTH_DETAILS gives to callers without the token."`
-	AllowedOrigins []string `env:"HEALTH_ALLOWED_ORIGINS" format:"origin" help:"Origins whose pages may read the answers in a browser (CORS), such as a dashboard's, or * for all. Off when empty."`
-	OverrideFile   string   `env:"HEALTH_OVERRIDE_FILE" format:"path" help:"Break-glass: while this file is there and says ready or not_ready, it decides readiness."`
-	StateFile      string   `env:"HEALTH_STATE_FILE" format:"path" help:"File in which the sidecar keeps which services were proven, and since when each fails, so that a restart of its container does not forget it. Its folder must be writable and be this Pod's own, such as an emptyDir; the file counts for the Pod of POD_UID only. Off when empty."`
-	LogLevel       string   `env:"LOG_LEVEL" oneof:"debug info warn error" help:"The least level that is logged."`
-	LogFormat      string   `env:"LOG_FORMAT" oneof:"auto json text" help:"auto is text on a terminal and JSON anywhere else."`
-	Environment    string   `env:"ENVIRONMENT" oneof:"development staging production" help:"production turns TLS to the database from prefer to require."`
+	Addr               string        `env:"HEALTH_ADDR" format:"listen" help:"Address of the health endpoints. Port 0 takes any free port."`
+	MetricsAddr        string        `env:"METRICS_ADDR" format:"listen" help:"Address of the Prometheus endpoint. The containers of a Pod share their ports, so it must be free in all of them."`
+	Services           []string      `env:"HEALTH_SERVICES" oneof:"$services" help:"The services to probe, in the order in which answers list them. One that is left out appears nowhere."`
+	Details            string        `env:"HEALTH_DETAILS" oneof:"full safe off" help:"What an answer tells: everything; statuses, reasons and numbers but no names, endpoints, versions or messages; or statuses alone."`
+	Token              Secret        `env:"HEALTH_TOKEN" format:"bearer" help:"With HEALTH_DETAILS=safe, callers that send it as Authorization: Bearer are shown everything."`
+	Page               Switch        `env:"HEALTH_PAGE" help:"Serve the status page for people at / of HEALTH_ADDR. It shows what HEALTH_DETAILS gives to callers without the token."`
+	AllowedOrigins     []string      `env:"HEALTH_ALLOWED_ORIGINS" format:"origin" help:"Origins whose pages may read the answers in a browser (CORS), such as a dashboard's, or * for all. Off when empty."`
+	OverrideFile       string        `env:"HEALTH_OVERRIDE_FILE" format:"path" help:"Break-glass: while this file is there and says ready or not_ready, it decides readiness."`
+	StateFile          string        `env:"HEALTH_STATE_FILE" format:"path" help:"File in which the sidecar keeps which services were proven, and since when each fails, so that a restart of its container does not forget it. Its folder must be writable and be this Pod's own, such as an emptyDir; the file counts for the Pod of POD_UID only. Off when empty."`
+	CertificateWarning time.Duration `env:"HEALTH_CERTIFICATE_WARNING" max:"8760h" help:"How long before the end of its certificate, or of one that vouches for it, a server that is asked by TLS becomes degraded; of a certificate that is valid for less than three times as long, a third of its time."`
+	LogLevel           string        `env:"LOG_LEVEL" oneof:"debug info warn error" help:"The least level that is logged."`
+	LogFormat          string        `env:"LOG_FORMAT" oneof:"auto json text" help:"auto is text on a terminal and JSON anywhere else."`
+	Environment        string        `env:"ENVIRONMENT" oneof:"development staging production" help:"production turns TLS to the database from prefer to require."`
 }
 
 // Peers is how the sidecar asks the sidecars of the workload's other Pods whether a fault
@@ -76,13 +77,14 @@ type Migrate struct {
 func Default(services []*Service) *Config {
 	c := &Config{
 		Health: Health{
-			Addr:        ":8008",
-			MetricsAddr: ":9008",
-			Details:     "full",
-			Page:        true,
-			LogLevel:    "info",
-			LogFormat:   "auto",
-			Environment: "development",
+			Addr:               ":8008",
+			MetricsAddr:        ":9008",
+			Details:            "full",
+			Page:               true,
+			CertificateWarning: 7 * 24 * time.Hour,
+			LogLevel:           "info",
+			LogFormat:          "auto",
+			Environment:        "development",
 		},
 		Peers:    Peers{Sample: 16, Timeout: time.Second},
 		Services: services,

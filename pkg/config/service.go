@@ -11,8 +11,18 @@ import (
 type Service struct {
 	// Name is the service's name in HEALTH_SERVICES, such as database.
 	Name string
+	// Kind is the name of the kind of dependency that it is, such as postgres.
+	Kind string
 	// Heading is the section's heading in the reference.
 	Heading string
+	// Named says that the service is there because HEALTH_SERVICES names it, and that
+	// NAME_CHECK says what it is. Fields of its settings with the tag named:"-" are no
+	// variables then: the URL says what they hold, or they are not for such a service.
+	Named bool
+	// Check is the URL in NAME_CHECK; empty unless Named.
+	Check string
+	// Given are the variables, without the prefix, that the URL takes the place of.
+	Given []string
 	// Settings is a pointer to a struct of tagged fields, as [Config] has, which holds
 	// the defaults. [Load] fills it in.
 	Settings Settings

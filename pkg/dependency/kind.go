@@ -18,8 +18,11 @@ type Kind struct {
 	Heading string
 	// Probe is how a service of this kind is checked and judged by default.
 	Probe config.Probe
-	// Settings returns settings that hold the defaults.
+	// Settings returns settings that hold the defaults, of the service that has always been
+	// of this kind. Nil where there is none.
 	Settings func() Settings
+	// Schemes make other services of this kind.
+	Schemes []Scheme
 	// Targets are what `reims-health wait` can wait for besides the service itself.
 	Targets []Target
 	// Rows are further rows of the service's dashboard. Gauges and shares that no panel of
@@ -65,6 +68,9 @@ type Instance struct {
 	Timeout time.Duration
 	// Environment is the value of ENVIRONMENT.
 	Environment string
+	// CertificateWarning is HEALTH_CERTIFICATE_WARNING: how long before the end of a
+	// server's certificate the service becomes degraded.
+	CertificateWarning time.Duration
 	// Pods returns how many Pods the workload has, as far as it is known, for what costs
 	// a server more with each of them; below 1 where it is not. It does not block. Nil: it
 	// is never known.
@@ -110,20 +116,34 @@ func (ks Kinds) Described() []*health.Kind {
 
 // Of returns the kind of which the service of that name has always been, or nil.
 func (ks Kinds) Of(service string) *health.Kind {
+	return ks.find(func(k *health.Kind) bool { return k.Service == service })
+}
+
+// Called returns the kind of that name, or nil.
+func (ks Kinds) Called(name string) *health.Kind {
+	return ks.find(func(k *health.Kind) bool { return k.Name == name })
+}
+
+func (ks Kinds) find(is func(*health.Kind) bool) *health.Kind {
 	for _, k := range ks.Described() {
-		if k.Service == service {
+		if is(k) {
 			return k
 		}
 	}
 	return nil
 }
 
-// Services returns the service of each kind with its default settings, for
-// [config.Load]. Each call returns services of its own.
+// Services returns the services that have always been of a kind, with their default
+// settings, for [config.Load]. Each call returns services of its own.
 func (ks Kinds) Services() []*config.Service {
-	services := make([]*config.Service, len(ks))
-	for i, k := range ks {
-		services[i] = &config.Service{Name: k.Service, Heading: k.Heading, Settings: k.Settings(), Probe: k.Probe}
+	var services []*config.Service
+	for _, k := range ks {
+		if k.Service != "" {
+			services = append(services, &config.Service{Name: k.Service, Kind: k.Name, Heading: k.Heading, Settings: k.Settings(), Probe: k.Probe})
+		}
 	}
 	return services
 }
+
+// namedProbe is how a service that NAME_CHECK defines is checked where nothing else is set.
+func namedProbe() config.Probe { return config.DefaultProbe(10*time.Second, 2*time.Second, "ignore") }

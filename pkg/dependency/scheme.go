@@ -1,0 +1,188 @@
+package dependency
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/reims/reims-health/pkg/config"
+)
+
+// Scheme is a scheme that the URL in NAME_CHECK may have. It says which kind the service
+// of that name is of.
+type Scheme struct {
+	// Name is the scheme, such as https.
+	Name string
+	// Form is the URL as references show it, such as https://HOST[:PORT][/PATH].
+	Form string
+	// Help says in one sentence what is checked.
+	Help string
+	// Settings returns settings that hold what the URL says and, beyond that, the
+	// defaults. Given names the variables, without the service's prefix, that the URL
+	// takes the place of: to set one of them as well is an error. The error is a
+	// [config.Invalid] one that follows the name of the variable; it may use {NAME} for
+	// another variable of the service, as [Prefix] does, and never quotes the URL's query.
+	Settings func(u URL) (settings Settings, given []string, err error)
+}
+
+// URL is what NAME_CHECK says, in parts. It never holds a password.
+type URL struct {
+	Scheme string
+	// User is the user name; empty where there is none.
+	User string
+	// Hosts has one host, or several between commas, which few schemes allow: see
+	// [URL.Host].
+	Hosts []Host
+	// Path begins with a slash or is empty. It is not unescaped.
+	Path string
+	// Query is what follows the question mark, not unescaped; empty where there is none.
+	Query string
+}
+
+// Host is a host name or an IP address (without brackets), and a port: 0 where the URL
+// has none.
+type Host struct {
+	Name string
+	Port int
+}
+
+// ParseURL takes the value of NAME_CHECK apart. Its errors are [config.Invalid] ones,
+// which quote neither a login nor a query.
+func ParseURL(text string) (URL, error) {
+	scheme, rest, ok := strings.Cut(text, "://")
+	if !ok {
+		return URL{}, config.Invalid("the value is not a URL: give SCHEME://HOST:PORT")
+	}
+	u := URL{Scheme: strings.ToLower(scheme)}
+	rest, _, fragment := strings.Cut(rest, "#")
+	if fragment {
+		return URL{}, config.Invalid("the URL has a fragment (#): leave it out, or write the # as %%23")
+	}
+	rest, u.Query, _ = strings.Cut(rest, "?")
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		rest, u.Path = rest[:i], rest[i:]
+	}
+	if _, err := url.ParseRequestURI("/" + u.Path + "?" + u.Query); err != nil {
+		return URL{}, config.Invalid("the URL's path or query has a character that must be escaped")
+	}
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+		user, _, password := strings.Cut(rest[:i], ":")
+		if password {
+			return URL{}, config.Invalid("the URL has a password, and the URL is shown to readers: leave it out, and put it into a file that {PASSWORD_FILE} names")
+		}
+		name, err := url.PathUnescape(user)
+		if err != nil {
+			return URL{}, config.Invalid("the user name in the URL is not well escaped")
+		}
+		rest, u.User = rest[i+1:], name
+	}
+	for item := range strings.SplitSeq(rest, ",") {
+		host, err := parseHost(item)
+		if err != nil {
+			return URL{}, err
+		}
+		u.Hosts = append(u.Hosts, host)
+	}
+	return u, nil
+}
+
+func parseHost(text string) (Host, error) {
+	name, port := text, ""
+	if i := strings.LastIndexByte(text, ':'); i >= 0 && !strings.HasSuffix(text, "]") {
+		name, port = text[:i], text[i+1:]
+		if !config.IsPort(port, 1) {
+			return Host{}, config.Invalid("%s is not a host with a port from 1 to 65535", config.Quote(text))
+		}
+	}
+	if inner, ok := strings.CutPrefix(name, "["); ok {
+		name = strings.TrimSuffix(inner, "]")
+		if !strings.HasSuffix(text[:len(inner)+1], "]") || !strings.Contains(name, ":") {
+			name = ""
+		}
+	} else if strings.Contains(name, ":") {
+		name = "" // an IPv6 address needs brackets
+	}
+	if !config.IsHost(name) {
+		return Host{}, config.Invalid("%s is not a host name or an IP address, with an IPv6 address in brackets", config.Quote(text))
+	}
+	n, _ := strconv.Atoi(port) // 0 where there is none
+	return Host{name, n}, nil
+}
+
+// Host returns the only host, with this port where the URL has none; 0 stands for no
+// default. More hosts, and a port that is missing, are errors.
+func (u URL) Host(port int) (Host, error) {
+	if len(u.Hosts) != 1 {
+		return Host{}, config.Invalid("the URL has %d hosts: %s takes one", len(u.Hosts), u.Scheme)
+	}
+	host := u.Hosts[0]
+	if host.Port == 0 {
+		host.Port = port
+	}
+	if host.Port == 0 {
+		return Host{}, config.Invalid("the URL has no port: give %s://%s:PORT", u.Scheme, config.JoinHostPort(host.Name, ""))
+	}
+	return host, nil
+}
+
+// Plain returns an error where the URL has more than hosts: a user, a path or a query.
+func (u URL) Plain() error {
+	switch {
+	case u.User != "":
+		return config.Invalid("the URL has a user: %s takes none", u.Scheme)
+	case u.Path != "" && u.Path != "/":
+		return config.Invalid("the URL has a path: %s takes none", u.Scheme)
+	case u.Query != "":
+		return config.Invalid("the URL has a query: %s takes none", u.Scheme)
+	}
+	return nil
+}
+
+// String returns host:port, or the host where it has no port.
+func (h Host) String() string {
+	if h.Port == 0 {
+		return config.JoinHostPort(h.Name, "")
+	}
+	return config.JoinHostPort(h.Name, strconv.Itoa(h.Port))
+}
+
+// Schemes returns the schemes of all kinds.
+func (ks Kinds) Schemes() []Scheme {
+	var all []Scheme
+	for _, k := range ks {
+		all = append(all, k.Schemes...)
+	}
+	return all
+}
+
+// Named returns the service of that name that the value of NAME_CHECK describes, for
+// [config.Options]. Its error is a [config.Invalid] one.
+func (ks Kinds) Named(name, check string) (*config.Service, error) {
+	service := &config.Service{Name: name, Heading: name, Named: true, Check: check}
+	expand := func(err error) error {
+		return config.Invalid("%s", Prefix(service.Prefix()).Expand(err.Error()))
+	}
+	u, err := ParseURL(check)
+	if err != nil {
+		return nil, expand(err)
+	}
+	for _, k := range ks {
+		for _, scheme := range k.Schemes {
+			if scheme.Name != u.Scheme {
+				continue
+			}
+			settings, given, err := scheme.Settings(u)
+			if err != nil {
+				return nil, expand(err)
+			}
+			service.Kind, service.Settings, service.Given = k.Name, settings, given
+			service.Probe = namedProbe()
+			return service, nil
+		}
+	}
+	names := make([]string, 0, 16)
+	for _, scheme := range ks.Schemes() {
+		names = append(names, scheme.Name)
+	}
+	return nil, config.Invalid("there is no scheme %s: give one of %s", config.Quote(u.Scheme), strings.Join(names, ", "))
+}
