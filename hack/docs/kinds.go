@@ -51,6 +51,9 @@ func writeKinds(w io.Writer, kinds dependency.Kinds) error {
 	all := []kind{}
 	for i := range kinds {
 		k := &kinds[i]
+		if k.Service == "" { // those have the dashboard of any service
+			continue
+		}
 		described := kind{Service: k.Service, Title: k.Title, Faults: faults(&k.Kind), Gauges: gauges(&k.Kind), Shares: shares(&k.Kind), Rows: k.Rows}
 		if described.Rows == nil {
 			described.Rows = []dependency.Row{}

@@ -75,7 +75,7 @@ func TestReferencesFollowTheKinds(t *testing.T) {
 		rendered[d.path] = page.String()
 	}
 	for path, want := range map[string][]string{
-		"docs/configuration.md": {"\n## Mail\n", "\n| `MAIL_PORT` | `25` | 1 to 65535 |", "database, redis, minio, ollama, mail |", "| `MAIL_PROBE_INTERVAL` |"},
+		"docs/configuration.md": {"\n## Mail\n", "\n| `MAIL_PORT` | `25` | 1 to 65535 |", "`database,redis,minio,ollama,mail`", "| `MAIL_PROBE_INTERVAL` |"},
 		"config/sample.env":     {"\n#MAIL_HOST=localhost\n", "\n#HEALTH_SERVICES=database,redis,minio,ollama,mail\n"},
 		"docs/metrics.md":       {"\n| `reims_health_mail_message_max_bytes` | gauge |", "`ollama` or `mail`"},
 		"hack/dashboards/kinds.json": {

@@ -44,7 +44,7 @@ type source struct {
 
 // config reads the configuration.
 func (s *source) config() (*config.Config, []config.Problem, error) {
-	return config.Load(config.Options{Environ: config.Environ(), EnvFile: s.envFile, Services: s.kinds.Services()})
+	return config.Load(config.Options{Environ: config.Environ(), EnvFile: s.envFile, Services: s.kinds.Services(), Named: s.kinds.Named})
 }
 
 func printWarnings(w io.Writer, warnings []config.Problem) {

@@ -48,9 +48,13 @@ func open(s *config.Service, h *config.Health, pods func() int, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	return settings.Open(dependency.Instance{
+	checker, err := settings.Open(dependency.Instance{
 		Prefix: s.Prefix(), Timeout: s.Probe.Timeout, Environment: h.Environment, CertificateWarning: h.CertificateWarning, Pods: pods, Log: log,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return dependency.Advise(checker, s), nil
 }
 
 // settingsOf returns the settings of a service, which are of its kind.

@@ -40,15 +40,22 @@ func newWait(from *source) *cobra.Command {
 			"A line is printed for each change of the reason, and every 30 s.",
 		Args: cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error {
-			return checkWait(known, names, timeout)
+			if timeout < 0 {
+				return &usageError{fmt.Sprintf("--timeout %s: want a duration of 0 or above", timeout)}
+			}
+			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, log, err := from.load(cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
+			known := known.with(cfg.Services)
 			if !cmd.Flags().Changed("for") {
 				names = known.wanted(cfg.Services)
+			}
+			if err := checkWait(known, names); err != nil {
+				return err
 			}
 			ctx := cmd.Context()
 			if timeout > 0 {
@@ -62,7 +69,7 @@ func newWait(from *source) *cobra.Command {
 			return wait(ctx, cfg, from.kinds, known.named(names), out, log)
 		},
 	}
-	cmd.Flags().StringSliceVar(&names, "for", known.wanted(from.kinds.Services()), "what to wait for: "+strings.Join(known.names(), ", "))
+	cmd.Flags().StringSliceVar(&names, "for", known.wanted(from.kinds.Services()), "what to wait for: "+strings.Join(known.names(), ", ")+", and names that HEALTH_SERVICES lists besides")
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "give up after this time, with exit code 1; 0 never does")
 	return cmd
 }
@@ -83,6 +90,9 @@ type targets []target
 func waitTargets(kinds dependency.Kinds) targets {
 	var services, others targets
 	for _, k := range kinds {
+		if k.Service == "" {
+			continue
+		}
 		t := target{name: k.Service, service: k.Service}
 		if len(k.Targets) > 0 {
 			t.wanted = func(dependency.Settings) bool { return true }
@@ -93,6 +103,17 @@ func waitTargets(kinds dependency.Kinds) targets {
 		}
 	}
 	return append(services, others...)
+}
+
+// with adds the services that NAME_CHECK defines.
+func (ts targets) with(services []*config.Service) targets {
+	ts = slices.Clone(ts)
+	for _, s := range services {
+		if s.Named {
+			ts = append(ts, target{name: s.Name, service: s.Name})
+		}
+	}
+	return ts
 }
 
 func (ts targets) names() []string {
@@ -142,10 +163,10 @@ func (ts targets) help() string {
 			fmt.Fprintf(&others, "  %s: %s\n", t.name, t.help)
 		}
 	}
-	return "The targets are\n  " + strings.Join(services, ", ") + ": it answers and lets us in\n" + others.String()
+	return "The targets are\n  " + strings.Join(services, ", ") + ", or a service that\n  NAME_CHECK defines: it answers and lets us in\n" + others.String()
 }
 
-func checkWait(known targets, names []string, timeout time.Duration) error {
+func checkWait(known targets, names []string) error {
 	want := strings.Join(known.names(), ", ")
 	for _, name := range names {
 		if !slices.Contains(known.names(), name) {
@@ -154,9 +175,6 @@ func checkWait(known targets, names []string, timeout time.Duration) error {
 	}
 	if len(names) == 0 {
 		return &usageError{"--for is empty: want some of " + want}
-	}
-	if timeout < 0 {
-		return &usageError{fmt.Sprintf("--timeout %s: want a duration of 0 or above", timeout)}
 	}
 	return nil
 }

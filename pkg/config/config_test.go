@@ -186,7 +186,7 @@ func TestMigrationURLRefused(t *testing.T) {
 		"postgres://u:hidden-pw@pg/x?user=y":  "no other key",
 		"postgres://u:hidden-pw@pg?sslmode=y": `"y" is none of disable`,
 	} {
-		_, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), Environ: []string{"DATABASE_MIGRATION_URL=" + url}})
+		_, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), Named: registry.Kinds().Named, Environ: []string{"DATABASE_MIGRATION_URL=" + url}})
 		wantProblem(t, err, "DATABASE_MIGRATION_URL: ", want)
 		c, _ := load(t, "DATABASE_MIGRATION_URL_FILE="+writeFile(t, url))
 		_, err = database(c).ForMigration("DATABASE_")

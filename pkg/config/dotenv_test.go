@@ -34,7 +34,7 @@ func TestEnvFileValues(t *testing.T) {
 	}
 	for line, want := range tests {
 		file := writeFile(t, line+"\n\n")
-		c, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), EnvFile: file})
+		c, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), Named: registry.Kinds().Named, EnvFile: file})
 		if err != nil {
 			t.Errorf("%s: %v", line, err)
 			continue
@@ -58,7 +58,7 @@ func TestEnvFileProblems(t *testing.T) {
 		"REDIS_PASSWORD=hunter22\x01",
 		"REDIS_HOST=b",
 	}, "\n"))
-	_, warnings, err := config.Load(config.Options{Services: registry.Kinds().Services(), EnvFile: file})
+	_, warnings, err := config.Load(config.Options{Services: registry.Kinds().Services(), Named: registry.Kinds().Named, EnvFile: file})
 	var all *config.Error
 	if !errors.As(err, &all) {
 		t.Fatalf("error %v", err)
@@ -83,7 +83,7 @@ func TestEnvFileProblems(t *testing.T) {
 func TestEnvFileTooLarge(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, strings.Repeat("# padding\n", 1<<20/10+1))
-	_, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), EnvFile: file})
+	_, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), Named: registry.Kinds().Named, EnvFile: file})
 	if err == nil || !strings.Contains(err.Error(), "larger than 1024 KiB") {
 		t.Errorf("error %v", err)
 	}
@@ -94,7 +94,7 @@ func TestEnvFileKeepsQuotedValues(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
 		value := rapid.StringMatching(`[ -&(-~é世]{0,40}`).Draw(r, "value")
-		c, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), EnvFile: writeFile(t, "DATABASE_PASSWORD='"+value+"'")})
+		c, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), Named: registry.Kinds().Named, EnvFile: writeFile(t, "DATABASE_PASSWORD='"+value+"'")})
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func FuzzEnvFile(f *testing.F) {
 	f.Add("REDIS_PASSWORD='Z\nOLLAMA_HOST=http://Z:Z@x:Z\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		file := writeFile(t, strings.ReplaceAll(text, "Z", canary))
-		c, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), EnvFile: file})
+		c, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), Named: registry.Kinds().Named, EnvFile: file})
 		var all *config.Error
 		if (err == nil) != (c != nil) || err != nil && !errors.As(err, &all) {
 			t.Fatalf("config %v, error %v", c, err)

@@ -44,6 +44,8 @@ func formats() map[string]Format {
 		"address":        {Words: "IP address", Is: "an IP address", Pattern: addressPattern, Check: checkAddress},
 		"path":           {Words: "path of a file", Is: "the path of a file: give /dir/name, or ./name for one in the working directory", Pattern: "/", Not: "-----BEGIN", Check: checkPath},
 		"object":         {Words: "name of a Kubernetes object", Is: "the name or the UID of a Kubernetes object: lower-case letters, digits, hyphens and dots", Pattern: objectName.String(), Check: checkObject},
+		"service":        {Words: "name of a service", Is: "the name of a service: a letter, then up to 31 letters, digits and hyphens, with no hyphen at the end", Pattern: serviceName.String(), Not: PatternBegin + strings.Join(reservedNames, "|") + PatternEnd, Lower: true, Check: checkServiceName},
+		"check":          checkURLFormat(),
 		"bearer":         {Words: "printable ASCII with no space", Is: "printable ASCII with no space: it could not be sent in a header", Pattern: "^[!-~]*$", Check: checkBearer},
 	}
 }

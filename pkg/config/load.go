@@ -28,6 +28,10 @@ type Options struct {
 	// Services are all that there are, enabled or not, with their defaults. Load fills
 	// them in, so each call needs services of its own.
 	Services []*Service
+	// Named makes a service of a name that none of Services has, from the value of
+	// NAME_CHECK, which may be empty. Its error is an [Invalid] one and says what is wrong
+	// with the value. Nil: there are no others.
+	Named func(name, check string) (*Service, error)
 }
 
 // Load reads, checks and completes the configuration. A variable that is empty
@@ -43,9 +47,16 @@ func Load(o Options) (c *Config, warnings []Problem, err error) {
 		l.addFile(o.EnvFile)
 	}
 	l.addEnviron(o.Environ)
-	for _, v := range l.variables {
-		l.load(v)
+	if o.Named == nil {
+		o.Named = func(name, _ string) (*Service, error) { return nil, Invalid("there is no service %s", Quote(name)) }
 	}
+	l.addNamed(o.Named)
+	for _, v := range l.variables {
+		if !l.wrong(v.Name) {
+			l.load(v)
+		}
+	}
+	l.checkNamed(o.Named)
 	for _, s := range c.Services {
 		if completer, ok := s.Settings.(Completer); ok {
 			completer.Complete(func(name string) bool { return c.isSet(s.Prefix() + name) })

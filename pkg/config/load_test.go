@@ -20,7 +20,7 @@ import (
 // load reads an environment that must be good.
 func load(t *testing.T, environ ...string) (*config.Config, []config.Problem) {
 	t.Helper()
-	c, warnings, err := config.Load(config.Options{Services: registry.Kinds().Services(), Environ: environ})
+	c, warnings, err := config.Load(config.Options{Services: registry.Kinds().Services(), Named: registry.Kinds().Named, Environ: environ})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,9 +147,9 @@ func TestEnvironmentWinsOverFile(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, "REDIS_HOST=file\nREDIS_PORT=6380\nDATABASE_HOST=file\nDATABASE_NAME=\n")
 	c, warnings, err := config.Load(config.Options{
-		Services: registry.Kinds().Services(),
-		Environ:  []string{"REDIS_HOST=first", "REDIS_HOST=second", "REDIS_PORT=tcp://10.0.0.7:6379", "DATABASE_HOST=", "bad entry"},
-		EnvFile:  file,
+		Services: registry.Kinds().Services(), Named: registry.Kinds().Named,
+		Environ: []string{"REDIS_HOST=first", "REDIS_HOST=second", "REDIS_PORT=tcp://10.0.0.7:6379", "DATABASE_HOST=", "bad entry"},
+		EnvFile: file,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -174,7 +174,7 @@ func TestEnvironmentWinsOverFile(t *testing.T) {
 func TestMissingEnvFile(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "absent.env")
-	_, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), EnvFile: name})
+	_, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), Named: registry.Kinds().Named, EnvFile: name})
 	want := "configuration: 1 problem\n  --env-file: open " + name + ": no such file or directory"
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
@@ -196,7 +196,7 @@ func TestSampleEnvIsDefault(t *testing.T) {
 			set++
 		}
 	}
-	c, warnings, err := config.Load(config.Options{Services: registry.Kinds().Services(), EnvFile: writeFile(t, strings.Join(lines, "\n"))})
+	c, warnings, err := config.Load(config.Options{Services: registry.Kinds().Services(), Named: registry.Kinds().Named, EnvFile: writeFile(t, strings.Join(lines, "\n"))})
 	if err != nil || len(warnings) > 0 || set < len(config.Variables(registry.Kinds().Services())) {
 		t.Fatalf("%d variables, warnings %v, error %v", set, warnings, err)
 	}
@@ -261,10 +261,10 @@ func TestMisspelt(t *testing.T) {
 func TestNotMisspelt(t *testing.T) {
 	t.Parallel()
 	names := []string{
-		"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "PGHOST", "PGPASSWORD", "DATABASE_URL", "DB_HOST",
+		"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "PGHOST", "PGPASSWORD", "DB_HOST",
 		"OLLAMA_MODELS", "OLLAMA_ORIGINS", "OLLAMA_KEEP_ALIVE", "OLLAMA_NUM_PARALLEL", "OLLAMA_DEBUG",
 		"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "MINIO_BROWSER", "MINIO_REGION", "MINIO_VOLUMES",
-		"REDIS_URL", "REDIS_CERT", "REDIS_SERVICE_HOST", "REDIS_SERVICE_PORT", "REDIS_SERVICE_PORT_REDIS",
+		"REDIS_CERT", "REDIS_SERVICE_HOST", "REDIS_SERVICE_PORT", "REDIS_SERVICE_PORT_REDIS",
 		"REDIS_PORT_6379_TCP", "REDIS_PORT_6379_TCP_ADDR", "REDIS_PORT_6379_TCP_PROTO", "DATABASE_PORT_5432_TCP_PORT",
 		"MINIO_PORT", "MINIO_SERVICE_HOST", "DATABASE_POOL_SIZE", "API_HOST", "API_PORT", "LOG_DIR", "LOG_FILE",
 		"HOSTNAME", "HOME", "PATH", "SHELL", "USER", "HTTP_PROXY", "no_proxy", "KUBERNETES_PORT", "KUBERNETES_SERVICE_HOST",
@@ -322,7 +322,7 @@ func TestWarnings(t *testing.T) {
 func BenchmarkLoad(b *testing.B) {
 	environ := []string{"DATABASE_HOST=db", "DATABASE_PASSWORD=given-value", "REDIS_HOST=redis", "MINIO_ENDPOINT=minio:9000", "MINIO_ACCES_KEY=x"}
 	for b.Loop() {
-		if _, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), Environ: environ}); err != nil {
+		if _, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), Named: registry.Kinds().Named, Environ: environ}); err != nil {
 			b.Fatal(err)
 		}
 	}

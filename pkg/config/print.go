@@ -11,7 +11,7 @@ import (
 type Setting struct {
 	Name   string `json:"name"`
 	Value  string `json:"value"`  // of a secret: [set], [empty] or [unreadable]
-	Source string `json:"source"` // default, environment, file PATH, or NAME_FILE PATH
+	Source string `json:"source"` // default, environment, file PATH, NAME_FILE PATH, or another variable
 }
 
 // Settings returns every variable in the order of the reference. It reads the files
@@ -21,11 +21,21 @@ func (c *Config) Settings() []Setting {
 	for _, v := range variables(c) {
 		source := c.sources[v.Name]
 		if source == "" {
-			source = "default"
+			source = c.sourceOf(v)
 		}
 		all = append(all, Setting{v.Name, v.shown(), source})
 	}
 	return all
+}
+
+// sourceOf returns where the value of a variable comes from that is not set.
+func (c *Config) sourceOf(v Variable) string {
+	for _, s := range c.Services {
+		if s.Prefix() == v.prefix {
+			return s.source(strings.TrimPrefix(v.Name, v.prefix))
+		}
+	}
+	return "default"
 }
 
 // shown returns the value without what is secret in it.

@@ -15,7 +15,7 @@ import (
 // problems reads an environment and returns what is wrong with it.
 func problems(t *testing.T, environ ...string) []config.Problem {
 	t.Helper()
-	c, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), Environ: environ})
+	c, _, err := config.Load(config.Options{Services: registry.Kinds().Services(), Named: registry.Kinds().Named, Environ: environ})
 	if err == nil {
 		return nil
 	}
@@ -74,7 +74,7 @@ func TestProblems(t *testing.T) {
 		{"LOG_LEVEL=" + strings.Repeat("é", 50), `LOG_LEVEL: "` + strings.Repeat("é", 40) + `"… is none of`},
 
 		// Contradictions.
-		{"HEALTH_SERVICES=redis,mongo", `HEALTH_SERVICES: "mongo" is none of database, redis, minio, ollama`},
+		{"HEALTH_SERVICES=redis,mongo", `MONGO_CHECK: missing, and HEALTH_SERVICES lists "mongo"`},
 		{"HEALTH_SERVICES=redis,Redis", `HEALTH_SERVICES: "redis" is listed twice`},
 		{"HEALTH_SERVICES=,", `HEALTH_SERVICES: "," has an empty item`},
 		{"POD_NAME=Api 0", `POD_NAME: "Api 0" is not the name or the UID of a Kubernetes object`},
@@ -162,7 +162,7 @@ func TestEveryVariableWrongAtOnce(t *testing.T) {
 	t.Parallel()
 	environ, want := wrongs()
 	slices.Reverse(environ) // the order must be the reference's
-	_, warnings, err := config.Load(config.Options{Services: registry.Kinds().Services(), Environ: environ})
+	_, warnings, err := config.Load(config.Options{Services: registry.Kinds().Services(), Named: registry.Kinds().Named, Environ: environ})
 	var all *config.Error
 	if !errors.As(err, &all) {
 		t.Fatalf("error %v", err)

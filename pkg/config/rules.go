@@ -23,7 +23,10 @@ type Rule struct {
 	NotBelow  string      // a duration, which the first variable is not below
 	Broken    func() bool // in the place of When, for what patterns cannot say
 	Text      string
-	Warning   bool
+	// Named takes the place of Text for a service that NAME_CHECK defines, where one of the
+	// variables is what its URL says. Without it such a rule is passed over.
+	Named   string
+	Warning bool
 }
 
 // Patterns of effective values, by variable: Go's regexp. A default counts, and a
@@ -32,10 +35,15 @@ type Patterns map[string]string
 
 func (l *loader) checkRules() {
 	values := make(map[string]Variable, len(l.variables))
-	for _, v := range l.variables {
+	for _, v := range allVariables(l.config) {
 		values[v.Name] = v
 	}
 	for _, r := range l.config.rules() {
+		if slices.ContainsFunc(r.Variables, func(name string) bool { return values[name].hidden }) {
+			if r.Text = r.Named; r.Text == "" {
+				continue
+			}
+		}
 		switch {
 		case slices.ContainsFunc(r.Variables, l.wrong) || !r.holds(values):
 		case r.Warning:
@@ -71,6 +79,11 @@ func (c *Config) rules() []Rule {
 
 func (h *Health) rules() []Rule {
 	return []Rule{
+		{
+			Variables: []string{"HEALTH_SERVICES"},
+			Broken:    func() bool { return len(h.Services) > maxServices },
+			Text:      "lists more services than " + itoa(maxServices),
+		},
 		{
 			Variables: []string{"METRICS_ADDR", "HEALTH_ADDR"},
 			Broken:    func() bool { return overlap(h.Addr, h.MetricsAddr) },

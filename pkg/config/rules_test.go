@@ -58,7 +58,7 @@ func FuzzPatterns(f *testing.F) {
 		"1:2:3:4:5:6:1.2.3.4", "1::1.2.3.256", "::01.2.3.4", "fe80::1%eth0", "[::1]:80", "[::1%25eth0]:80", "[db]:80", "[]:80", ":8008", ":0", "db:065535", "db:65536", "db:",
 		"http://a", "HTTPS://A:443", "http://[::1]:80", "http://[::1%25e]", "http://[1.2.3.4]", "http://a:", "http://a/", "*", "http://u:p@a", "http://", "u:p@a:1/x",
 		"http://a/%zz", "http://a/ b", "a/b://c", "http://a?", "http://a#", "https://u%40:p%zz@a", "/var/run", "./x", "a/-----BEGIN", "-----BEGIN/",
-		"postgres://u:p@h:5432/d?sslmode=Require&sslcert=/a%20b", "postgresql:///d", "postgres://h/a/b", "postgres://h?sslmode=x", "postgres://h#", " postgres://h\n",
+		"postgres://u:p@h:5432/d?sslmode=Require&sslcert=/a%20b", "postgresql:///d", "postgresql+asyncpg://u:p@h/d", "sqlite:///f", "postgis://h", "postgres://h?a&b=c&sslmode=on", "postgres://h?sslmode=require&schema=a%zz", "postgres://h?sslmodes=x", "postgres://h?ssl=x", "postgres://h/a/b", "postgres://h?sslmode=x", "postgres://h#", " postgres://h\n",
 		"llama3:8b", "a,b", "0", "é", "a b", "-a", ".", "a\x7f",
 	} {
 		f.Add(text)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,8 +20,8 @@ type Service struct {
 	// NAME_CHECK says what it is. Fields of its settings with the tag named:"-" are no
 	// variables then: the URL says what they hold, or they are not for such a service.
 	Named bool
-	// Check is the URL in NAME_CHECK; empty unless Named.
-	Check string
+	// Origin is what the service was made of; empty unless Named.
+	Origin Origin
 	// Given are the variables, without the prefix, that the URL takes the place of.
 	Given []string
 	// Settings is a pointer to a struct of tagged fields, as [Config] has, which holds
@@ -51,6 +52,25 @@ type Completer interface {
 	// Complete is called by [Load] once all variables have been read. It asks by a name
 	// without the prefix.
 	Complete(given func(name string) bool)
+}
+
+// Deriver is implemented by [Settings] in which one variable may say what others hold.
+type Deriver interface {
+	// Derived returns, by the name of a variable that is not set, the name of the one that
+	// its value is from. Both are without the prefix.
+	Derived() map[string]string
+}
+
+// source returns the variable that the value of another one, which is not set, is from,
+// or "default".
+func (s *Service) source(name string) string {
+	if slices.Contains(s.Given, name) {
+		return s.Prefix() + "CHECK"
+	}
+	if d, ok := s.Settings.(Deriver); ok && d.Derived()[name] != "" {
+		return s.Prefix() + d.Derived()[name]
+	}
+	return "default"
 }
 
 // Prefix returns what the names of the service's variables begin with.
@@ -88,14 +108,14 @@ func (c *Config) serviceNames() []string {
 	return names
 }
 
-// format returns the format that a tag names; an unknown one is a mistake in a tag,
-// which accepts nothing.
-func (c *Config) format(name string) Format {
+// format returns the format that a tag names, of the service whose variables have that
+// prefix; an unknown one is a mistake in a tag, which accepts nothing.
+func (c *Config) format(name, prefix string) Format {
 	if f, ok := formats()[name]; ok {
 		return f
 	}
 	for _, s := range c.Services {
-		if f, ok := s.Settings.Formats(s.Prefix())[name]; ok {
+		if f, ok := s.Settings.Formats(s.Prefix())[name]; ok && s.Prefix() == prefix {
 			return f
 		}
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ type Variable struct {
 	tag    reflect.StructTag
 	target any      // the struct that holds the field
 	prefix string   // of the names of the target's variables
+	hidden bool     // not a variable of a service that NAME_CHECK defines: the URL says it
 	oneof  []string // the words that it accepts, or nil
 	format *Format  // its syntax, or nil
 }
@@ -32,6 +34,11 @@ func Variables(services []*Service) []Variable { return variables(Default(servic
 // variables are bound to the fields of c. Those of the services stand where c has the
 // services.
 func variables(c *Config) []Variable {
+	return slices.DeleteFunc(allVariables(c), func(v Variable) bool { return v.hidden })
+}
+
+// allVariables also returns the fields of named services that are no variables.
+func allVariables(c *Config) []Variable {
 	var all []Variable
 	root := reflect.ValueOf(c).Elem()
 	for i := range root.NumField() {
@@ -41,12 +48,25 @@ func variables(c *Config) []Variable {
 			all = c.appendVariables(all, field.Addr().Interface(), tag.Get("section"), prefixOf(tag))
 		case root.Type().Field(i).Name == "Services":
 			for _, s := range c.Services {
-				all = c.appendVariables(all, s.Settings, s.Heading, s.Prefix())
-				all = c.appendVariables(all, &s.Probe, s.Heading, s.Prefix())
+				all = c.appendService(all, s)
 			}
 		}
 	}
 	return all
+}
+
+func (c *Config) appendService(all []Variable, s *Service) []Variable {
+	if s.Named {
+		all = c.appendVariables(all, &s.Origin, s.Heading, s.Prefix())
+	}
+	first := len(all)
+	if _, unknown := s.Settings.(noSettings); !unknown {
+		all = c.appendVariables(all, s.Settings, s.Heading, s.Prefix())
+	}
+	for i := range all[first:] {
+		all[first+i].hidden = s.Named && all[first+i].tag.Get("named") == "-"
+	}
+	return c.appendVariables(all, &s.Probe, s.Heading, s.Prefix())
 }
 
 func prefixOf(tag reflect.StructTag) string {
@@ -68,13 +88,11 @@ func (c *Config) appendVariables(all []Variable, target any, heading, prefix str
 
 func (c *Config) complete(v Variable) Variable {
 	v.Secret = v.field.Type() == reflect.TypeFor[Secret]()
-	if words := v.tag.Get("oneof"); words == "$services" {
-		v.oneof = c.serviceNames()
-	} else if words != "" {
+	if words := v.tag.Get("oneof"); words != "" {
 		v.oneof = strings.Fields(words)
 	}
 	if name := v.tag.Get("format"); name != "" {
-		f := c.format(name)
+		f := c.format(name, v.prefix)
 		v.format = &f
 	}
 	v.Default = v.text()

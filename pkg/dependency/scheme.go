@@ -1,11 +1,14 @@
 package dependency
 
 import (
+	"context"
+	"errors"
 	"net/url"
 	"strconv"
 	"strings"
 
 	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/health"
 )
 
 // Scheme is a scheme that the URL in NAME_CHECK may have. It says which kind the service
@@ -158,9 +161,16 @@ func (ks Kinds) Schemes() []Scheme {
 // Named returns the service of that name that the value of NAME_CHECK describes, for
 // [config.Options]. Its error is a [config.Invalid] one.
 func (ks Kinds) Named(name, check string) (*config.Service, error) {
-	service := &config.Service{Name: name, Heading: name, Named: true, Check: check}
+	service := &config.Service{Name: name, Heading: name, Named: true, Origin: config.Origin{Check: check}}
 	expand := func(err error) error {
 		return config.Invalid("%s", Prefix(service.Prefix()).Expand(err.Error()))
+	}
+	schemes := make([]string, 0, 16)
+	for _, scheme := range ks.Schemes() {
+		schemes = append(schemes, scheme.Name)
+	}
+	if check == "" {
+		return nil, config.Invalid("missing, and HEALTH_SERVICES lists %s: give a URL such as https://HOST/PATH, with one of the schemes %s", config.Quote(name), strings.Join(schemes, ", "))
 	}
 	u, err := ParseURL(check)
 	if err != nil {
@@ -180,9 +190,55 @@ func (ks Kinds) Named(name, check string) (*config.Service, error) {
 			return service, nil
 		}
 	}
-	names := make([]string, 0, 16)
-	for _, scheme := range ks.Schemes() {
-		names = append(names, scheme.Name)
+	return nil, config.Invalid("there is no scheme %s: give one of %s", config.Quote(u.Scheme), strings.Join(schemes, ", "))
+}
+
+// Advise returns the checker of a named service with messages that send a reader to
+// NAME_CHECK in the place of variables that such a service does not have.
+func Advise(c Checker, s *config.Service) Checker {
+	check := s.Prefix() + "CHECK"
+	var pairs []string
+	for _, hidden := range s.Hidden() {
+		pairs = append(pairs, hidden, check)
 	}
-	return nil, config.Invalid("there is no scheme %s: give one of %s", config.Quote(u.Scheme), strings.Join(names, ", "))
+	if len(pairs) == 0 {
+		return c
+	}
+	return &advised{Checker: c, replacer: strings.NewReplacer(pairs...), twice: check + " and " + check, once: check}
+}
+
+type advised struct {
+	Checker
+	replacer    *strings.Replacer
+	twice, once string
+}
+
+// Check implements [health.Checker].
+func (a *advised) Check(ctx context.Context) (health.Observation, error) {
+	seen, err := a.Checker.Check(ctx)
+	if len(seen.Notes) > 0 {
+		notes := make([]string, len(seen.Notes))
+		for i, note := range seen.Notes {
+			notes[i] = a.advice(note)
+		}
+		seen.Notes = notes
+	}
+	var fault *health.Fault
+	if errors.As(err, &fault) && fault.Message != "" {
+		advised := *fault
+		advised.Message = a.advice(fault.Message)
+		return seen, &advised
+	}
+	return seen, err
+}
+
+func (a *advised) advice(text string) string {
+	return strings.ReplaceAll(a.replacer.Replace(text), a.twice, a.once)
+}
+
+// Redial implements [health.Redialer].
+func (a *advised) Redial() {
+	if r, ok := a.Checker.(health.Redialer); ok {
+		r.Redial()
+	}
 }

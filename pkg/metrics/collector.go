@@ -61,10 +61,7 @@ func sample(d *prometheus.Desc, value float64, labels []string) prometheus.Metri
 // gauges is every gauge of services of these kinds: their state, what their checks
 // measured, and the names that the predecessor gave to some of it.
 func gauges(kinds []*health.Kind, services []string) []gauge {
-	all := stateGauges(services)
-	for _, k := range kinds {
-		all = append(all, measureGauges(k)...)
-	}
+	all := append(stateGauges(services), measureGauges(kinds, services)...)
 	all = append(all, healthGauge(services))
 	for _, k := range kinds {
 		if k.Latency.Name != "" {

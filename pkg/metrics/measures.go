@@ -1,25 +1,23 @@
 package metrics
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// measureGauges are the gauges that a kind's measures become. A measure that the latest
-// check did not report is absent, and so are all of a service whose result is stale:
-// that has no observation.
-func measureGauges(k *health.Kind) []gauge {
+// measureGauges are the gauges that the measures of these kinds become, each once. A measure
+// that the latest check did not report is absent, and so are all of a service whose result
+// is stale: that has no observation.
+func measureGauges(kinds []*health.Kind, services []string) []gauge {
 	var all []gauge
-	for _, first := range k.Measures {
-		if first.Gauge.Name == "" || contains(all, first.Gauge.Name) {
-			continue
-		}
-		var parts []health.Measure
+	for _, k := range kinds {
 		for _, m := range k.Measures {
-			if m.Gauge.Name == first.Gauge.Name {
-				parts = append(parts, m)
+			if m.Gauge.Name != "" && !contains(all, m.Gauge.Name) {
+				all = append(all, measureGauge(m.Gauge, kinds, services))
 			}
 		}
-		all = append(all, measureGauge(k.Service, parts))
 	}
 	return all
 }
@@ -33,36 +31,72 @@ func contains(gauges []gauge, name string) bool {
 	return false
 }
 
-// measureGauge is the gauge of measures that differ in the value of its label.
-func measureGauge(service string, parts []health.Measure) gauge {
-	described := parts[0].Gauge
+// ofService reports whether the gauge has the label service. The names that the predecessor
+// gave have none, and are of the one service that it knew.
+func ofService(g health.Gauge) bool { return strings.HasPrefix(g.Name, "reims_health_") }
+
+// measureGauge is the gauge of all measures that become it: of several kinds, or of one
+// kind that differ in the value of its label.
+func measureGauge(described health.Gauge, kinds []*health.Kind, services []string) gauge {
 	f := family{name: described.Name, help: described.Help, absent: "while unreported or stale"}
 	if described.Absent != "" {
 		f.absent += "; " + described.Absent
 	}
+	if ofService(described) {
+		f.labels = append(f.labels, serviceLabel(servicesWith(described.Name, kinds, services)))
+	}
 	if described.Label != "" {
-		values := make([]string, len(parts))
-		for i, m := range parts {
-			values[i] = m.Gauge.Value
-		}
-		f.labels = []label{{described.Label, values}}
+		f.labels = append(f.labels, label{described.Label, labelValues(described.Name, kinds)})
 	}
 	return gauge{f, func(v *health.View, emit emitter) {
-		r, ok := v.Service(service)
-		if !ok {
-			return
-		}
-		for _, m := range parts {
-			number, ok := r.Last.Observation.Find(m.Name)
-			switch {
-			case !ok:
-			case described.Label == "":
-				emit(number)
-			default:
-				emit(number, m.Gauge.Value)
+		for _, r := range v.Results() {
+			k := r.Service.Kind
+			if k == nil || !ofService(described) && k.Service != r.Service.Name {
+				continue
+			}
+			for _, m := range k.Measures {
+				if number, ok := r.Last.Observation.Find(m.Name); ok && m.Gauge.Name == described.Name {
+					emit(number, labelsOf(m.Gauge, r.Service.Name)...)
+				}
 			}
 		}
 	}}
+}
+
+func labelsOf(g health.Gauge, service string) []string {
+	var labels []string
+	if ofService(g) {
+		labels = append(labels, service)
+	}
+	if g.Label != "" {
+		labels = append(labels, g.Value)
+	}
+	return labels
+}
+
+// labelValues are those that measures of the gauge set, in their order.
+func labelValues(gauge string, kinds []*health.Kind) []string {
+	var values []string
+	for _, k := range kinds {
+		for _, m := range k.Measures {
+			if m.Gauge.Name == gauge && !slices.Contains(values, m.Gauge.Value) {
+				values = append(values, m.Gauge.Value)
+			}
+		}
+	}
+	return values
+}
+
+// servicesWith are those services that have always been of a kind with that gauge.
+func servicesWith(gauge string, kinds []*health.Kind, services []string) []string {
+	var with []string
+	for _, k := range kinds {
+		has := slices.ContainsFunc(k.Measures, func(m health.Measure) bool { return m.Gauge.Name == gauge })
+		if has && slices.Contains(services, k.Service) {
+			with = append(with, k.Service)
+		}
+	}
+	return with
 }
 
 // healthGauge is the predecessor's name of reims_health_up.

@@ -74,17 +74,17 @@ func TestMeasures(t *testing.T) {
 		"db_pool_active": 1,
 		"db_pool_size":   2,
 		"db_pool_free":   3,
-		`reims_health_db_connections{kind="used"}`:                     4,
-		`reims_health_db_connections{kind="max"}`:                      5,
-		`reims_health_schema_version{kind="current"}`:                  6,
-		`reims_health_schema_version{kind="required"}`:                 7,
-		`reims_health_app_db_connections{state="active"}`:              8,
-		`reims_health_app_db_connections{state="idle"}`:                9,
-		`reims_health_app_db_connections{state="idle in transaction"}`: 10,
-		`reims_health_app_db_connections{state="other"}`:               11,
-		`reims_health_redis_memory_bytes{kind="used"}`:                 12,
-		`reims_health_redis_memory_bytes{kind="peak"}`:                 13,
-		`reims_health_redis_memory_bytes{kind="max"}`:                  14,
+		`reims_health_db_connections{kind="used",service="database"}`:                     4,
+		`reims_health_db_connections{kind="max",service="database"}`:                      5,
+		`reims_health_schema_version{kind="current",service="database"}`:                  6,
+		`reims_health_schema_version{kind="required",service="database"}`:                 7,
+		`reims_health_app_db_connections{service="database",state="active"}`:              8,
+		`reims_health_app_db_connections{service="database",state="idle"}`:                9,
+		`reims_health_app_db_connections{service="database",state="idle in transaction"}`: 10,
+		`reims_health_app_db_connections{service="database",state="other"}`:               11,
+		`reims_health_redis_memory_bytes{kind="used",service="redis"}`:                    12,
+		`reims_health_redis_memory_bytes{kind="peak",service="redis"}`:                    13,
+		`reims_health_redis_memory_bytes{kind="max",service="redis"}`:                     14,
 	}
 	got := p.scrape(t)
 	for name := range got {
@@ -231,7 +231,7 @@ func TestStaleAtScrape(t *testing.T) {
 			}
 		}
 		for _, name := range []string{
-			"db_latency_ms", "db_pool_size", `reims_health_app_db_connections{state="idle"}`,
+			"db_latency_ms", "db_pool_size", `reims_health_app_db_connections{service="database",state="idle"}`,
 			`reims_health_probe_last_duration_seconds{service="database"}`,
 		} {
 			if _, ok := fresh[name]; !ok {

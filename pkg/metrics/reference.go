@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -17,9 +16,11 @@ var referenceTemplate string
 // WriteReference writes docs/metrics.md: every metric of a sidecar with the service of
 // each kind, from what the exposition is made of.
 func WriteReference(w io.Writer, kinds []*health.Kind) error {
-	services := make([]string, len(kinds))
-	for i, k := range kinds {
-		services[i] = k.Service
+	var services []string
+	for _, k := range kinds {
+		if k.Service != "" {
+			services = append(services, k.Service)
+		}
 	}
 	state, measured, legacy := gaugeFamilies(kinds, services)
 	state = append(state, buildFamily())
@@ -47,7 +48,7 @@ func gaugeFamilies(kinds []*health.Kind, services []string) (state, measured, le
 		switch {
 		case !strings.HasPrefix(g.name, "reims_health_"):
 			legacy = append(legacy, g.family)
-		case slices.ContainsFunc(kinds, func(k *health.Kind) bool { return contains(measureGauges(k), g.name) }):
+		case contains(measureGauges(kinds, services), g.name):
 			measured = append(measured, g.family)
 		default:
 			state = append(state, g.family)

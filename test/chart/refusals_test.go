@@ -109,7 +109,7 @@ func refusedByProgram(t *testing.T, env map[string]string) (names []string) {
 	for name, value := range env {
 		environ = append(environ, name+"="+value)
 	}
-	_, _, err := config.Load(config.Options{Environ: environ, Services: registry.Kinds().Services()})
+	_, _, err := config.Load(config.Options{Environ: environ, Services: registry.Kinds().Services(), Named: registry.Kinds().Named})
 	if err == nil {
 		return nil
 	}

@@ -119,7 +119,7 @@ func TestDatabaseFullWhileWeHoldOne(t *testing.T) {
 	}
 	stop()
 	m := s.scrape()
-	if used, most := m[`reims_health_db_connections{kind="used"}`], m[`reims_health_db_connections{kind="max"}`]; most != 12 || used < most-3 {
+	if used, most := m[`reims_health_db_connections{kind="used",service="database"}`], m[`reims_health_db_connections{kind="max",service="database"}`]; most != 12 || used < most-3 {
 		t.Errorf("connections used %v of %v", used, most)
 	}
 	must(t, h.release(t.Context()))

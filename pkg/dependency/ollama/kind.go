@@ -32,6 +32,7 @@ func Kind() dependency.Kind {
 		},
 		Heading: "Ollama",
 		Probe:   config.DefaultProbe(10*time.Second, 5*time.Second, "ignore"),
+		Schemes: schemes(),
 		Settings: func() dependency.Settings {
 			return &Settings{Host: "localhost", Port: 11434}
 		},

@@ -14,8 +14,8 @@ import (
 // Settings are the variables of an Ollama server. [Settings.BaseURL] resolves Host and
 // Port.
 type Settings struct {
-	Host           string   `env:"HOST" format:"ollama" help:"Host, host:port or URL, as Ollama itself takes it. Its own port, if it has one, wins over OLLAMA_PORT. A URL may carry user:password for a proxy in front."`
-	Port           int      `env:"PORT" min:"1" max:"65535" help:"Port, when OLLAMA_HOST has none. A URL with no port means 80 or 443, unless this is set."`
+	Host           string   `env:"HOST" named:"-" format:"ollama" help:"Host, host:port or URL, as Ollama itself takes it. Its own port, if it has one, wins over OLLAMA_PORT. A URL may carry user:password for a proxy in front."`
+	Port           int      `env:"PORT" named:"-" min:"1" max:"65535" help:"Port, when OLLAMA_HOST has none. A URL with no port means 80 or 443, unless this is set."`
 	RequiredModels []string `env:"REQUIRED_MODELS" format:"model" help:"Models that must be present; degraded while one is not. llama3 means llama3:latest. (OLLAMA_MODELS is Ollama's own, a directory.)"`
 	InferenceModel string   `env:"INFERENCE_MODEL" format:"model" help:"Model on which a one-token generation is tried, only while Ollama has it loaded and at most once per minute. Off when empty."`
 
@@ -165,4 +165,33 @@ func (s *Settings) Open(i dependency.Instance) (dependency.Checker, error) {
 		Timeout:        i.Timeout,
 		Prefix:         dependency.Prefix(i.Prefix),
 	}), nil
+}
+
+// schemes make services of any name of URLs.
+func schemes() []dependency.Scheme {
+	scheme := func(name, over, help string) dependency.Scheme {
+		return dependency.Scheme{
+			Name: name,
+			Form: name + "://HOST[:PORT][/PATH]",
+			Help: help,
+			Settings: func(u dependency.URL) (dependency.Settings, []string, error) {
+				port := 11434
+				if over == "https" {
+					port = 443
+				}
+				host, err := u.Host(port)
+				switch {
+				case err != nil:
+					return nil, nil, err
+				case u.User != "" || u.Query != "":
+					return nil, nil, config.Invalid("the URL has a user or a query: %s takes none", u.Scheme)
+				}
+				return &Settings{Host: over + "://" + host.String() + u.Path, Port: port}, nil, nil
+			},
+		}
+	}
+	return []dependency.Scheme{
+		scheme("ollama", "http", "As for the service `ollama`, over HTTP."),
+		scheme("ollamas", "https", "The same over HTTPS."),
+	}
 }

@@ -39,6 +39,7 @@ func Kind(schema Schema) dependency.Kind {
 				schema: schema,
 			}
 		},
+		Schemes: []dependency.Scheme{scheme()},
 		Targets: []dependency.Target{{
 			Name: "schema",
 			Help: "the database's schema is not older than this release needs; with DATABASE_SCHEMA_CHECK=off only where it is asked for",

@@ -14,8 +14,9 @@ import (
 // only for the same role. A MIGRATION_URL_FILE is read, and an error that it cannot be
 // is no [*config.Error]; one about its content is. Neither shows the value.
 func (s *Settings) ForMigration(prefix string) (*Settings, error) {
-	if !s.MigrationURL.Given() {
-		return s, nil
+	s, err := s.resolved(prefix)
+	if err != nil || !s.MigrationURL.Given() {
+		return s, err
 	}
 	text, err := s.MigrationURL.Read()
 	if err != nil {
@@ -26,7 +27,7 @@ func (s *Settings) ForMigration(prefix string) (*Settings, error) {
 		return nil, &config.Error{Problems: []config.Problem{{Variable: prefix + "MIGRATION_URL_FILE", Text: err.Error()}}}
 	}
 	migration := *s
-	migration.use(u)
+	migration.use(u, s.MigrationURL)
 	return &migration, nil
 }
 
@@ -36,7 +37,8 @@ const (
 		`(?:/(?:[^/%?#]|` + config.PatternEscaped + `)*)?(?:\?` + urlQuery + `(?:&` + urlQuery + `)*)?\s*` + config.PatternEnd
 )
 
-func (s *Settings) use(u *url.URL) {
+// use takes what the URL of that variable says.
+func (s *Settings) use(u *url.URL, variable config.Secret) {
 	if u.Hostname() != "" {
 		s.Host, s.Port = u.Hostname(), 5432
 	}
@@ -46,7 +48,7 @@ func (s *Settings) use(u *url.URL) {
 	if name := strings.TrimPrefix(u.Path, "/"); name != "" {
 		s.Name = name
 	}
-	s.login(u.User)
+	s.login(u.User, variable)
 	query := u.Query()
 	for key, field := range map[string]*string{
 		"sslmode": &s.SSLMode, "sslrootcert": &s.SSLRootCert, "sslcert": &s.SSLCert, "sslkey": &s.SSLKey,
@@ -59,12 +61,12 @@ func (s *Settings) use(u *url.URL) {
 }
 
 // login takes user and password of a URL. Another role's password is not tried.
-func (s *Settings) login(user *url.Userinfo) {
+func (s *Settings) login(user *url.Userinfo, variable config.Secret) {
 	if name := user.Username(); name != "" && name != s.User {
 		s.User, s.Password = name, config.Secret{}
 	}
 	if password, ok := user.Password(); ok {
-		s.Password = s.MigrationURL.Holding(password)
+		s.Password = variable.Holding(password)
 	}
 }
 
@@ -75,6 +77,24 @@ func checkURL(text string) (string, error) {
 
 // parseURL quotes nothing of the URL, since it carries a password.
 func parseURL(text string) (*url.URL, error) {
+	u, err := parseAddress(text)
+	if err != nil {
+		return nil, err
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return nil, config.Invalid("the URL's query cannot be read")
+	}
+	for key := range query {
+		if !isQueryKey(key) {
+			return nil, config.Invalid("the URL's query may have sslmode, sslrootcert, sslcert and sslkey, and no other key")
+		}
+	}
+	return u, checkQuery(u)
+}
+
+// parseAddress checks all but the query.
+func parseAddress(text string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(text))
 	switch {
 	case err != nil:
@@ -86,21 +106,16 @@ func parseURL(text string) (*url.URL, error) {
 	case u.Fragment != "" || strings.Count(u.Path, "/") > 1:
 		return nil, config.Invalid("the URL has more than the name of a database behind the host")
 	}
-	return u, checkQuery(u)
+	return u, nil
 }
 
-func checkQuery(u *url.URL) error {
-	query, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return config.Invalid("the URL's query cannot be read")
-	}
-	for key := range query {
-		if !slices.Contains([]string{"sslmode", "sslrootcert", "sslcert", "sslkey"}, key) {
-			return config.Invalid("the URL's query may have sslmode, sslrootcert, sslcert and sslkey, and no other key")
-		}
-	}
-	if mode := query.Get("sslmode"); mode != "" {
-		_, err = config.OneOf(mode, []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
+func isQueryKey(key string) bool {
+	return slices.Contains([]string{"sslmode", "sslrootcert", "sslcert", "sslkey"}, key)
+}
+
+func checkQuery(u *url.URL) (err error) {
+	if mode := u.Query().Get("sslmode"); mode != "" {
+		_, err = config.OneOf(mode, sslModes())
 	}
 	return err
 }

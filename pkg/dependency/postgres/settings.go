@@ -13,21 +13,26 @@ import (
 // Settings are the variables of a PostgreSQL database. Host may be the directory of a
 // Unix socket.
 type Settings struct {
-	Host           string        `env:"HOST" format:"host or socket" help:"Host, or the directory of a Unix socket."`
-	Port           int           `env:"PORT" min:"1" max:"65535" help:"Port."`
+	Host           string        `env:"HOST" named:"-" format:"host or socket" help:"Host, or the directory of a Unix socket."`
+	Port           int           `env:"PORT" named:"-" min:"1" max:"65535" help:"Port."`
 	Name           string        `env:"NAME" help:"Database to connect to."`
 	User           string        `env:"USER" help:"Role to log in as."`
 	Password       config.Secret `env:"PASSWORD" help:"Password of that role."`
+	URL            config.Secret `env:"URL" named:"-" format:"application" help:"Address, role and password as one URL, as applications have it: postgres://user:password@host:port/database. It counts only where none of DATABASE_HOST, DATABASE_PORT, DATABASE_NAME and DATABASE_USER is set; what has a variable of its own, such as the password, is taken from that. URLs of other drivers (postgresql+asyncpg) and unknown keys of the query are ignored with a warning."`
 	SSLMode        string        `env:"SSLMODE" oneof:"disable allow prefer require verify-ca verify-full" help:"TLS, in libpq's words. When empty: verify-full with a root certificate, require in production, else prefer; a Unix socket has none."`
 	SSLRootCert    string        `env:"SSLROOTCERT" format:"path" help:"PEM file with the certificates that the server's one must lead to. The default is the system's."`
 	SSLCert        string        `env:"SSLCERT" format:"path" help:"PEM file with a client certificate."`
 	SSLKey         string        `env:"SSLKEY" format:"path" help:"PEM file with that certificate's key."`
 	AllowReplica   config.Switch `env:"ALLOW_REPLICA" help:"Accept a standby or a read-only server, which is unhealthy otherwise."`
-	SchemaCheck    config.Switch `env:"SCHEMA_CHECK" help:"Hold the version of the schema against the one that this release needs: below it, or unreadable, the database is schema_behind, and not ready until it was satisfied once."`
+	SchemaCheck    config.Switch `env:"SCHEMA_CHECK" named:"-" help:"Hold the version of the schema against the one that this release needs: below it, or unreadable, the database is schema_behind, and not ready until it was satisfied once."`
 	AppConnections config.Switch `env:"APP_CONNECTIONS" help:"Count the connections that this Pod's API holds, by the address that it shares with the sidecar. Turn it off behind a pooler, which hides that address."`
-	MigrationURL   config.Secret `env:"MIGRATION_URL" format:"postgres" help:"For reims-health migrate: an address of the server itself, with no pooler between, and the migrator's role. What it leaves out is as above."`
+	MigrationURL   config.Secret `env:"MIGRATION_URL" named:"-" format:"postgres" help:"For reims-health migrate: an address of the server itself, with no pooler between, and the migrator's role. What it leaves out is as above."`
 
-	schema Schema
+	schema     Schema
+	given      func(name string) bool // whether a variable is set
+	derived    map[string]string      // see [config.Deriver]
+	urlIgnored bool
+	urlOthers  []string // keys of the URL's query that have no effect
 }
 
 var (
@@ -48,7 +53,7 @@ type Schema struct {
 // Rules implements [config.Settings].
 func (s *Settings) Rules(prefix string) []config.Rule {
 	noTLS := "no TLS is used, by " + prefix + "SSLMODE=disable or on a Unix socket: leave the certificate out"
-	return []config.Rule{
+	return append(s.urlRules(prefix), []config.Rule{
 		{
 			Variables: []string{prefix + "SSLMODE", prefix + "HOST"},
 			When:      config.Patterns{prefix + "HOST": "^/", prefix + "SSLMODE": "^(require|verify-ca|verify-full)$"},
@@ -84,7 +89,7 @@ func (s *Settings) Rules(prefix string) []config.Rule {
 			When:      config.Patterns{prefix + "SSLCERT": ".", prefix + "SSLKEY": ".", prefix + "SSLMODE": "^$", prefix + "HOST": "^/"},
 			Text:      noTLS,
 		},
-	}
+	}...)
 }
 
 // Formats implements [config.Settings].
@@ -94,6 +99,13 @@ func (*Settings) Formats(string) map[string]config.Format {
 		Is:      "such a URL: see docs/configuration.md",
 		Pattern: urlPattern,
 		Check:   checkURL,
+		Trimmed: true,
+	}, "application": {
+		Words:   "postgres://[user[:password]@]host[:port][/database][?sslmode=…]",
+		Is:      "such a URL: see docs/configuration.md",
+		Pattern: applicationPattern(),
+		Check:   checkApplicationURL,
+		Secrets: applicationSecrets,
 		Trimmed: true,
 	}}
 }
@@ -163,6 +175,9 @@ func (s *Settings) Pool(environment string) database.Config {
 // connection, and a second one for when the first is held up by a statement that timed
 // out. The checker says when they are dialled afresh.
 func (s *Settings) Open(i dependency.Instance) (dependency.Checker, error) {
+	if s.fromURLFile() {
+		return s.rotating(i), nil
+	}
 	pool := s.Pool(i.Environment)
 	pool.MaxConns, pool.SkipPing, pool.MaxMessage = 2, true, maxMessage
 	pool.ConnectTimeout, pool.CommandTimeout = i.Timeout, i.Timeout

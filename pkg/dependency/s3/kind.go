@@ -32,6 +32,7 @@ func Kind() dependency.Kind {
 		},
 		Heading: "MinIO",
 		Probe:   config.DefaultProbe(10*time.Second, 2*time.Second, "ignore"),
+		Schemes: schemes(),
 		Settings: func() dependency.Settings {
 			return &Settings{
 				Endpoint:  "localhost:9000",

@@ -13,12 +13,14 @@ import (
 
 // Settings are the variables of an S3 server, such as MinIO.
 type Settings struct {
-	Endpoint  string        `env:"ENDPOINT" format:"endpoint" help:"Host, or host:port, with no scheme and no path."`
+	Endpoint  string        `env:"ENDPOINT" named:"-" format:"endpoint" help:"Host, or host:port, with no scheme and no path."`
 	AccessKey config.Secret `env:"ACCESS_KEY" help:"Access key (user name)."`
 	SecretKey config.Secret `env:"SECRET_KEY" help:"Secret key."`
-	Secure    config.Switch `env:"SECURE" help:"Connect with TLS (https)."`
+	Secure    config.Switch `env:"SECURE" named:"-" help:"Connect with TLS (https)."`
 	Buckets   []string      `env:"BUCKETS" format:"bucket" help:"Buckets that must exist; degraded while one does not. With it set, the credentials need not be allowed to list all buckets."`
 	CAFile    string        `env:"CA_FILE" format:"path" help:"PEM file with the certificates that the server's one must lead to. The default is the system's."`
+
+	named bool // there is no default login
 }
 
 // Formats implements [config.Settings].
@@ -62,11 +64,19 @@ func checkBucket(text string) (string, error) {
 func (*Settings) Effective(string) [][2]string { return nil }
 
 // Rules implements [config.Settings].
-func (*Settings) Rules(prefix string) []config.Rule {
-	return []config.Rule{{
+func (s *Settings) Rules(prefix string) []config.Rule {
+	missing := func(name string, key config.Secret) config.Rule {
+		return config.Rule{
+			Variables: []string{prefix + name},
+			Broken:    func() bool { return s.named && !key.Given() },
+			Text:      "missing: each request is signed with it; " + prefix + name + "_FILE names a file that holds it",
+		}
+	}
+	return []config.Rule{missing("ACCESS_KEY", s.AccessKey), missing("SECRET_KEY", s.SecretKey), {
 		Variables: []string{prefix + "CA_FILE", prefix + "SECURE"},
 		When:      config.Patterns{prefix + "CA_FILE": ".", prefix + "SECURE": "^(off|false)$"},
 		Text:      "needs " + prefix + "SECURE=on",
+		Named:     "has no effect: the scheme of " + prefix + "CHECK is not s3s",
 	}}
 }
 
@@ -85,4 +95,30 @@ func (s *Settings) Open(i dependency.Instance) (dependency.Checker, error) {
 		Timeout: i.Timeout,
 		Prefix:  dependency.Prefix(i.Prefix),
 	}), nil
+}
+
+// schemes make services of any name of URLs. They have no login of their own accord.
+func schemes() []dependency.Scheme {
+	scheme := func(name, help string, secure bool) dependency.Scheme {
+		return dependency.Scheme{
+			Name: name,
+			Form: name + "://HOST[:PORT]",
+			Help: help,
+			Settings: func(u dependency.URL) (dependency.Settings, []string, error) {
+				port := 80
+				if secure {
+					port = 443
+				}
+				host, err := u.Host(port)
+				if err == nil {
+					err = u.Plain()
+				}
+				return &Settings{Endpoint: host.String(), Secure: config.Switch(secure), named: true}, nil, err
+			},
+		}
+	}
+	return []dependency.Scheme{
+		scheme("s3", "As for the service `minio`, over HTTP.", false),
+		scheme("s3s", "The same over HTTPS.", true),
+	}
 }

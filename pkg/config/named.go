@@ -1,0 +1,206 @@
+package config
+
+import (
+	"maps"
+	"net/url"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Origin says what a named service is.
+type Origin struct {
+	Check string `env:"CHECK" format:"check" help:"What the service is, where it is, and how it is checked: a URL, whose scheme says the kind."`
+}
+
+// Hidden returns the names that variables would have if the URL in NAME_CHECK did not say
+// what they hold; none unless the service is Named.
+func (s *Service) Hidden() []string {
+	if !s.Named {
+		return nil
+	}
+	var hidden []string
+	t := reflect.TypeOf(s.Settings).Elem()
+	for i := range t.NumField() {
+		if tag := t.Field(i).Tag; tag.Get("named") == "-" {
+			hidden = append(hidden, s.Prefix()+tag.Get("env"))
+		}
+	}
+	return hidden
+}
+
+// maxServices bounds the series of metrics and the size of answers.
+const maxServices = 16
+
+// serviceName has no underscore, so that variables lead back to one name.
+var serviceName = regexp.MustCompile(`^[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?$`)
+
+// reservedNames would coincide with paths, variables, keys of answers or targets of wait.
+var reservedNames = []string{
+	"live", "ready", "history", "peer", "metrics", "override", "shutdown", "schema", "health", "log", "pod", "migrate",
+}
+
+func checkServiceName(text string) (string, error) {
+	name := strings.ToLower(text)
+	switch {
+	case !serviceName.MatchString(name):
+		return "", isNot(text, "service")
+	case slices.Contains(reservedNames, name):
+		return "", Invalid("%s is taken by something else of the sidecar: choose another name", Quote(text))
+	}
+	return name, nil
+}
+
+// addNamed adds the services that HEALTH_SERVICES lists beside those that there are. What
+// is wrong with the list itself is found when it is loaded.
+func (l *loader) addNamed(named func(name, check string) (*Service, error)) {
+	c := l.config
+	for item := range strings.SplitSeq(l.settings["HEALTH_SERVICES"].value, ",") {
+		name, err := checkServiceName(strings.TrimSpace(item))
+		if err != nil || slices.Contains(c.serviceNames(), name) {
+			continue
+		}
+		// Without a valid URL nothing is known of its kind; its other variables are
+		// checked all the same.
+		service := &Service{Name: name, Heading: name, Named: true, Settings: noSettings{}, Probe: DefaultProbe(maxDuration, maxDuration, "ignore")}
+		variable := service.Prefix() + "CHECK"
+		check := strings.TrimSpace(l.settings[variable].value)
+		meant := closest(service.Prefix(), l.prefixes())
+		made, err := named(name, check)
+		switch {
+		case err == nil:
+			service = made
+		case check == "" && meant != "":
+			l.problem("HEALTH_SERVICES", "there is no service "+Quote(name)+": did you mean "+strings.ToLower(strings.TrimSuffix(meant, "_"))+"? Another one needs "+variable)
+		default:
+			l.problem(variable, err.Error())
+		}
+		c.Services = append(c.Services, service)
+	}
+	l.variables = variables(c)
+	for _, v := range l.variables {
+		v.bindSecret(c)
+	}
+}
+
+// prefixes are those of the variables of the services that there are.
+func (l *loader) prefixes() []string {
+	prefixes := make([]string, len(l.config.Services))
+	for i, s := range l.config.Services {
+		prefixes[i] = s.Prefix()
+	}
+	return prefixes
+}
+
+// noSettings are those of a service whose kind is not known.
+type noSettings struct{ _ struct{} }
+
+func (noSettings) Formats(string) map[string]Format { return nil }
+func (noSettings) Rules(string) []Rule              { return nil }
+func (noSettings) Effective(string) [][2]string     { return nil }
+
+// checkNamed finds what is wrong with named services once all variables have been read.
+func (l *loader) checkNamed(named func(name, check string) (*Service, error)) {
+	for _, s := range l.config.Services {
+		for _, given := range s.Given {
+			if l.config.isSet(s.Prefix() + given) {
+				l.problem(s.Prefix()+given, "the URL in "+s.Prefix()+"CHECK says it already: leave one of them out")
+			}
+		}
+	}
+	l.findCoinciding()
+	for _, variable := range slices.Sorted(maps.Keys(l.settings)) {
+		prefix, ok := strings.CutSuffix(variable, "_CHECK")
+		if !ok || l.find(variable) != nil {
+			continue
+		}
+		name := strings.ToLower(strings.ReplaceAll(prefix, "_", "-"))
+		if _, err := named(name, strings.TrimSpace(l.settings[variable].value)); err != nil {
+			continue // another program's
+		}
+		if slices.Contains(l.config.serviceNames(), name) {
+			l.warn(variable, "has no effect: "+name+" has variables of its own")
+		} else if _, err := checkServiceName(name); err == nil {
+			l.warn(variable, "has no effect: HEALTH_SERVICES does not list "+name)
+		}
+	}
+}
+
+// findCoinciding reports variables of two services, or of a service and the sidecar, that
+// have one name, and services that have one name in the reasons of Events.
+func (l *loader) findCoinciding() {
+	owners, reported := make(map[string]string), make(map[string]bool)
+	claim := func(variable, owner string) {
+		first, taken := owners[variable]
+		if !taken {
+			owners[variable] = owner
+		} else if pair := first + " " + owner; first != owner && !reported[pair] {
+			reported[pair] = true
+			l.problem("HEALTH_SERVICES", variable+" would be a variable of "+Quote(first)+" and of "+Quote(owner)+": choose another name for the service")
+		}
+	}
+	for _, v := range l.variables {
+		claim(v.Name, v.Section)
+		if v.Secret {
+			claim(v.Name+"_FILE", v.Section)
+		}
+	}
+	camels := make(map[string]string)
+	for _, name := range l.config.Health.Services {
+		camel := camelCase(name)
+		if first, taken := camels[camel]; taken && first != name {
+			l.problem("HEALTH_SERVICES", Quote(first)+" and "+Quote(name)+" are both "+camel+" in the reasons of Events: choose another name for one of them")
+		}
+		camels[camel] = name
+	}
+}
+
+// camelCase writes billing-api as BillingApi.
+func camelCase(name string) string {
+	var b strings.Builder
+	for word := range strings.SplitSeq(name, "-") {
+		if word != "" {
+			b.WriteString(strings.ToUpper(word[:1]) + word[1:])
+		}
+	}
+	return b.String()
+}
+
+// checkURLFormat is the syntax of NAME_CHECK, as far as it is the same for all schemes.
+func checkURLFormat() Format {
+	return Format{
+		Words: "URL", Is: "a URL such as https://HOST/PATH", Pattern: `^[A-Za-z][A-Za-z0-9+]*://.`,
+		Check:  func(text string) (string, error) { return text, nil }, // it has been read by then
+		Public: publicCheck, Secrets: checkSecrets,
+	}
+}
+
+// publicCheck leaves out the query, which may hold a token.
+func publicCheck(text string) string {
+	if head, _, ok := strings.Cut(text, "?"); ok {
+		return head + "?" + Mask
+	}
+	return text
+}
+
+// checkSecrets returns the query as a whole, and what is long enough in it to be a token.
+func checkSecrets(text string) []string {
+	_, query, ok := strings.Cut(text, "?")
+	if !ok {
+		return nil
+	}
+	secrets := []string{query}
+	values, _ := url.ParseQuery(query)
+	for _, all := range values {
+		for _, value := range all {
+			if len(value) >= shortestToken {
+				secrets = append(secrets, value)
+			}
+		}
+	}
+	return secrets
+}
+
+// shortestToken keeps words such as verify-full from being taken for secrets.
+const shortestToken = 12

@@ -1,0 +1,55 @@
+package dependency
+
+import (
+	"context"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// Rotating checks what the file of a secret describes as a whole, such as a URL with the
+// login in it. The file is read before each check, so that one that changed, or came to
+// be there, needs no restart.
+type Rotating struct {
+	// Read returns the text. Its error fails the check with [health.ReasonAuth].
+	Read func() (string, error)
+	// New returns the checker for a text. Its error fails the check likewise, and must
+	// quote nothing of the text.
+	New func(text string) (Checker, error)
+	// Variable is the name of the variable of the file, for messages.
+	Variable string
+
+	text    string
+	current Checker
+}
+
+// Check implements [health.Checker].
+func (r *Rotating) Check(ctx context.Context) (health.Observation, error) {
+	text, err := r.Read()
+	if err != nil {
+		return health.Observation{}, &health.Fault{Reason: health.ReasonAuth, Message: "the file that " + r.Variable + " names cannot be read", Err: err}
+	}
+	if r.current == nil || text != r.text {
+		made, err := r.New(text)
+		if err != nil {
+			return health.Observation{}, &health.Fault{Reason: health.ReasonAuth, Message: "the file that " + r.Variable + " names holds no address that can be used", Err: err}
+		}
+		_ = r.Close() // of the old address
+		r.current, r.text = made, text
+	}
+	return r.current.Check(ctx)
+}
+
+// Redial implements [health.Redialer].
+func (r *Rotating) Redial() {
+	if redialer, ok := r.current.(health.Redialer); ok {
+		redialer.Redial()
+	}
+}
+
+// Close closes the checker. It must not run beside Check.
+func (r *Rotating) Close() error {
+	if r.current == nil {
+		return nil
+	}
+	return r.current.Close()
+}
