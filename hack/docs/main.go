@@ -28,6 +28,7 @@ type document struct {
 func documents(kinds dependency.Kinds) []document {
 	return []document{
 		{"docs/configuration.md", func(w io.Writer) error { return writeReference(w, kinds) }},
+		{"docs/checks.md", func(w io.Writer) error { return writeChecks(w, kinds) }},
 		{"config/sample.env", func(w io.Writer) error { return writeSampleEnv(w, kinds) }},
 		{"docs/metrics.md", func(w io.Writer) error { return metrics.WriteReference(w, kinds.Described()) }},
 		{"docs/alerts/README.md", writeAlerts},

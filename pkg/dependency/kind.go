@@ -145,5 +145,5 @@ func (ks Kinds) Services() []*config.Service {
 	return services
 }
 
-// namedProbe is how a service that NAME_CHECK defines is checked where nothing else is set.
-func namedProbe() config.Probe { return config.DefaultProbe(10*time.Second, 2*time.Second, "ignore") }
+// NamedProbe returns how a service that NAME_CHECK defines is checked where nothing else is set.
+func NamedProbe() config.Probe { return config.DefaultProbe(10*time.Second, 2*time.Second, "ignore") }

@@ -186,7 +186,7 @@ func (ks Kinds) Named(name, check string) (*config.Service, error) {
 				return nil, expand(err)
 			}
 			service.Kind, service.Settings, service.Given = k.Name, settings, given
-			service.Probe = namedProbe()
+			service.Probe = NamedProbe()
 			return service, nil
 		}
 	}
