@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -29,6 +30,11 @@ type Options struct {
 	Keys func(context.Context) (access, secret string, err error)
 	// Buckets must exist and be within reach.
 	Buckets []string
+	// Region is the one that requests are signed for. The default is the one that the
+	// server names, us-east-1 before that.
+	Region string
+	// VirtualHost addresses a bucket as BUCKET.Endpoint rather than Endpoint/BUCKET.
+	VirtualHost bool
 	// Timeout bounds a check, dialling included.
 	Timeout time.Duration
 	// Prefix is that of the service's variables, for the advice in messages.
@@ -67,7 +73,7 @@ func New(options Options) *Checker {
 	return &Checker{
 		web:     dependency.NewHTTPClient("{SECURE}", dependency.TLSConfig(options.CAFile, host), options.Timeout, options.Lookup),
 		options: options,
-		region:  "us-east-1",
+		region:  cmp.Or(options.Region, "us-east-1"),
 	}
 }
 
@@ -152,7 +158,10 @@ func (m *Checker) login(ctx context.Context) (*session, error) {
 	if m.options.Secure {
 		root.Scheme = "https"
 	}
-	return &session{web: m.web, root: root, access: access, secret: secret, region: m.region}, nil
+	return &session{
+		web: m.web, root: root, virtualHost: m.options.VirtualHost, access: access, secret: secret,
+		region: m.region, regionGiven: m.options.Region != "",
+	}, nil
 }
 
 // require looks for the buckets that are not among listed, one by one, and

@@ -38,6 +38,7 @@ func Kind() dependency.Kind {
 				Endpoint:  "localhost:9000",
 				AccessKey: config.DefaultSecret("minioadmin"),
 				SecretKey: config.DefaultSecret("minioadmin"),
+				PathStyle: true,
 			}
 		},
 	}

@@ -22,10 +22,13 @@ import (
 type session struct {
 	web            *dependency.HTTPClient
 	root           url.URL
+	virtualHost    bool // a bucket is a host
 	access, secret string
 	// region is the one that requests are signed for. MinIO accepts any to list its
 	// buckets, and then tells its own; others refuse a wrong one, and name theirs.
 	region string
+	// regionGiven says that the region was configured: no other one is tried.
+	regionGiven bool
 	// latency is that of the first answer.
 	latency time.Duration
 }
@@ -36,7 +39,7 @@ const emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b785
 // send asks once more where the answer names the region to sign for.
 func (s *session) send(ctx context.Context, method, bucket string) (dependency.HTTPReply, error) {
 	reply, err := s.sendSigned(ctx, method, bucket)
-	if region := region(reply); err == nil && region != "" && region != s.region {
+	if region := region(reply); err == nil && region != "" && region != s.region && !s.regionGiven {
 		s.region = region
 		if wantsRegion(reply) {
 			reply, err = s.sendSigned(ctx, method, bucket)
@@ -50,7 +53,11 @@ func (s *session) send(ctx context.Context, method, bucket string) (dependency.H
 
 func (s *session) sendSigned(ctx context.Context, method, bucket string) (dependency.HTTPReply, error) {
 	target := s.root
-	target.Path += bucket
+	if s.virtualHost && bucket != "" {
+		target.Host = bucket + "." + target.Host
+	} else {
+		target.Path += bucket
+	}
 	req, err := http.NewRequestWithContext(ctx, method, target.String(), nil)
 	if err != nil {
 		return dependency.HTTPReply{}, &health.Fault{
@@ -170,7 +177,7 @@ const messageNoWrites = "MinIO has lost too many of its drives or nodes to write
 
 // codeMessages has words for codes whose reason says too little.
 var codeMessages = map[string]string{
-	"AuthorizationHeaderMalformed": "the S3 server refuses the region that the request is signed for, and does not name its own",
+	"AuthorizationHeaderMalformed": "the S3 server refuses the region that the request is signed for, and does not name its own, or {REGION} is another: see {REGION}",
 	"PermanentRedirect":            "the bucket is in another region: {ENDPOINT} has to be that region's own endpoint",
 	"TemporaryRedirect":            "the S3 server sends the sidecar to another endpoint: see {ENDPOINT}",
 	"ServiceUnavailable":           "the S3 server says that it is unavailable; see its log",

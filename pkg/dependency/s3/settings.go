@@ -18,6 +18,8 @@ type Settings struct {
 	SecretKey config.Secret `env:"SECRET_KEY" help:"Secret key."`
 	Secure    config.Switch `env:"SECURE" named:"-" help:"Connect with TLS (https)."`
 	Buckets   []string      `env:"BUCKETS" format:"bucket" help:"Buckets that must exist; degraded while one does not. With it set, the credentials need not be allowed to list all buckets."`
+	Region    string        `env:"REGION" format:"region" help:"Region that requests are signed for, such as eu-central-1. When empty, the sidecar begins with us-east-1 and takes the one that the server names."`
+	PathStyle config.Switch `env:"PATH_STYLE" help:"Address a bucket as HOST/BUCKET, as MinIO does. Off is BUCKET.HOST, which Amazon and others want for newer buckets; HOST is then the regional endpoint, such as s3.eu-central-1.amazonaws.com."`
 	CAFile    string        `env:"CA_FILE" format:"path" help:"PEM file with the certificates that the server's one must lead to. The default is the system's."`
 
 	named bool // there is no default login
@@ -28,11 +30,13 @@ func (*Settings) Formats(prefix string) map[string]config.Format {
 	isEndpoint := "host[:port]: leave out scheme and path (" + prefix + "SECURE turns TLS on)"
 	return map[string]config.Format{
 		"endpoint": {Words: "host[:port]", Is: isEndpoint, Pattern: endpointPattern, Check: checkEndpoint(isEndpoint)},
+		"region":   {Words: "region", Is: isRegion, Pattern: regionName.String(), Check: checkRegion},
 		"bucket":   {Words: "bucket name", Is: isBucket, Pattern: bucketSyntax.String(), Check: checkBucket},
 	}
 }
 
 const (
+	isRegion = "the name of a region: letters, digits and hyphens, such as eu-central-1"
 	isBucket = "a bucket name: 3 to 63 letters, digits, dots and hyphens"
 
 	endpointPattern = config.PatternBegin + config.PatternName +
@@ -58,6 +62,13 @@ func checkBucket(text string) (string, error) {
 		return text, nil
 	}
 	return "", config.Invalid("%s is not %s", config.Quote(text), isBucket)
+}
+
+func checkRegion(text string) (string, error) {
+	if regionName.MatchString(text) {
+		return text, nil
+	}
+	return "", config.Invalid("%s is not %s", config.Quote(text), isRegion)
 }
 
 // Effective implements [config.Settings].
@@ -91,9 +102,11 @@ func (s *Settings) Open(i dependency.Instance) (dependency.Checker, error) {
 			secret, err2 := s.SecretKey.Read()
 			return access, secret, errors.Join(err1, err2)
 		},
-		Buckets: s.Buckets,
-		Timeout: i.Timeout,
-		Prefix:  dependency.Prefix(i.Prefix),
+		Buckets:     s.Buckets,
+		Region:      s.Region,
+		VirtualHost: !bool(s.PathStyle),
+		Timeout:     i.Timeout,
+		Prefix:      dependency.Prefix(i.Prefix),
 	}), nil
 }
 
@@ -113,7 +126,7 @@ func schemes() []dependency.Scheme {
 				if err == nil {
 					err = u.Plain()
 				}
-				return &Settings{Endpoint: host.String(), Secure: config.Switch(secure), named: true}, nil, err
+				return &Settings{Endpoint: host.String(), Secure: config.Switch(secure), PathStyle: true, named: true}, nil, err
 			},
 		}
 	}
