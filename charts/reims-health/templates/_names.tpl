@@ -99,9 +99,23 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* Off, where nothing that it would take is rendered. YAML 1.1 reads an unquoted off as false. */}}
+{{/* The mode that the values choose; empty where they leave it open and the API is elsewhere: then
+     this chart does not know whose database it is. YAML 1.1 reads an unquoted off as false. */}}
+{{- define "reims-health.migrations.chosen" -}}
+{{- $mode := .Values.migrations.mode -}}
+{{- if kindIs "bool" $mode }}off{{ else if $mode }}{{ $mode }}{{ else if .Values.api.enabled }}hook{{ end }}
+{{- end }}
+
+{{/* The mode in effect. It is off where nothing that migrations need is rendered. */}}
 {{- define "reims-health.migrations.mode" -}}
-{{- ternary (toString .Values.migrations.mode | replace "false" "off") "off" .Values.enabled }}
+{{- ternary (include "reims-health.migrations.chosen" . | default "off") "off" .Values.enabled }}
+{{- end }}
+
+{{/* Whether the database's schema is compared: as migrations.mode says, unless it is set. */}}
+{{- define "reims-health.schemaCheck" -}}
+{{- $check := .Values.database.schemaCheck -}}
+{{- if kindIs "invalid" $check }}{{- $check = ne (include "reims-health.migrations.mode" .) "off" }}{{- end }}
+{{- ternary "on" "off" (eq (toString $check) "true") }}
 {{- end }}
 
 {{/* Whether the sidecar may write to its Pod: not without the rights. */}}

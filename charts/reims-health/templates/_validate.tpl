@@ -77,6 +77,9 @@
 {{- $m := $v.migrations -}}
 {{- $mode := include "reims-health.migrations.mode" . -}}
 {{- $p := list -}}
+{{- if and $v.enabled (not (include "reims-health.migrations.chosen" .)) }}
+{{- $p = append $p "migrations.mode is not set. Where api.enabled is false, this chart does not know whether the database is one that it may add tables to. Set migrations.mode to hook (a Job before the install and each upgrade migrates it), job (a Job of the release does, and the Pods wait for it) or off (no migrations)." }}
+{{- end }}
 {{- if ne $mode "off" }}
 {{- if not (or $v.database.host $m.database.host $m.database.urlKey) }}
 {{- $p = append $p (printf "migrations.mode is %s and there is no database: set database.host, or migrations.mode to off." $mode) }}

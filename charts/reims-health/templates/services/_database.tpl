@@ -23,7 +23,7 @@ variables:
   SSLMODE: sslMode
 serve:
   {{- if $db.host }}
-  SCHEMA_CHECK: {{ ternary "on" "off" $db.schemaCheck | quote }}
+  SCHEMA_CHECK: {{ include "reims-health.schemaCheck" . | quote }}
   APP_CONNECTIONS: {{ ternary "on" "off" $db.appConnections | quote }}
   {{- if $db.allowReplica }}
   ALLOW_REPLICA: "on"
