@@ -32,7 +32,6 @@ func Kind() dependency.Kind {
 		Settings: func() dependency.Settings {
 			return &Settings{Host: "localhost", Port: 25}
 		},
-		Schemes: schemes(),
 	}
 }
 
@@ -48,5 +47,6 @@ func measures() []health.Measure {
 			},
 		},
 		{Name: "greeting", Unit: health.UnitText},
+		dependency.CertificateMeasure(),
 	}
 }

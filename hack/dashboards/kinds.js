@@ -30,9 +30,10 @@ export function rowsOf(kind) {
   const shares = kind.shares.filter(({ gauges }) => !gauges.some((name) => shownByRows.includes(name)));
   const shown = new Set([...shownByRows, ...kind.shares.flatMap(({ gauges }) => gauges)]);
   const rest = kind.gauges.filter(({ name }) => !shown.has(name));
+  const measured = (/** @type {Gauge} */ gauge) => gauge.unit === 'time' ? timeLeft(kind, gauge) : series(gauge, gauge.title);
   return [
     ...shares.map((share) => ({ title: share.title, panels: panelsOf(kind, share) })),
-    ...rest.length > 0 ? [{ title: 'Measures', panels: rest.map((gauge) => series(gauge, gauge.title)) }] : [],
+    ...rest.length > 0 ? [{ title: 'Measures', panels: rest.map(measured) }] : [],
     ...kind.rows.map(({ title, panels }) => ({ title, panels: panels.map((panel) => special(kind, panel, 24 / panels.length)) })),
   ];
 }
@@ -66,6 +67,16 @@ function series({ name, help, unit, label }, title) {
   const legend = labels.map((l) => `{{${l}}}`).join(' ');
   return lines({ title, unit: unitOf(unit), description: `${help} The highest that a Pod of the namespace reports.` },
     [`max by (${labels.join(', ')}) (${selected(name)})`, legend]).min(0);
+}
+
+/**
+ * How long it is until a moment, in the Pod in which that is shortest.
+ * @param {Kind} kind
+ * @param {Gauge} gauge
+ */
+function timeLeft({ service }, { name, help, title }) {
+  return lines({ title: `${title}: time left`, unit: units.Seconds, description: `How long it is until then. ${help} The shortest that a Pod of the namespace reports.` },
+    [`min by (namespace) (${selected(name, `service="${service}"`)}) - time()`, '{{namespace}}']);
 }
 
 /** @param {string} unit */

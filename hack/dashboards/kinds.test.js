@@ -12,6 +12,7 @@ const mail = {
     { ...gauge, name: 'mail_size', title: 'Largest message' },
     { ...gauge, name: 'mail_queue', title: 'Queue', label: 'kind' },
     { ...gauge, name: 'mail_clients', title: 'Clients' },
+    { ...gauge, name: 'mail_key_end', title: 'Key valid until', unit: 'time' },
   ],
   shares: [{
     title: 'The queue', gauges: ['mail_queue'],
@@ -35,10 +36,11 @@ function queries(kind) {
 test('a kind has a dashboard of all that it measures', () => {
   const chosen = 'namespace=~"$namespace", pod=~"$pod"';
   assert.deepEqual(rowsOf(mail).map(({ title }) => title), ['The queue', 'Measures', 'Clients']);
-  assert.deepEqual(queries(mail).slice(-4), [
+  assert.deepEqual(queries(mail).slice(-5), [
     ['The queue', `max by (namespace, kind) (mail_queue{${chosen}})`],
     ['The queue: share in use', `max by (namespace) ((mail_queue{${chosen}, kind="new"} + ignoring (kind) mail_queue{${chosen}, kind="old"}) / ignoring (kind) (mail_queue{${chosen}, kind="max"} > 0))`],
     ['Largest message', `max by (namespace) (mail_size{${chosen}})`],
+    ['Key valid until: time left', `min by (namespace) (mail_key_end{${chosen}, service="mail"}) - time()`],
     ['Clients by Pod', `topk(3, mail_clients{${chosen}, kind="x"} + mail_clients{${chosen}})`],
   ]);
 });

@@ -111,6 +111,8 @@ func unit(u health.Unit) string {
 		return "bytes"
 	case health.UnitFlag:
 		return "flag"
+	case health.UnitTime:
+		return "time"
 	case health.UnitNumber, health.UnitText, health.UnitList:
 	}
 	return "number"

@@ -213,7 +213,7 @@ func newPeers(cfg *config.Config, instance string, monitor *health.Monitor, log 
 		Monitor:  monitor, Updates: monitor.Updates(), Log: log,
 	}
 	if cfg.Peers.CAFile != "" {
-		options.TLS = dependency.TLSConfig(cfg.Peers.CAFile, "")
+		options.TLS = dependency.TLSConfig(cfg.Peers.CAFile, "", nil)
 	}
 	return peers.New(options)
 }

@@ -48,7 +48,7 @@ func open(s *config.Service, h *config.Health, pods func() int, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	checker, err := settings.Open(dependency.Instance{
+	checker, err := dependency.Open(settings, dependency.Instance{
 		Prefix: s.Prefix(), Timeout: s.Probe.Timeout, Environment: h.Environment, CertificateWarning: h.CertificateWarning, Pods: pods, Log: log,
 	})
 	if err != nil {

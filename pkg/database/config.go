@@ -3,6 +3,7 @@ package database
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -58,6 +59,10 @@ type Config struct {
 	// one breaks the connection. A message is held in memory whole, and what is not
 	// PostgreSQL may announce any length. Default pgx's own limit, 1 GiB.
 	MaxMessage int
+
+	// WatchTLS is called before every dial with each TLS configuration that the dial may
+	// use, as SSLMode and the files have it. It may change it. The default changes nothing.
+	WatchTLS func(*tls.Config)
 
 	// ConnectTimeout bounds a dial as a whole (name resolution, every address, TLS,
 	// login), and the wait for a free connection. Default 30 s.

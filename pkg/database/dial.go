@@ -81,7 +81,22 @@ func (d *dialer) readTLS(cc *pgx.ConnConfig) error {
 		}
 	}
 	cc.TLSConfig, cc.Fallbacks = fresh.TLSConfig, fresh.Fallbacks
+	d.watchTLS(cc)
 	return nil
+}
+
+// watchTLS calls WatchTLS once with each configuration.
+func (d *dialer) watchTLS(cc *pgx.ConnConfig) {
+	if d.config.WatchTLS == nil {
+		return
+	}
+	seen := []*tls.Config{nil}
+	for _, f := range append([]*pgconn.FallbackConfig{{TLSConfig: cc.TLSConfig}}, cc.Fallbacks...) {
+		if !slices.Contains(seen, f.TLSConfig) {
+			seen = append(seen, f.TLSConfig)
+			d.config.WatchTLS(f.TLSConfig)
+		}
+	}
 }
 
 // checkTLSFiles finds what opening would wait for, such as a pipe. A missing file is

@@ -42,6 +42,7 @@ func MoreTelling(earlier, later *health.Fault) *health.Fault {
 // progress orders reasons by how far an attempt to connect got.
 var progress = []health.Reason{
 	health.ReasonError, health.ReasonDNS, health.ReasonUnreachable, health.ReasonRefused, health.ReasonTimeout, health.ReasonReset, health.ReasonProtocol, health.ReasonTLS,
+	health.ReasonCertificateExpired,
 }
 
 // Further compares two reasons by how far an attempt to connect got.

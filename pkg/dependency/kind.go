@@ -34,7 +34,8 @@ type Kind struct {
 // to a struct of tagged fields.
 type Settings interface {
 	config.Settings
-	// Open returns the checker of a service with these settings. It dials nothing.
+	// Open returns the checker of a service with these settings. It dials nothing. It is
+	// called by the function [Open], which adds what all kinds that speak TLS report.
 	Open(Instance) (Checker, error)
 }
 
@@ -71,6 +72,9 @@ type Instance struct {
 	// CertificateWarning is HEALTH_CERTIFICATE_WARNING: how long before the end of a
 	// server's certificate the service becomes degraded.
 	CertificateWarning time.Duration
+	// Certificates is what the server's certificates are remembered in: see [TLSConfig] and
+	// [Certificates.Watch]. [Open] sets it.
+	Certificates *Certificates
 	// Pods returns how many Pods the workload has, as far as it is known, for what costs
 	// a server more with each of them; below 1 where it is not. It does not block. Nil: it
 	// is never known.

@@ -26,45 +26,37 @@ const maxCAFileSize = 2 << 20
 // Whoever dials sets ServerName on a clone, as net/http does by itself. The certificate
 // must be for that name. TLS sends no IP address as a name, so host says which one the
 // certificate must be for where the server is given by its address. With a caFile and no
-// host, a server that is given by its address may have any certificate of the authority.
-func TLSConfig(caFile, host string) *tls.Config {
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile != "" {
-		// RootCAs would be read once. VerifyConnection does the whole verification in
-		// its stead and also runs on resumed sessions.
-		cfg.InsecureSkipVerify = true
-		cfg.VerifyConnection = func(state tls.ConnectionState) error {
-			return verifyPeer(caFile, cmp.Or(state.ServerName, host), state)
-		}
+// host, a server that is given by its address may have any certificate of the authority;
+// with neither, the handshake fails.
+//
+// Seen remembers the certificates of each handshake, also of one that fails because of
+// them; a kind passes [Instance].Certificates. Nil: they are not remembered. Where one of
+// them has ended, the handshake fails with a [health.ReasonCertificateExpired] fault.
+//
+// The configuration verifies in VerifyConnection, not in crypto/tls. So InsecureSkipVerify
+// is set, and a caller may add to the configuration (Certificates, NextProtos) but must not
+// replace VerifyConnection.
+func TLSConfig(caFile, host string, seen *Certificates) *tls.Config {
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: true, //nolint:gosec // VerifyConnection verifies, on resumed sessions too
+		VerifyConnection: func(state tls.ConnectionState) error {
+			name := cmp.Or(state.ServerName, host)
+			if caFile == "" {
+				return seen.verifyBySystem(state, name)
+			}
+			roots, err := readCAs(caFile)
+			if err != nil {
+				seen.see(state)
+				return &health.Fault{
+					Reason:  health.ReasonTLS,
+					Message: "the file that the service's _CA_FILE variable names cannot be read, or holds no certificate",
+					Err:     err,
+				}
+			}
+			return seen.verify(state, roots, name)
+		},
 	}
-	return cfg
-}
-
-func verifyPeer(caFile, name string, state tls.ConnectionState) error {
-	roots, err := readCAs(caFile)
-	if err != nil {
-		return &health.Fault{
-			Reason:  health.ReasonTLS,
-			Message: "the file that the service's _CA_FILE variable names cannot be read, or holds no certificate",
-			Err:     err,
-		}
-	}
-	if len(state.PeerCertificates) == 0 {
-		return &tls.CertificateVerificationError{Err: errors.New("the server sent no certificate")}
-	}
-	between := x509.NewCertPool()
-	for _, cert := range state.PeerCertificates[1:] {
-		between.AddCert(cert)
-	}
-	_, err = state.PeerCertificates[0].Verify(x509.VerifyOptions{
-		DNSName:       name,
-		Roots:         roots,
-		Intermediates: between,
-	})
-	if err != nil {
-		return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
-	}
-	return nil
 }
 
 func readCAs(file string) (*x509.CertPool, error) {

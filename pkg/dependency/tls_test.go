@@ -44,7 +44,7 @@ func TestCAFileIsNoSuchFile(t *testing.T) {
 			if err := c.make(path); err != nil {
 				t.Fatal(err)
 			}
-			p := closing(t, redis.New(redis.Options{Addr: server, TLS: dependency.TLSConfig(path, ""), Timeout: 4 * time.Second}))
+			p := closing(t, redis.New(redis.Options{Addr: server, TLS: dependency.TLSConfig(path, "", nil), Timeout: 4 * time.Second}))
 			f := checking.Fault(t, p, health.ReasonTLS)
 			if f.Err == nil || !strings.Contains(f.Err.Error(), c.want) {
 				t.Errorf("cause is %v, want %q in it", f.Err, c.want)
@@ -74,7 +74,7 @@ func TestCertificateIsForTheHost(t *testing.T) {
 	for host, good := range map[string]bool{
 		"127.0.0.1": true, "127.0.0.2": false, "example.com": true, "example.org": false, "::1": true, "::2": false,
 	} {
-		cfg := dependency.TLSConfig(path, host)
+		cfg := dependency.TLSConfig(path, host, nil)
 		cfg.ServerName = host
 		dialer := &tls.Dialer{Config: cfg}
 		conn, err := dialer.DialContext(t.Context(), "tcp", server.Listener.Addr().String())

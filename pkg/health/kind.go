@@ -181,13 +181,14 @@ const (
 	UnitFlag
 	UnitText
 	UnitList
+	UnitTime
 )
 
 // Value is one fact that a check saw: the value of a [Measure].
 type Value struct {
 	Name   string
 	Unit   Unit
-	Number float64  // of a UnitNumber; bytes of a UnitBytes; 0 or 1 of a UnitFlag
+	Number float64  // of a UnitNumber; bytes of a UnitBytes; 0 or 1 of a UnitFlag; seconds since 1970 of a UnitTime
 	Text   string   // of a UnitText
 	List   []string // of a UnitList
 }
@@ -221,6 +222,15 @@ func Text(name, text string) Value {
 func List(name string, list []string) Value {
 	return Value{Name: name, Unit: UnitList, List: list}
 }
+
+// Time is a moment, in whole seconds. Metrics are given the seconds since 1970, JSON has RFC
+// 3339 in UTC, and people are also shown how far away it is.
+func Time(name string, t time.Time) Value {
+	return Value{Name: name, Unit: UnitTime, Number: float64(t.Unix())}
+}
+
+// Moment returns the time of a UnitTime.
+func (v Value) Moment() time.Time { return time.Unix(int64(v.Number), 0).UTC() }
 
 // Identifying reports whether values of this unit name things (hosts, versions, buckets)
 // rather than counting them.

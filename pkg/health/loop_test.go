@@ -303,6 +303,7 @@ func TestPanicIsOneServicesFailure(t *testing.T) {
 func TestLatency(t *testing.T) {
 	t.Parallel()
 	const bound = 200 * time.Millisecond
+	ending := &health.Fault{Reason: health.ReasonCertificateExpiring}
 	tests := []struct {
 		name     string
 		took     time.Duration
@@ -318,6 +319,8 @@ func TestLatency(t *testing.T) {
 		{"slow to dial, quick to answer", time.Second, bound, nil, bound, "healthy", bound},
 		{"the check knows that it was slow", time.Second, bound + 1, nil, bound, "degraded slow", bound + 1},
 		{"a fault is no answer", time.Second, 0, faults['U'], bound, "unhealthy refused", 0},
+		{"a certificate that is about to end", bound, 0, ending, bound, "degraded certificate_expiring", bound},
+		{"a certificate that is about to end, and slow", bound + 1, 0, ending, bound, "degraded slow", bound + 1},
 		{"a fault in an answer", time.Second, bound + 1, faults['D'], bound, "degraded overloaded", bound + 1},
 	}
 	for _, tt := range tests {

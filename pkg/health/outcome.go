@@ -36,14 +36,15 @@ func (o Outcome) Duration() time.Duration { return o.Finished.Sub(o.Started) }
 // hangs, since its latest record.
 func judge(svc *Service, o Outcome, took, late time.Duration) Outcome {
 	o.Fault = o.Fault.complete(svc.Kind)
-	if o.Fault == nil && o.Observation.Latency == 0 {
+	good := o.Fault.yields()
+	if good && o.Observation.Latency == 0 {
 		o.Observation.Latency = o.Duration()
 	}
 	if o.Fault != nil && o.Fault.severity() == SeverityDown {
 		o.Observation.Latency = 0 // an answer that makes the service unhealthy is no success
 	}
 	bound := svc.Timeout
-	if o.Fault == nil && svc.DegradedLatency > 0 && o.Observation.Latency > svc.DegradedLatency {
+	if good && svc.DegradedLatency > 0 && o.Observation.Latency > svc.DegradedLatency {
 		o.Fault = (&Fault{Reason: ReasonSlow}).complete(svc.Kind)
 		took, bound = o.Observation.Latency, svc.DegradedLatency
 	}
@@ -51,6 +52,10 @@ func judge(svc *Service, o Outcome, took, late time.Duration) Outcome {
 	o.Starved = o.Fault.timed() && late > bound/2 && took-late <= bound
 	return o
 }
+
+// yields reports whether there is no fault, or one that gives way to any other: the server
+// gave a good answer.
+func (f *Fault) yields() bool { return f == nil || f.Reason == ReasonCertificateExpiring }
 
 // timed reports whether the fault is a measurement of time.
 func (f *Fault) timed() bool {

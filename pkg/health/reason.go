@@ -35,6 +35,9 @@ const (
 	ReasonSlow       Reason = "slow"       // answered, later than the degraded latency
 	ReasonOverloaded Reason = "overloaded" // the server asks for fewer requests
 	ReasonDiskFull   Reason = "disk_full"  // storage is full
+
+	ReasonCertificateExpiring Reason = "certificate_expiring" // a certificate of the server ends soon; only where nothing else is wrong
+	ReasonCertificateExpired  Reason = "certificate_expired"  // a certificate of the server has ended, and was refused
 )
 
 // The reasons that no fault has.
@@ -94,6 +97,8 @@ var reasons = []ReasonText{
 	{ReasonSlow, SeverityImpaired, "the answer took longer than the degraded latency"},
 	{ReasonOverloaded, SeverityImpaired, "the server asks for fewer requests"},
 	{ReasonDiskFull, SeverityImpaired, "storage is full"},
+	{ReasonCertificateExpiring, SeverityImpaired, "a certificate of the server ends soon"},
+	{ReasonCertificateExpired, SeverityDown, "a certificate of the server has ended"},
 	{ReasonNoResult, SeverityDown, "no result yet"},
 	{ReasonOverride, SeverityDown, "the break-glass decides"},
 	{ReasonShutdown, SeverityDown, "the sidecar is shutting down"},

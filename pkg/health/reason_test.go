@@ -21,9 +21,9 @@ import (
 // service was proven, the verdict after, and whether the reason proves.
 const contract = `
 dns, refused, unreachable, reset, timeout, tls, protocol, error: unhealthy unhealthy
-starting_up, database_missing, read_only, stale, quorum: unhealthy unhealthy
+starting_up, database_missing, read_only, stale, quorum, certificate_expired: unhealthy unhealthy
 auth, forbidden, too_many_connections, pool_exhausted, clock_skew, panic: unhealthy degraded
-slow, overloaded, out_of_memory, disk_full: degraded degraded proves
+slow, overloaded, out_of_memory, disk_full, certificate_expiring: degraded degraded proves
 schema_behind: degraded degraded
 bucket_missing, model_missing, inference: degraded degraded proves`
 
@@ -199,6 +199,8 @@ func TestMeasures(t *testing.T) {
 		{health.Bytes("m", 1<<40), 1 << 40, true, false},
 		{health.Flag("m", true), 1, true, false},
 		{health.Flag("m", false), 0, true, false},
+		{health.Time("m", time.Date(2027, 1, 3, 12, 0, 0, 900_000_000, time.UTC)), 1_798_977_600, true, false},
+		{health.Time("m", time.Date(1969, 12, 31, 23, 59, 0, 0, time.UTC)), -60, true, false},
 		{health.Text("m", "PostgreSQL 15.2"), 0, false, true},
 		{health.List("m", []string{"a", "b"}), 0, false, true},
 	}

@@ -30,8 +30,11 @@ func worst(tb testing.TB) *pod {
 			p.check(service, answer(time.Millisecond))
 		}
 	}
-	p.check("database", answer(time.Millisecond, databaseMeasures()...))
-	p.check("redis", answer(time.Millisecond, redisMeasures()...))
+	certificate := health.Time("certificate_not_after", time.Now())
+	p.check("database", answer(time.Millisecond, append(databaseMeasures(), certificate)...))
+	p.check("redis", answer(time.Millisecond, append(redisMeasures(), certificate)...))
+	p.check("minio", answer(time.Millisecond, certificate))
+	p.check("ollama", answer(time.Millisecond, certificate))
 	p.WatchPeers(func() (known, asked, answered int) { return 12, 12, 11 })
 	p.WatchLog(func() uint64 { return 1 })
 	p.WatchPodReports().Impossible()

@@ -203,6 +203,8 @@ func TestOddMeasures(t *testing.T) {
 		{health.Bytes("x", 1024), `"x":"1.00K"`},
 		{health.Bytes("x", math.MaxInt64), `"x":"8.00E"`},
 		{health.List("x", nil), `"x":[]`},
+		{health.Time("x", time.Date(2027, 1, 3, 13, 0, 0, 0, time.FixedZone("", 3600))), `"x":"2027-01-03T12:00:00Z"`},
+		{health.Time("x", time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)), `"x":"9999-12-31T23:59:59Z"`},
 		{health.Text("x", "\xff\"</script>"), `"x":"\ufffd\"\u003c/script\u003e"`},
 	} {
 		v := scenario.AllWell().View(0)

@@ -117,6 +117,8 @@ func measureValue(m health.Value) any {
 		return m.Text
 	case health.UnitList:
 		return append([]string{}, m.List...) // never null
+	case health.UnitTime:
+		return m.Moment().Format(time.RFC3339)
 	default:
 		if math.IsNaN(m.Number) || math.IsInf(m.Number, 0) {
 			return nil // JSON has no such numbers

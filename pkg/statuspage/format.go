@@ -68,8 +68,8 @@ func twoUnits(a int, unitA string, b int, unitB string) string {
 	return fmt.Sprintf("%d %s %d %s", a, unitA, b, unitB)
 }
 
-// measureText is a measure's value as people read it.
-func measureText(m health.Value) string {
+// measureText is a measure's value as people read it now.
+func measureText(m health.Value, now time.Time) string {
 	switch m.Unit {
 	case health.UnitBytes:
 		return bytesText(m.Number)
@@ -82,9 +82,25 @@ func measureText(m health.Value) string {
 		return m.Text
 	case health.UnitList:
 		return strings.Join(m.List, ", ")
+	case health.UnitTime:
+		return dateText(m.Moment(), now)
 	default:
 		return numberText(m.Number)
 	}
+}
+
+// dateText is a day in UTC, and how far away the moment is: in days, or within two of them
+// more closely.
+func dateText(t, now time.Time) string {
+	distance := t.Sub(now)
+	text := spanText(distance.Abs())
+	if days := int(distance.Abs() / (24 * time.Hour)); days >= 2 {
+		text = numberText(float64(days)) + " days"
+	}
+	if distance < 0 {
+		return t.UTC().Format(time.DateOnly) + ", " + text + " ago"
+	}
+	return t.UTC().Format(time.DateOnly) + ", in " + text
 }
 
 // bytesText has three digits that count, in binary units.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/reims/reims-health/pkg/health"
 )
@@ -28,11 +29,11 @@ type part struct {
 
 // measures returns what the latest check saw: shares of a whole as bars, and the rest as
 // facts.
-func measures(r health.Result, d Details) (bars []bar, facts []fact) {
+func measures(r health.Result, now time.Time, d Details) (bars []bar, facts []fact) {
 	kind, o := r.Service.Kind, r.Last.Observation
 	drawn := map[string]bool{}
 	for _, share := range kind.Drawn() {
-		if b, ok := newBar(share, o); ok {
+		if b, ok := newBar(share, o, now); ok {
 			bars = append(bars, b)
 			for _, name := range share.Names() {
 				drawn[name] = true
@@ -44,7 +45,7 @@ func measures(r health.Result, d Details) (bars []bar, facts []fact) {
 			continue
 		}
 		m := kind.Measure(v.Name)
-		f := fact{m.Title, measureText(v), v.Identifying()}
+		f := fact{m.Title, measureText(v, now), v.Identifying()}
 		if m.Zero != "" && v.Number == 0 {
 			f.Value = m.Zero
 		}
@@ -57,7 +58,7 @@ func measures(r health.Result, d Details) (bars []bar, facts []fact) {
 
 // newBar returns the bar of a share. It reports false if a measure is missing, or if the
 // whole is 0 and the share has no text for that.
-func newBar(share health.Share, o health.Observation) (bar, bool) {
+func newBar(share health.Share, o health.Observation, now time.Time) (bar, bool) {
 	found := make([]health.Value, len(share.Parts))
 	var whole health.Value
 	for i, p := range share.Parts {
@@ -77,7 +78,7 @@ func newBar(share health.Share, o health.Observation) (bar, bool) {
 	if whole.Number <= 0 {
 		return bar{Label: share.Title, Text: share.Empty}, share.Empty != ""
 	}
-	return bar{share.Title, shareText(share, found, whole), stretches(found, whole.Number)}, true
+	return bar{share.Title, shareText(share, found, whole, now), stretches(found, whole.Number)}, true
 }
 
 func find(o health.Observation, name string) (health.Value, bool) {
@@ -88,14 +89,14 @@ func find(o health.Observation, name string) (health.Value, bool) {
 	return o.Values[i], true
 }
 
-func shareText(share health.Share, found []health.Value, whole health.Value) string {
+func shareText(share health.Share, found []health.Value, whole health.Value, now time.Time) string {
 	if share.Whole != "" {
-		return measureText(found[0]) + " of " + measureText(whole) + " " + share.Parts[0].Word
+		return measureText(found[0], now) + " of " + measureText(whole, now) + " " + share.Parts[0].Word
 	}
 	var words []string
 	for i, m := range found {
 		if m.Number > 0 {
-			words = append(words, measureText(m)+" "+share.Parts[i].Word)
+			words = append(words, measureText(m, now)+" "+share.Parts[i].Word)
 		}
 	}
 	return strings.Join(words, ", ")

@@ -49,7 +49,7 @@ func newServiceView(r health.Result, samples []health.Sample, a axis, d Details)
 	v.Since, v.For = &since, spanText(a.end.Sub(r.Since))
 	v.Trouble = trouble(r, a.end, d)
 	v.Figures = figures(r, l)
-	v.Bars, v.Facts = measures(r, d)
+	v.Bars, v.Facts = measures(r, a.end, d)
 	if r.Checks > 0 {
 		v.Facts = append(v.Facts, fact{Label: "Last checked", Value: ago(r.Last.Finished, a.end)})
 	}

@@ -41,7 +41,7 @@ func NewKubernetes(o Options) (*Kubernetes, error) {
 	if k.Token, err = secret(k.dir, "token"); err != nil {
 		return nil, fmt.Errorf("set up kubernetes: %w", err)
 	}
-	if k.certs, err = writeCertificate(filepath.Join(k.dir, "tls")); err != nil {
+	if k.certs, err = writeCertificate(filepath.Join(k.dir, "tls"), Validity{}); err != nil {
 		return nil, fmt.Errorf("set up kubernetes: %w", err)
 	}
 	k.prepare, k.ready = k.setUp, k.live
@@ -74,7 +74,7 @@ func (k *Kubernetes) setUp(ctx context.Context) error {
 }
 
 func (k *Kubernetes) live(ctx context.Context) error {
-	config, err := trust(k.CAFile())
+	config, err := trust(k.certs)
 	if err != nil {
 		return err
 	}

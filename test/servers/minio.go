@@ -31,6 +31,8 @@ type MinIOOptions struct {
 	Options
 	// TLS lets it speak TLS, and nothing else, see [MinIO.CAFile].
 	TLS bool
+	// Valid is when the certificate is.
+	Valid Validity
 	// Env holds further variables for the server, such as
 	// "MINIO_API_REQUESTS_MAX=1".
 	Env []string
@@ -62,7 +64,7 @@ func NewMinIO(o MinIOOptions) (*MinIO, error) {
 	}
 	certs := filepath.Join(m.dir, "tls")
 	if o.TLS {
-		if m.certs, err = writeCertificate(certs); err != nil {
+		if m.certs, err = writeCertificate(certs, o.Valid); err != nil {
 			return nil, fmt.Errorf("set up minio: %w", err)
 		}
 	}
@@ -167,7 +169,7 @@ func (m *MinIO) httpClient() (*http.Client, error) {
 	var config *tls.Config
 	if m.CAFile() != "" {
 		var err error
-		if config, err = trust(m.CAFile()); err != nil {
+		if config, err = trust(m.certs); err != nil {
 			return nil, err
 		}
 	}

@@ -31,6 +31,8 @@ type PostgresOptions struct {
 	// [Postgres.CAFile]. Connections without it stay allowed; a "hostssl" line in
 	// HBA changes that.
 	TLS bool
+	// Valid is when the certificate is.
+	Valid Validity
 	// HBA replaces the lines of pg_hba.conf. The default lets 127.0.0.1 in, or
 	// with [Options].Host everybody, by password (scram-sha-256), also for replication. The superuser must be able
 	// to get in.
@@ -69,7 +71,7 @@ func NewPostgres(o PostgresOptions) (*Postgres, error) {
 		return nil, fmt.Errorf("set up postgres: %w", err)
 	}
 	if o.TLS {
-		if pg.certs, err = writeCertificate(filepath.Join(pg.dir, "tls")); err != nil {
+		if pg.certs, err = writeCertificate(filepath.Join(pg.dir, "tls"), o.Valid); err != nil {
 			return nil, fmt.Errorf("set up postgres: %w", err)
 		}
 	}
@@ -137,10 +139,21 @@ func (pg *Postgres) url(database string) string {
 	return u.String()
 }
 
+func (pg *Postgres) connect(ctx context.Context, database string) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(pg.url(database))
+	if err != nil {
+		return nil, err
+	}
+	if config.TLSConfig != nil {
+		config.TLSConfig.Time = pg.certs.clock()
+	}
+	return pgx.ConnectConfig(ctx, config)
+}
+
 // SQL runs statements as the superuser in the database, over a connection of its
 // own. Several, without arguments, may be given in one string.
 func (pg *Postgres) SQL(ctx context.Context, statements string, args ...any) error {
-	conn, err := pgx.Connect(ctx, pg.URL())
+	conn, err := pg.connect(ctx, pg.Database)
 	if err != nil {
 		return err
 	}
@@ -152,7 +165,7 @@ func (pg *Postgres) SQL(ctx context.Context, statements string, args ...any) err
 }
 
 func (pg *Postgres) ping(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, pg.url("postgres"))
+	conn, err := pg.connect(ctx, "postgres")
 	if err != nil {
 		return err
 	}
@@ -160,7 +173,7 @@ func (pg *Postgres) ping(ctx context.Context) error {
 }
 
 func (pg *Postgres) createDatabase(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, pg.url("postgres"))
+	conn, err := pg.connect(ctx, "postgres")
 	if err != nil {
 		return err
 	}
@@ -313,7 +326,7 @@ func (pg *Postgres) copyPrimary(ctx context.Context) error {
 
 // Promote makes a standby a primary. It returns when it takes writes.
 func (pg *Postgres) Promote(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, pg.url("postgres"))
+	conn, err := pg.connect(ctx, "postgres")
 	if err != nil {
 		return err
 	}

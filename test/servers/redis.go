@@ -20,6 +20,8 @@ type RedisOptions struct {
 	Config []string
 	// TLS lets it speak TLS, and nothing else, see [Redis.CAFile].
 	TLS bool
+	// Valid is when the certificate is.
+	Valid Validity
 }
 
 // Redis is an empty Redis that keeps nothing on disk.
@@ -42,7 +44,7 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 		return nil, fmt.Errorf("set up redis: %w", err)
 	}
 	if o.TLS {
-		if r.certs, err = writeCertificate(filepath.Join(r.dir, "tls")); err != nil {
+		if r.certs, err = writeCertificate(filepath.Join(r.dir, "tls"), o.Valid); err != nil {
 			return nil, fmt.Errorf("set up redis: %w", err)
 		}
 	}
@@ -112,7 +114,7 @@ func (r *Redis) Do(ctx context.Context, args ...any) error {
 	}
 	if r.CAFile() != "" {
 		var err error
-		if o.TLSConfig, err = trust(r.CAFile()); err != nil {
+		if o.TLSConfig, err = trust(r.certs); err != nil {
 			return err
 		}
 	}

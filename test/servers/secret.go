@@ -37,13 +37,21 @@ func secret(dir, name string) (string, error) {
 // validity of the certificates: long enough for a developer's folder.
 const validity = 10 * 365 * 24 * time.Hour
 
+// Validity is when a server's certificate is valid. The zero value is from an hour ago for
+// ten years, which is also that of the authority that vouches for it.
+type Validity struct{ From, Until time.Time }
+
 // certFiles are the PEM files of a server's certificate. CA can be handed out.
-type certFiles struct{ CA, Cert, Key string }
+type certFiles struct {
+	CA, Cert, Key string
+	// valid is when the server's certificate is.
+	valid Validity
+}
 
 // writeCertificate makes a certificate authority of its own and a certificate by
 // it for localhost and 127.0.0.1, in dir, unless they are there.
-func writeCertificate(dir string) (certFiles, error) {
-	files := certFiles{filepath.Join(dir, "ca.crt"), filepath.Join(dir, "public.crt"), filepath.Join(dir, "private.key")}
+func writeCertificate(dir string, valid Validity) (certFiles, error) {
+	files := certFiles{filepath.Join(dir, "ca.crt"), filepath.Join(dir, "public.crt"), filepath.Join(dir, "private.key"), valid}
 	if _, err := os.Stat(files.Key); err == nil {
 		return files, nil
 	}
@@ -63,6 +71,9 @@ func generate(files certFiles) error {
 	}
 	ca := certificate(1, "reims-health test authority")
 	ca.IsCA, ca.KeyUsage = true, x509.KeyUsageCertSign
+	if from := files.valid.From; !from.IsZero() && from.Before(ca.NotBefore) {
+		ca.NotBefore = from
+	}
 	caRaw, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
 	if err != nil {
 		return err
@@ -73,6 +84,9 @@ func generate(files certFiles) error {
 	}
 	leaf := certificate(2, "localhost")
 	leaf.DNSNames, leaf.IPAddresses = []string{"localhost"}, []net.IP{net.ParseIP(loopback)}
+	if files.valid != (Validity{}) {
+		leaf.NotBefore, leaf.NotAfter = files.valid.From, files.valid.Until
+	}
 	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	raw, err := x509.CreateCertificate(rand.Reader, leaf, ca, key.Public(), caKey)
 	if err != nil {
@@ -101,19 +115,28 @@ func certificate(serial int64, name string) *x509.Certificate {
 	}
 }
 
+// clock returns a time at which the server's certificate is valid; nil for now.
+func (f certFiles) clock() func() time.Time {
+	if f.valid == (Validity{}) {
+		return nil
+	}
+	return func() time.Time { return f.valid.From }
+}
+
 func writePEM(path string, mode os.FileMode, kind string, raw []byte) error {
 	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw}), mode)
 }
 
-// trust returns a client's configuration that trusts the authority in caFile.
-func trust(caFile string) (*tls.Config, error) {
-	raw, err := os.ReadFile(caFile)
+// trust returns a client's configuration that trusts the authority, also while the server's
+// certificate is not valid.
+func trust(files certFiles) (*tls.Config, error) {
+	raw, err := os.ReadFile(files.CA)
 	if err != nil {
 		return nil, err
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(raw) {
-		return nil, fmt.Errorf("read %s: no certificate in it", caFile)
+		return nil, fmt.Errorf("read %s: no certificate in it", files.CA)
 	}
-	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
+	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, Time: files.clock()}, nil
 }

@@ -31,6 +31,8 @@ type Options struct {
 	// num_thread, num_batch, a num_ctx above the model's own), they belong in its
 	// Modelfile: Ollama loads a model anew for a request that differs in them.
 	InferenceModel string
+	// Certificates remembers those of the server. Nil: they are not remembered.
+	Certificates *dependency.Certificates
 	// Timeout bounds a check, dialling and inference included.
 	Timeout time.Duration
 	// Prefix is that of the service's variables, for the advice in messages.
@@ -55,14 +57,13 @@ var (
 // New returns a checker of the server at options.BaseURL. It does not
 // connect.
 func New(options Options) *Checker {
-	o := &Checker{
-		web:     dependency.NewHTTPClient("{HOST}", dependency.TLSConfig("", ""), options.Timeout, options.Lookup),
-		options: options,
-	}
+	o := &Checker{options: options}
+	host := ""
 	if base, err := url.Parse(options.BaseURL); err == nil {
 		base.User = nil
-		o.endpoint = base.String()
+		o.endpoint, host = base.String(), base.Hostname()
 	}
+	o.web = dependency.NewHTTPClient("{HOST}", dependency.TLSConfig("", host, options.Certificates), options.Timeout, options.Lookup)
 	o.options.BaseURL = strings.TrimSuffix(options.BaseURL, "/")
 	return o
 }

@@ -46,5 +46,6 @@ func measures() []health.Measure {
 		{Name: "models", Unit: health.UnitList, Title: "Model names"},
 		{Name: "endpoint", Unit: health.UnitText},
 		{Name: "status_code", Title: "HTTP status"},
+		dependency.CertificateMeasure(),
 	}
 }

@@ -162,6 +162,7 @@ func (s *Settings) Open(i dependency.Instance) (dependency.Checker, error) {
 		BaseURL:        base.String(),
 		RequiredModels: s.RequiredModels,
 		InferenceModel: s.InferenceModel,
+		Certificates:   i.Certificates,
 		Timeout:        i.Timeout,
 		Prefix:         dependency.Prefix(i.Prefix),
 	}), nil

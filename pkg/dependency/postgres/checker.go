@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"time"
 
@@ -42,6 +43,9 @@ type Options struct {
 	SchemaTable string
 	// AppInterval is the least time between two counts. The default, zero, is 30 s.
 	AppInterval time.Duration
+	// Certificates remembers those of the server; the pool's TLS configurations are to be
+	// watched by it. Nil: they are not remembered.
+	Certificates *dependency.Certificates
 	// Pods returns how many Pods count. Above 170 of them the time between two counts is
 	// longer, so that they read at most 1,000 rows per second. The default, nil, is few.
 	Pods func() int
@@ -135,6 +139,9 @@ func (p *Checker) try(ctx context.Context) (_ *state, died bool, _ error) {
 	}
 	pooled := p.pool.Stat().EmptyAcquireCount() == dialled
 	defer conn.Release()
+	if _, secured := conn.Conn().PgConn().Conn().(*tls.Conn); !secured {
+		p.opts.Certificates.Forget()
+	}
 
 	sample := p.opts.AppConnections && p.app.due(p.opts.AppInterval, p.opts.Pods())
 	state, err := p.ask(ctx, conn.Conn(), sample)

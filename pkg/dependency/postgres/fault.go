@@ -75,10 +75,8 @@ func statementFault(err error) *health.Fault {
 // with sslmode=prefer two for each. What the server itself said counts most; else
 // the attempt that got furthest.
 func (p *Checker) dialFault(err error) *health.Fault {
-	var (
-		refusal *health.Fault
-		alert   string
-	)
+	var refusal *health.Fault
+	told := make(map[health.Reason]string) // more than the reason alone says
 	reason := health.ReasonError
 	for _, attempt := range attempts(err) {
 		if server, ok := errors.AsType[*pgconn.PgError](attempt); ok {
@@ -88,8 +86,11 @@ func (p *Checker) dialFault(err error) *health.Fault {
 			refusal = loginFault(server, err)
 			continue
 		}
-		alert = cmp.Or(alert, certificateAlert(attempt))
-		r := dialReason(attempt)
+		r, words := dialReason(attempt), certificateAlert(attempt)
+		if fault, ok := errors.AsType[*health.Fault](attempt); ok {
+			r, words = fault.Reason, fault.Message
+		}
+		told[r] = cmp.Or(told[r], words)
 		// Where clear is allowed, the attempt in clear that follows is the one to judge.
 		if p.tls || r != health.ReasonTLS {
 			reason = slices.MaxFunc([]health.Reason{reason, r}, dependency.Further)
@@ -98,11 +99,7 @@ func (p *Checker) dialFault(err error) *health.Fault {
 	if reason == health.ReasonError && refusal != nil {
 		return refusal
 	}
-	message := dialMessages[reason]
-	if reason == health.ReasonTLS {
-		message = cmp.Or(alert, message)
-	}
-	return &health.Fault{Reason: reason, Err: err, Message: message}
+	return &health.Fault{Reason: reason, Err: err, Message: cmp.Or(told[reason], dialMessages[reason])}
 }
 
 // refusesParameter reports whether a pooler refused a startup parameter, which

@@ -102,6 +102,7 @@ func measures() []health.Measure {
 		{Name: "pool_free", Gauge: health.Gauge{Name: "db_pool_free", Help: "Connections open and idle in " + ownPool}, Predecessor: ours},
 		{Name: "database", Unit: health.UnitText},
 		{Name: "version", Unit: health.UnitText},
+		dependency.CertificateMeasure(),
 	}
 }
 

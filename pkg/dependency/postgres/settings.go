@@ -182,6 +182,9 @@ func (s *Settings) Open(i dependency.Instance) (dependency.Checker, error) {
 	pool.MaxConns, pool.SkipPing, pool.MaxMessage = 2, true, maxMessage
 	pool.ConnectTimeout, pool.CommandTimeout = i.Timeout, i.Timeout
 	pool.ApplicationName, pool.Logger = "reims-health", i.Log
+	if i.Certificates != nil {
+		pool.WatchTLS = i.Certificates.Watch
+	}
 	db, err := database.Open(context.Background(), pool)
 	if err != nil {
 		return nil, err
@@ -192,6 +195,7 @@ func (s *Settings) Open(i dependency.Instance) (dependency.Checker, error) {
 		Logger:         i.Log,
 		Database:       s.Name,
 		AllowReplica:   bool(s.AllowReplica),
+		Certificates:   i.Certificates,
 		AppConnections: bool(s.AppConnections),
 		Pods:           i.Pods,
 	}

@@ -42,18 +42,18 @@ func TestRedisUnixSocketMissing(t *testing.T) {
 func TestRedisTLS(t *testing.T) {
 	t.Parallel()
 	r := servers.RunRedis(t, servers.RedisOptions{TLS: true})
-	trusting := newRedis(t, r, func(o *redis.Options) { o.TLS = dependency.TLSConfig(r.CAFile(), "127.0.0.1") })
+	trusting := newRedis(t, r, func(o *redis.Options) { o.TLS = dependency.TLSConfig(r.CAFile(), "127.0.0.1", nil) })
 	checking.Healthy(t, trusting)
 
-	checking.Fails(t, newRedis(t, r, func(o *redis.Options) { o.TLS = dependency.TLSConfig("", "") }), health.ReasonTLS)
+	checking.Fails(t, newRedis(t, r, func(o *redis.Options) { o.TLS = dependency.TLSConfig("", "", nil) }), health.ReasonTLS)
 	checking.Fails(t, newRedis(t, r, nil), health.ReasonTLS)
 	checking.Fails(t, newRedis(t, r, func(o *redis.Options) {
-		o.TLS = dependency.TLSConfig(r.CAFile(), "127.0.0.1")
+		o.TLS = dependency.TLSConfig(r.CAFile(), "127.0.0.1", nil)
 		o.TLS.ServerName = "elsewhere.example"
 	}), health.ReasonTLS)
 
 	file := filepath.Join(t.TempDir(), "ca.crt")
-	late := newRedis(t, r, func(o *redis.Options) { o.TLS = dependency.TLSConfig(file, "127.0.0.1") })
+	late := newRedis(t, r, func(o *redis.Options) { o.TLS = dependency.TLSConfig(file, "127.0.0.1", nil) })
 	checking.Fails(t, late, health.ReasonTLS)
 	ca, err := os.ReadFile(r.CAFile())
 	if err != nil {
@@ -81,7 +81,7 @@ func TestRedisTLS(t *testing.T) {
 func TestRedisTLSNotOffered(t *testing.T) {
 	t.Parallel()
 	r := servers.RunRedis(t, servers.RedisOptions{})
-	p := newRedis(t, r, func(o *redis.Options) { o.TLS, o.Timeout = dependency.TLSConfig("", ""), time.Second })
+	p := newRedis(t, r, func(o *redis.Options) { o.TLS, o.Timeout = dependency.TLSConfig("", "", nil), time.Second })
 	if f := checking.Fault(t, p, health.ReasonTLS); !strings.Contains(f.Message, "REDIS_TLS") {
 		t.Errorf("message %q does not mention REDIS_TLS", f.Message)
 	}
@@ -155,7 +155,7 @@ func TestRedisDialsOnceACheck(t *testing.T) {
 	t.Parallel()
 	var dials atomic.Int64
 	p := openRedis(t, redis.Options{
-		Addr: checking.Answering(t, func(net.Conn) { dials.Add(1) }), TLS: dependency.TLSConfig("", ""), Timeout: time.Second,
+		Addr: checking.Answering(t, func(net.Conn) { dials.Add(1) }), TLS: dependency.TLSConfig("", "", nil), Timeout: time.Second,
 	})
 	for range 10 {
 		if _, err := p.Check(t.Context()); err == nil {

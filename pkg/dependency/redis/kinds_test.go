@@ -385,7 +385,7 @@ func TestRedisWantsClientCertificate(t *testing.T) {
 	for _, version := range []string{"TLSv1.2", "TLSv1.3"} {
 		r := servers.RunRedis(t, servers.RedisOptions{TLS: true, Config: []string{"tls-protocols " + version}})
 		redisDo(t, r, "CONFIG", "SET", "tls-auth-clients", "yes")
-		p := newRedis(t, r, func(o *redis.Options) { o.TLS = dependency.TLSConfig(r.CAFile(), "127.0.0.1") })
+		p := newRedis(t, r, func(o *redis.Options) { o.TLS = dependency.TLSConfig(r.CAFile(), "127.0.0.1", nil) })
 		for range 5 { // the alert may come before, with or after the first answer
 			checking.Says(t, checking.Fault(t, p, health.ReasonTLS), "client certificate", "tls-auth-clients")
 		}

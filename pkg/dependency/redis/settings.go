@@ -55,7 +55,7 @@ func (s *Settings) Open(i dependency.Instance) (dependency.Checker, error) {
 		Prefix:       dependency.Prefix(i.Prefix),
 	}
 	if s.TLS {
-		options.TLS = dependency.TLSConfig(s.CAFile, s.Host)
+		options.TLS = dependency.TLSConfig(s.CAFile, s.Host, i.Certificates)
 	}
 	return New(options), nil
 }

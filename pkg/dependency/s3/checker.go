@@ -25,6 +25,8 @@ type Options struct {
 	Secure bool
 	// CAFile holds the certificates to trust; see [dependency.TLSConfig].
 	CAFile string
+	// Certificates remembers those of the server. Nil: they are not remembered.
+	Certificates *dependency.Certificates
 	// Keys is called at each check, so that rotated ones need no restart. Its error
 	// fails the check with [health.ReasonAuth].
 	Keys func(context.Context) (access, secret string, err error)
@@ -71,7 +73,7 @@ func New(options Options) *Checker {
 		host = name
 	}
 	return &Checker{
-		web:     dependency.NewHTTPClient("{SECURE}", dependency.TLSConfig(options.CAFile, host), options.Timeout, options.Lookup),
+		web:     dependency.NewHTTPClient("{SECURE}", dependency.TLSConfig(options.CAFile, host, options.Certificates), options.Timeout, options.Lookup),
 		options: options,
 		region:  cmp.Or(options.Region, "us-east-1"),
 	}

@@ -51,5 +51,6 @@ func measures() []health.Measure {
 		{Name: "buckets", Unit: health.UnitList, Title: "Bucket names"},
 		{Name: "endpoint", Unit: health.UnitText},
 		{Name: "secure", Unit: health.UnitFlag, Title: "TLS"},
+		dependency.CertificateMeasure(),
 	}
 }

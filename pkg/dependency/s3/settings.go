@@ -102,11 +102,12 @@ func (s *Settings) Open(i dependency.Instance) (dependency.Checker, error) {
 			secret, err2 := s.SecretKey.Read()
 			return access, secret, errors.Join(err1, err2)
 		},
-		Buckets:     s.Buckets,
-		Region:      s.Region,
-		VirtualHost: !bool(s.PathStyle),
-		Timeout:     i.Timeout,
-		Prefix:      dependency.Prefix(i.Prefix),
+		Buckets:      s.Buckets,
+		Certificates: i.Certificates,
+		Region:       s.Region,
+		VirtualHost:  !bool(s.PathStyle),
+		Timeout:      i.Timeout,
+		Prefix:       dependency.Prefix(i.Prefix),
 	}), nil
 }
 
