@@ -32,6 +32,7 @@ func Kind() dependency.Kind {
 		Settings: func() dependency.Settings {
 			return &Settings{Host: "localhost", Port: 25}
 		},
+		Schemes: schemes(),
 	}
 }
 

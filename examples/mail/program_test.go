@@ -133,9 +133,21 @@ func TestKindInOneFolder(t *testing.T) {
 		wantAll(t, "/health/mail", get(t, s.url+"/health/mail"),
 			`"status":"healthy"`, `"message_max":`, `"greeting":"`+greeting+`"`)
 		wantAll(t, "/metrics", get(t, s.metricsURL+"/metrics"),
-			`reims_health_up{service="mail"} 1`, fmt.Sprintf("\nreims_health_mail_message_max_bytes %g\n", float64(messageMax)))
+			`reims_health_up{service="mail"} 1`, fmt.Sprintf("\nreims_health_mail_message_max_bytes{service=\"mail\"} %g\n", float64(messageMax)))
 		wantAll(t, "the page", get(t, s.url+"/"), ">Mail<", "Largest message", "10.0 MiB", "Greeting", greeting)
 		check(t, s, "mail")
+	})
+	t.Run("of any name", func(t *testing.T) {
+		t.Parallel()
+		s := serve(t, []string{
+			"HEALTH_SERVICES=post-office", "POST_OFFICE_CHECK=smtp://" + addr, "POST_OFFICE_PROBE_TIMEOUT=1m",
+			"HEALTH_ADDR=127.0.0.1:0", "METRICS_ADDR=127.0.0.1:0", "LOG_FORMAT=json",
+		})
+		wantAll(t, "/health", get(t, s.url+"/health"), `"services":{"post-office":"healthy"}`)
+		wantAll(t, "/health/post-office", get(t, s.url+"/health/post-office"), `"greeting":"`+greeting+`"`)
+		wantAll(t, "/metrics", get(t, s.metricsURL+"/metrics"),
+			`reims_health_up{service="post-office"} 1`, `reims_health_mail_message_max_bytes{service="post-office"} `)
+		check(t, s, "post-office")
 	})
 	t.Run("safe answers", func(t *testing.T) {
 		t.Parallel()
@@ -164,7 +176,7 @@ func TestKindInOneFolder(t *testing.T) {
 			{[]string{"config"}, []string{"MAIL_HOST", "MAIL_PORT", "MAIL_TLS", "MAIL_READINESS", "HEALTH_SERVICES"}},
 			{[]string{"check", "detailed", "--direct"}, []string{"mail  healthy", "message_max", greeting}},
 			{[]string{"wait", "--for", "mail", "--timeout", "10m"}, []string{"mail: ready"}},
-			{[]string{"wait", "--help"}, []string{"redis, minio, ollama, mail: it answers and lets us in"}},
+			{[]string{"wait", "--help"}, []string{"redis, minio, ollama, mail, or a service that"}},
 		} {
 			var out output
 			if code := run(t.Context(), t, &out, variables(t, addr), c.args...); code != 0 {
@@ -179,7 +191,8 @@ func TestKindInOneFolder(t *testing.T) {
 			{"MAIL_PORT=0", `MAIL_PORT: "0" is not a whole number from 1 to 65535`},
 			{"MAIL_HOST=a b", `MAIL_HOST: "a b" is not`},
 			{"MAIL_READINESS_GRACE=5s", "MAIL_READINESS_GRACE: needs MAIL_READINESS=strict"},
-			{"HEALTH_SERVICES=mial", `"mial" is none of database, redis, minio, ollama, mail`},
+			{"HEALTH_SERVICES=mial", `there is no service "mial": did you mean mail? Another one needs MIAL_CHECK`},
+			{"HEALTH_SERVICES=post", "POST_CHECK: missing"},
 		} {
 			var out output
 			if code := run(t.Context(), t, &out, []string{c.variable}, "config"); code != 2 {

@@ -76,6 +76,7 @@ func TestReferencesFollowTheKinds(t *testing.T) {
 	}
 	for path, want := range map[string][]string{
 		"docs/configuration.md": {"\n## Mail\n", "\n| `MAIL_PORT` | `25` | 1 to 65535 |", "`database,redis,minio,ollama,mail`", "| `MAIL_PROBE_INTERVAL` |"},
+		"docs/checks.md":        {"\n## Mail\n", "\n| `smtps://HOST[:PORT]` | The same after a TLS handshake. |"},
 		"config/sample.env":     {"\n#MAIL_HOST=localhost\n", "\n#HEALTH_SERVICES=database,redis,minio,ollama,mail\n"},
 		"docs/metrics.md":       {"\n| `reims_health_mail_message_max_bytes` | gauge |", "`ollama` or `mail`"},
 		"hack/dashboards/kinds.json": {
