@@ -60,7 +60,7 @@ func TestProgramsShareTheirFlags(t *testing.T) {
 			}
 			found++
 			// $(RUN) sets it for its command, which passes it on.
-			static := exported || strings.Contains(line, "CGO_ENABLED=0 go") || strings.Contains(line, "$(RUN) ./hack/install run -- go build")
+			static := exported || strings.Contains(line, "CGO_ENABLED=0 go") || strings.Contains(line, "$(RUN) $(QUICK) ./hack/install run -- go build -trimpath $(QUICK) ")
 			if !static || !strings.Contains(line, " -trimpath ") && !strings.HasSuffix(line, " -trimpath\n") {
 				t.Errorf("%s: not with CGO_ENABLED=0 and -trimpath: %s", path, line)
 			}
