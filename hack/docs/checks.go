@@ -2,7 +2,6 @@ package main
 
 import (
 	_ "embed"
-	"fmt"
 	"io"
 	"strings"
 	"text/template"
@@ -57,9 +56,9 @@ func describeChecks(kinds dependency.Kinds) (checks, error) {
 		described := named{Title: k.Heading, Schemes: k.Schemes}
 		listed := make(map[string]bool)
 		for _, scheme := range k.Schemes {
-			variables, err := variablesOf(scheme)
+			variables, err := variablesOf(kinds, scheme.Name)
 			if err != nil {
-				return checks{}, fmt.Errorf("scheme %s: %w", scheme.Name, err)
+				return checks{}, err
 			}
 			for _, v := range variables {
 				switch {
@@ -84,18 +83,12 @@ func isCommon(v config.Variable) bool {
 	return strings.HasPrefix(name, "PROBE_") || strings.HasPrefix(name, "READINESS") || name == "SHARED_FAULT"
 }
 
-// variablesOf returns the variables of a service of that scheme, but for NAME_CHECK. Its
-// URL is as short as the scheme allows.
-func variablesOf(scheme dependency.Scheme) ([]config.Variable, error) {
-	u := dependency.URL{Scheme: scheme.Name, Hosts: []dependency.Host{{Name: "host", Port: 1}}}
-	settings, _, err := scheme.Settings(u)
+// variablesOf returns the variables of a service of that scheme, but for NAME_CHECK.
+func variablesOf(kinds dependency.Kinds, scheme string) ([]config.Variable, error) {
+	service, err := kinds.Example(scheme, "name")
 	if err != nil {
-		u.Path = "/name"
-		if settings, _, err = scheme.Settings(u); err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
-	service := &config.Service{Name: "name", Named: true, Settings: settings, Probe: dependency.NamedProbe()}
 	var variables []config.Variable
 	for _, v := range config.Variables([]*config.Service{service}) {
 		if strings.HasPrefix(v.Name, "NAME_") && v.Name != "NAME_CHECK" {

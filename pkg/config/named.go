@@ -84,11 +84,14 @@ func (l *loader) addNamed(named func(name, check string) (*Service, error)) {
 	}
 }
 
-// prefixes are those of the variables of the services that there are.
+// prefixes are those of the variables of the services whose kind is known: only these may
+// be meant by a name that has no check.
 func (l *loader) prefixes() []string {
-	prefixes := make([]string, len(l.config.Services))
-	for i, s := range l.config.Services {
-		prefixes[i] = s.Prefix()
+	var prefixes []string
+	for _, s := range l.config.Services {
+		if _, unknown := s.Settings.(noSettings); !unknown {
+			prefixes = append(prefixes, s.Prefix())
+		}
 	}
 	return prefixes
 }

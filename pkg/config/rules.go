@@ -81,7 +81,7 @@ func (h *Health) rules() []Rule {
 	return []Rule{
 		{
 			Variables: []string{"HEALTH_SERVICES"},
-			Broken:    func() bool { return len(h.Services) > maxServices },
+			Broken:    func() bool { return len(h.Services) > maxServices }, // see Rules.MaxServices
 			Text:      "lists more services than " + itoa(maxServices),
 		},
 		{
@@ -181,6 +181,17 @@ type Rules struct {
 	Formats        map[string]FormatRule   `json:"formats"`
 	Variables      map[string]VariableRule `json:"variables"`
 	Contradictions []Contradiction         `json:"contradictions"`
+	// MaxServices is how many services HEALTH_SERVICES may list.
+	MaxServices int `json:"maxServices"`
+	// Schemes are what the URL in NAME_CHECK may begin with.
+	Schemes map[string]SchemeRules `json:"schemes"`
+}
+
+// SchemeRules are about a service that NAME_CHECK defines by a URL of one scheme. Names
+// of variables have no prefix; in texts, {NAME}_ stands for it.
+type SchemeRules struct {
+	Variables      map[string]VariableRule `json:"variables"`
+	Contradictions []Contradiction         `json:"contradictions,omitempty"`
 }
 
 // FormatRule is the syntax of a text. Patterns are Go's regexp.
@@ -225,25 +236,93 @@ type Contradiction struct {
 	Refusal   string            `json:"refusal"`
 }
 
-// Export returns the rules. Those that no data can say are not among them: that
+// Export returns the rules for these services and, by the scheme of its URL, for each of
+// the named ones, which are examples. Rules that no data can say are not among them: that
 // HEALTH_ADDR and METRICS_ADDR are not the same address, HEALTH_STATE_FILE and
-// HEALTH_OVERRIDE_FILE not the same file.
-func Export(services []*Service) Rules {
+// HEALTH_OVERRIDE_FILE not the same file, and what a URL holds besides its scheme.
+func Export(services []*Service, named ...*Service) Rules {
 	c := Default(services)
-	r := Rules{Formats: make(map[string]FormatRule), Variables: make(map[string]VariableRule)}
+	r := Rules{
+		Formats: make(map[string]FormatRule), Variables: make(map[string]VariableRule),
+		MaxServices: maxServices, Schemes: make(map[string]SchemeRules),
+	}
 	for _, v := range variables(c) {
-		name := v.formatName()
-		if name != "" {
-			r.Formats[name] = v.formatRule()
-		}
-		r.Variables[v.Name] = v.rule(name)
+		r.Variables[v.Name] = r.export(v)
 	}
 	for _, rule := range c.rules() {
-		if rule.Broken == nil && !rule.Warning {
+		if rule.isData() {
 			r.Contradictions = append(r.Contradictions, Contradiction{rule.Variables, rule.When, rule.NotBelow, rule.Text})
 		}
 	}
+	for _, s := range named {
+		scheme, _, _ := strings.Cut(s.Origin.Check, "://")
+		r.Schemes[scheme] = r.exportScheme(s)
+	}
 	return r
+}
+
+func (r Rule) isData() bool { return r.Broken == nil && !r.Warning }
+
+// export returns the rule of a variable, and adds the format that it names.
+func (r *Rules) export(v Variable) VariableRule {
+	name := v.formatName()
+	if name != "" {
+		r.Formats[name] = v.formatRule()
+	}
+	return v.rule(name)
+}
+
+func (r *Rules) exportScheme(s *Service) SchemeRules {
+	c, prefix := Default([]*Service{s}), s.Prefix()
+	out := SchemeRules{Variables: make(map[string]VariableRule)}
+	hidden := make(map[string]string) // what the URL says, by variable
+	for _, v := range c.appendService(nil, s) {
+		if v.hidden {
+			hidden[v.Name] = v.text()
+		} else {
+			out.Variables[strings.TrimPrefix(v.Name, prefix)] = r.export(v)
+		}
+	}
+	for _, rule := range slices.Concat(s.Settings.Rules(prefix), s.Probe.rules(prefix)) {
+		if contradiction, ok := rule.known(hidden); ok && rule.isData() {
+			out.Contradictions = append(out.Contradictions, contradiction.without(prefix))
+		}
+	}
+	return out
+}
+
+// known returns what is left of a rule where the values of some variables are known; false
+// where it cannot be broken, or is not for such a service.
+func (r Rule) known(hidden map[string]string) (Contradiction, bool) {
+	c := Contradiction{When: make(map[string]string), NotBelow: r.NotBelow, Refusal: r.Text}
+	for _, name := range r.Variables {
+		if _, ok := hidden[name]; ok {
+			c.Refusal = r.Named
+		} else {
+			c.Variables = append(c.Variables, name)
+		}
+	}
+	for name, pattern := range r.When {
+		value, ok := hidden[name]
+		if !ok {
+			c.When[name] = pattern
+		} else if matched, err := regexp.MatchString(pattern, value); err != nil || !matched {
+			return Contradiction{}, false
+		}
+	}
+	return c, c.Refusal != "" && len(c.Variables) > 0
+}
+
+// without returns it with names of variables that have no prefix.
+func (c Contradiction) without(prefix string) Contradiction {
+	out := Contradiction{When: make(map[string]string), NotBelow: strings.TrimPrefix(c.NotBelow, prefix), Refusal: strings.ReplaceAll(c.Refusal, prefix, "{NAME}_")}
+	for _, name := range c.Variables {
+		out.Variables = append(out.Variables, strings.TrimPrefix(name, prefix))
+	}
+	for name, pattern := range c.When {
+		out.When[strings.TrimPrefix(name, prefix)] = pattern
+	}
+	return out
 }
 
 // formatName is empty for numbers, durations and texts of any kind.

@@ -1,6 +1,8 @@
 package config_test
 
 import (
+	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -46,6 +48,48 @@ func TestExport(t *testing.T) {
 	}
 	if len(rules.Contradictions) < 20 {
 		t.Errorf("%d contradictions", len(rules.Contradictions))
+	}
+}
+
+// The rules of each scheme stand for any name: none holds that of the example.
+func TestExportSchemes(t *testing.T) {
+	t.Parallel()
+	named, err := registry.Kinds().Examples("named-service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := config.Export(registry.Kinds().Services(), named...)
+	if len(rules.Schemes) != len(registry.Kinds().Schemes()) || len(rules.Schemes) < 5 || rules.MaxServices != 16 {
+		t.Errorf("%d schemes of %d, at most %d services", len(rules.Schemes), len(registry.Kinds().Schemes()), rules.MaxServices)
+	}
+	for scheme, r := range rules.Schemes {
+		for _, name := range []string{"CHECK", "READINESS", "PROBE_INTERVAL"} {
+			if _, ok := r.Variables[name]; !ok {
+				t.Errorf("%s: %s is not exported", scheme, name)
+			}
+		}
+		for name, v := range r.Variables {
+			if _, ok := rules.Formats[v.Format]; v.Format != "" && !ok {
+				t.Errorf("%s: %s: format %q is not exported", scheme, name, v.Format)
+			}
+		}
+		for _, c := range r.Contradictions {
+			for _, name := range slices.Concat(c.Variables, slices.Collect(maps.Keys(c.When))) {
+				if _, ok := r.Variables[name]; !ok {
+					t.Errorf("%s: %v is about %s, which is no variable", scheme, c, name)
+				}
+			}
+			if text := fmt.Sprint(c); strings.Contains(strings.ToUpper(text), "NAMED_SERVICE") || c.Refusal == "" {
+				t.Errorf("%s: %s", scheme, text)
+			}
+		}
+	}
+	// What the URL says is no variable, and decides which rules there are.
+	for scheme, want := range map[string]bool{"s3": true, "s3s": false} {
+		got := slices.ContainsFunc(rules.Schemes[scheme].Contradictions, func(c config.Contradiction) bool { return c.Variables[0] == "CA_FILE" })
+		if _, ok := rules.Schemes[scheme].Variables["SECURE"]; ok || got != want {
+			t.Errorf("%s: SECURE is a variable: %t; CA_FILE is refused: %t, want %t", scheme, ok, got, want)
+		}
 	}
 }
 

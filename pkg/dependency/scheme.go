@@ -3,6 +3,7 @@ package dependency
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -191,6 +192,32 @@ func (ks Kinds) Named(name, check string) (*config.Service, error) {
 		}
 	}
 	return nil, config.Invalid("there is no scheme %s: give one of %s", config.Quote(u.Scheme), strings.Join(schemes, ", "))
+}
+
+// Examples returns one service of that name per scheme, with a URL that is as short as the
+// scheme allows, for those that describe its variables and rules.
+func (ks Kinds) Examples(name string) ([]*config.Service, error) {
+	var all []*config.Service
+	for _, scheme := range ks.Schemes() {
+		s, err := ks.Example(scheme.Name, name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// Example returns the one of Examples that has this scheme.
+func (ks Kinds) Example(scheme, name string) (*config.Service, error) {
+	s, err := ks.Named(name, scheme+"://host:1")
+	if err != nil {
+		s, err = ks.Named(name, scheme+"://host:1/name")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("scheme %s: %w", scheme, err)
+	}
+	return s, nil
 }
 
 // Advise returns the checker of a named service with messages that send a reader to

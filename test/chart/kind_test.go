@@ -82,7 +82,11 @@ func withMail(t *testing.T) string {
 	write(t, services, strings.Replace(read(services), last, last+"- mail\n", 1))
 	defaults := filepath.Join(dir, "values.yaml")
 	write(t, defaults, read(defaults)+"\n"+read(filepath.Join(example, "values.yaml")))
-	rules, err := json.Marshal(config.Export(append(registry.Kinds(), mail.Kind()).Services()))
+	named, err := registry.Kinds().Examples("named-service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := json.Marshal(config.Export(append(registry.Kinds(), mail.Kind()).Services(), named...))
 	if err != nil {
 		t.Fatal(err)
 	}

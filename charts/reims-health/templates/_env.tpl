@@ -20,8 +20,9 @@
 
 {{/* The variables NAME_PROBE_… and NAME_READINESS of one service. Takes {name, values}. */}}
 {{- define "reims-health.env.verdict" -}}
-{{- $prefix := upper .name -}}
-{{- $env := dict (printf "%s_READINESS" $prefix) .values.readiness -}}
+{{- $prefix := upper .name | replace "-" "_" -}}
+{{- $env := dict -}}
+{{- with .values.readiness }}{{- $_ := set $env (printf "%s_READINESS" $prefix) . }}{{- end }}
 {{- range $key, $value := .values.probe }}
 {{- if not (kindIs "invalid" $value) }}
 {{- $_ := set $env (printf "%s_PROBE_%s" $prefix (snakecase $key | upper)) (toString $value) }}
@@ -57,12 +58,11 @@
 {{- end }}
 
 {{- define "reims-health.env.sidecar" -}}
-{{- $root := . -}}
 {{- $env := include "reims-health.env.common" (dict "root" . "resources" .Values.sidecar.resources) | fromYaml -}}
 {{- $env = merge $env (include "reims-health.env.serve" . | fromYaml) (include "reims-health.env.peers" . | fromYaml) -}}
 {{- range include "reims-health.services.all" . | fromJsonArray }}
 {{- if .watched }}
-{{- $env = merge $env .serve .env (include "reims-health.env.verdict" (dict "name" .name "values" (get $root.Values .name)) | fromYaml) }}
+{{- $env = merge $env .serve .env (include "reims-health.env.verdict" (dict "name" .name "values" .values) | fromYaml) }}
 {{- end }}
 {{- end }}
 {{- toYaml $env }}

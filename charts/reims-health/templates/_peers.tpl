@@ -34,9 +34,9 @@
 {{- $_ := set $env "POD_IP" (include "reims-health.env.field" "status.podIP" | fromYaml) }}
 {{- with .Values.peers.sample }}{{- $_ := set $env "HEALTH_PEERS_SAMPLE" (int64 . | toString) }}{{- end }}
 {{- with .Values.peers.timeout }}{{- $_ := set $env "HEALTH_PEERS_TIMEOUT" . }}{{- end }}
-{{- range $name := include "reims-health.services" . | splitList "," | compact }}
-{{- $shared := (get $.Values $name).sharedFault }}
-{{- if and $shared (ne $shared "hold") }}{{- $_ := set $env (printf "%s_SHARED_FAULT" (upper $name)) $shared }}{{- end }}
+{{- range include "reims-health.services.all" . | fromJsonArray }}
+{{- $shared := .values.sharedFault }}
+{{- if and .watched $shared (ne $shared "hold") }}{{- $_ := set $env (printf "%s_SHARED_FAULT" (upper .name | replace "-" "_")) $shared }}{{- end }}
 {{- end }}
 {{- end }}
 {{- toYaml $env }}

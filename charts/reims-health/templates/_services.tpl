@@ -1,5 +1,6 @@
-{{/* The services that the chart can watch, in the order of HEALTH_SERVICES. What it knows of one
-     is in services/_NAME.tpl, and is nowhere else but in the block NAME of values.yaml. */}}
+{{/* The services that have values of their own, in the order of HEALTH_SERVICES. What the chart
+     knows of one is in services/_NAME.tpl, and is nowhere else but in the block NAME of
+     values.yaml. Those of the map `services` follow them: services/_named.tpl. */}}
 {{- define "reims-health.services.names" -}}
 - database
 - redis
@@ -22,7 +23,7 @@
        names      paths of values that are names, and that somebody may take for a URL
        problems   sentences about values that would render and then hurt
 
-     This gives one service as JSON: name, title, address, watched, port; env and serve with
+     This gives one service as JSON: name, title, values, address, watched, port; env and serve with
      whole names; secrets as sources of a volume, each with its value's path; sets, the value that
      sets each variable; and by the paths of their values secretNames, keys and names. Takes
      {root, name}. */}}
@@ -80,7 +81,7 @@
 {{- end }}
 {{- $names := dict -}}
 {{- range $s.names }}{{- $_ := set $names (printf "%s.%s" $name .) (get $at .) }}{{- end }}
-{{- dict "name" $name "title" $s.title "address" (printf "%s.%s" $name $s.address) "watched" (get $at $s.address | empty | not) "port" $s.port
+{{- dict "name" $name "title" $s.title "values" (get .root.Values $name) "address" (printf "%s.%s" $name $s.address) "watched" (get $at $s.address | empty | not) "port" $s.port
   "env" $env "serve" $serve "secrets" $secrets "sets" $sets "secretNames" $secretNames "keys" $keys "names" $names "problems" $problems | toJson }}
 {{- end }}
 
@@ -90,7 +91,7 @@
 {{- range include "reims-health.services.names" . | fromYamlArray }}
 {{- $all = append $all (include "reims-health.service" (dict "root" $ "name" .) | fromJson) }}
 {{- end }}
-{{- toJson $all }}
+{{- concat $all (include "reims-health.services.named" . | fromJsonArray) | toJson }}
 {{- end }}
 
 {{/* The names of those that are watched: HEALTH_SERVICES. */}}

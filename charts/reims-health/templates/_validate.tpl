@@ -26,12 +26,12 @@
 {{- $addresses := list -}}
 {{- $watched := false -}}
 {{- range include "reims-health.services.all" . | fromJsonArray }}
-{{- $addresses = append $addresses .address }}
+{{- if not (hasPrefix "services." .address) }}{{- $addresses = append $addresses .address }}{{- end }}
 {{- $watched = or $watched .watched }}
 {{- $p = concat $p .problems }}
 {{- end }}
 {{- if not $watched }}
-{{- $p = prepend $p (printf "No dependency is configured: set %s, and %s and %s where there is one." (first $addresses) (initial (rest $addresses) | join ", ") (last $addresses)) }}
+{{- $p = prepend $p (printf "No dependency is configured: set %s, and %s and %s where there is one. Others go into the map services." (first $addresses) (initial (rest $addresses) | join ", ") (last $addresses)) }}
 {{- end }}
 {{- toYaml $p }}
 {{- end }}

@@ -28,7 +28,7 @@
 {{- if and $v.networkPolicy.enabled $v.networkPolicy.egress }}
 {{- $want := dict -}}
 {{- range include "reims-health.services.all" . | fromJsonArray }}
-{{- if .watched }}{{- $_ := set $want .title (int .port) }}{{- end }}
+{{- if and .watched .port }}{{- $_ := set $want .title (int .port) }}{{- end }}
 {{- end }}
 {{- range $what, $port := $want }}
 {{- if not (include "reims-health.egress.allows" (dict "rules" $v.networkPolicy.egress "protocol" "TCP" "ports" (list $port))) }}

@@ -28,7 +28,9 @@
 {{- end }}
 {{- end }}
 {{- range include "reims-health.variables.check" (dict "rules" $rules "env" $env) | fromJsonArray }}
-{{- $p = append $p (printf "%s: %s." (get $source .variable | default .variable) .text) }}
+{{- $where := get $source .variable | default .variable }}
+{{- with .service }}{{- $where = printf "services.%s" . }}{{- end }}
+{{- $p = append $p (printf "%s: %s." $where .text) }}
 {{- end }}
 {{- end }}
 {{- toYaml (uniq $p) }}
@@ -39,7 +41,7 @@
 {{- define "reims-health.variables.value" -}}
 {{- $known := dict "ENVIRONMENT" "environment" "LOG_LEVEL" "sidecar.logLevel" "HEALTH_DETAILS" "sidecar.details"
   "HEALTH_ADDR" "sidecar.ports.health" "METRICS_ADDR" "sidecar.ports.metrics" "HEALTH_ALLOWED_ORIGINS" "sidecar.allowedOrigins"
-  "HEALTH_PEERS_SAMPLE" "peers.sample" "HEALTH_PEERS_TIMEOUT" "peers.timeout" -}}
+  "HEALTH_SERVICES" "services" "HEALTH_PEERS_SAMPLE" "peers.sample" "HEALTH_PEERS_TIMEOUT" "peers.timeout" -}}
 {{- $known = merge $known .sets -}}
 {{- $prefix := printf "%s_" (regexFind "^[A-Z0-9]+" .variable) -}}
 {{- if hasKey $known .variable }}
@@ -54,11 +56,12 @@
 {{- end }}
 {{- end }}
 
-{{/* A list of {variable, text}, as JSON. Takes {rules, env}: a text, or a map where the value
-     is not known here. */}}
+{{/* A list of {variable, text, service}, as JSON; the service is the one that the name of is wrong.
+     Takes {rules, env}: a text, or a map where the value is not known here. */}}
 {{- define "reims-health.variables.check" -}}
-{{- $rules := .rules -}}
-{{- $p := list -}}
+{{- $named := include "reims-health.variables.named" . | fromJson -}}
+{{- $rules := dict "formats" .rules.formats "variables" (merge (dict) $named.variables .rules.variables) "contradictions" (concat .rules.contradictions $named.contradictions) -}}
+{{- $p := $named.problems -}}
 {{- $values := dict -}}
 {{- $skipped := dict -}}
 {{- range $name, $rule := $rules.variables }}{{- $_ := set $values $name (default "" $rule.default) }}{{- end }}
@@ -97,6 +100,94 @@
 {{- if $holds }}{{- $p = append $p (dict "variable" (first .variables) "text" .refusal) }}{{- end }}
 {{- end }}
 {{- toJson $p }}
+{{- end }}
+
+{{/* What the named services of HEALTH_SERVICES add: {variables, contradictions, problems}, as JSON.
+     Takes {rules, env}. */}}
+{{- define "reims-health.variables.named" -}}
+{{- $rules := .rules -}}
+{{- $env := .env -}}
+{{- $p := list -}}
+{{- $variables := dict -}}
+{{- $contradictions := list -}}
+{{- $owners := dict -}}
+{{- $camels := dict -}}
+{{- $seen := dict -}}
+{{- $list := get $env "HEALTH_SERVICES" -}}
+{{- if not (kindIs "string" $list) }}{{- $list = "" }}{{- end }}
+{{- range splitList "," $list }}
+{{- $name := trim . | lower }}
+{{- $prefix := printf "%s_" (upper $name | replace "-" "_") }}
+{{- if and (regexMatch $rules.formats.service.pattern $name) (not (regexMatch $rules.formats.service.not $name)) (not (hasKey $seen $name)) }}
+{{- $_ := set $seen $name true }}
+{{- if not (hasKey $rules.variables (printf "%sREADINESS" $prefix)) }}
+{{- if not $owners }}
+{{- range $variable, $rule := $rules.variables }}
+{{- $_ := set $owners $variable "the sidecar or another service" }}
+{{- if $rule.secret }}{{- $_ := set $owners (printf "%s_FILE" $variable) "the sidecar or another service" }}{{- end }}
+{{- end }}
+{{- end }}
+{{- $variable := printf "%sCHECK" $prefix }}
+{{- $check := get $env $variable }}
+{{- $scheme := "" }}
+{{- if kindIs "string" $check }}
+{{- $check = trim $check }}
+{{- $scheme = regexFind "^[^:/]*://" $check | trimSuffix "://" | lower }}
+{{- $authority := regexReplaceAll "^[^:/]*://([^/?#]*).*$" $check "${1}" }}
+{{- if or (not $check) (regexMatch "\\p{Cc}" $check) }}
+{{- $text := "the value holds a line break or another control character" }}
+{{- if not $check }}{{- $text = printf "missing, and HEALTH_SERVICES lists %s" (quote $name) }}{{- end }}
+{{- $p = append $p (dict "variable" $variable "text" $text) }}
+{{- $scheme = "" }}
+{{- else if not (contains "://" $check) }}
+{{- $p = append $p (dict "variable" $variable "text" "the value is not a URL: give SCHEME://HOST:PORT") }}
+{{- else if contains "#" $check }}
+{{- $p = append $p (dict "variable" $variable "text" "the URL has a fragment (#): leave it out, or write the # as %23") }}
+{{- $scheme = "" }}
+{{- else if regexMatch ":[^@]*@" $authority }}
+{{- $p = append $p (dict "variable" $variable "text" (printf "the URL has a password, and the URL is shown to readers: leave it out, and name a Secret that holds it in services.%s.existingSecret" $name)) }}
+{{- $scheme = "" }}
+{{- else if not (hasKey $rules.schemes $scheme) }}
+{{- $p = append $p (dict "variable" $variable "text" (printf "there is no scheme %s: give one of %s" (include "reims-health.quoted" $scheme) (keys $rules.schemes | sortAlpha | join ", "))) }}
+{{- end }}
+{{- else if kindIs "invalid" $check }}
+{{- $p = append $p (dict "variable" $variable "text" (printf "missing, and HEALTH_SERVICES lists %s" (quote $name))) }}
+{{- end }}
+{{- $kind := default dict (get $rules.schemes $scheme) }}
+{{- $told := false }}
+{{- range $rest, $rule := default dict $kind.variables }}
+{{- $whole := printf "%s%s" $prefix $rest }}
+{{- $_ := set $variables $whole $rule }}
+{{- $wholes := list $whole }}
+{{- if $rule.secret }}{{- $wholes = append $wholes (printf "%s_FILE" $whole) }}{{- end }}
+{{- range $wholes }}
+{{- if and (hasKey $owners .) (not $told) }}
+{{- $told = true }}
+{{- $p = append $p (dict "variable" "HEALTH_SERVICES" "service" $name "text" (printf "%s would be a variable of %s and of %s: choose another name" . (get $owners .) $name)) }}
+{{- end }}
+{{- $_ := set $owners . $name }}
+{{- end }}
+{{- end }}
+{{- range $kind.contradictions }}
+{{- $when := dict }}
+{{- range $rest, $pattern := .when }}{{- $_ := set $when (printf "%s%s" $prefix $rest) $pattern }}{{- end }}
+{{- $whole := list }}
+{{- range .variables }}{{- $whole = append $whole (printf "%s%s" $prefix .) }}{{- end }}
+{{- $contradictions = append $contradictions (dict "variables" $whole "when" $when "notBelow" (ternary (printf "%s%s" $prefix .notBelow) "" (not (empty .notBelow))) "refusal" (replace "{NAME}_" $prefix .refusal)) }}
+{{- end }}
+{{- end }}
+{{- $camel := "" }}
+{{- range splitList "-" $name }}{{- $camel = printf "%s%s" $camel (title .) }}{{- end }}
+{{- with get $camels $camel }}
+{{- $p = append $p (dict "variable" "HEALTH_SERVICES" "service" $name "text" (printf "%s and %s are both %s in the reasons of Events: choose another name for one of them" . $name $camel)) }}
+{{- end }}
+{{- $_ := set $camels $camel $name }}
+{{- end }}
+{{- end }}
+{{- if gt (len $seen) (int $rules.maxServices) }}
+{{- $p = append $p (dict "variable" "HEALTH_SERVICES" "text" (printf "there are %d services, and the sidecar takes %d: leave some out" (len $seen) (int $rules.maxServices))) }}
+{{- end }}
+{{- dict "variables" $variables "contradictions" $contradictions "problems" $p | toJson }}
 {{- end }}
 
 {{/* {value} as it counts, or {problem}, as JSON. An empty text counts as not set. Takes {rules,

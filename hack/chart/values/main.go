@@ -41,7 +41,11 @@ func run(args []string, check bool) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", values, err)
 	}
-	rules, err := encode(config.Export(registry.Kinds().Services()))
+	named, err := registry.Kinds().Examples("named-service")
+	if err != nil {
+		return err
+	}
+	rules, err := encode(config.Export(registry.Kinds().Services(), named...))
 	if err != nil {
 		return err
 	}
