@@ -39,6 +39,9 @@ type Options struct {
 	Timeout time.Duration
 	// Prefix is that of the service's variables, for the advice in messages.
 	Prefix dependency.Prefix
+	// Words are what messages say in the place of what stands in braces, before the
+	// names of variables are expanded. The default is those of the service redis.
+	Words Words
 	// Lookup resolves the host of Addr. The default is the system's resolver.
 	Lookup dial.LookupFunc
 }
@@ -83,12 +86,15 @@ func New(options Options) *Checker {
 	// go-redis writes raw dial errors to stderr and has no logger but this one, a
 	// variable of its package. All that it says is also in the errors it returns.
 	logging.Disable()
+	if options.Words == nil {
+		options.Words = serviceWords()
+	}
 	return &Checker{options: options, dialer: &dial.Dialer{Lookup: options.Lookup, Timeout: options.Timeout}}
 }
 
 // Check implements [health.Checker].
 func (r *Checker) Check(ctx context.Context) (health.Observation, error) {
-	return r.options.Prefix.Explain(r.check(ctx))
+	return r.options.Prefix.Explain(r.options.Words.explain(r.check(ctx)))
 }
 
 func (r *Checker) check(ctx context.Context) (health.Observation, error) {
@@ -102,7 +108,7 @@ func (r *Checker) check(ctx context.Context) (health.Observation, error) {
 	if fault != nil {
 		r.drop()
 		if r.options.TLS == nil && dependency.WantsTLS(ctx, r.dialer, fault, r.network(), r.options.Addr, r.options.Timeout/4) {
-			fault = &health.Fault{Reason: health.ReasonTLS, Message: "Redis speaks TLS at {PORT}, and {TLS} is off", Err: fault.Err}
+			fault = &health.Fault{Reason: health.ReasonTLS, Message: "Redis speaks TLS at {ADDRESS}, and {TLS_IS_OFF}", Err: fault.Err}
 		}
 		return health.Observation{}, fault
 	}

@@ -58,7 +58,7 @@ func (r *Checker) handshake(ctx context.Context, conn *tls.Conn) error {
 	if (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)) && r.speaksPlain(ctx, conn.RemoteAddr()) {
 		return &health.Fault{
 			Reason:  health.ReasonTLS,
-			Message: "Redis does not offer TLS at {PORT}, and {TLS} asks for it",
+			Message: "Redis does not offer TLS at {ADDRESS}, and {TLS_IS_ON}",
 			Err:     err,
 		}
 	}

@@ -55,6 +55,27 @@ var refusals = []struct {
 	}},
 }
 
+// Words are texts by what stands in their place in messages, such as {ADDRESS}.
+type Words map[string]string
+
+// serviceWords are those of a server that HOST, PORT and TLS describe.
+func serviceWords() Words {
+	return Words{"{ADDRESS}": "{HOST} and {PORT}", "{TLS_IS_OFF}": "{TLS} is off", "{TLS_IS_ON}": "{TLS} asks for it"}
+}
+
+// explain puts the words into the message of a fault.
+func (w Words) explain(seen health.Observation, err error) (health.Observation, error) {
+	fault, ok := errors.AsType[*health.Fault](err)
+	if !ok {
+		return seen, err
+	}
+	said := *fault
+	for place, text := range w {
+		said.Message = strings.ReplaceAll(said.Message, place, text)
+	}
+	return seen, &said
+}
+
 // fault classifies what [Checker.ask] returned.
 func (r *Checker) fault(err error) *health.Fault {
 	fault := faultOf(err, r.greeting)
@@ -87,7 +108,7 @@ func faultOf(err, greeting error) *health.Fault {
 	switch text := err.Error(); {
 	case errors.Is(err, errNotRedis), errors.Is(err, errReplyTooLarge),
 		strings.Contains(text, "redis: can't parse"), strings.Contains(text, "redis: invalid"):
-		return &health.Fault{Reason: health.ReasonProtocol, Message: "what listens at {HOST} and {PORT} is not a Redis", Err: err}
+		return &health.Fault{Reason: health.ReasonProtocol, Message: "what listens at {ADDRESS} is not a Redis", Err: err}
 	default:
 		return &health.Fault{Reason: health.ReasonError, Err: err}
 	}

@@ -145,7 +145,7 @@ func (r *Checker) judge(reply reply) (health.Observation, error) {
 	case i.lines["redis_mode"] == "sentinel":
 		return seen, &health.Fault{
 			Reason:  health.ReasonProtocol,
-			Message: "what listens at {HOST} and {PORT} is a Redis Sentinel, which holds no data: name the Redis that it watches",
+			Message: "what listens at {ADDRESS} is a Redis Sentinel, which holds no data: name the Redis that it watches",
 		}
 	case i.isReadOnlyReplica() && !r.options.AllowReplica:
 		return seen, &health.Fault{

@@ -34,8 +34,9 @@ func Kind() dependency.Kind {
 		Heading: "Redis",
 		Probe:   config.DefaultProbe(5*time.Second, 2*time.Second, "ignore"),
 		Settings: func() dependency.Settings {
-			return &Settings{Host: "localhost", Port: 6379}
+			return &Settings{Host: "localhost", Port: defaultPort}
 		},
+		Schemes: schemes(),
 	}
 }
 

@@ -1,0 +1,171 @@
+package redis_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency"
+	"github.com/reims/reims-health/pkg/dependency/redis"
+	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/test/checking"
+	"github.com/reims/reims-health/test/servers"
+)
+
+// named returns the service that CACHE_CHECK describes, and what is wrong with it.
+func named(check string) (*config.Service, error) {
+	return dependency.Kinds{redis.Kind()}.Named("cache", check)
+}
+
+func TestSchemes(t *testing.T) {
+	t.Parallel()
+	type settings struct {
+		Host, User string
+		Port, DB   int
+		TLS        bool
+		Given      string
+	}
+	for check, want := range map[string]settings{
+		"redis://r":                    {Host: "r", Port: 6379, Given: "TLS"},
+		"redis://r/":                   {Host: "r", Port: 6379, Given: "TLS"},
+		"rediss://[::1]:6380":          {Host: "::1", Port: 6380, TLS: true, Given: "TLS"},
+		"REDISS://us%40er@r.example/3": {Host: "r.example", Port: 6379, TLS: true, User: "us@er", DB: 3, Given: "TLS USERNAME DB"},
+		"redis://r:1/0":                {Host: "r", Port: 1, Given: "TLS DB"},
+	} {
+		service, err := named(check)
+		if err != nil {
+			t.Errorf("%s: %v", check, err)
+			continue
+		}
+		s, ok := service.Settings.(*redis.Settings)
+		if !ok {
+			t.Fatalf("%T", service.Settings)
+		}
+		got := settings{s.Host, s.Username, s.Port, s.DB, bool(s.TLS), strings.Join(service.Given, " ")}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", check, diff)
+		}
+	}
+	for check, want := range map[string]string{
+		"redis://r,s":                "2 hosts",
+		"redis://r/x":                "redis://HOST:PORT/0",
+		"redis://r/-1":               "redis://HOST:PORT/0",
+		"redis://r/0/1":              "redis://HOST:PORT/0",
+		"rediss://r/99999999999":     "rediss://HOST:PORT/0",
+		"redis://r?db=1":             "query",
+		"redis://u:canary@r":         "CACHE_PASSWORD_FILE",
+		"redis://:canary@r":          "CACHE_PASSWORD_FILE",
+		"redis+socket:///run/r.sock": "",
+	} {
+		if _, err := named(check); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: %v, want %s", check, err, want)
+		}
+	}
+}
+
+// load returns a service with the variables that the environment holds, the warnings and
+// the problems.
+func load(service *config.Service, environ ...string) ([]config.Problem, error) {
+	_, warnings, err := config.Load(config.Options{Services: []*config.Service{service}, Environ: environ})
+	return warnings, err
+}
+
+// open returns the checker of the service that CACHE_CHECK describes.
+func open(t *testing.T, check string, environ ...string) dependency.Checker {
+	t.Helper()
+	service, err := named(check)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return openService(t, service, environ...)
+}
+
+func openService(t *testing.T, service *config.Service, environ ...string) dependency.Checker {
+	t.Helper()
+	if _, err := load(service, environ...); err != nil {
+		t.Fatal(err)
+	}
+	s, ok := service.Settings.(dependency.Settings)
+	if !ok {
+		t.Fatalf("%T", service.Settings)
+	}
+	c, err := s.Open(dependency.Instance{Prefix: service.Prefix(), Timeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// A named service is checked as the service redis is, and its messages say where to look.
+func TestNamedService(t *testing.T) {
+	t.Parallel()
+	plain, secured := servers.RunRedis(t, servers.RedisOptions{}), servers.RunRedis(t, servers.RedisOptions{TLS: true})
+	redisDo(t, plain, "ACL", "SETUSER", "probe", "on", ">canary", "+ping", "+info", "+select")
+	login, secretly := "CACHE_PASSWORD="+plain.Password, "CACHE_PASSWORD="+secured.Password
+	const wrong = "CACHE_PASSWORD=wrong-one"
+
+	checking.Declared(t, redis.Kind(), checking.Healthy(t, open(t, "redis://"+plain.Addr()+"/2", login)))
+	checking.Healthy(t, open(t, "redis://probe@"+plain.Addr(), "CACHE_PASSWORD=canary"))
+	checking.Healthy(t, open(t, "rediss://"+secured.Addr(), secretly, "CACHE_CA_FILE="+secured.CAFile()))
+	for name, test := range map[string]struct {
+		check   string
+		environ []string
+		reason  health.Reason
+		words   string
+	}{
+		"TLS is missing":     {"redis://" + secured.Addr(), nil, health.ReasonTLS, "CACHE_CHECK begins with redis, not with rediss"},
+		"TLS is not offered": {"rediss://" + plain.Addr(), nil, health.ReasonTLS, "CACHE_CHECK begins with rediss"},
+		"unknown authority":  {"rediss://" + secured.Addr(), []string{secretly}, health.ReasonTLS, ""},
+		"wrong server":       {"redis://" + checking.Answering(t, replying("HTTP/1.1 400 Bad Request\r\n\r\n")), nil, health.ReasonProtocol, "at CACHE_CHECK is"},
+		"no password":        {"redis://" + plain.Addr(), nil, health.ReasonAuth, "CACHE_PASSWORD"},
+		"wrong login":        {"redis://other@" + plain.Addr(), []string{wrong}, health.ReasonAuth, "CACHE_CHECK and CACHE_PASSWORD"},
+		"its own user":       {"redis://" + plain.Addr(), []string{wrong, "CACHE_USERNAME=other"}, health.ReasonAuth, "CACHE_USERNAME and CACHE_PASSWORD"},
+		"no such database":   {"redis://" + plain.Addr() + "/99", []string{login}, health.ReasonDatabaseMissing, "number in CACHE_CHECK"},
+		"its own number":     {"redis://" + plain.Addr(), []string{login, "CACHE_DB=99"}, health.ReasonDatabaseMissing, "number in CACHE_DB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			checking.Says(t, checking.Fault(t, open(t, test.check, test.environ...), test.reason), test.words)
+		})
+	}
+}
+
+func TestNamedServiceRules(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ check, variable, problem, warning string }{
+		"CA without TLS": {"redis://r", "CACHE_CA_FILE=/ca.crt", "CACHE_CA_FILE: needs a CACHE_CHECK that begins with rediss", ""},
+		"CA with TLS":    {"rediss://r", "CACHE_CA_FILE=/ca.crt", "", ""},
+		"lonely user":    {"redis://u@r", "", "", "CACHE_CHECK: has a user, who has no effect without CACHE_PASSWORD"},
+		"its own user":   {"redis://r", "CACHE_USERNAME=u", "", "CACHE_USERNAME: has no effect without CACHE_PASSWORD"},
+	} {
+		service, err := named(test.check)
+		if err != nil {
+			t.Fatal(err)
+		}
+		warnings, err := load(service, test.variable)
+		var problems, warned []string
+		if wrong, ok := errors.AsType[*config.Error](err); ok {
+			for _, p := range wrong.Problems {
+				problems = append(problems, p.String())
+			}
+		}
+		for _, w := range warnings {
+			warned = append(warned, w.String())
+		}
+		if got := strings.Join(problems, "; "); got != test.problem {
+			t.Errorf("%s: problems %q, want %q", name, got, test.problem)
+		}
+		if got := strings.Join(warned, "; "); got != test.warning {
+			t.Errorf("%s: warnings %q, want %q", name, got, test.warning)
+		}
+	}
+}
