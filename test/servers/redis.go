@@ -2,14 +2,18 @@ package servers
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers/install"
 )
 
@@ -22,6 +26,9 @@ type RedisOptions struct {
 	TLS bool
 	// Valid is when the certificate is.
 	Valid Validity
+	// Cluster makes it a node of a Redis Cluster, alone and with no hash slots: see
+	// [RunRedisCluster].
+	Cluster bool
 }
 
 // Redis is an empty Redis that keeps nothing on disk.
@@ -31,6 +38,8 @@ type Redis struct {
 	Password string
 	options  RedisOptions
 	certs    certFiles
+	bus      int // port of the nodes of a Redis Cluster among themselves
+	busPort  io.Closer
 }
 
 // NewRedis prepares a Redis.
@@ -48,8 +57,22 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 			return nil, fmt.Errorf("set up redis: %w", err)
 		}
 	}
+	if o.Cluster {
+		if r.bus, r.busPort, err = reservePort(r.Host()); err != nil {
+			return nil, fmt.Errorf("set up redis: %w", err)
+		}
+	}
 	r.prepare, r.ready = r.configure, r.ping
 	return r, nil
+}
+
+// Close stops the server for good and gives its ports back.
+func (r *Redis) Close() error {
+	err := r.Process.Close()
+	if r.busPort != nil {
+		err = errors.Join(err, r.busPort.Close())
+	}
+	return err
 }
 
 // configure installs Redis and writes its configuration: to a file, since the
@@ -74,6 +97,9 @@ func (r *Redis) configure(ctx context.Context) error {
 			"tls-ca-cert-file "+r.certs.CA, "tls-cert-file "+r.certs.Cert, "tls-key-file "+r.certs.Key)
 	} else {
 		lines = append(lines, fmt.Sprintf("port %d", r.port))
+	}
+	if r.bus != 0 {
+		lines = append(lines, "cluster-enabled yes", fmt.Sprintf("cluster-port %d", r.bus), "cluster-node-timeout 1000")
 	}
 	lines = append(lines, r.options.Config...)
 	conf := filepath.Join(r.dir, "redis.conf")
@@ -108,6 +134,12 @@ func (r *Redis) ping(ctx context.Context) error {
 
 // Do runs one command as the default user, over a connection of its own.
 func (r *Redis) Do(ctx context.Context, args ...any) error {
+	_, err := r.Ask(ctx, args...)
+	return err
+}
+
+// Ask does the same and returns the answer.
+func (r *Redis) Ask(ctx context.Context, args ...any) (any, error) {
 	o := &redis.Options{
 		Addr: r.Addr(), Password: r.Password, DisableIdentity: true,
 		MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true,
@@ -115,13 +147,43 @@ func (r *Redis) Do(ctx context.Context, args ...any) error {
 	if r.CAFile() != "" {
 		var err error
 		if o.TLSConfig, err = trust(r.certs); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	client := redis.NewClient(o)
 	defer client.Close()
-	if err := client.Do(ctx, args...).Err(); err != nil {
-		return fmt.Errorf("run %v on redis: %w", args[0], err)
+	answer, err := client.Do(ctx, args...).Result()
+	if err != nil {
+		return nil, fmt.Errorf("run %v on redis: %w", args[0], err)
+	}
+	return answer, nil
+}
+
+// joinCluster makes a Redis Cluster of nodes that share the hash slots evenly, and returns
+// when each of them says that it is up.
+func joinCluster(ctx context.Context, nodes []*Redis) error {
+	const slots = 16384
+	for i, node := range nodes {
+		if err := node.Do(ctx, "CLUSTER", "ADDSLOTSRANGE", slots*i/len(nodes), slots*(i+1)/len(nodes)-1); err != nil {
+			return err
+		}
+		if i == 0 {
+			continue
+		}
+		if err := node.Do(ctx, "CLUSTER", "MEET", nodes[0].Host(), nodes[0].Port(), nodes[0].bus); err != nil {
+			return err
+		}
+	}
+	var last string
+	up := poll.Poll(ctx, startTimeout, func() bool {
+		return !slices.ContainsFunc(nodes, func(node *Redis) bool {
+			answer, err := node.Ask(ctx, "CLUSTER", "INFO")
+			last = fmt.Sprint(answer, err)
+			return !strings.Contains(last, "cluster_state:ok")
+		})
+	})
+	if !up {
+		return fmt.Errorf("join the nodes of a Redis Cluster: one says %s", last)
 	}
 	return nil
 }

@@ -30,6 +30,20 @@ func RunRedis(tb testing.TB, o RedisOptions) *Redis {
 	return run(tb, &o.Options, func() (*Redis, error) { return NewRedis(o) })
 }
 
+// RunRedisCluster starts a Redis Cluster of so many masters, without replicas, for the test
+// and removes it at its end.
+func RunRedisCluster(tb testing.TB, masters int) []*Redis {
+	tb.Helper()
+	nodes := make([]*Redis, masters)
+	for i := range nodes {
+		nodes[i] = RunRedis(tb, RedisOptions{Cluster: true})
+	}
+	if err := joinCluster(tb.Context(), nodes); err != nil {
+		tb.Fatal(err)
+	}
+	return nodes
+}
+
 // RunMinIO starts a MinIO for the test and removes it at its end.
 func RunMinIO(tb testing.TB, o MinIOOptions) *MinIO {
 	tb.Helper()

@@ -46,9 +46,10 @@ type Options struct {
 	Lookup dial.LookupFunc
 }
 
-// Checker checks a Redis server: PING and INFO in one round trip, on one connection
-// that is dialled afresh once per minute, after every failure, and on Redial. PING
-// decides; where INFO is refused or not known, its figures are absent.
+// Checker checks a Redis server: PING and INFO in one round trip, with CLUSTER INFO where
+// INFO has said that it is a node of a Redis Cluster, on one connection that is dialled
+// afresh once per minute, after every failure, and on Redial. PING decides; where INFO is
+// refused or not known, its figures are absent.
 type Checker struct {
 	dependency.Redialer
 	options Options
@@ -72,6 +73,8 @@ type Checker struct {
 	// minReplicas is Redis's min-replicas-to-write, asked for once per connection;
 	// -1 before that.
 	minReplicas int64
+	// clustered is what INFO last said: whether the server is a node of a Redis Cluster.
+	clustered bool
 	// plain is used instead of client while a server hangs up on HELLO or INFO.
 	plain *plain
 }
@@ -178,6 +181,7 @@ func hungUp(err error) bool {
 
 type reply struct {
 	info        *info // nil if INFO was not answered
+	cluster     *info // what CLUSTER INFO said; nil if it was not asked for or not answered
 	minReplicas int64
 	latency     time.Duration
 	notes       []string
@@ -185,11 +189,13 @@ type reply struct {
 
 const (
 	noteNoInfo        = "Redis, or a proxy before it, does not answer INFO: its figures and its role are unknown"
+	noteNoCluster     = "Redis does not answer CLUSTER INFO: whether the Redis Cluster is down is unknown; grant +cluster|info"
 	noteNoMinReplicas = "Redis does not answer CONFIG GET: whether it has as many replicas as min-replicas-to-write asks for is unknown"
 )
 
-// ask sends PING and INFO at once. INFO alone would do for the figures, but it is
-// answered where PING is refused: while loading, and when writes are refused.
+// ask sends PING and INFO at once, and CLUSTER INFO with them to what was a node of a
+// Redis Cluster before. INFO alone would do for the figures, but it is answered where
+// PING is refused: while loading, and when writes are refused.
 func (r *Checker) ask(ctx context.Context) (reply, error) {
 	if r.plain != nil {
 		return r.askPlainly(ctx)
@@ -201,6 +207,10 @@ func (r *Checker) ask(ctx context.Context) (reply, error) {
 
 	pipe := r.client.Pipeline()
 	ping, info := pipe.Ping(ctx), pipe.Info(ctx)
+	var cluster *redis.StringCmd
+	if r.clustered {
+		cluster = pipe.ClusterInfo(ctx)
+	}
 	_, err := pipe.Exec(ctx)
 	reply := reply{latency: time.Since(r.ready)}
 	switch {
@@ -215,13 +225,38 @@ func (r *Checker) ask(ctx context.Context) (reply, error) {
 	case hasReply(info.Err()), info.Err() == nil && info.Val() == "":
 		reply.notes = []string{noteNoInfo}
 		return reply, nil
-	case err != nil:
-		return reply, err
+	case info.Err() != nil:
+		return reply, info.Err()
 	}
 	if reply.info, err = parseInfo(info.Val()); err != nil {
 		return reply, err
 	}
+	if err := r.askCluster(ctx, &reply, cluster); err != nil {
+		return reply, err
+	}
 	return reply, r.askMinReplicas(ctx, &reply)
+}
+
+// askCluster takes the answer to CLUSTER INFO from a node of a Redis Cluster. Where that
+// was not known before, it asks now.
+func (r *Checker) askCluster(ctx context.Context, reply *reply, answer *redis.StringCmd) error {
+	r.clustered = reply.info.lines["cluster_enabled"] == "1"
+	if !r.clustered {
+		return nil
+	}
+	if answer == nil {
+		answer = r.client.ClusterInfo(ctx)
+	}
+	text, err := answer.Result()
+	switch {
+	case tellsOfRedis(err), err != nil && !hasReply(err):
+		return err
+	case err != nil:
+		reply.notes = append(reply.notes, noteNoCluster)
+		return nil
+	}
+	reply.cluster, err = parseInfo(text)
+	return err
 }
 
 // askMinReplicas asks how many replicas Redis wants before it accepts writes, once
@@ -242,7 +277,7 @@ func (r *Checker) askMinReplicas(ctx context.Context, reply *reply) error {
 		}
 	}
 	if reply.minReplicas = r.minReplicas; r.minReplicas == 0 {
-		reply.notes = []string{noteNoMinReplicas}
+		reply.notes = append(reply.notes, noteNoMinReplicas)
 	}
 	return nil
 }

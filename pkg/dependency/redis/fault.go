@@ -32,6 +32,7 @@ var refusals = []struct {
 		Reason:  health.ReasonDatabaseMissing,
 		Message: "this Redis is a node of a Redis Cluster, which has database 0 only: leave {DB} at 0",
 	}},
+	{"CLUSTERDOWN", health.Fault{Reason: ReasonClusterDown}},
 	{"MASTERDOWN", health.Fault{
 		Reason:  health.ReasonError,
 		Message: "this Redis is a replica that has lost its master, and answers nothing until the master is back (replica-serve-stale-data is off)",

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -132,6 +133,22 @@ func (i *info) isFull() bool {
 	}
 }
 
+const hashSlots = 16384 // of every Redis Cluster
+
+// whyDown says what CLUSTER INFO tells of a Redis Cluster that is down.
+func (i *info) whyDown() string {
+	assigned, counted := i.number("cluster_slots_assigned")
+	failed, _ := i.number("cluster_slots_fail")
+	switch {
+	case counted && assigned < hashSlots:
+		return fmt.Sprintf("the Redis Cluster is down: %d of %d hash slots are assigned to no node (redis-cli --cluster check shows them)", hashSlots-assigned, hashSlots)
+	case failed > 0:
+		return fmt.Sprintf("the Redis Cluster is down: the nodes of %d of %d hash slots have failed (redis-cli --cluster check shows them)", failed, hashSlots)
+	default:
+		return "the Redis Cluster is down: this node may not reach most of the masters (redis-cli --cluster check)"
+	}
+}
+
 // judge turns a good answer into measures, and into a fault where it tells of one.
 func (r *Checker) judge(reply reply) (health.Observation, error) {
 	seen := health.Observation{Latency: reply.latency, Notes: reply.notes}
@@ -147,6 +164,8 @@ func (r *Checker) judge(reply reply) (health.Observation, error) {
 			Reason:  health.ReasonProtocol,
 			Message: "what listens at {ADDRESS} is a Redis Sentinel, which holds no data: name the Redis that it watches",
 		}
+	case reply.cluster != nil && reply.cluster.lines["cluster_state"] != "ok":
+		return seen, &health.Fault{Reason: ReasonClusterDown, Message: reply.cluster.whyDown()}
 	case i.isReadOnlyReplica() && !r.options.AllowReplica:
 		return seen, &health.Fault{
 			Reason:   health.ReasonReadOnly,

@@ -13,6 +13,7 @@ import (
 // The reasons that only this kind of service gives.
 const (
 	ReasonOutOfMemory health.Reason = "out_of_memory"
+	ReasonClusterDown health.Reason = "cluster_down"
 )
 
 // Kind returns what is known of Redis.
@@ -24,6 +25,7 @@ func Kind() dependency.Kind {
 			Service: "redis",
 			Reasons: []health.ReasonText{
 				{Reason: ReasonOutOfMemory, Severity: health.SeverityImpaired, Message: "memory is full and nothing may be evicted"},
+				{Reason: ReasonClusterDown, Severity: health.SeverityDown, Message: "the Redis Cluster is down: its state is not ok"},
 			},
 			Measures: measures(),
 			Shares: []health.Share{

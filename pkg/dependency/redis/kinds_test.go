@@ -300,13 +300,6 @@ func TestRedisEvicts(t *testing.T) {
 	}
 }
 
-func TestRedisClusterNode(t *testing.T) {
-	t.Parallel()
-	r := servers.RunRedis(t, servers.RedisOptions{Config: []string{"cluster-enabled yes"}})
-	checking.Says(t, checking.Fault(t, newRedis(t, r, func(o *redis.Options) { o.DB = 1 }), health.ReasonDatabaseMissing), "Cluster", "REDIS_DB")
-	checking.Healthy(t, newRedis(t, r, nil))
-}
-
 func TestRedisSentinel(t *testing.T) {
 	t.Parallel()
 	r := servers.RunRedis(t, servers.RedisOptions{})
