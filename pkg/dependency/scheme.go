@@ -81,7 +81,7 @@ func ParseURL(text string) (URL, error) {
 		rest, u.User = rest[i+1:], name
 	}
 	for item := range strings.SplitSeq(rest, ",") {
-		host, err := parseHost(item)
+		host, err := ParseHost(item)
 		if err != nil {
 			return URL{}, err
 		}
@@ -90,7 +90,8 @@ func ParseURL(text string) (URL, error) {
 	return u, nil
 }
 
-func parseHost(text string) (Host, error) {
+// ParseHost takes HOST[:PORT] apart. Its error is a [config.Invalid] one.
+func ParseHost(text string) (Host, error) {
 	name, port := text, ""
 	if i := strings.LastIndexByte(text, ':'); i >= 0 && !strings.HasSuffix(text, "]") {
 		name, port = text[:i], text[i+1:]

@@ -7,13 +7,11 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers/install"
 )
 
@@ -29,6 +27,8 @@ type RedisOptions struct {
 	// Cluster makes it a node of a Redis Cluster, alone and with no hash slots: see
 	// [RunRedisCluster].
 	Cluster bool
+	// ReplicaOf makes it a replica of another one, with the same password and certificate.
+	ReplicaOf *Redis
 }
 
 // Redis is an empty Redis that keeps nothing on disk.
@@ -52,7 +52,13 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 	if r.Password, err = secret(r.dir, "password"); err != nil {
 		return nil, fmt.Errorf("set up redis: %w", err)
 	}
-	if o.TLS {
+	if o.ReplicaOf != nil {
+		r.Password = o.ReplicaOf.Password
+	}
+	switch {
+	case o.TLS && o.ReplicaOf != nil:
+		r.certs = o.ReplicaOf.certs
+	case o.TLS:
 		if r.certs, err = writeCertificate(filepath.Join(r.dir, "tls"), o.Valid); err != nil {
 			return nil, fmt.Errorf("set up redis: %w", err)
 		}
@@ -90,16 +96,20 @@ func (r *Redis) configure(ctx context.Context) error {
 		"dir " + r.dir,
 		`save ""`,
 		"requirepass " + r.Password,
+		"masterauth " + r.Password,   // for when it is a replica
 		"enable-debug-command local", // DEBUG SLEEP and its kin, for fault tests
 	}
 	if r.CAFile() != "" {
-		lines = append(lines, "port 0", fmt.Sprintf("tls-port %d", r.port), "tls-auth-clients no",
+		lines = append(lines, "port 0", fmt.Sprintf("tls-port %d", r.port), "tls-auth-clients no", "tls-replication yes",
 			"tls-ca-cert-file "+r.certs.CA, "tls-cert-file "+r.certs.Cert, "tls-key-file "+r.certs.Key)
 	} else {
 		lines = append(lines, fmt.Sprintf("port %d", r.port))
 	}
 	if r.bus != 0 {
 		lines = append(lines, "cluster-enabled yes", fmt.Sprintf("cluster-port %d", r.bus), "cluster-node-timeout 1000")
+	}
+	if master := r.options.ReplicaOf; master != nil {
+		lines = append(lines, fmt.Sprintf("replicaof %s %d", master.Host(), master.Port()), "repl-diskless-sync-delay 0")
 	}
 	lines = append(lines, r.options.Config...)
 	conf := filepath.Join(r.dir, "redis.conf")
@@ -140,13 +150,17 @@ func (r *Redis) Do(ctx context.Context, args ...any) error {
 
 // Ask does the same and returns the answer.
 func (r *Redis) Ask(ctx context.Context, args ...any) (any, error) {
+	return ask(ctx, r.Process, r.Password, r.certs, args...)
+}
+
+func ask(ctx context.Context, p *Process, password string, certs certFiles, args ...any) (any, error) {
 	o := &redis.Options{
-		Addr: r.Addr(), Password: r.Password, DisableIdentity: true,
+		Addr: p.Addr(), Password: password, Protocol: 2, DisableIdentity: true,
 		MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true,
 	}
-	if r.CAFile() != "" {
+	if certs.CA != "" {
 		var err error
-		if o.TLSConfig, err = trust(r.certs); err != nil {
+		if o.TLSConfig, err = trust(certs); err != nil {
 			return nil, err
 		}
 	}
@@ -154,7 +168,7 @@ func (r *Redis) Ask(ctx context.Context, args ...any) (any, error) {
 	defer client.Close()
 	answer, err := client.Do(ctx, args...).Result()
 	if err != nil {
-		return nil, fmt.Errorf("run %v on redis: %w", args[0], err)
+		return nil, fmt.Errorf("run %v on %s: %w", args[0], p.name, err)
 	}
 	return answer, nil
 }
@@ -174,18 +188,14 @@ func joinCluster(ctx context.Context, nodes []*Redis) error {
 			return err
 		}
 	}
-	var last string
-	up := poll.Poll(ctx, startTimeout, func() bool {
-		return !slices.ContainsFunc(nodes, func(node *Redis) bool {
-			answer, err := node.Ask(ctx, "CLUSTER", "INFO")
-			last = fmt.Sprint(answer, err)
-			return !strings.Contains(last, "cluster_state:ok")
-		})
+	return settle(ctx, "a Redis Cluster that is up", func() string {
+		for _, node := range nodes {
+			if text := fmt.Sprint(node.Ask(ctx, "CLUSTER", "INFO")); !strings.Contains(text, "cluster_state:ok") {
+				return text
+			}
+		}
+		return ""
 	})
-	if !up {
-		return fmt.Errorf("join the nodes of a Redis Cluster: one says %s", last)
-	}
-	return nil
 }
 
 // Env returns the variables by which the product reaches this server.

@@ -44,6 +44,26 @@ func RunRedisCluster(tb testing.TB, masters int) []*Redis {
 	return nodes
 }
 
+// RunSentinels starts a Redis with a replica, and so many Sentinels, for the test, and
+// removes them at its end. They are ready for a failover.
+func RunSentinels(tb testing.TB, count int, o SentinelOptions) (master, replica *Redis, sentinels []*Sentinel) {
+	tb.Helper()
+	master = RunRedis(tb, RedisOptions{TLS: o.TLS})
+	replica = RunRedis(tb, RedisOptions{TLS: o.TLS, ReplicaOf: master})
+	if err := follows(tb.Context(), replica); err != nil {
+		tb.Fatal(err)
+	}
+	o.Master, o.Quorum = master, count/2+1
+	for range count {
+		o.Dir = ""
+		sentinels = append(sentinels, run(tb, &o.Options, func() (*Sentinel, error) { return NewSentinel(o) }))
+	}
+	if err := acquainted(tb.Context(), sentinels); err != nil {
+		tb.Fatal(err)
+	}
+	return master, replica, sentinels
+}
+
 // RunMinIO starts a MinIO for the test and removes it at its end.
 func RunMinIO(tb testing.TB, o MinIOOptions) *MinIO {
 	tb.Helper()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -39,9 +40,11 @@ type Options struct {
 	Timeout time.Duration
 	// Prefix is that of the service's variables, for the advice in messages.
 	Prefix dependency.Prefix
-	// Words are what messages say in the place of what stands in braces, before the
-	// names of variables are expanded. The default is those of the service redis.
-	Words Words
+	// Words are pairs for a [strings.Replacer]: what messages say of variables, and what
+	// they are to say, before names are expanded. The default is those of the service redis.
+	Words []string
+	// Sentinels, where there are any, say what counts in the place of Addr and TLS.
+	Sentinels *Sentinels
 	// Lookup resolves the host of Addr. The default is the system's resolver.
 	Lookup dial.LookupFunc
 }
@@ -53,6 +56,7 @@ type Options struct {
 type Checker struct {
 	dependency.Redialer
 	options Options
+	words   *strings.Replacer
 	dialer  *dial.Dialer
 	// route leads the client, or those of one check, through the host's addresses.
 	route *dial.Route
@@ -77,6 +81,13 @@ type Checker struct {
 	clustered bool
 	// plain is used instead of client while a server hangs up on HELLO or INFO.
 	plain *plain
+
+	// sentinel is the connection to one of the Sentinels, the one of that number. It is
+	// kept as long as client.
+	sentinel *plain
+	number   int
+	// named is what each Sentinel said last since a check found a master.
+	named []string
 }
 
 var (
@@ -89,15 +100,20 @@ func New(options Options) *Checker {
 	// go-redis writes raw dial errors to stderr and has no logger but this one, a
 	// variable of its package. All that it says is also in the errors it returns.
 	logging.Disable()
-	if options.Words == nil {
-		options.Words = serviceWords()
+	words := options.Words
+	if words == nil {
+		words = serviceWords()
 	}
-	return &Checker{options: options, dialer: &dial.Dialer{Lookup: options.Lookup, Timeout: options.Timeout}}
+	if options.Sentinels != nil {
+		words = append([]string{"{ADDRESS}", "the address that the Sentinels name"}, words...) // the first counts
+	}
+	return &Checker{options: options, words: strings.NewReplacer(words...), dialer: &dial.Dialer{Lookup: options.Lookup, Timeout: options.Timeout}}
 }
 
 // Check implements [health.Checker].
 func (r *Checker) Check(ctx context.Context) (health.Observation, error) {
-	return r.options.Prefix.Explain(r.options.Words.explain(r.check(ctx)))
+	seen, err := r.check(ctx)
+	return r.options.Prefix.Explain(seen, reword(err, r.words))
 }
 
 func (r *Checker) check(ctx context.Context) (health.Observation, error) {
@@ -106,16 +122,31 @@ func (r *Checker) check(ctx context.Context) (health.Observation, error) {
 
 	if r.Expired(time.Now()) {
 		r.drop()
+		r.dropSentinel()
 	}
+	if r.options.Sentinels != nil {
+		return r.checkMaster(ctx)
+	}
+	return r.checkServer(ctx)
+}
+
+// checkServer checks what is at the address of the options.
+func (r *Checker) checkServer(ctx context.Context) (health.Observation, error) {
 	reply, fault := r.askAny(ctx)
 	if fault != nil {
 		r.drop()
-		if r.options.TLS == nil && dependency.WantsTLS(ctx, r.dialer, fault, r.network(), r.options.Addr, r.options.Timeout/4) {
-			fault = &health.Fault{Reason: health.ReasonTLS, Message: "Redis speaks TLS at {ADDRESS}, and {TLS_IS_OFF}", Err: fault.Err}
-		}
-		return health.Observation{}, fault
+		return health.Observation{}, r.orTLS(ctx, fault, r.network(), r.options.Addr, r.options.TLS)
 	}
 	return r.judge(reply)
+}
+
+// orTLS returns another fault where the first one came from speaking without TLS to a
+// server that speaks TLS.
+func (r *Checker) orTLS(ctx context.Context, fault *health.Fault, network, addr string, secure *tls.Config) *health.Fault {
+	if secure == nil && dependency.WantsTLS(ctx, r.dialer, fault, network, addr, r.options.Timeout/4) {
+		return &health.Fault{Reason: health.ReasonTLS, Message: "Redis speaks TLS at {ADDRESS}, and {TLS_IS_OFF}", Err: fault.Err}
+	}
+	return fault
 }
 
 // askAny asks on the connection that is open. Where there is none, or it has died
@@ -157,6 +188,7 @@ func (r *Checker) askAny(ctx context.Context) (reply, *health.Fault) {
 // Close gives up the connection. It must not run beside Check.
 func (r *Checker) Close() error {
 	r.drop()
+	r.dropSentinel()
 	return nil
 }
 
@@ -283,14 +315,14 @@ func (r *Checker) askMinReplicas(ctx context.Context, reply *reply) error {
 }
 
 func (r *Checker) connect() *redis.Client {
-	route := r.route // go-redis may still be dialling when the check is over
+	route, secure := r.route, r.options.TLS // go-redis may still be dialling when the check is over
 	dialled := new(atomic.Bool)
 	r.dialled = dialled
 	client := redis.NewClient(&redis.Options{
 		Network: r.network(),
 		Addr:    r.options.Addr,
 		Dialer: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := r.dial(ctx, route, network, addr)
+			conn, err := r.dial(ctx, route, network, addr, secure)
 			if err == nil {
 				dialled.Store(true)
 			}
@@ -325,13 +357,18 @@ func (r *Checker) credentials(ctx context.Context) (username, password string, e
 	}
 	password, err = r.options.Password(ctx)
 	if err != nil {
-		return "", "", &health.Fault{
-			Reason:  health.ReasonAuth,
-			Message: "{PASSWORD} cannot be read: see the file that {PASSWORD_FILE} names",
-			Err:     err,
-		}
+		return "", "", unreadable("PASSWORD", err)
 	}
 	return r.options.Username, password, nil
+}
+
+// unreadable is the fault of a secret whose file cannot be read.
+func unreadable(variable string, err error) *health.Fault {
+	return &health.Fault{
+		Reason:  health.ReasonAuth,
+		Message: "{" + variable + "} cannot be read: see the file that {" + variable + "_FILE} names",
+		Err:     err,
+	}
 }
 
 // greetingHook keeps the error of a connection's first command.

@@ -17,13 +17,14 @@ import (
 // maxRedisReply is far above what PING and INFO answer together (some 6 kB).
 const maxRedisReply = 1 << 20
 
-func (r *Checker) dial(ctx context.Context, route *dial.Route, network, addr string) (net.Conn, error) {
+// dial connects with TLS unless that is nil.
+func (r *Checker) dial(ctx context.Context, route *dial.Route, network, addr string, secure *tls.Config) (net.Conn, error) {
 	conn, err := route.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
-	if r.options.TLS != nil {
-		secured := tls.Client(conn, withServerName(r.options.TLS, addr))
+	if secure != nil {
+		secured := tls.Client(conn, withServerName(secure, addr))
 		if err := r.handshake(ctx, secured); err != nil {
 			_ = conn.Close()
 			return nil, err
@@ -48,11 +49,20 @@ func withServerName(cfg *tls.Config, addr string) *tls.Config {
 	return cfg
 }
 
+// share returns one part of so many of the time that is left.
+func (r *Checker) share(ctx context.Context, parts int) time.Duration {
+	left := r.options.Timeout
+	if deadline, ok := ctx.Deadline(); ok {
+		left = time.Until(deadline)
+	}
+	return left / time.Duration(parts)
+}
+
 // handshake leaves time for one more question when it is not answered: a Redis
 // without TLS takes a ClientHello for an unfinished command and waits for the
 // rest, just as a frozen one does.
 func (r *Checker) handshake(ctx context.Context, conn *tls.Conn) error {
-	limited, cancel := context.WithTimeout(ctx, r.options.Timeout/2)
+	limited, cancel := context.WithTimeout(ctx, r.share(ctx, 2))
 	defer cancel()
 	err := conn.HandshakeContext(limited)
 	if (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)) && r.speaksPlain(ctx, conn.RemoteAddr()) {

@@ -56,25 +56,20 @@ var refusals = []struct {
 	}},
 }
 
-// Words are texts by what stands in their place in messages, such as {ADDRESS}.
-type Words map[string]string
-
 // serviceWords are those of a server that HOST, PORT and TLS describe.
-func serviceWords() Words {
-	return Words{"{ADDRESS}": "{HOST} and {PORT}", "{TLS_IS_OFF}": "{TLS} is off", "{TLS_IS_ON}": "{TLS} asks for it"}
+func serviceWords() []string {
+	return []string{"{ADDRESS}", "{HOST} and {PORT}", "{TLS_IS_OFF}", "{TLS} is off", "{TLS_IS_ON}", "{TLS} asks for it"}
 }
 
-// explain puts the words into the message of a fault.
-func (w Words) explain(seen health.Observation, err error) (health.Observation, error) {
+// reword puts the words into the message of a fault.
+func reword(err error, words *strings.Replacer) error {
 	fault, ok := errors.AsType[*health.Fault](err)
 	if !ok {
-		return seen, err
+		return err
 	}
 	said := *fault
-	for place, text := range w {
-		said.Message = strings.ReplaceAll(said.Message, place, text)
-	}
-	return seen, &said
+	said.Message = words.Replace(said.Message)
+	return &said
 }
 
 // fault classifies what [Checker.ask] returned.

@@ -166,6 +166,12 @@ func (r *Checker) judge(reply reply) (health.Observation, error) {
 		}
 	case reply.cluster != nil && reply.cluster.lines["cluster_state"] != "ok":
 		return seen, &health.Fault{Reason: ReasonClusterDown, Message: reply.cluster.whyDown()}
+	case i.isReadOnlyReplica() && !r.options.AllowReplica && r.options.Sentinels != nil:
+		return seen, &health.Fault{
+			Reason:   health.ReasonReadOnly,
+			Severity: health.SeverityUnproven,
+			Message:  "the Redis that the Sentinels name as the master is a replica: a failover is under way, or the Sentinel that was asked is cut off",
+		}
 	case i.isReadOnlyReplica() && !r.options.AllowReplica:
 		return seen, &health.Fault{
 			Reason:   health.ReasonReadOnly,

@@ -57,6 +57,7 @@ func measures() []health.Measure {
 		{Name: "total_commands", Title: "Commands so far", Varies: true, Predecessor: zero},
 		{Name: "version", Unit: health.UnitText, Predecessor: health.Predecessor{Value: "Unknown", Why: "it was always Unknown"}},
 		{Name: "role", Unit: health.UnitText},
+		{Name: "master", Unit: health.UnitText, Title: "Master"},
 		dependency.CertificateMeasure(),
 	}
 }

@@ -1,7 +1,10 @@
 package redis
 
 import (
+	"cmp"
+	"crypto/tls"
 	"net"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,7 +13,7 @@ import (
 	"github.com/reims/reims-health/pkg/dependency"
 )
 
-const defaultPort = 6379
+const defaultPort, sentinelPort = 6379, 26379
 
 // Settings are the variables of a Redis server.
 type Settings struct {
@@ -19,18 +22,47 @@ type Settings struct {
 	Username     string        `env:"USERNAME" help:"ACL user; the default user when empty."`
 	Password     config.Secret `env:"PASSWORD" help:"Password; no login when empty."`
 	DB           int           `env:"DB" min:"0" max:"2147483647" help:"Number of the database."`
-	TLS          config.Switch `env:"TLS" help:"Connect with TLS."`
+	TLS          config.Switch `env:"TLS" help:"Connect with TLS, to Sentinels as well."`
 	CAFile       string        `env:"CA_FILE" format:"path" help:"PEM file with the certificates that the server's one must lead to. The default is the system's."`
 	AllowReplica config.Switch `env:"ALLOW_REPLICA" help:"Accept a replica, which is degraded otherwise."`
+
+	Sentinels        []string      `env:"SENTINELS" format:"sentinel" named:"-" help:"Redis Sentinels, in the place of a host and a port: they are asked at each check where the master is, and a failover is followed. Their port is 26379 by default."`
+	SentinelMaster   string        `env:"SENTINEL_MASTER" named:"-" help:"Name by which the Sentinels know the master, such as mymaster."`
+	SentinelPassword config.Secret `env:"SENTINEL_PASSWORD" help:"Password of the Sentinels; no login to them when empty. The Redis itself has its own."`
 
 	// scheme is that of the URL in NAME_CHECK; empty where there is none.
 	scheme string
 	// given are the variables that the URL takes the place of.
 	given []string
+	// set are those of HOST and PORT that are set.
+	set []string
 }
 
+var _ config.Completer = (*Settings)(nil)
+
+// Complete implements [config.Completer].
+func (s *Settings) Complete(given func(name string) bool) {
+	s.set = slices.DeleteFunc([]string{"HOST", "PORT"}, func(name string) bool { return !given(name) })
+}
+
+const (
+	isSentinel      = "host[:port] of a Sentinel: leave out scheme and path, and put an IPv6 address in brackets"
+	sentinelPattern = config.PatternBegin + `(?:` + config.PatternName + `|` + config.PatternBracketed + `)(?::` + config.PatternPort + `)?` + config.PatternEnd
+)
+
 // Formats implements [config.Settings].
-func (*Settings) Formats(string) map[string]config.Format { return nil }
+func (*Settings) Formats(string) map[string]config.Format {
+	return map[string]config.Format{
+		"sentinel": {Words: "host[:port]", Is: isSentinel, Pattern: sentinelPattern, Check: checkSentinel},
+	}
+}
+
+func checkSentinel(text string) (string, error) {
+	if host, err := dependency.ParseHost(text); err != nil || host.Name == "" {
+		return "", config.Invalid("%s is not %s", config.Quote(text), isSentinel)
+	}
+	return text, nil
+}
 
 // Effective implements [config.Settings].
 func (*Settings) Effective(string) [][2]string { return nil }
@@ -44,7 +76,7 @@ func (s *Settings) Rules(prefix string) []config.Rule {
 	if slices.Contains(s.given, "USERNAME") {
 		user, lonely = prefix+"CHECK", "has a user, who has no effect without "+prefix+"PASSWORD"
 	}
-	return []config.Rule{
+	return append(s.sentinelRules(prefix), []config.Rule{
 		{
 			Variables: []string{prefix + "CA_FILE", prefix + "TLS"},
 			When:      config.Patterns{prefix + "CA_FILE": ".", prefix + "TLS": "^(off|false)$"},
@@ -56,10 +88,42 @@ func (s *Settings) Rules(prefix string) []config.Rule {
 			Text:      lonely,
 			Warning:   true,
 		},
-	}
+	}...)
 }
 
-// schemes are those of a single server.
+func (s *Settings) sentinelRules(prefix string) []config.Rule {
+	sentinels, master, needed := prefix+"SENTINELS", prefix+"SENTINEL_MASTER", prefix+"SENTINELS"
+	if s.scheme != "" {
+		needed = "a " + prefix + "CHECK that begins with redis+sentinel"
+	}
+	rules := []config.Rule{{
+		Variables: []string{prefix + "SENTINEL_PASSWORD"},
+		Broken:    func() bool { return len(s.Sentinels) == 0 && s.SentinelPassword.Given() },
+		Text:      "has no effect without " + needed,
+		Warning:   true,
+	}}
+	if s.scheme != "" { // its URL is whole
+		return rules
+	}
+	for _, name := range []string{"HOST", "PORT"} {
+		rules = append(rules, config.Rule{
+			Variables: []string{prefix + name, sentinels},
+			Broken:    func() bool { return len(s.Sentinels) > 0 && slices.Contains(s.set, name) },
+			Text:      "set together with " + sentinels + ", which say where the master is: remove one of them",
+		})
+	}
+	return append(rules, config.Rule{
+		Variables: []string{sentinels, master},
+		When:      config.Patterns{sentinels: ".", master: "^$"},
+		Text:      "needs " + master + ", the name by which the Sentinels know the master",
+	}, config.Rule{
+		Variables: []string{master, sentinels},
+		When:      config.Patterns{sentinels: "^$", master: "."},
+		Text:      "needs " + sentinels + ", the Sentinels that know the master by that name",
+	})
+}
+
+// schemes are those of a single server, and that of a master that Sentinels know.
 func schemes() []dependency.Scheme {
 	scheme := func(name, help string) dependency.Scheme {
 		return dependency.Scheme{Name: name, Form: name + "://[USER@]HOST[:PORT][/DB]", Help: help, Settings: fromURL}
@@ -67,7 +131,30 @@ func schemes() []dependency.Scheme {
 	return []dependency.Scheme{
 		scheme("redis", "Logs in to a Redis and checks that it answers and accepts writes, as for the service redis."),
 		scheme("rediss", "The same, with TLS."),
+		{
+			Name: "redis+sentinel", Form: "redis+sentinel://[USER@]HOST[:PORT][,HOST[:PORT]…]/MASTER",
+			Help:     "Asks Redis Sentinels for the master of that name and checks it as redis does. A failover is followed.",
+			Settings: fromSentinelURL,
+		},
 	}
+}
+
+func fromSentinelURL(u dependency.URL) (dependency.Settings, []string, error) {
+	name, err := url.PathUnescape(strings.TrimPrefix(u.Path, "/"))
+	switch {
+	case err != nil || name == "" || strings.Contains(u.Path[1:], "/"):
+		return nil, nil, config.Invalid("the URL's path is not the name by which the Sentinels know the master: give %s://HOST,HOST/NAME", u.Scheme)
+	case u.Query != "":
+		return nil, nil, config.Invalid("the URL has a query: %s takes none", u.Scheme)
+	}
+	s := &Settings{SentinelMaster: name, scheme: u.Scheme, given: nil}
+	for _, host := range u.Hosts {
+		s.Sentinels = append(s.Sentinels, host.String())
+	}
+	if u.User != "" {
+		s.Username, s.given = u.User, []string{"USERNAME"}
+	}
+	return s, s.given, nil
 }
 
 func fromURL(u dependency.URL) (dependency.Settings, []string, error) {
@@ -104,20 +191,42 @@ func (s *Settings) Open(i dependency.Instance) (dependency.Checker, error) {
 		Prefix:       dependency.Prefix(i.Prefix),
 		Words:        s.words(),
 	}
-	if s.TLS {
-		options.TLS = dependency.TLSConfig(s.CAFile, s.Host, i.Certificates)
+	// The Sentinels' certificates are not the service's.
+	secure := func(seen *dependency.Certificates) func(host string) *tls.Config {
+		return func(host string) *tls.Config { return dependency.TLSConfig(s.CAFile, host, seen) }
+	}
+	switch {
+	case len(s.Sentinels) > 0:
+		options.Addr, options.Sentinels = "", &Sentinels{Master: s.SentinelMaster, Password: s.SentinelPassword.Reader()}
+		for _, text := range s.Sentinels {
+			host, err := dependency.ParseHost(text)
+			if err != nil {
+				return nil, err
+			}
+			port := cmp.Or(host.Port, sentinelPort)
+			options.Sentinels.Addrs = append(options.Sentinels.Addrs, net.JoinHostPort(host.Name, strconv.Itoa(port)))
+		}
+		if s.TLS {
+			options.Sentinels.TLS, options.Sentinels.MasterTLS = secure(nil), secure(i.Certificates)
+		}
+	case bool(s.TLS):
+		options.TLS = secure(i.Certificates)(s.Host)
 	}
 	return New(options), nil
 }
 
-// words are those of the service redis unless NAME_CHECK says where the server is.
-func (s *Settings) words() Words {
+// words name the variables that say where the server is: those of the service redis, or
+// NAME_CHECK.
+func (s *Settings) words() []string {
 	w := serviceWords()
-	if s.scheme != "" {
-		w["{ADDRESS}"], w["{TLS_IS_OFF}"], w["{TLS_IS_ON}"] = "{CHECK}", "{CHECK} begins with redis, not with rediss", "{CHECK} begins with rediss"
+	switch s.scheme {
+	case "redis", "rediss":
+		w = []string{"{ADDRESS}", "{CHECK}", "{TLS_IS_OFF}", "{CHECK} begins with redis, not with rediss", "{TLS_IS_ON}", "{CHECK} begins with rediss"}
+	case "redis+sentinel":
+		w = append(w, "{SENTINELS}", "{CHECK}", "{SENTINEL_MASTER}", "{CHECK}")
 	}
 	for _, name := range s.given {
-		w["{"+name+"}"] = "{CHECK}"
+		w = append(w, "{"+name+"}", "{CHECK}")
 	}
 	return w
 }

@@ -28,6 +28,7 @@ func TestSchemes(t *testing.T) {
 		Port, DB   int
 		TLS        bool
 		Given      string
+		Sentinels  string // and the master's name
 	}
 	for check, want := range map[string]settings{
 		"redis://r":                    {Host: "r", Port: 6379, Given: "TLS"},
@@ -35,6 +36,7 @@ func TestSchemes(t *testing.T) {
 		"rediss://[::1]:6380":          {Host: "::1", Port: 6380, TLS: true, Given: "TLS"},
 		"REDISS://us%40er@r.example/3": {Host: "r.example", Port: 6379, TLS: true, User: "us@er", DB: 3, Given: "TLS USERNAME DB"},
 		"redis://r:1/0":                {Host: "r", Port: 1, Given: "TLS DB"},
+		"redis+sentinel://u@a,b:1,[::1]:2/my%20master": {User: "u", Given: "USERNAME", Sentinels: "a b:1 [::1]:2 my master"},
 	} {
 		service, err := named(check)
 		if err != nil {
@@ -45,7 +47,7 @@ func TestSchemes(t *testing.T) {
 		if !ok {
 			t.Fatalf("%T", service.Settings)
 		}
-		got := settings{s.Host, s.Username, s.Port, s.DB, bool(s.TLS), strings.Join(service.Given, " ")}
+		got := settings{s.Host, s.Username, s.Port, s.DB, bool(s.TLS), strings.Join(service.Given, " "), strings.TrimSpace(strings.Join(append(s.Sentinels, s.SentinelMaster), " "))}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", check, diff)
 		}
@@ -60,6 +62,11 @@ func TestSchemes(t *testing.T) {
 		"redis://u:canary@r":         "CACHE_PASSWORD_FILE",
 		"redis://:canary@r":          "CACHE_PASSWORD_FILE",
 		"redis+socket:///run/r.sock": "",
+		"redis+sentinel://a,b":       "redis+sentinel://HOST,HOST/NAME",
+		"redis+sentinel://a,b/":      "redis+sentinel://HOST,HOST/NAME",
+		"redis+sentinel://a/m/0":     "redis+sentinel://HOST,HOST/NAME",
+		"redis+sentinel://a,/m":      "host name",
+		"redis+sentinel://a/m?x=1":   "query",
 	} {
 		if _, err := named(check); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: %v, want %s", check, err, want)
@@ -146,26 +153,86 @@ func TestNamedServiceRules(t *testing.T) {
 		"CA with TLS":    {"rediss://r", "CACHE_CA_FILE=/ca.crt", "", ""},
 		"lonely user":    {"redis://u@r", "", "", "CACHE_CHECK: has a user, who has no effect without CACHE_PASSWORD"},
 		"its own user":   {"redis://r", "CACHE_USERNAME=u", "", "CACHE_USERNAME: has no effect without CACHE_PASSWORD"},
+		"CA, Sentinels":  {"redis+sentinel://a/m", "CACHE_CA_FILE=/ca.crt", "CACHE_CA_FILE: needs CACHE_TLS=on", ""},
+		"no Sentinels": {
+			"redis://r", "CACHE_SENTINEL_PASSWORD=secret-one", "",
+			"CACHE_SENTINEL_PASSWORD: has no effect without a CACHE_CHECK that begins with redis+sentinel",
+		},
+		"Sentinels": {"redis+sentinel://a/m", "CACHE_SENTINEL_PASSWORD=secret-one", "", ""},
 	} {
-		service, err := named(test.check)
-		if err != nil {
-			t.Fatal(err)
-		}
-		warnings, err := load(service, test.variable)
-		var problems, warned []string
-		if wrong, ok := errors.AsType[*config.Error](err); ok {
-			for _, p := range wrong.Problems {
-				problems = append(problems, p.String())
+		t.Run(name, func(t *testing.T) {
+			service, err := named(test.check)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		for _, w := range warnings {
-			warned = append(warned, w.String())
-		}
-		if got := strings.Join(problems, "; "); got != test.problem {
-			t.Errorf("%s: problems %q, want %q", name, got, test.problem)
-		}
-		if got := strings.Join(warned, "; "); got != test.warning {
-			t.Errorf("%s: warnings %q, want %q", name, got, test.warning)
+			says(t, service, test.problem, test.warning, test.variable)
+		})
+	}
+}
+
+// says loads a service and compares what is wrong and what is warned of.
+func says(t *testing.T, service *config.Service, problem, warning string, environ ...string) {
+	t.Helper()
+	warnings, err := load(service, environ...)
+	var problems, warned []string
+	if wrong, ok := errors.AsType[*config.Error](err); ok {
+		for _, p := range wrong.Problems {
+			problems = append(problems, p.String())
 		}
 	}
+	for _, w := range warnings {
+		warned = append(warned, w.String())
+	}
+	if got := strings.Join(problems, "; "); got != problem {
+		t.Errorf("problems %q, want %q", got, problem)
+	}
+	if got := strings.Join(warned, "; "); got != warning {
+		t.Errorf("warnings %q, want %q", got, warning)
+	}
+}
+
+// service returns the service redis.
+func service() *config.Service { return dependency.Kinds{redis.Kind()}.Services()[0] }
+
+func TestSentinelSettings(t *testing.T) {
+	t.Parallel()
+	const master = "REDIS_SENTINEL_MASTER=mymaster"
+	for _, test := range []struct{ environ, problem, warning string }{
+		{"REDIS_SENTINELS=a,b:1,[::1] " + master, "", ""},
+		{"REDIS_SENTINELS=a", "REDIS_SENTINELS: needs REDIS_SENTINEL_MASTER, the name by which the Sentinels know the master", ""},
+		{master, "REDIS_SENTINEL_MASTER: needs REDIS_SENTINELS, the Sentinels that know the master by that name", ""},
+		{"REDIS_SENTINEL_PASSWORD=secret-one", "", "REDIS_SENTINEL_PASSWORD: has no effect without REDIS_SENTINELS"},
+		{
+			"REDIS_SENTINELS=a REDIS_HOST=b REDIS_PORT=1 " + master,
+			"REDIS_HOST: set together with REDIS_SENTINELS, which say where the master is: remove one of them; " +
+				"REDIS_PORT: set together with REDIS_SENTINELS, which say where the master is: remove one of them", "",
+		},
+		{
+			"REDIS_SENTINELS=a REDIS_PORT=tcp://10.0.0.1:6379 " + master, "",
+			"REDIS_PORT: ignored, because a service link of Kubernetes set it (tcp://…): set enableServiceLinks: false in the Pod, or the variable itself",
+		},
+		{"REDIS_SENTINELS=redis://a " + master, "REDIS_SENTINELS: \"redis://a\" is not host[:port] of a Sentinel: leave out scheme and path, and put an IPv6 address in brackets", ""},
+		{"REDIS_SENTINELS=::1 " + master, "REDIS_SENTINELS: \"::1\" is not host[:port] of a Sentinel: leave out scheme and path, and put an IPv6 address in brackets", ""},
+		{"REDIS_SENTINELS=a,a " + master, "REDIS_SENTINELS: \"a\" is listed twice", ""},
+	} {
+		t.Run(test.environ, func(t *testing.T) {
+			says(t, service(), test.problem, test.warning, strings.Fields(test.environ)...)
+		})
+	}
+}
+
+func TestSentinelsByVariables(t *testing.T) {
+	t.Parallel()
+	const secret = "canary-sentinel"
+	master, _, sentinels := servers.RunSentinels(t, 2, servers.SentinelOptions{Password: secret})
+	at := sentinels[0].Addr() + "," + sentinels[1].Addr()
+	check := "redis+sentinel://" + at + "/" + servers.SentinelName
+	checking.Healthy(t, open(t, check, "CACHE_PASSWORD="+master.Password, "CACHE_SENTINEL_PASSWORD="+secret))
+	checking.Says(t, checking.Fault(t, open(t, check), health.ReasonAuth), "set CACHE_SENTINEL_PASSWORD")
+	checking.Says(t, checking.Fault(t, open(t, check+"s", "CACHE_SENTINEL_PASSWORD="+secret), health.ReasonDatabaseMissing), "the name in CACHE_CHECK")
+	checking.Says(t, checking.Fault(t, open(t, "redis+sentinel://"+closed(t)+"/m"), health.ReasonRefused), "no Sentinel of CACHE_CHECK")
+
+	environ := []string{"REDIS_SENTINELS=" + at, "REDIS_SENTINEL_MASTER=" + servers.SentinelName, "REDIS_SENTINEL_PASSWORD=" + secret}
+	checking.Healthy(t, openService(t, service(), append(environ, "REDIS_PASSWORD="+master.Password)...))
+	checking.Says(t, checking.Fault(t, openService(t, service(), environ...), health.ReasonAuth), "set REDIS_PASSWORD")
 }
