@@ -26,6 +26,7 @@ type Settings struct {
 	CAFile       string        `env:"CA_FILE" format:"path" help:"PEM file with the certificates that the server's one must lead to. The default is the system's."`
 	AllowReplica config.Switch `env:"ALLOW_REPLICA" help:"Accept a replica, which is degraded otherwise."`
 
+	URL              config.Secret `env:"URL" format:"redis" named:"-" help:"Address and login in one, as applications have it. It counts where none of REDIS_HOST, REDIS_PORT, REDIS_USERNAME, REDIS_DB and REDIS_SENTINELS is set; REDIS_PASSWORD and REDIS_TLS win over what it says. URLs of other drivers are ignored."`
 	Sentinels        []string      `env:"SENTINELS" format:"sentinel" named:"-" help:"Redis Sentinels, in the place of a host and a port: they are asked at each check where the master is, and a failover is followed. Their port is 26379 by default."`
 	SentinelMaster   string        `env:"SENTINEL_MASTER" named:"-" help:"Name by which the Sentinels know the master, such as mymaster."`
 	SentinelPassword config.Secret `env:"SENTINEL_PASSWORD" help:"Password of the Sentinels; no login to them when empty. The Redis itself has its own."`
@@ -34,15 +35,12 @@ type Settings struct {
 	scheme string
 	// given are the variables that the URL takes the place of.
 	given []string
-	// set are those of HOST and PORT that are set.
-	set []string
-}
-
-var _ config.Completer = (*Settings)(nil)
-
-// Complete implements [config.Completer].
-func (s *Settings) Complete(given func(name string) bool) {
-	s.set = slices.DeleteFunc([]string{"HOST", "PORT"}, func(name string) bool { return !given(name) })
+	// isSet reports whether a variable is set.
+	isSet func(name string) bool
+	// urlIgnored says that URL is given and does not count, urlQuery that a part of it does
+	// not. derived are the variables that hold what URL says.
+	urlIgnored, urlQuery bool
+	derived              map[string]string
 }
 
 const (
@@ -53,6 +51,7 @@ const (
 // Formats implements [config.Settings].
 func (*Settings) Formats(string) map[string]config.Format {
 	return map[string]config.Format{
+		"redis":    urlFormat(),
 		"sentinel": {Words: "host[:port]", Is: isSentinel, Pattern: sentinelPattern, Check: checkSentinel},
 	}
 }
@@ -76,19 +75,23 @@ func (s *Settings) Rules(prefix string) []config.Rule {
 	if slices.Contains(s.given, "USERNAME") {
 		user, lonely = prefix+"CHECK", "has a user, who has no effect without "+prefix+"PASSWORD"
 	}
-	return append(s.sentinelRules(prefix), []config.Rule{
-		{
+	if s.derived["USERNAME"] != "" {
+		user, lonely = prefix+"URL", "has a user and no password, so it has no effect"
+	}
+	rules := append(s.urlRules(prefix), s.sentinelRules(prefix)...)
+	if !s.fromURLFile() { // it may say rediss
+		rules = append(rules, config.Rule{
 			Variables: []string{prefix + "CA_FILE", prefix + "TLS"},
 			When:      config.Patterns{prefix + "CA_FILE": ".", prefix + "TLS": "^(off|false)$"},
 			Text:      needsTLS,
-		},
-		{
-			Variables: []string{user, prefix + "PASSWORD"},
-			Broken:    func() bool { return s.Username != "" && !s.Password.Given() },
-			Text:      lonely,
-			Warning:   true,
-		},
-	}...)
+		})
+	}
+	return append(rules, config.Rule{
+		Variables: []string{user, prefix + "PASSWORD"},
+		Broken:    func() bool { return s.Username != "" && !s.Password.Given() },
+		Text:      lonely,
+		Warning:   true,
+	})
 }
 
 func (s *Settings) sentinelRules(prefix string) []config.Rule {
@@ -108,7 +111,7 @@ func (s *Settings) sentinelRules(prefix string) []config.Rule {
 	for _, name := range []string{"HOST", "PORT"} {
 		rules = append(rules, config.Rule{
 			Variables: []string{prefix + name, sentinels},
-			Broken:    func() bool { return len(s.Sentinels) > 0 && slices.Contains(s.set, name) },
+			Broken:    func() bool { return len(s.Sentinels) > 0 && s.isSet(name) },
 			Text:      "set together with " + sentinels + ", which say where the master is: remove one of them",
 		})
 	}
@@ -181,6 +184,13 @@ func fromURL(u dependency.URL) (dependency.Settings, []string, error) {
 
 // Open implements [dependency.Settings].
 func (s *Settings) Open(i dependency.Instance) (dependency.Checker, error) {
+	if s.fromURLFile() {
+		return s.rotating(i), nil
+	}
+	return s.open(i)
+}
+
+func (s *Settings) open(i dependency.Instance) (dependency.Checker, error) {
 	options := Options{
 		Addr:         net.JoinHostPort(s.Host, strconv.Itoa(s.Port)),
 		Username:     s.Username,
@@ -228,5 +238,18 @@ func (s *Settings) words() []string {
 	for _, name := range s.given {
 		w = append(w, "{"+name+"}", "{CHECK}")
 	}
-	return w
+	if s.derived == nil {
+		return w
+	}
+	w = []string{"{ADDRESS}", "{URL}"}
+	if s.derived["PASSWORD"] != "" {
+		w = append(w, "{USERNAME} and {PASSWORD}", "{URL}") // once
+	}
+	if s.derived["TLS"] != "" {
+		w = append(w, "{TLS_IS_OFF}", "{URL} begins with redis, not with rediss", "{TLS_IS_ON}", "{URL} begins with rediss")
+	}
+	for name, variable := range s.derived {
+		w = append(w, "{"+name+"}", "{"+variable+"}")
+	}
+	return append(w, serviceWords()...)
 }

@@ -1,0 +1,188 @@
+package redis
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency"
+)
+
+// ownPattern is a URL that is used: its query, which is for other clients, may be anything.
+const ownPattern = `\s*(?i:rediss?)://` + config.PatternLogin + config.PatternURLHost + `(?::` + config.PatternPort + `)?` +
+	`(?:/(?:0*[0-9]{1,9})?)?(?:\?[^#[:cntrl:]]*)?\s*`
+
+// foreignPattern begins with any scheme but redis and rediss. Go's regular expressions
+// cannot say that, so the schemes are spelt out by where they part from these two.
+func foreignPattern() string {
+	const word, rest = "rediss", `[a-z0-9+.-]*`
+	schemes := []string{`[a-qs-z]` + rest, word + `[a-z0-9+.-]` + rest}
+	for i := 1; i < len(word); i++ {
+		end := "?"
+		if word[:i] == "redis" {
+			end = ""
+		}
+		schemes = append(schemes, fmt.Sprintf(`%s(?:[a-%c%c-z0-9+.-]%s)%s`, word[:i], word[i]-1, word[i]+1, rest, end))
+	}
+	return `\s*(?i:` + strings.Join(schemes, "|") + `)://`
+}
+
+// urlFormat is the syntax of REDIS_URL.
+func urlFormat() config.Format {
+	foreign := regexp.MustCompile("^" + foreignPattern())
+	return config.Format{
+		Words:   "redis[s]://[[user]:password@]host[:port][/db]",
+		Is:      "such a URL: see docs/configuration.md",
+		Pattern: config.PatternBegin + foreignPattern() + `.*|` + ownPattern + config.PatternEnd,
+		Check: func(text string) (string, error) {
+			if foreign.MatchString(text) {
+				return text, nil
+			}
+			_, _, err := parseURL(text)
+			return text, err
+		},
+		Trimmed: true,
+		Secrets: secretsOf,
+	}
+}
+
+// ofDriver reports whether the URL is one for a driver of another language, a socket or
+// another kind of server, that the sidecar cannot use.
+func ofDriver(text string) bool {
+	return regexp.MustCompile("^" + foreignPattern()).MatchString(text)
+}
+
+// secretsOf returns the password of a URL, that of one that is ignored as well.
+func secretsOf(text string) []string {
+	u, err := url.Parse(strings.TrimSpace(text))
+	if err != nil {
+		return nil
+	}
+	password, _ := u.User.Password()
+	return []string{password}
+}
+
+// parseURL quotes nothing of the URL, since it carries a password.
+func parseURL(text string) (u *url.URL, db int, err error) {
+	u, err = url.Parse(strings.TrimSpace(text))
+	switch {
+	case err != nil:
+		return nil, 0, config.Invalid("the value is not a URL: escape what is special in a password, such as %%40 for @")
+	case u.Scheme != "redis" && u.Scheme != "rediss", u.Opaque != "":
+		return nil, 0, config.Invalid("the value does not begin with redis:// or rediss://")
+	case u.Hostname() == "":
+		return nil, 0, config.Invalid("the URL has no host: give it one, or leave the URL out and set the address by the other variables")
+	case !config.IsHost(u.Hostname()), u.Port() != "" && !config.IsPort(u.Port(), 1):
+		return nil, 0, config.Invalid("the URL has not one host, with a port from 1 to 65535")
+	case u.Fragment != "":
+		return nil, 0, config.Invalid("the URL has a fragment (#): escape a # in the password as %%23")
+	}
+	if number := strings.TrimPrefix(u.Path, "/"); number != "" {
+		n, err := strconv.ParseUint(number, 10, 31)
+		if err != nil {
+			return nil, 0, config.Invalid("the URL's path is not the number of a database")
+		}
+		db = int(n) //nolint:gosec // of 31 bits
+	}
+	return u, db, nil
+}
+
+var (
+	_ config.Completer = (*Settings)(nil)
+	_ config.Deriver   = (*Settings)(nil)
+)
+
+// Complete implements [config.Completer].
+func (s *Settings) Complete(given func(name string) bool) {
+	s.isSet = given
+	if !s.URL.Given() {
+		return
+	}
+	s.urlIgnored = given("HOST") || given("PORT") || given("USERNAME") || given("DB") || given("SENTINELS")
+	if s.urlIgnored || s.URL.File() != "" {
+		return
+	}
+	text, err := s.URL.Read() // not from a file, so there is no error
+	if err != nil || ofDriver(text) {
+		s.urlIgnored = true
+		return
+	}
+	if u, db, err := parseURL(text); err == nil { // else it has been reported
+		s.use(u, db)
+		s.urlQuery = u.RawQuery != ""
+	}
+}
+
+// use takes what the URL says, but for what has a variable of its own.
+func (s *Settings) use(u *url.URL, db int) {
+	s.Host, s.Port, s.Username, s.DB = u.Hostname(), defaultPort, u.User.Username(), db
+	if port, err := strconv.Atoi(u.Port()); err == nil {
+		s.Port = port
+	}
+	s.derived = map[string]string{"HOST": "URL", "PORT": "URL", "USERNAME": "URL", "DB": "URL"}
+	if password, ok := u.User.Password(); ok && !s.isSet("PASSWORD") {
+		s.Password, s.derived["PASSWORD"] = s.URL.Holding(password), "URL"
+	}
+	if !s.isSet("TLS") {
+		s.TLS, s.derived["TLS"] = u.Scheme == "rediss", "URL"
+	}
+}
+
+// Derived implements [config.Deriver].
+func (s *Settings) Derived() map[string]string { return s.derived }
+
+// urlRules are the warnings about a URL that is ignored, in whole or in part.
+func (s *Settings) urlRules(prefix string) []config.Rule {
+	other := s.urlIgnored && s.URL.File() == "" && s.foreignURL()
+	return []config.Rule{
+		{
+			Variables: []string{prefix + "URL", prefix + "HOST"},
+			Broken:    func() bool { return s.urlIgnored && !other },
+			Text:      "ignored, because the address is set by " + prefix + "HOST, _PORT, _USERNAME, _DB or _SENTINELS: leave these out to use it",
+			Warning:   true,
+		},
+		{
+			Variables: []string{prefix + "URL"},
+			Broken:    func() bool { return other },
+			Text:      "ignored, because it is the URL of another driver: the sidecar takes redis:// and rediss://, or " + prefix + "HOST and the others",
+			Warning:   true,
+		},
+		{
+			Variables: []string{prefix + "URL"},
+			Broken:    func() bool { return s.urlQuery },
+			Text:      "its query is for other clients and has no effect",
+			Warning:   true,
+		},
+	}
+}
+
+func (s *Settings) foreignURL() bool {
+	text, err := s.URL.Read()
+	return err == nil && ofDriver(text)
+}
+
+// fromURLFile reports whether the address is in a file, which is read before each check.
+func (s *Settings) fromURLFile() bool { return s.URL.File() != "" && !s.urlIgnored }
+
+// rotating returns a checker of what the file holds at each check.
+func (s *Settings) rotating(i dependency.Instance) dependency.Checker {
+	return &dependency.Rotating{
+		Read:     s.URL.Read,
+		Variable: i.Prefix + "URL_FILE",
+		New: func(text string) (dependency.Checker, error) {
+			if ofDriver(text) {
+				return nil, config.Invalid("the URL is that of another driver")
+			}
+			u, db, err := parseURL(text)
+			if err != nil {
+				return nil, err
+			}
+			there := *s
+			there.use(u, db)
+			return there.open(i)
+		},
+	}
+}
