@@ -235,6 +235,24 @@ func TestCertificateWithoutCAFile(t *testing.T) {
 	certificate(t, checker, until, health.ReasonTLS, "_CA_FILE")
 }
 
+// A handshake that goes wrong in a way for which crypto/tls has no type is one all the same.
+func TestHandshakeGoesWrong(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]string{
+		"message too long":     "\x16\x03\x03\x00\x05garba",
+		"message out of order": "\x16\x03\x03\x00\x04\x14\x00\x00\x00",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr := checking.Answering(t, checking.Saying(answer))
+			host, port, _ := net.SplitHostPort(addr)
+			checking.Fails(t, service(t, "ollama", servers.Var{Name: "OLLAMA_HOST", Value: "https://" + addr}), health.ReasonTLS)
+			checking.Fails(t, service(t, "redis", servers.Var{Name: "REDIS_HOST", Value: host}, servers.Var{Name: "REDIS_PORT", Value: port},
+				servers.Var{Name: "REDIS_TLS", Value: "on"}), health.ReasonTLS)
+		})
+	}
+}
+
 // Another fault, such as a bucket that is missing, hides a certificate that is about to end,
 // whose end is reported all the same.
 func TestCertificateYieldsToOtherFaults(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/reims/reims-health/pkg/health"
@@ -104,7 +105,19 @@ func IsTLS(err error) bool {
 		return true
 	}
 	return errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &verify) ||
-		errors.As(err, &authority) || errors.As(err, &invalid) || errors.As(err, &hostname) || errors.As(err, &roots)
+		errors.As(err, &authority) || errors.As(err, &invalid) || errors.As(err, &hostname) || errors.As(err, &roots) ||
+		isHandshake(err)
+}
+
+// isHandshake knows the errors of crypto/tls that have no type, such as of a message that is
+// out of order or too long.
+func isHandshake(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if strings.HasPrefix(err.Error(), "tls: ") {
+			return true
+		}
+	}
+	return false
 }
 
 // Prefix is what the names of a service's variables begin with. Checkers write {NAME}

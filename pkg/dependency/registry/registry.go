@@ -9,6 +9,7 @@ import (
 	"github.com/reims/reims-health/pkg/dependency/postgres"
 	"github.com/reims/reims-health/pkg/dependency/redis"
 	"github.com/reims/reims-health/pkg/dependency/s3"
+	"github.com/reims/reims-health/pkg/dependency/tcp"
 )
 
 // Kinds returns every kind, in the order in which readers are shown their services.
@@ -18,5 +19,6 @@ func Kinds() dependency.Kinds {
 		redis.Kind(),
 		s3.Kind(),
 		ollama.Kind(),
+		tcp.Kind(),
 	}
 }

@@ -17,9 +17,14 @@ func TestKindsAreCoherent(t *testing.T) {
 	kinds := append(registry.Kinds(), mail.Kind())
 	var names, services, gauges, targets []string
 	for _, k := range kinds {
-		names, services = append(names, k.Name), append(services, k.Service)
+		names = append(names, k.Name)
 		gauges = append(gauges, checkMeasures(t, k)...)
-		targets = append(targets, k.Service)
+		switch {
+		case k.Service != "":
+			services, targets = append(services, k.Service), append(targets, k.Service)
+		case len(k.Schemes) == 0 || k.Settings != nil || len(k.Targets) > 0:
+			t.Errorf("%s has no service of its own: it needs a scheme, and can have neither settings nor targets", k.Name)
+		}
 		for _, target := range k.Targets {
 			targets = append(targets, target.Name)
 			if target.Help == "" || target.State == nil {
