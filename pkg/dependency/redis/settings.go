@@ -45,7 +45,7 @@ type Settings struct {
 
 const (
 	isSentinel      = "host[:port] of a Sentinel: leave out scheme and path, and put an IPv6 address in brackets"
-	sentinelPattern = config.PatternBegin + `(?:` + config.PatternName + `|` + config.PatternBracketed + `)(?::` + config.PatternPort + `)?` + config.PatternEnd
+	sentinelPattern = config.PatternBegin + `(?:` + config.PatternName + `|\[` + config.PatternURLIPv6 + `\])(?::` + config.PatternPort + `)?` + config.PatternEnd
 )
 
 // Formats implements [config.Settings].
