@@ -281,13 +281,11 @@ func (r *Checker) askCluster(ctx context.Context, reply *reply, answer *redis.St
 	}
 	text, err := answer.Result()
 	switch {
-	case tellsOfRedis(err), err != nil && !hasReply(err):
-		return err
-	case err != nil:
-		reply.notes = append(reply.notes, noteNoCluster)
-		return nil
+	case err == nil:
+		reply.cluster, err = parseInfo(text)
+	case hasReply(err) && !tellsOfRedis(err):
+		reply.notes, err = append(reply.notes, noteNoCluster), nil
 	}
-	reply.cluster, err = parseInfo(text)
 	return err
 }
 

@@ -173,10 +173,12 @@ func (p *plain) masterAddr(ctx context.Context, name string) (string, error) {
 }
 
 // sentinelWords make faults of a Redis those of a Sentinel.
-var sentinelWords = strings.NewReplacer(
-	"{USERNAME} and {PASSWORD}", "{SENTINEL_PASSWORD}", "{PASSWORD}", "{SENTINEL_PASSWORD}", "{ADDRESS}", "{SENTINELS}",
-	"a Redis", "a Redis Sentinel", "Redis", "the Sentinel",
-)
+func sentinelWords() *strings.Replacer {
+	return strings.NewReplacer(
+		"{USERNAME} and {PASSWORD}", "{SENTINEL_PASSWORD}", "{PASSWORD}", "{SENTINEL_PASSWORD}", "{ADDRESS}", "{SENTINELS}",
+		"a Redis", "a Redis Sentinel", "Redis", "the Sentinel",
+	)
+}
 
 // sentinelFault classifies what asking a Sentinel returned.
 func sentinelFault(err error) *health.Fault {
@@ -201,6 +203,6 @@ func asSentinel(fault *health.Fault) *health.Fault {
 		said.Message = "no Sentinel of {SENTINELS} can be asked: " + text.Message
 		return &said
 	}
-	said.Message = sentinelWords.Replace(said.Message)
+	said.Message = sentinelWords().Replace(said.Message)
 	return &said
 }

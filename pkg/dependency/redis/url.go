@@ -85,7 +85,7 @@ func parseURL(text string) (u *url.URL, db int, err error) {
 		if err != nil {
 			return nil, 0, config.Invalid("the URL's path is not the number of a database")
 		}
-		db = int(n) //nolint:gosec // of 31 bits
+		db = int(n)
 	}
 	return u, db, nil
 }

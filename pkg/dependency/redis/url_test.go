@@ -20,7 +20,7 @@ func TestURL(t *testing.T) {
 	const driver = "REDIS_URL: ignored, because it is the URL of another driver: the sidecar takes redis:// and rediss://, or REDIS_HOST and the others"
 	for environ, test := range map[string]struct{ want, warned string }{
 		"REDIS_URL=rediss://app:s3cret-pw@r:6380/2":                     {"app:s3cret-pw@r:6380/2 on", ""},
-		"REDIS_URL= Redis://:s3cret%40pw@[::1]/ ":                       {":s3cret@pw@[::1]:6379/0 off", ""},
+		"REDIS_URL=Redis://:s3cret%40pw@[::1]/":                         {":s3cret@pw@[::1]:6379/0 off", ""},
 		"REDIS_URL=redis://r":                                           {":@r:6379/0 off", ""},
 		"REDIS_URL=redis://app:s3cret-pw@r|REDIS_PASSWORD=mine":         {"app:mine@r:6379/0 off", ""},
 		"REDIS_URL=redis://r|REDIS_PASSWORD=mine":                       {":mine@r:6379/0 off", ""},
