@@ -25,18 +25,35 @@ const maxHTTPReply = 4 << 20
 // maxHTTPStart is how much is kept of a larger one, to see whose it is.
 const maxHTTPStart = 4 << 10
 
+// HTTPOptions say how an [HTTPClient] speaks with its server.
+type HTTPOptions struct {
+	// Scheme is the variable that chooses between HTTP and HTTPS, for the advice in
+	// messages.
+	Scheme string
+	// TLS is the configuration of HTTPS.
+	TLS *tls.Config
+	// Timeout bounds what a cancelled check leaves behind: net/http finishes a dial that
+	// nobody waits for any more.
+	Timeout time.Duration
+	// Lookup resolves the server's host. The default is the system's resolver.
+	Lookup dial.LookupFunc
+	// BodyStart is how much is read of a body, in bytes, where the rest does not matter.
+	// The default, 0, is to read bodies whole; one above maxHTTPReply is a fault then.
+	BodyStart int64
+	// Certificate is what to do about a server that asks for a client certificate. The
+	// default is to let it accept clients without one.
+	Certificate string
+}
+
 // HTTPClient speaks HTTP with one server on at most one connection at a time,
 // which is dialled afresh once per minute and on Redial. It takes no proxy from the
-// environment, follows no redirect, and reads no body above maxHTTPReply. A
-// request on a connection that had died meanwhile is sent once more on a fresh
-// one, by net/http, unless it is a POST.
+// environment and follows no redirect. A request on a connection that had died meanwhile
+// is sent once more on a fresh one, by net/http, unless it is a POST.
 type HTTPClient struct {
 	Redialer
-	http   *http.Client
-	dialer *dial.Dialer
-	// scheme is the variable that chooses between HTTP and HTTPS.
-	scheme  string
-	timeout time.Duration
+	http    *http.Client
+	dialer  *dial.Dialer
+	options HTTPOptions
 }
 
 // HTTPReply is a whole answer.
@@ -48,21 +65,35 @@ type HTTPReply struct {
 	Latency time.Duration
 }
 
-// NewHTTPClient does not connect. The timeout bounds what a cancelled check leaves
-// behind: net/http finishes a dial that nobody waits for any more.
-func NewHTTPClient(scheme string, config *tls.Config, timeout time.Duration, lookup dial.LookupFunc) *HTTPClient {
-	dialer := &dial.Dialer{Lookup: lookup, Timeout: timeout}
-	return &HTTPClient{scheme: scheme, timeout: timeout, dialer: dialer, http: &http.Client{
-		Transport: &http.Transport{
+// NewHTTPClient does not connect.
+func NewHTTPClient(o HTTPOptions) *HTTPClient {
+	o.Certificate = cmp.Or(o.Certificate, "let it accept clients without one")
+	return &HTTPClient{options: o, dialer: &dial.Dialer{Lookup: o.Lookup, Timeout: o.Timeout}, http: &http.Client{
+		Transport: unfollowed{&http.Transport{
 			DialContext:            dialRoute,
-			TLSClientConfig:        config,
-			TLSHandshakeTimeout:    timeout,
+			TLSClientConfig:        o.TLS,
+			TLSHandshakeTimeout:    o.Timeout,
 			MaxIdleConnsPerHost:    1,
 			MaxResponseHeaderBytes: 64 << 10,
 			DisableCompression:     true,
-		},
+		}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+}
+
+// unfollowed takes a Location that is no URL out of an answer: net/http's client parses
+// it before it asks whether to follow, and would lose the answer.
+type unfollowed struct{ *http.Transport }
+
+// RoundTrip implements [http.RoundTripper].
+func (u unfollowed) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := u.Transport.RoundTrip(req)
+	if err == nil {
+		if _, err := url.Parse(resp.Header.Get("Location")); err != nil {
+			resp.Header.Del("Location")
+		}
+	}
+	return resp, err
 }
 
 // Close gives up the idle connection. It must not run beside a check.
@@ -137,11 +168,22 @@ func (c *HTTPClient) exchange(req *http.Request) (HTTPReply, error) {
 	// What is left of a body that was not read to its end goes away with the
 	// connection.
 	defer func() { _ = resp.Body.Close() }()
-	body, err := readAtMost(resp, maxHTTPReply)
+	body, err := c.read(resp)
 	if errors.Is(err, ErrReplyTooLarge) {
 		body = body[:min(len(body), maxHTTPStart)]
 	}
 	return HTTPReply{Status: resp.StatusCode, Header: resp.Header, Body: body}, err
+}
+
+// read returns the body, or its beginning where that is all that matters.
+func (c *HTTPClient) read(resp *http.Response) ([]byte, error) {
+	start := c.options.BodyStart
+	if start == 0 {
+		return readAtMost(resp, maxHTTPReply)
+	}
+	// One byte more, to see the end of a body that is just as long: its connection is kept.
+	body, err := io.ReadAll(io.LimitReader(resp.Body, start+1))
+	return body[:min(int64(len(body)), start)], err
 }
 
 // readAtMost returns the beginning of a body that is too large.
@@ -181,16 +223,16 @@ func (c *HTTPClient) fault(req *http.Request, err error, connected bool) *health
 	case errors.Is(err, ErrReplyTooLarge):
 		return &health.Fault{Reason: health.ReasonProtocol, Message: "the answer is far larger than such a server's", Err: err}
 	case errors.Is(err, http.ErrSchemeMismatch):
-		return &health.Fault{Reason: health.ReasonTLS, Message: "the server speaks HTTP, and " + c.scheme + " says HTTPS", Err: err}
+		return &health.Fault{Reason: health.ReasonTLS, Message: "the server speaks HTTP, and " + c.options.Scheme + " says HTTPS", Err: err}
 	case strings.Contains(err.Error(), "server closed idle connection"):
 		fault.Reason = health.ReasonReset
 	case connected && fault.Reason == health.ReasonError:
 		fault.Reason = health.ReasonProtocol
 	case fault.Reason == health.ReasonTLS && fault.Message == "":
-		fault.Message = CertificateMessage(err, "the server, or a proxy before it,", "let it accept clients without one")
+		fault.Message = CertificateMessage(err, "the server, or a proxy before it,", c.options.Certificate)
 	}
-	if errors.Is(err, errAsksForTLS) || !secure && WantsTLS(req.Context(), c.dialer, fault, "tcp", hostPort(req.URL), c.timeout/4) {
-		return &health.Fault{Reason: health.ReasonTLS, Message: "the server speaks HTTPS, and " + c.scheme + " says HTTP", Err: err}
+	if errors.Is(err, errAsksForTLS) || !secure && WantsTLS(req.Context(), c.dialer, fault, "tcp", hostPort(req.URL), c.options.Timeout/4) {
+		return &health.Fault{Reason: health.ReasonTLS, Message: "the server speaks HTTPS, and " + c.options.Scheme + " says HTTP", Err: err}
 	}
 	return fault
 }

@@ -5,12 +5,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	httpkind "github.com/reims/reims-health/pkg/dependency/http"
 	"github.com/reims/reims-health/pkg/dependency/ollama"
 	"github.com/reims/reims-health/pkg/dependency/s3"
 	"github.com/reims/reims-health/test/checking"
@@ -19,7 +21,7 @@ import (
 	"github.com/reims/reims-health/test/servers"
 )
 
-// checker is what MinIO and Ollama have in common here.
+// checker is what the kinds that speak HTTP have in common here.
 type checker interface {
 	health.Checker
 	health.Redialer
@@ -39,7 +41,17 @@ func closing[C io.Closer](t *testing.T, c C) C {
 	return c
 }
 
-// webProbes returns one of each probe that speaks HTTP, for a server at addr.
+// allWebProbes returns one of each probe that speaks HTTP, for a server at addr.
+func allWebProbes(t *testing.T, addr string, timeout time.Duration) map[string]checker {
+	t.Helper()
+	all := webProbes(t, addr, timeout)
+	all["http"] = closing(t, httpkind.New(httpkind.Options{
+		URL: url.URL{Scheme: "http", Host: addr}, Statuses: []httpkind.Statuses{{First: 200, Last: 399}}, Timeout: timeout, Prefix: "HTTP_",
+	}))
+	return all
+}
+
+// webProbes returns those of a service that has a form of its own.
 func webProbes(t *testing.T, addr string, timeout time.Duration) map[string]checker {
 	t.Helper()
 	return map[string]checker{
@@ -74,7 +86,7 @@ func TestWebWrongServer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, p := range webProbes(t, checking.Answering(t, test.serve), time.Second) {
+			for _, p := range allWebProbes(t, checking.Answering(t, test.serve), time.Second) {
 				checking.Fails(t, p, test.reason)
 			}
 		})
@@ -83,7 +95,7 @@ func TestWebWrongServer(t *testing.T) {
 
 func TestWebUnknownHost(t *testing.T) {
 	t.Parallel()
-	for _, p := range webProbes(t, "server.invalid:80", 5*time.Second) {
+	for _, p := range allWebProbes(t, "server.invalid:80", 5*time.Second) {
 		checking.Fails(t, p, health.ReasonDNS)
 	}
 }
@@ -109,7 +121,7 @@ func TestWebTakesNoProxyFromTheEnvironment(t *testing.T) {
 	proxy := checking.ServeHTTP(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Store(true) }))
 	t.Setenv("HTTP_PROXY", "http://"+proxy)
 	t.Setenv("http_proxy", "http://"+proxy)
-	for _, p := range webProbes(t, "server.invalid:80", 5*time.Second) {
+	for _, p := range allWebProbes(t, "server.invalid:80", 5*time.Second) {
 		checking.Fails(t, p, health.ReasonDNS)
 	}
 	if asked.Load() {
@@ -149,7 +161,7 @@ func TestWebLeaksNothing(t *testing.T) {
 
 func TestWebObeysItsContext(t *testing.T) {
 	t.Parallel()
-	for name, p := range webProbes(t, checking.Answering(t, checking.Drain), time.Minute) {
+	for name, p := range allWebProbes(t, checking.Answering(t, checking.Drain), time.Minute) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		start := time.Now()

@@ -1,6 +1,7 @@
 package dependency
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,9 @@ type Scheme struct {
 	Form string
 	// Help says in one sentence what is checked.
 	Help string
+	// Secret is the variable, without the service's prefix, for what a password in the URL
+	// would be. The default is PASSWORD.
+	Secret string
 	// Settings returns settings that hold what the URL says and, beyond that, the
 	// defaults. Given names the variables, without the service's prefix, that the URL
 	// takes the place of: to set one of them as well is an error. The error is a
@@ -52,7 +56,10 @@ type Host struct {
 
 // ParseURL takes the value of NAME_CHECK apart. Its errors are [config.Invalid] ones,
 // which quote neither a login nor a query.
-func ParseURL(text string) (URL, error) {
+func ParseURL(text string) (URL, error) { return parseURL(text, "PASSWORD") }
+
+// parseURL refuses a password with a sentence that names the file of secret.
+func parseURL(text, secret string) (URL, error) {
 	scheme, rest, ok := strings.Cut(text, "://")
 	if !ok {
 		return URL{}, config.Invalid("the value is not a URL: give SCHEME://HOST:PORT")
@@ -72,7 +79,7 @@ func ParseURL(text string) (URL, error) {
 	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
 		user, _, password := strings.Cut(rest[:i], ":")
 		if password {
-			return URL{}, config.Invalid("the URL has a password, and the URL is shown to readers: leave it out, and put it into a file that {PASSWORD_FILE} names")
+			return URL{}, config.Invalid("the URL has a password, and the URL is shown to readers: leave it out, and put it into a file that {%s_FILE} names", secret)
 		}
 		name, err := url.PathUnescape(user)
 		if err != nil {
@@ -160,6 +167,17 @@ func (ks Kinds) Schemes() []Scheme {
 	return all
 }
 
+// secretFor returns the variable that takes the place of a password in the URL.
+func (ks Kinds) secretFor(check string) string {
+	name, _, _ := strings.Cut(check, "://")
+	for _, scheme := range ks.Schemes() {
+		if scheme.Name == strings.ToLower(name) {
+			return cmp.Or(scheme.Secret, "PASSWORD")
+		}
+	}
+	return "PASSWORD"
+}
+
 // Named returns the service of that name that the value of NAME_CHECK describes, for
 // [config.Options]. Its error is a [config.Invalid] one.
 func (ks Kinds) Named(name, check string) (*config.Service, error) {
@@ -174,7 +192,7 @@ func (ks Kinds) Named(name, check string) (*config.Service, error) {
 	if check == "" {
 		return nil, config.Invalid("missing, and HEALTH_SERVICES lists %s: give a URL such as https://HOST/PATH, with one of the schemes %s", config.Quote(name), strings.Join(schemes, ", "))
 	}
-	u, err := ParseURL(check)
+	u, err := parseURL(check, ks.secretFor(check))
 	if err != nil {
 		return nil, expand(err)
 	}

@@ -71,6 +71,29 @@ func readCAs(file string) (*x509.CertPool, error) {
 	return roots, nil
 }
 
+// ClientCertificate makes cfg present the certificate in certFile, with the key in
+// keyFile (both PEM), to a server that asks for one. The files are read at each such
+// handshake: rotated ones need no restart, and what is wrong with them fails the handshake
+// with a [health.ReasonTLS] fault.
+func ClientCertificate(cfg *tls.Config, certFile, keyFile string) {
+	cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		cert, err1 := readfile.Regular(certFile, maxCAFileSize)
+		key, err2 := readfile.Regular(keyFile, maxCAFileSize)
+		pair, err := tls.Certificate{}, errors.Join(err1, err2)
+		if err == nil {
+			pair, err = tls.X509KeyPair(cert, key)
+		}
+		if err != nil {
+			return nil, &health.Fault{
+				Reason:  health.ReasonTLS,
+				Message: "the server asks for a client certificate, and the files of {CERT_FILE} and {KEY_FILE} cannot be read, or are not a certificate and its key",
+				Err:     err,
+			}
+		}
+		return &pair, nil
+	}
+}
+
 // WantsTLS reports whether fault came from speaking plainly to a server that
 // speaks TLS: such a server hangs up, or sends an alert. Nothing but a handshake
 // is sent, so it does not matter whose certificate it is.

@@ -72,14 +72,14 @@ func (a *Authority) Roots() *x509.CertPool {
 	return roots
 }
 
-// Issue returns the certificate of a server, with those that lead to the root. Each name is a
+// Issue returns the certificate of a server or a client, with those that lead to the root. Each name is a
 // host's or an address.
 func (a *Authority) Issue(t testing.TB, from, until time.Time, names ...string) tls.Certificate {
 	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: "server"},
 		NotBefore: from, NotAfter: until,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	for _, name := range names {
 		if ip := net.ParseIP(name); ip != nil {
@@ -91,6 +91,25 @@ func (a *Authority) Issue(t testing.TB, from, until time.Time, names ...string) 
 	key := newKey(t)
 	leaf := sign(t, template, a.cert, key, a.key)
 	return tls.Certificate{Certificate: append([][]byte{leaf.Raw}, a.above...), PrivateKey: key, Leaf: leaf}
+}
+
+// KeyPair returns the paths of PEM files with a certificate and its key.
+func KeyPair(t testing.TB, cert tls.Certificate) (certFile, keyFile string) {
+	t.Helper()
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	certFile, keyFile = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	for path, block := range map[string]*pem.Block{
+		certFile: {Type: "CERTIFICATE", Bytes: cert.Certificate[0]}, keyFile: {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certFile, keyFile
 }
 
 // Chain returns the certificates that a server presents.

@@ -47,7 +47,9 @@ func TestDashboardsAreThere(t *testing.T) {
 func services() []string {
 	var names []string
 	for _, k := range registry.Kinds() {
-		names = append(names, k.Service)
+		if k.Service != "" {
+			names = append(names, k.Service)
+		}
 	}
 	return names
 }
@@ -66,6 +68,9 @@ func TestDashboardsShowEveryGauge(t *testing.T) {
 	}
 	gauges := 0
 	for _, k := range registry.Kinds() {
+		if k.Service == "" {
+			continue // there is no dashboard of its own
+		}
 		shown := func(measure string) bool {
 			return regexp.MustCompile(`\b` + k.Measure(measure).Gauge.Name + `\{`).MatchString(asked[k.Service])
 		}

@@ -63,7 +63,9 @@ func New(options Options) *Checker {
 		base.User = nil
 		o.endpoint, host = base.String(), base.Hostname()
 	}
-	o.web = dependency.NewHTTPClient("{HOST}", dependency.TLSConfig("", host, options.Certificates), options.Timeout, options.Lookup)
+	o.web = dependency.NewHTTPClient(dependency.HTTPOptions{
+		Scheme: "{HOST}", TLS: dependency.TLSConfig("", host, options.Certificates), Timeout: options.Timeout, Lookup: options.Lookup,
+	})
 	o.options.BaseURL = strings.TrimSuffix(options.BaseURL, "/")
 	return o
 }

@@ -5,6 +5,7 @@ package registry
 import (
 	"github.com/reims/reims-health/migrations"
 	"github.com/reims/reims-health/pkg/dependency"
+	"github.com/reims/reims-health/pkg/dependency/http"
 	"github.com/reims/reims-health/pkg/dependency/ollama"
 	"github.com/reims/reims-health/pkg/dependency/postgres"
 	"github.com/reims/reims-health/pkg/dependency/redis"
@@ -19,6 +20,7 @@ func Kinds() dependency.Kinds {
 		redis.Kind(),
 		s3.Kind(),
 		ollama.Kind(),
+		http.Kind(),
 		tcp.Kind(),
 	}
 }

@@ -73,7 +73,9 @@ func New(options Options) *Checker {
 		host = name
 	}
 	return &Checker{
-		web:     dependency.NewHTTPClient("{SECURE}", dependency.TLSConfig(options.CAFile, host, options.Certificates), options.Timeout, options.Lookup),
+		web: dependency.NewHTTPClient(dependency.HTTPOptions{
+			Scheme: "{SECURE}", TLS: dependency.TLSConfig(options.CAFile, host, options.Certificates), Timeout: options.Timeout, Lookup: options.Lookup,
+		}),
 		options: options,
 		region:  cmp.Or(options.Region, "us-east-1"),
 	}
