@@ -84,6 +84,7 @@ func newService(s *config.Service, k *health.Kind, c health.Checker) *health.Ser
 	return &health.Service{
 		Name:             s.Name,
 		Kind:             k,
+		Endpoint:         s.Origin.Endpoint(),
 		Checker:          c,
 		Interval:         p.Interval,
 		Timeout:          p.Timeout,

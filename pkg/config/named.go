@@ -14,6 +14,26 @@ type Origin struct {
 	Check string `env:"CHECK" format:"check" help:"What the service is, where it is, and how it is checked: a URL, whose scheme says the kind."`
 }
 
+// Endpoint returns the URL without a login and a query, to be shown to readers who may see
+// names; empty where there is none.
+func (o Origin) Endpoint() string {
+	scheme, rest, ok := strings.Cut(o.Check, "://")
+	if !ok {
+		return ""
+	}
+	if i := strings.IndexAny(rest, "?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	host, path, slash := strings.Cut(rest, "/")
+	if i := strings.LastIndexByte(host, '@'); i >= 0 {
+		host = host[i+1:]
+	}
+	if slash {
+		host += "/" + path
+	}
+	return scheme + "://" + host
+}
+
 // Hidden returns the names that variables would have if the URL in NAME_CHECK did not say
 // what they hold; none unless the service is Named.
 func (s *Service) Hidden() []string {

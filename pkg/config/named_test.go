@@ -206,3 +206,17 @@ func FuzzParseURL(f *testing.F) {
 		}
 	})
 }
+
+// What readers are shown of NAME_CHECK has no login and no query.
+func TestEndpoint(t *testing.T) {
+	t.Parallel()
+	for check, want := range map[string]string{
+		"": "", "https://billing.example": "https://billing.example", "https://billing.example/health/?token=canary": "https://billing.example/health/",
+		"postgres://app@orders:5432/orders?sslmode=require": "postgres://orders:5432/orders", "http://canary@a.example/b@c": "http://a.example/b@c",
+		"redis+sentinel://canary@a,b,c/mymaster": "redis+sentinel://a,b,c/mymaster", "http://a?b=c/d@e": "http://a",
+	} {
+		if got := (config.Origin{Check: check}).Endpoint(); got != want {
+			t.Errorf("%q is shown as %q, want %q", check, got, want)
+		}
+	}
+}

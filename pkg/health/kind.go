@@ -131,13 +131,22 @@ func (s *Service) ReasonText(r Reason) string {
 	return text.Message
 }
 
-// Title is what people call the service.
+// Title is what people call the service: MinIO, or Billing API for billing-api.
 func (s *Service) Title() string {
 	if s.Kind != nil && s.Kind.Title != "" && s.Kind.Service == s.Name {
 		return s.Kind.Title
 	}
-	return capital(s.Name)
+	words := strings.Split(s.Name, "-")
+	for i, word := range words {
+		if slices.Contains(initialisms, word) {
+			words[i] = strings.ToUpper(word)
+		}
+	}
+	return capital(strings.Join(words, " "))
 }
+
+// initialisms are written in capitals in titles.
+var initialisms = []string{"ai", "api", "cdn", "crm", "db", "dns", "erp", "http", "https", "iam", "id", "ldap", "llm", "mq", "oidc", "s3", "sms", "smtp", "sql", "sso", "tls", "ui", "url"}
 
 // InReady reports whether the answer of /health/ready shows the service's status.
 func (s *Service) InReady() bool {

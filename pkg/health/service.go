@@ -46,6 +46,10 @@ type Service struct {
 	Checker Checker
 	// Kind describes what checks of the service report. Nil: nothing is known of it.
 	Kind *Kind
+	// Endpoint is where the service is, such as https://billing.example/health, for
+	// readers who may see names. It holds no secret. Empty: the checks report it, or
+	// nothing does.
+	Endpoint string
 
 	// Interval is the time from the end of a check to the start of the next one,
 	// give or take a tenth.

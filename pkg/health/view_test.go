@@ -282,3 +282,16 @@ func TestObserversAreToldInOrder(t *testing.T) {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}
 }
+
+// Names of services have no spaces and no capitals; what people read has.
+func TestTitle(t *testing.T) {
+	t.Parallel()
+	kind := &health.Kind{Title: "MinIO", Service: "minio"}
+	for name, want := range map[string]string{
+		"minio": "MinIO", "billing": "Billing", "billing-api": "Billing API", "eu-crm-db": "Eu CRM DB", "s3": "S3", "apiary": "Apiary",
+	} {
+		if got := (&health.Service{Name: name, Kind: kind}).Title(); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+}

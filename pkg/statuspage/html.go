@@ -82,8 +82,24 @@ func (v *viewModel) services() g.Node {
 	return h.Section(
 		h.ID("services"), h.TabIndex("-1"), h.Aria("labelledby", "services-title"),
 		h.H2(h.Class("hidden"), h.ID("services-title"), g.Text("Services")),
+		v.strip(),
 		h.Div(h.Class("services"), g.Map(v.Services, func(s serviceView) g.Node { return s.html(v.Span) })),
 	)
+}
+
+// strip shows the state of every service in a line, and leads to its card.
+func (v *viewModel) strip() g.Node {
+	if len(v.Services) < 2 {
+		return nil
+	}
+	return h.Nav(h.Class("strip"), h.Aria("label", "States of the services"), h.Ul(listRole(), g.Map(v.Services, func(s serviceView) g.Node {
+		word := h.Span(h.Class("word"), g.Text(" "+s.State.Word))
+		if s.State == states["healthy"] {
+			word = unseen(" " + s.State.Word)
+		}
+		return h.Li(h.ID("to-"+s.Name), h.Class(s.State.Class),
+			h.A(h.Href("#service-"+s.Name), s.State.sign(), h.Span(h.Class("title"), g.Text(s.Title)), word))
+	})))
 }
 
 func (v *viewModel) changes() g.Node {
@@ -149,9 +165,9 @@ func more(text string) g.Node {
 }
 
 func (s serviceView) html(span string) g.Node {
-	id := "service-" + s.Name
+	id := "title-" + s.Name
 	return h.Article(
-		h.Class("service "+s.State.Class), h.Aria("labelledby", id),
+		h.ID("service-"+s.Name), h.Class("service "+s.State.Class), h.Aria("labelledby", id),
 		h.Header(
 			h.H3(h.ID(id), h.A(h.Href("health/"+s.Name), h.Title("As JSON"), g.Text(s.Title))),
 			h.P(h.Class("policy"), g.Text(s.Policy)),
@@ -159,14 +175,26 @@ func (s serviceView) html(span string) g.Node {
 			s.since(),
 		),
 		s.Trouble.html(),
-		g.If(len(s.Figures) > 0, g.Group{
-			h.Dl(h.Class("figures"), g.Map(s.Figures, figure.html)),
-			h.P(h.Class("span"), g.Text("p50, p99 and slowest of the last "+span)),
+		s.collapsible(g.Group{
+			g.If(len(s.Figures) > 0, g.Group{
+				h.Dl(h.Class("figures"), g.Map(s.Figures, figure.html)),
+				h.P(h.Class("span"), g.Text("p50, p99 and slowest of the last "+span)),
+			}),
+			s.Chart.html(span),
+			g.Map(s.Bars, bar.html),
+			g.If(len(s.Facts) > 0, h.Dl(h.Class("facts"), g.Map(s.Facts, fact.html))),
 		}),
-		s.Chart.html(span),
-		g.Map(s.Bars, bar.html),
-		g.If(len(s.Facts) > 0, h.Dl(h.Class("facts"), g.Map(s.Facts, fact.html))),
 	)
+}
+
+// collapsible lets readers hide what the checks saw. The script keeps what they chose while
+// the class, which is the state's, stays the same.
+func (s serviceView) collapsible(seen g.Node) g.Node {
+	if !s.Collapsible {
+		return seen
+	}
+	return h.Details(h.Class("seen "+s.State.Class), g.If(!s.Collapsed, g.Attr("open")),
+		h.Summary(g.Text("Details"), unseen(" of "+s.Title)), seen)
 }
 
 func (s serviceView) since() g.Node {
@@ -193,7 +221,7 @@ func (f figure) html() g.Node {
 }
 
 func (f fact) html() g.Node {
-	return h.Div(h.Dt(g.Text(f.Label)), h.Dd(g.If(f.Name, h.Class("name")), g.Text(f.Value)))
+	return h.Div(g.If(f.Wide, h.Class("wide")), h.Dt(g.Text(f.Label)), h.Dd(g.If(f.Name, h.Class("name")), g.Text(f.Value)))
 }
 
 func (c chart) html(span string) g.Node {

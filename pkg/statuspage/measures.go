@@ -13,6 +13,7 @@ import (
 type fact struct {
 	Label, Value string
 	Name         bool // a name rather than a number
+	Wide         bool // it has a line to itself
 }
 
 // bar shows values of the latest check as parts of a whole. Its text says the same.
@@ -41,11 +42,11 @@ func measures(r health.Result, now time.Time, d Details) (bars []bar, facts []fa
 		}
 	}
 	for _, v := range o.Values {
-		if drawn[v.Name] || d != Full && v.Identifying() {
+		if drawn[v.Name] || d != Full && v.Identifying() || v.Name == "endpoint" && r.Service.Endpoint != "" {
 			continue
 		}
 		m := kind.Measure(v.Name)
-		f := fact{m.Title, measureText(v, now), v.Identifying()}
+		f := fact{Label: m.Title, Value: measureText(v, now), Name: v.Identifying()}
 		if m.Zero != "" && v.Number == 0 {
 			f.Value = m.Zero
 		}

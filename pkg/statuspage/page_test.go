@@ -74,7 +74,7 @@ func legible(t *testing.T, page []byte) string {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	block := map[string]bool{"p": true, "h1": true, "h2": true, "h3": true, "li": true, "div": true, "article": true, "figcaption": true, "nav": true, "section": true}
+	block := map[string]bool{"p": true, "h1": true, "h2": true, "h3": true, "li": true, "div": true, "article": true, "figcaption": true, "nav": true, "section": true, "summary": true}
 	var walk func(*html.Node)
 	walk = func(n *html.Node) {
 		if n.Type == html.TextNode {

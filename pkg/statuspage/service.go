@@ -10,6 +10,8 @@ import (
 // and state.
 type serviceView struct {
 	Name, Title string
+	Collapsible bool // what the checks saw can be hidden
+	Collapsed   bool // it is, unless the reader shows it
 	State       state
 	Policy      string // what it means for readiness
 	Since       *moment
@@ -50,10 +52,22 @@ func newServiceView(r health.Result, samples []health.Sample, a axis, d Details)
 	v.Trouble = trouble(r, a.end, d)
 	v.Figures = figures(r, l)
 	v.Bars, v.Facts = measures(r, a.end, d)
+	v.Facts = append(origin(r.Service, d), v.Facts...)
 	if r.Checks > 0 {
 		v.Facts = append(v.Facts, fact{Label: "Last checked", Value: ago(r.Last.Finished, a.end)})
 	}
 	return v
+}
+
+// origin says what a service is that has not always been of its kind, and where.
+func origin(s *health.Service, d Details) (facts []fact) {
+	if s.Kind == nil || s.Kind.Service == s.Name {
+		return nil
+	}
+	if d == Full && s.Endpoint != "" {
+		facts = append(facts, fact{Label: "Endpoint", Value: s.Endpoint, Name: true, Wide: true})
+	}
+	return append(facts, fact{Label: "Kind", Value: s.Kind.Name})
 }
 
 func ago(t, now time.Time) string {

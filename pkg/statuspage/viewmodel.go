@@ -2,6 +2,7 @@ package statuspage
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -61,13 +62,34 @@ func (p *Page) viewModel(v *health.View, now time.Time) *viewModel {
 	}
 	axis := newAxis(samples, now)
 	page.Span = spanText(axis.span)
-	for i, r := range v.Results() {
-		page.Services = append(page.Services, newServiceView(r, samples[i], axis, p.options.Details))
+	for _, i := range worstFirst(v.Results()) {
+		service := newServiceView(v.Results()[i], samples[i], axis, p.options.Details)
+		service.Collapsible = len(samples) > fewServices
+		service.Collapsed = service.Collapsible && v.Results()[i].Status == health.Healthy
+		page.Services = append(page.Services, service)
 	}
 	page.Changes = p.changes(v, since, now)
 	page.Earlier = max(0, len(page.Changes)-maxChangesShown)
 	page.Changes = page.Changes[:len(page.Changes)-page.Earlier]
 	return page
+}
+
+// fewServices are shown in full, and named one by one.
+const fewServices = 4
+
+// severity is the order of statuses: what needs attention first.
+var severity = []health.Status{health.Unhealthy, health.Degraded, health.Unknown, health.Healthy}
+
+// worstFirst returns the indices of the results, by severity and, within a status, as they
+// are configured.
+func worstFirst(results []health.Result) []int {
+	order := make([]int, len(results))
+	for i := range order {
+		order[i] = i
+	}
+	rank := func(i int) int { return slices.Index(severity, results[i].Status) }
+	slices.SortStableFunc(order, func(a, b int) int { return rank(a) - rank(b) })
+	return order
 }
 
 // overall puts /health into words. While nothing but first results are missing it is
@@ -89,8 +111,12 @@ func overall(v *health.View) (state, string) {
 		return stateOf(status), "Every service is healthy."
 	}
 	var text []string
-	for _, each := range []health.Status{health.Unhealthy, health.Degraded, health.Unknown, health.Healthy} {
-		if list := names[each]; len(list) > 0 {
+	for _, each := range severity {
+		switch list := names[each]; {
+		case len(list) == 0:
+		case each == health.Healthy && len(list) > fewServices:
+			text = append(text, "The other "+strconv.Itoa(len(list))+" services are healthy.")
+		default:
 			text = append(text, enumerate(list)+verb(list)+each.String()+".")
 		}
 	}

@@ -2,9 +2,12 @@ package page_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -107,6 +110,11 @@ func inspect(tab context.Context, t *testing.T, scene string) {
 		if wide := evaluate[int64](tab, t, "document.documentElement.scrollWidth"); wide > v.Width {
 			t.Errorf("%s, %s: %d wide", scene, v, wide)
 		}
+		const outside = `[...document.querySelectorAll("main *:not(.hidden)")].filter((e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0 &&
+			getComputedStyle(e).display !== "inline").map((e) => e.className + ": " + e.textContent).join("; ")`
+		if text := evaluate[string](tab, t, outside); text != "" {
+			t.Errorf("%s, %s: wider than its place: %s", scene, v, text)
+		}
 		picture, err := chromedp.Run(tab, chromedp.FullScreenshot(100))
 		if err != nil {
 			t.Fatal(err)
@@ -114,6 +122,114 @@ func inspect(tab context.Context, t *testing.T, scene string) {
 		if err := os.WriteFile(filepath.Join(pictures, scene+"-"+v.String()+".png"), picture, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestServices shows as many services as people have: what needs attention first, and the
+// rest in little room. Names are as long as they may be.
+func TestServices(t *testing.T) {
+	t.Parallel()
+	for _, count := range []int{1, 4, 8, 16} {
+		t.Run(strconv.Itoa(count), func(t *testing.T) {
+			t.Parallel()
+			s := start(t, services(count)...)
+			tab, journal := open(t, s.URL+"/", page.View{Width: 1280})
+			want := "Overall: Healthy"
+			if count > 4 {
+				want = "Overall: Degraded" // of those that are down, none is required
+			}
+			awaitText(tab, t, verdict, want, patience)
+			inspect(tab, t, fmt.Sprintf("services-%d", count))
+			if got := evaluate[int64](tab, t, `document.querySelectorAll(".strip a").length`); got != int64(count) && (count > 1 || got > 0) {
+				t.Errorf("%d links to %d services", got, count)
+			}
+			const severity = `["unhealthy", "degraded", "unknown", "healthy"].findIndex((s) => e.classList.contains(s))`
+			for _, list := range []string{".strip li", ".service"} {
+				order := evaluate[string](tab, t, `[...document.querySelectorAll("`+list+`")].map((e) => `+severity+`).join("")`)
+				if sorted := slices.Sorted(slices.Values([]byte(order))); len(order) != count && count > 1 || order != string(sorted) {
+					t.Errorf("%s: severities in the order %s", list, order)
+				}
+			}
+			if open := evaluate[string](tab, t, `[...document.querySelectorAll("details")].map((e) => e.open === !e.classList.contains("healthy")).join()`); strings.Contains(open, "false") {
+				t.Errorf("a healthy service is shown at length, or another is not: %s", open)
+			}
+			if problems := journal.Console(); len(problems) > 0 {
+				t.Errorf("console: %v", problems)
+			}
+		})
+	}
+}
+
+// services are the variables of as many services: the four, and others of the same servers
+// or, every third, of none.
+func services(count int) (vars []servers.Var) {
+	names := []string{"database", "redis", "minio", "ollama"}
+	places := make(map[string]string)
+	for _, server := range standing {
+		for _, v := range server.Env() {
+			places[v.Name] = v.Value
+		}
+	}
+	for i := len(names); i < count; i++ {
+		name := fmt.Sprintf("warehouse-of-the-northern-api-%02d", i)
+		check := "s3://" + places["MINIO_ENDPOINT"]
+		switch i % 3 {
+		case 1:
+			check = "postgres://127.0.0.1:1/a-database-with-a-name-that-is-long-and-that-has-no-spaces"
+		case 2:
+			check = "ollama://" + net.JoinHostPort(places["OLLAMA_HOST"], places["OLLAMA_PORT"])
+		}
+		prefix := strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		vars = append(vars, servers.Var{Name: prefix + "_CHECK", Value: check}, servers.Var{Name: prefix + "_PROBE_INTERVAL", Value: "500ms"},
+			servers.Var{Name: prefix + "_ACCESS_KEY", Value: places["MINIO_ACCESS_KEY"]}, servers.Var{Name: prefix + "_SECRET_KEY", Value: places["MINIO_SECRET_KEY"]})
+		names = append(names, name)
+	}
+	return append(vars, servers.Var{Name: "HEALTH_SERVICES", Value: strings.Join(names[:count], ",")})
+}
+
+// TestCollapsed goes to a card by its link, opens it by the keyboard, and breaks a service: the
+// card moves, and what the reader did stays.
+func TestCollapsed(t *testing.T) {
+	t.Parallel()
+	redis := servers.RunRedis(t, servers.RedisOptions{})
+	s := start(t, append(services(8), redis.Env()...)...)
+	tab, _ := open(t, s.URL+"/", page.View{Width: 390})
+	awaitText(tab, t, verdict, "Overall: Degraded", patience)
+	evaluate[bool](tab, t, `document.querySelector(".strip a[href='#service-minio']").focus(), true`)
+	seen := func() bool {
+		return evaluate[bool](tab, t, `(({top, bottom}) => top >= 0 && bottom <= innerHeight)(document.querySelector("#service-minio header").getBoundingClientRect())`)
+	}
+	if seen() {
+		t.Error("the card is seen already, so that the link proves nothing")
+	}
+	if err := chromedp.Do(tab, chromedp.KeyEvent("\r")); err != nil {
+		t.Fatal(err)
+	}
+	poll.Within(t, patience, "the link leads to the card", seen)
+	if err := chromedp.Do(tab, chromedp.KeyEvent("\t"), chromedp.KeyEvent("\t"), chromedp.KeyEvent("\r")); err != nil { // past the link in its head
+		t.Fatal(err)
+	}
+	opened := func() bool {
+		return evaluate[bool](tab, t, `document.activeElement.matches("#service-minio summary") && document.activeElement.parentElement.open`)
+	}
+	poll.Within(t, patience, "the card is opened by the keyboard", opened)
+	evaluate[bool](tab, t, `window.mark = document.querySelector("#service-minio details"), true`)
+	if err := redis.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	awaitText(tab, t, "#service-redis .state", "Unhealthy", patience)
+	if !opened() || !evaluate[bool](tab, t, `window.mark === document.querySelector("#service-minio details")`) {
+		t.Error("the card was closed, replaced, or lost the focus")
+	}
+	if !evaluate[bool](tab, t, `document.querySelector("#service-redis details").open`) {
+		t.Error("what the unhealthy service's checks saw is hidden")
+	}
+	if err := redis.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	awaitText(tab, t, "#service-redis .state", "Healthy", patience)
+	if evaluate[bool](tab, t, `document.querySelector("#service-redis details").open`) || !opened() {
+		t.Error("the service that is healthy again is shown at length, or the other one no more")
 	}
 }
 

@@ -35,7 +35,9 @@
     if (asOf(page) === asOf(document)) return; // said before: some proxy repeats an old answer
     heard = Date.now();
     document.title = page.title;
+    const focused = document.activeElement;
     adopt(document.body, page.body);
+    if (focused !== document.activeElement && focused.isConnected) focused.focus({preventScroll: true}); // it was moved
     lost.remove("lost");
     for (const clock of document.getAnimations()) { // the style sheet's own: no answer for too long
       clock.currentTime = 0;
@@ -57,7 +59,9 @@
   }
 
   // adopt makes one element like another, and touches nothing that is the same: focus,
-  // selection and what a screen reader has read stay.
+  // selection and what a screen reader has read stay. Children with an id, such as the
+  // cards, are moved to their new place. What a reader opened or closed stays so until the
+  // state changes.
   function adopt(old, now) {
     if (old.nodeType !== now.nodeType || old.nodeName !== now.nodeName) {
       old.replaceWith(now);
@@ -67,11 +71,17 @@
       if (old.data !== now.data) old.data = now.data;
       return;
     }
-    for (const {name} of [...old.attributes]) if (!now.hasAttribute(name)) old.removeAttribute(name);
-    for (const {name, value} of now.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
-    const have = [...old.childNodes], want = [...now.childNodes];
-    want.forEach((child, i) => have[i] ? adopt(have[i], child) : old.append(child));
-    have.slice(want.length).forEach((child) => child.remove());
+    const keep = old.nodeName === "DETAILS" && old.className === now.className ? "open" : "";
+    for (const {name} of [...old.attributes]) if (name !== keep && !now.hasAttribute(name)) old.removeAttribute(name);
+    for (const {name, value} of now.attributes) if (name !== keep && old.getAttribute(name) !== value) old.setAttribute(name, value);
+    const want = [...now.childNodes];
+    want.forEach((child, i) => {
+      const same = child.id && [...old.children].find(({id}) => id === child.id);
+      if (same && same !== old.childNodes[i]) old.insertBefore(same, old.childNodes[i]);
+      if (old.childNodes[i]) adopt(old.childNodes[i], child);
+      else old.append(child);
+    });
+    while (old.childNodes.length > want.length) old.lastChild.remove();
   }
 
   document.addEventListener("visibilitychange", ask);
