@@ -19,14 +19,15 @@ const all = { text: 'All', value: '$__all', selected: true };
  * @param {string} options.title
  * @param {string} options.description
  * @param {string[]} options.transitions matchers of the transitions to mark
+ * @param {QueryVariableBuilder[]} [options.variables] further ones
  * @param {Row[]} options.rows
  */
-export function dashboard({ name, title, description, transitions, rows }) {
+export function dashboard({ name, title, description, transitions, variables = [], rows }) {
   const builder = new DashboardBuilder(`REIMS health / ${title}`)
     .uid(uidOf(name)).description(description).tags([tag]).readonly()
     .time({ from: 'now-6h', to: 'now' }).refresh('30s').timezone('browser')
     .tooltip(DashboardCursorSync.Crosshair)
-    .variables([datasourceVariable(), labelVariable('namespace'), labelVariable('pod', 'namespace=~"$namespace"')])
+    .variables([datasourceVariable(), labelVariable('namespace'), labelVariable('pod', 'namespace=~"$namespace"'), ...variables])
     .annotations(Object.entries(verdicts).map(([to, color]) => transition(to, color, transitions)))
     .link(siblings());
   let id = 0;
@@ -76,6 +77,19 @@ function labelVariable(label, ...matchers) {
     .refresh(VariableRefresh.OnTimeRangeChanged)
     .sort(VariableSort.AlphabeticalAsc)
     .multi(true).includeAll(true).allValue('.*').current(all);
+}
+
+/**
+ * Chooses one service.
+ * @param {string[]} others those that have a dashboard of their own
+ */
+export function serviceVariable(others) {
+  return new QueryVariableBuilder('service').label('Service')
+    .description('The service to show. Those with a dashboard of their own are left out.')
+    .datasource(datasource)
+    .query(`label_values(reims_health_up{namespace=~"$namespace", service!~"${others.join('|')}"}, service)`)
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .sort(VariableSort.AlphabeticalAsc);
 }
 
 /**

@@ -2,12 +2,12 @@
 // kinds.json, which `make update-docs` writes. Nothing here names a service.
 import * as units from '@grafana/grafana-foundation-sdk/units';
 import { limited, lines, stacked, table } from './panels.js';
-import { selected } from './promql.js';
+import { ofService, selected } from './promql.js';
 import { fullness } from './status.js';
 
 /**
  * @typedef {object} Kind
- * @property {string} service the name of the service that is of this kind
+ * @property {string} service the name of the service that has always been of this kind; empty where there is none
  * @property {string} title
  * @property {string[]} faults the reasons that an answer of it can have
  * @property {Gauge[]} gauges
@@ -30,10 +30,9 @@ export function rowsOf(kind) {
   const shares = kind.shares.filter(({ gauges }) => !gauges.some((name) => shownByRows.includes(name)));
   const shown = new Set([...shownByRows, ...kind.shares.flatMap(({ gauges }) => gauges)]);
   const rest = kind.gauges.filter(({ name }) => !shown.has(name));
-  const measured = (/** @type {Gauge} */ gauge) => gauge.unit === 'time' ? timeLeft(kind, gauge) : series(gauge, gauge.title);
   return [
     ...shares.map((share) => ({ title: share.title, panels: panelsOf(kind, share) })),
-    ...rest.length > 0 ? [{ title: 'Measures', panels: rest.map(measured) }] : [],
+    ...rest.length > 0 ? [{ title: 'Measures', panels: rest.map((gauge) => measured(kind, gauge)) }] : [],
     ...kind.rows.map(({ title, panels }) => ({ title, panels: panels.map((panel) => special(kind, panel, 24 / panels.length)) })),
   ];
 }
@@ -45,9 +44,11 @@ export function rowsOf(kind) {
  */
 function panelsOf(kind, { title, parts, whole, gauges }) {
   const drawn = kind.gauges.filter(({ name }) => gauges.includes(name));
-  const panels = drawn.map((gauge) => series(gauge, drawn.length > 1 ? gauge.title : title));
+  const panels = drawn.map((gauge) => series(kind, gauge, drawn.length > 1 ? gauge.title : title));
   if (!whole) return panels;
   const label = whole.label ? ` ignoring (${whole.label})` : '';
+  const value = (/** @type {Series} */ { gauge, label, value }) =>
+    selected(gauge, ...ofService(gauge, kind.service), ...label ? [`${label}="${value}"`] : []);
   const used = parts.map(value).join(` +${label} `);
   return [...panels, limited(lines({
     title: `${title}: share in use`, unit: units.PercentUnit,
@@ -57,36 +58,55 @@ function panelsOf(kind, { title, parts, whole, gauges }) {
 }
 
 /**
+ * The measures of the service that a variable chooses, whatever its kind. Old names are not of
+ * such a service, nor are queries of a kind's own.
+ * @param {Kind[]} kinds
+ * @returns {import('./dashboard.js').Row[]}
+ */
+export function rowsOfAny(kinds) {
+  const gauges = new Map(kinds.flatMap((kind) => kind.gauges).map((gauge) => [gauge.name, gauge]));
+  const any = { service: '$service' };
+  const panels = [...gauges.values()].filter(({ name }) => ofService(name, '').length > 0)
+    .map((gauge) => measured(any, gauge));
+  return panels.length > 0 ? [{ title: 'Measures of its kind', panels }] : [];
+}
+
+/**
+ * The panel of a gauge that is drawn alone.
+ * @param {{ service: string }} kind
+ * @param {Gauge} gauge
+ */
+function measured(kind, gauge) {
+  return gauge.unit === 'time' ? timeLeft(kind, gauge) : series(kind, gauge, gauge.title);
+}
+
+/**
  * What a gauge was in the Pod in which it was highest: of most, all Pods of a namespace see
  * the same value, the server's.
+ * @param {{ service: string }} kind
  * @param {Gauge} gauge
  * @param {string} title
  */
-function series({ name, help, unit, label }, title) {
+function series({ service }, { name, help, unit, label }, title) {
   const labels = ['namespace', ...label ? [label] : []];
   const legend = labels.map((l) => `{{${l}}}`).join(' ');
   return lines({ title, unit: unitOf(unit), description: `${help} The highest that a Pod of the namespace reports.` },
-    [`max by (${labels.join(', ')}) (${selected(name)})`, legend]).min(0);
+    [`max by (${labels.join(', ')}) (${selected(name, ...ofService(name, service))})`, legend]).min(0);
 }
 
 /**
  * How long it is until a moment, in the Pod in which that is shortest.
- * @param {Kind} kind
+ * @param {{ service: string }} kind
  * @param {Gauge} gauge
  */
 function timeLeft({ service }, { name, help, title }) {
   return lines({ title: `${title}: time left`, unit: units.Seconds, description: `How long it is until then. ${help} The shortest that a Pod of the namespace reports.` },
-    [`min by (namespace) (${selected(name, `service="${service}"`)}) - time()`, '{{namespace}}']);
+    [`min by (namespace) (${selected(name, ...ofService(name, service))}) - time()`, '{{namespace}}']);
 }
 
 /** @param {string} unit */
 function unitOf(unit) {
   return { bytes: units.BytesIEC, flag: units.BoolYesNo }[unit] ?? units.Short;
-}
-
-/** @param {Series} series */
-function value({ gauge, label, value }) {
-  return selected(gauge, ...label ? [`${label}="${value}"`] : []);
 }
 
 /**
@@ -109,8 +129,9 @@ function special(kind, { title, description, form, queries, labels = [], value =
  * @param {Kind} kind
  * @param {string} expr
  */
-function narrowed({ gauges }, expr) {
-  return gauges.reduce((text, { name }) => text.replace(mentions(name), (_, matchers) => selected(name, ...matchers ? [matchers] : [])), expr);
+function narrowed({ service, gauges }, expr) {
+  return gauges.reduce((text, { name }) => text.replace(mentions(name),
+    (_, matchers) => selected(name, ...ofService(name, service), ...matchers ? [matchers] : [])), expr);
 }
 
 /** @param {string} name of a metric */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { rowsOf } from './kinds.js';
-import { serviceDashboard } from './service.js';
+import { anyService, serviceDashboard } from './service.js';
 
 const gauge = { help: 'Help.', unit: 'bytes' };
 
@@ -11,8 +11,8 @@ const mail = {
   gauges: [
     { ...gauge, name: 'mail_size', title: 'Largest message' },
     { ...gauge, name: 'mail_queue', title: 'Queue', label: 'kind' },
-    { ...gauge, name: 'mail_clients', title: 'Clients' },
-    { ...gauge, name: 'mail_key_end', title: 'Key valid until', unit: 'time' },
+    { ...gauge, name: 'reims_health_mail_clients', title: 'Clients' },
+    { ...gauge, name: 'reims_health_mail_key_end', title: 'Key valid until', unit: 'time' },
   ],
   shares: [{
     title: 'The queue', gauges: ['mail_queue'],
@@ -22,7 +22,7 @@ const mail = {
   rows: [{
     title: 'Clients', panels: [{
       title: 'Clients by Pod', description: 'All of them.', form: 'table', labels: ['pod'], value: 'clients',
-      queries: [{ expr: 'topk(3, mail_clients{kind="x"} + mail_clients)' }],
+      queries: [{ expr: 'topk(3, reims_health_mail_clients{kind="x"} + reims_health_mail_clients)' }],
     }],
   }],
 };
@@ -40,8 +40,31 @@ test('a kind has a dashboard of all that it measures', () => {
     ['The queue', `max by (namespace, kind) (mail_queue{${chosen}})`],
     ['The queue: share in use', `max by (namespace) ((mail_queue{${chosen}, kind="new"} + ignoring (kind) mail_queue{${chosen}, kind="old"}) / ignoring (kind) (mail_queue{${chosen}, kind="max"} > 0))`],
     ['Largest message', `max by (namespace) (mail_size{${chosen}})`],
-    ['Key valid until: time left', `min by (namespace) (mail_key_end{${chosen}, service="mail"}) - time()`],
-    ['Clients by Pod', `topk(3, mail_clients{${chosen}, kind="x"} + mail_clients{${chosen}})`],
+    ['Key valid until: time left', `min by (namespace) (reims_health_mail_key_end{${chosen}, service="mail"}) - time()`],
+    ['Clients by Pod', `topk(3, reims_health_mail_clients{${chosen}, service="mail", kind="x"} + reims_health_mail_clients{${chosen}, service="mail"})`],
+  ]);
+});
+
+test('a second service of a kind does not add up with the first', () => {
+  const size = { ...gauge, name: 'reims_health_mail_size', title: 'Size', label: 'kind' };
+  const part = { gauge: size.name, label: 'kind', value: 'used' };
+  const shares = [{ title: 'Size', gauges: [size.name], parts: [part], whole: { ...part, value: 'max' } }];
+  const found = queries({ ...mail, gauges: [size], shares, rows: [] }).filter(([title]) => title.startsWith('Size'));
+  assert.equal(found.length, 2);
+  for (const [title, query] of found) {
+    assert.equal(query.match(/reims_health_mail_size\{[^}]*service="mail"/g)?.length, query.match(/reims_health_mail_size/g)?.length, title);
+  }
+});
+
+test('the dashboard of any service has the measures of all kinds, by the variable', () => {
+  const other = { ...mail, service: '', gauges: [{ ...gauge, name: 'reims_health_age', title: 'Age' }], shares: [], rows: [] };
+  const { model } = anyService([mail, other]);
+  const found = (model.panels ?? []).flatMap((panel) => 'targets' in panel ? (panel.targets ?? []).map((t) => /** @type {any} */ (t).expr) : []);
+  assert.ok(found.every((query) => query.includes('service="$service"')));
+  const chosen = '{namespace=~"$namespace", pod=~"$pod", service="$service"}';
+  assert.deepEqual(found.slice(-3), [
+    `max by (namespace) (reims_health_mail_clients${chosen})`, `min by (namespace) (reims_health_mail_key_end${chosen}) - time()`,
+    `max by (namespace) (reims_health_age${chosen})`,
   ]);
 });
 

@@ -8,17 +8,20 @@ import { alertRules } from './alerts.js';
 import { overview } from './overview.js';
 import { checkQueries } from './queries.js';
 import { withTables } from './reference.js';
-import { serviceDashboard } from './service.js';
+import { anyService, serviceDashboard } from './service.js';
 
 const root = join(import.meta.dirname, '..', '..');
 const rules = join(root, 'config', 'prometheus', 'rules');
 const dashboardsDir = join(root, 'config', 'grafana', 'dashboards');
 const page = join(root, 'docs', 'dashboards.md');
-const kinds = join(import.meta.dirname, 'kinds.json');
+const kindsFile = join(import.meta.dirname, 'kinds.json');
 
 /** Every generated file with its text. */
 function outputs() {
-  const dashboards = [overview(), ...JSON.parse(readFileSync(kinds, 'utf8')).map(serviceDashboard)];
+  /** @type {import('./kinds.js').Kind[]} */
+  const kinds = JSON.parse(readFileSync(kindsFile, 'utf8'));
+  const own = kinds.filter(({ service }) => service);
+  const dashboards = [overview(own), ...own.map(serviceDashboard), anyService(kinds)];
   dashboards.forEach(checkQueries);
   return new Map([
     ...dashboards.map(({ name, model }) => /** @type {[string, string]} */ ([join(dashboardsDir, `${name}.json`), json(model)])),

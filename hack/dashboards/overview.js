@@ -2,18 +2,19 @@
 import * as units from '@grafana/grafana-foundation-sdk/units';
 import { DashboardLinkBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { dashboard, uidOf } from './dashboard.js';
-import { bars, coloured, graded, limited, lines, stat, table, timeline, verdicts } from './panels.js';
+import { bars, coloured, graded, limited, lines, stacked, stat, table, timeline, verdicts } from './panels.js';
 import { increase, ofSidecars, readiness, selected, worstStatus } from './promql.js';
 import { availability, budgetLeft, burnRate, firing } from './recorded.js';
 import { budget, codes, colour, readinessCodes, thresholds, zeroIsGood } from './status.js';
 
-export function overview() {
+/** @param {import('./kinds.js').Kind[]} kinds those whose service has a dashboard of its own */
+export function overview(kinds) {
   return dashboard({
     name: 'overview',
     title: 'Overview',
     description: 'Every REIMS Pod and the services that it needs, as its health sidecar sees them.',
     transitions: [],
-    rows: [now(), states(), objective(), checks(), sidecars()],
+    rows: [now(), states(kinds), objective(), checks(), peers(), sidecars()],
   });
 }
 
@@ -49,14 +50,16 @@ function now() {
   };
 }
 
-function states() {
+/** @param {import('./kinds.js').Kind[]} kinds */
+function states(kinds) {
   return {
     title: 'Status',
     panels: [
       timeline({
         title: 'Worst status by service', unit: units.Short, height: 6,
         description: 'The worst that any Pod says of each service. Click a service for its dashboard.',
-      }, [worstStatus('service'), '{{service}}'], codes).dataLinks([serviceLink()]),
+      }, [worstStatus('service'), '{{service}}'], codes).dataLinks([serviceLink('service')])
+        .overrideByRegexp(`/^(${kinds.map(({ service }) => service).join('|')})$/`, [{ id: 'links', value: [serviceLink('${__field.labels.service}').build()] }]),
       timeline({
         title: 'Worst status by Pod', unit: units.Short, height: 10,
         description: 'The worst status among the services of each Pod. One red line is that Pod or its node; all red is the service.',
@@ -69,9 +72,10 @@ function states() {
   };
 }
 
-function serviceLink() {
+/** @param {string} dashboard its name */
+function serviceLink(dashboard) {
   return new DashboardLinkBuilder('Dashboard of ${__field.labels.service}')
-    .url(`/d/${uidOf('${__field.labels.service}')}?\${datasource:queryparam}&\${namespace:queryparam}&\${pod:queryparam}&\${__url_time_range}`);
+    .url(`/d/${uidOf(dashboard)}?\${datasource:queryparam}&\${namespace:queryparam}&\${pod:queryparam}&var-service=\${__field.labels.service}&\${__url_time_range}`);
 }
 
 function objective() {
@@ -125,6 +129,27 @@ function checks() {
         title: 'Checks discarded', unit: units.Short,
         description: 'Timeouts that the sidecar puts down to its own lack of CPU. Other than zero: raise its CPU request.',
       }, [`sum by (service) (${increase('reims_health_probes_total', 'result="discarded"')})`, '{{service}}']),
+    ],
+  };
+}
+
+function peers() {
+  const state = (/** @type {string} */ name) => `sum by (namespace) (${selected('reims_health_peers', `state="${name}"`)})`;
+  return {
+    title: 'Whose fault',
+    panels: [
+      stacked(lines({
+        title: 'Faults by scope', unit: units.Short, width: 8,
+        description: 'Pods that find a service unhealthy, by whose fault the other Pods say it is: shared and alone hold Pods ready, local does not. Empty without HEALTH_PEERS, and while all is well.',
+      }, [`sum by (service, scope) (${selected('reims_health_fault_scope')}) > 0`, '{{service}} {{scope}}'])).min(0),
+      lines({
+        title: 'Pods held', unit: units.Short, width: 8,
+        description: 'Pods that are ready although a service that they need is unhealthy, by service. Empty without HEALTH_PEERS.',
+      }, [`sum by (service) (${selected('reims_health_held')})`, '{{service}}']).min(0),
+      lines({
+        title: 'Peers that answer', unit: units.PercentUnit, width: 8,
+        description: 'The share of the peers asked in the latest rounds that answered, by namespace. Far below 100 %, a shared fault cannot be told from a Pod\'s own. Empty without HEALTH_PEERS.',
+      }, [`${state('answered')} / (${state('asked')} > 0)`, '{{namespace}}']).min(0).max(1),
     ],
   };
 }

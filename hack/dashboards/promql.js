@@ -11,6 +11,16 @@ export function selected(metric, ...matchers) {
 }
 
 /**
+ * The matchers of one service's series of a metric. The old names have no label for it:
+ * they are of the one service that there was.
+ * @param {string} metric
+ * @param {string} service
+ */
+export function ofService(metric, service) {
+  return metric.startsWith('reims_health_') ? [`service="${service}"`] : [];
+}
+
+/**
  * What a counter gained around each point, however far apart the points are.
  * @param {string} metric
  * @param {string[]} matchers

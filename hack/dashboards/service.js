@@ -1,7 +1,7 @@
 // The dashboard of one service; the same for each but for its options.
 import * as units from '@grafana/grafana-foundation-sdk/units';
-import { dashboard } from './dashboard.js';
-import { rowsOf } from './kinds.js';
+import { dashboard, serviceVariable } from './dashboard.js';
+import { rowsOf, rowsOfAny } from './kinds.js';
 import { bars, coloured, heatmap, lines, stat, table, timeline, verdicts } from './panels.js';
 import { increase, selected, worstStatus } from './promql.js';
 import { availability, budgetLeft } from './recorded.js';
@@ -19,7 +19,23 @@ export function serviceDashboard(kind) {
     title: kind.title,
     description: `${kind.title} as the health sidecars of the REIMS Pods see it.`,
     transitions: [own],
-    rows: [now(own), latency(own), reasons(own, kind), ...rowsOf(kind)],
+    rows: [now(own), latency(own), reasons(own, kind.faults), ...rowsOf(kind)],
+  });
+}
+
+/**
+ * The dashboard of every service that has none of its own.
+ * @param {Kind[]} kinds
+ */
+export function anyService(kinds) {
+  const own = 'service="$service"';
+  return dashboard({
+    name: 'service',
+    title: 'Any service',
+    description: 'One service as the health sidecars of the Pods see it: choose it at the top. For services of HEALTH_SERVICES that have no dashboard of their own.',
+    transitions: [own],
+    variables: [serviceVariable(kinds.map(({ service }) => service).filter(Boolean))],
+    rows: [now(own), latency(own), reasons(own, ['slow']), ...rowsOfAny(kinds)],
   });
 }
 
@@ -91,9 +107,9 @@ function latency(own) {
 
 /**
  * @param {string} own
- * @param {Kind} kind
+ * @param {string[]} faults
  */
-function reasons(own, kind) {
+function reasons(own, faults) {
   const probes = (/** @type {string[]} */ ...more) => `sum by (reason) (${increase('reims_health_probes_total', own, ...more)})`;
   return {
     title: 'Reasons',
@@ -104,7 +120,7 @@ function reasons(own, kind) {
       }, [probes('result="failure"'), '{{reason}}']),
       bars({
         title: 'Faulty answers by reason', unit: units.Short,
-        description: `Checks that were answered, but with a fault, such as ${list(kind.faults)}. They degrade the service.`,
+        description: `Checks that were answered, but with a fault, such as ${list(faults)}. They degrade the service.`,
       }, [probes('result="success"', 'reason!=""'), '{{reason}}']),
       coloured(bars({
         title: 'Transitions', unit: units.Short,

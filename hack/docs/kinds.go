@@ -50,10 +50,7 @@ type series struct {
 func writeKinds(w io.Writer, kinds dependency.Kinds) error {
 	all := []kind{}
 	for i := range kinds {
-		k := &kinds[i]
-		if k.Service == "" { // those have the dashboard of any service
-			continue
-		}
+		k := &kinds[i] // without a service of its own, it is on the dashboard of any service alone
 		described := kind{Service: k.Service, Title: k.Title, Faults: faults(&k.Kind), Gauges: gauges(&k.Kind), Shares: shares(&k.Kind), Rows: k.Rows}
 		if described.Rows == nil {
 			described.Rows = []dependency.Row{}

@@ -35,7 +35,7 @@ func TestDashboardsAreThere(t *testing.T) {
 		}
 		titles[d.Title], uids[d.UID] = d.file, d.file
 	}
-	if diff := cmp.Diff(slices.Sorted(slices.Values(append(services(), "overview"))), files); diff != "" {
+	if diff := cmp.Diff(slices.Sorted(slices.Values(append(services(), "overview", anyService))), files); diff != "" {
 		t.Error(diff)
 	}
 	for _, d := range dashboards(t) {
@@ -43,7 +43,10 @@ func TestDashboardsAreThere(t *testing.T) {
 	}
 }
 
-// services are those of all kinds: each has a dashboard.
+// anyService is the dashboard of services that have none of their own.
+const anyService = "service"
+
+// services are those that have always been of a kind: each has a dashboard.
 func services() []string {
 	var names []string
 	for _, k := range registry.Kinds() {
@@ -55,7 +58,7 @@ func services() []string {
 }
 
 // Each metric that a kind declares is on its dashboard, but for one that only completes a
-// share of which another is.
+// share of which another is. Those with the label service are on that of any service too.
 func TestDashboardsShowEveryGauge(t *testing.T) {
 	t.Parallel()
 	asked := make(map[string]string)
@@ -79,6 +82,12 @@ func TestDashboardsShowEveryGauge(t *testing.T) {
 				continue
 			}
 			gauges++
+			if labelled := regexp.MustCompile(`\b` + m.Gauge.Name + `\{[^}]*service="\$service"`).MatchString(asked[anyService]); labelled != strings.HasPrefix(m.Gauge.Name, "reims_health_") {
+				t.Errorf("%s.json shows %s: %t", anyService, m.Gauge.Name, labelled)
+			}
+			if k.Service == "" {
+				continue
+			}
 			completes := slices.ContainsFunc(k.Shares, func(s health.Share) bool {
 				return slices.Contains(s.Names(), m.Name) && slices.ContainsFunc(s.Names(), shown)
 			})
@@ -99,11 +108,37 @@ func checkLinks(t *testing.T, d dashboard, uids map[string]string) {
 		t.Errorf("%s: links = %+v, want one to the dashboards tagged alike", d.file, d.Links)
 	}
 	for _, p := range d.shown() {
-		for _, l := range p.FieldConfig.Defaults.Links {
-			for _, service := range services() {
-				path, _, _ := strings.Cut(strings.ReplaceAll(l.URL, "${__field.labels.service}", service), "?")
-				if uids[strings.TrimPrefix(path, "/d/")] != service {
-					t.Errorf("%s: %s links to %s, which is no dashboard", d.file, p.Title, path)
+		if len(p.FieldConfig.Defaults.Links) == 0 {
+			continue
+		}
+		for _, service := range append(services(), "orders", anyService) {
+			path, query, _ := strings.Cut(strings.ReplaceAll(p.link(t, service).URL, "${__field.labels.service}", service), "?")
+			want := service
+			if !slices.Contains(services(), service) {
+				want = anyService
+			}
+			if uids[strings.TrimPrefix(path, "/d/")] != want || !strings.Contains(query, "&var-service="+service+"&") {
+				t.Errorf("%s: %s links %s to %s?%s", d.file, p.Title, service, path, query)
+			}
+		}
+	}
+}
+
+// Measures with the label service add up over services unless a query asks for one of them.
+func TestQueriesOfServicesAskForOne(t *testing.T) {
+	t.Parallel()
+	for _, d := range dashboards(t) {
+		if d.file == "overview" {
+			continue
+		}
+		own := `service="` + d.file + `"`
+		if d.file == anyService {
+			own = `service="$service"`
+		}
+		for where, expr := range d.queries() {
+			for _, selected := range regexp.MustCompile(`reims_health_\w+\{[^}]*\}`).FindAllString(expr, -1) {
+				if !strings.Contains(selected, own) {
+					t.Errorf("%s: %s has no %s", where, selected, own)
 				}
 			}
 		}
@@ -188,7 +223,15 @@ func TestVariables(t *testing.T) {
 		v := &want[i+1]
 		v.Multi, v.IncludeAll, v.AllValue, v.Datasource = true, true, ".*", &ours
 	}
+	service := variable{
+		Name: "service", Type: "query", Datasource: &ours,
+		Query: `label_values(reims_health_up{namespace=~"$namespace", service!~"` + strings.Join(services(), "|") + `"}, service)`,
+	}
 	for _, d := range dashboards(t) {
+		want := slices.Clone(want)
+		if d.file == anyService {
+			want = append(want, service)
+		}
 		have := slices.Clone(d.Templating.List)
 		for i := range have {
 			if have[i].Description == "" {
@@ -218,7 +261,11 @@ func TestTransitionsAreMarked(t *testing.T) {
 		if diff := cmp.Diff(colours, have); diff != "" {
 			t.Errorf("%s: marks (-want +got)\n%s", d.file, diff)
 		}
-		if own := `service="` + d.file + `"`; d.file != "overview" && !strings.Contains(d.Annotations.List[0].Expr, own) {
+		own := `service="` + d.file + `"`
+		if d.file == anyService {
+			own = `service="$service"`
+		}
+		if d.file != "overview" && !strings.Contains(d.Annotations.List[0].Expr, own) {
 			t.Errorf("%s marks transitions of other services", d.file)
 		}
 	}

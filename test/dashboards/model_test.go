@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -53,7 +54,39 @@ type panel struct {
 				Steps []struct{ Color string } `json:"steps"`
 			} `json:"thresholds"`
 		} `json:"defaults"`
+		Overrides []struct {
+			Matcher    struct{ ID, Options any } `json:"matcher"`
+			Properties []struct {
+				ID    string          `json:"id"`
+				Value json.RawMessage `json:"value"`
+			} `json:"properties"`
+		} `json:"overrides"`
 	} `json:"fieldConfig"`
+}
+
+// link is that of the series of a name: of the last override that names it, or of all.
+func (p panel) link(t *testing.T, series string) link {
+	t.Helper()
+	found := p.FieldConfig.Defaults.Links
+	for _, o := range p.FieldConfig.Overrides {
+		pattern, _ := o.Matcher.Options.(string)
+		if o.Matcher.ID != "byRegexp" || !regexp.MustCompile(strings.Trim(pattern, "/")).MatchString(series) {
+			continue
+		}
+		for _, property := range o.Properties {
+			if property.ID != "links" {
+				continue
+			}
+			found = nil // not the elements of the defaults
+			if err := json.Unmarshal(property.Value, &found); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%s: %d links of %s", p.Title, len(found), series)
+	}
+	return found[0]
 }
 
 type target struct {
