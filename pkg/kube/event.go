@@ -1,6 +1,8 @@
 package kube
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,7 +39,7 @@ func (e event) key() event {
 // healthy from the start.
 func eventOf(reported, now *health.View) (e event, ok bool) {
 	worst, ready := health.Unknown, now.Readiness()
-	var changes []text
+	var changes []change
 	for i, r := range now.Results() {
 		was, decided := health.Unknown, false
 		if reported != nil {
@@ -48,16 +50,16 @@ func eventOf(reported, now *health.View) (e event, ok bool) {
 		case r.Status == was && !decided, was == health.Unknown && r.Status == health.Healthy:
 			continue
 		case r.Status == health.Healthy:
-			changes = append(changes, plain(r.Service.Name+" is healthy again"))
+			changes = append(changes, change{r.Status, plain(r.Service.Name + " is healthy again")})
 		default:
-			changes = append(changes, clause(r, ready.Held(r.Service.Name)))
+			changes = append(changes, change{r.Status, clause(r, ready.Held(r.Service.Name))})
 		}
 		worst = max(worst, r.Status)
 	}
 	if len(changes) == 0 {
 		return event{}, false
 	}
-	e = event{corev1.EventTypeNormal, eventHealthy, join(changes)}
+	e = event{corev1.EventTypeNormal, eventHealthy, summary(changes)}
 	switch worst {
 	case health.Unhealthy:
 		e.kind, e.reason = corev1.EventTypeWarning, eventUnhealthy
@@ -65,8 +67,37 @@ func eventOf(reported, now *health.View) (e event, ok bool) {
 		e.kind, e.reason = corev1.EventTypeWarning, eventDegraded
 	default:
 	}
-	e.message.full = cut(e.message.full)
 	return e, true
+}
+
+// change is what an Event says of one service.
+type change struct {
+	status health.Status
+	text   text
+}
+
+// summary joins all changes in the order of the services. Where that is more than the API
+// takes, the worst come first, and the rest are counted.
+func summary(changes []change) text {
+	texts := func() []text {
+		all := make([]text, len(changes))
+		for i, c := range changes {
+			all[i] = c.text
+		}
+		return all
+	}
+	joined := join(texts())
+	if len(joined.full) <= maxEventMessage {
+		return joined
+	}
+	slices.SortStableFunc(changes, func(a, b change) int { return int(b.status) - int(a.status) })
+	all := texts()
+	for n := len(all) - 1; n > 0; n-- {
+		if full := join(all[:n]).full + fmt.Sprintf("; and %d more", len(all)-n); len(full) <= maxEventMessage {
+			return text{full: full, stable: joined.stable}
+		}
+	}
+	return text{full: cut(all[0].full), stable: joined.stable}
 }
 
 // cut shortens a message to what the API takes, and not within a character.

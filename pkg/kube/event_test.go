@@ -1,6 +1,7 @@
 package kube_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -45,6 +46,34 @@ func TestEvent(t *testing.T) {
 		kind, reason, message := kube.EventOf(reported, after(test.after...))
 		if kind != test.kind || reason != test.reason || message != test.message {
 			t.Errorf("%s: %s %s %q", test.name, kind, reason, message)
+		}
+	}
+}
+
+// Of more changes than a message takes, the worst are told whole and the others counted.
+func TestEventOfMany(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for i := range 16 {
+		names = append(names, fmt.Sprintf("warehouse-of-the-northern-api-%02d", i))
+	}
+	m := newMonitor(names...)
+	for i, name := range names {
+		m.checks(name, []string{"disk_full", "refused"}[i%2])
+	}
+	_, reason, message := kube.EventOf(nil, m.view)
+	clauses := strings.Split(message, "; ")
+	rest, last := 16-(len(clauses)-1), clauses[len(clauses)-1]
+	if len(message) > 1024 || len(message) < 900 || reason != "DependencyUnhealthy" || last != fmt.Sprintf("and %d more", rest) {
+		t.Errorf("%d bytes: %s", len(message), message)
+	}
+	for i, clause := range clauses[:len(clauses)-1] {
+		want := names[(2*i+1)%16] + " is unhealthy: the connection was refused: nothing listens at that address"
+		if i >= 8 {
+			want = names[2*(i-8)] + " is degraded: storage is full"
+		}
+		if clause != want {
+			t.Errorf("%q, want %q", clause, want)
 		}
 	}
 }

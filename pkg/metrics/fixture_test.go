@@ -33,10 +33,15 @@ type pod struct {
 }
 
 func newPod(began time.Time, names ...string) *pod {
+	return newPodOf(began, registry.Kinds().Of, names...)
+}
+
+// newPodOf is a pod whose services are of the kinds that kindOf returns for their names.
+func newPodOf(began time.Time, kindOf func(name string) *health.Kind, names ...string) *pod {
 	p := &pod{now: began, began: began}
 	for _, name := range names {
 		p.results = append(p.results, health.NewResult(&health.Service{
-			Name: name, Kind: registry.Kinds().Of(name), Interval: 5 * time.Second, Timeout: 2 * time.Second,
+			Name: name, Kind: kindOf(name), Interval: 5 * time.Second, Timeout: 2 * time.Second,
 			FailureThreshold: 1, SuccessThreshold: 1, Readiness: health.PolicyStrict,
 		}, began))
 	}

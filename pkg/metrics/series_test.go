@@ -1,6 +1,7 @@
 package metrics_test
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -73,6 +74,61 @@ func TestSeries(t *testing.T) {
 		t.Errorf("the reference adds up to %d, the exposition has %d", sum, len(all))
 	}
 	t.Logf("%d series", len(all))
+}
+
+// Sixteen services of all kinds, in every state that makes a series, are within the bounds
+// too: each of them, the sidecar itself, and the length of what Prometheus reads.
+func TestSixteenServices(t *testing.T) {
+	t.Parallel()
+	kinds := registry.Kinds().Described()
+	names, kindOf := make([]string, 16), make(map[string]*health.Kind)
+	for i := range names {
+		names[i] = fmt.Sprintf("%s-%02d", strings.Repeat("n", 29), i)
+		kindOf[names[i]] = kinds[i%len(kinds)]
+	}
+	p := newPodOf(time.Now(), func(name string) *health.Kind { return kindOf[name] }, names...)
+	p.asksPeers()
+	p.override = health.OverrideReady
+	for _, name := range names {
+		p.check(name, health.Outcome{Starved: true, Fault: &health.Fault{Reason: health.ReasonTimeout}})
+		for _, reason := range append(health.Reasons(kinds...), "never_heard_of") {
+			p.check(name, fail(reason))
+			p.check(name, impaired(reason))
+		}
+	}
+	for _, name := range names { // at last, so that none is stale
+		var values []health.Value
+		for _, m := range kindOf[name].Measures {
+			if !m.Unit.Identifying() {
+				values = append(values, health.Value{Name: m.Name, Unit: m.Unit, Number: 1e15})
+			}
+		}
+		p.check(name, answer(time.Millisecond, values...))
+	}
+	p.WatchPeers(func() (known, asked, answered int) { return 1000, 6, 6 })
+	p.WatchLog(func() uint64 { return 1 })
+	p.WatchPodReports().Impossible()
+	of, own, bytes := make(map[string]int), 0, 0
+	for sample := range p.scrape(t) {
+		bytes += len(sample)
+		if found := regexp.MustCompile(`service="([^"]*)"`).FindStringSubmatch(sample); found != nil {
+			of[found[1]]++
+		} else {
+			own++
+		}
+	}
+	for _, name := range names {
+		if n := of[name]; n > 56 || n < 36 {
+			t.Errorf("%s (%s) has %d series, want 36 to 56", name, kindOf[name].Name, n)
+		}
+	}
+	if len(of) != 16 || own > 45 {
+		t.Errorf("%d services, and %d series of the sidecar itself: want 16, and 45 at most", len(of), own)
+	}
+	if bytes > 128<<10 {
+		t.Errorf("the samples have %d bytes", bytes)
+	}
+	t.Logf("%d bytes of %d series: of services %v", bytes, own, of)
 }
 
 // ofServices counts the series of services: by label, or measures of one.

@@ -46,7 +46,7 @@ func (p *Printer) DetailsSummary(d *check.Details) {
 	}
 	p.line(from, statusStyle(d.Status).Render(d.Status), ", /health/ready ", style.Render(d.Ready))
 	for _, why := range d.NotReady {
-		p.line("  not ready: ", red().Render(why))
+		p.beside("  not ready: ", red().Render(why))
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 // highlight is for how long a change stands out.
 const highlight = 15 * time.Second
 
-// Widths of the table's columns. The trend and the reason share the rest.
+// Widths of the table's columns. That of the name is the least; the trend and the reason
+// share the rest.
 const (
 	nameWidth    = 11
 	statusWidth  = 12
@@ -74,11 +75,21 @@ func (m *model) head() []string {
 
 func badge(status string) string { return statusStyle(status).Reverse(true).Render(" " + status + " ") }
 
+// nameWidth is that of the longest name, as far as some of the reason can be seen beside it.
+func (m *model) nameWidth() int {
+	const reason = 12
+	longest := 0
+	for _, s := range m.watch.Services {
+		longest = max(longest, lipgloss.Width(check.Printable(s.Name))+1)
+	}
+	return max(nameWidth, min(longest, m.width-statusWidth-sinceWidth-latencyWidth-reason))
+}
+
 // trendWidth is what the trend gets of what the other columns leave: the smaller part,
 // and the reason the greater. On a narrow terminal the reason gets all.
 func (m *model) trendWidth() int {
 	const least, most = 8, 40
-	rest := m.width - nameWidth - statusWidth - sinceWidth - latencyWidth
+	rest := m.width - m.nameWidth() - statusWidth - sinceWidth - latencyWidth
 	if trend := rest * 2 / 5; trend >= least {
 		return min(trend, most)
 	}
@@ -87,8 +98,8 @@ func (m *model) trendWidth() int {
 
 func (m *model) table() []string {
 	trend := m.trendWidth()
-	why := max(0, m.width-nameWidth-statusWidth-sinceWidth-latencyWidth-trend-1)
-	head := cell("SERVICE", nameWidth) + cell("STATUS", statusWidth) + cell("FOR", sinceWidth) + cell("LATENCY", latencyWidth) +
+	why := max(0, m.width-m.nameWidth()-statusWidth-sinceWidth-latencyWidth-trend-1)
+	head := cell("SERVICE", m.nameWidth()) + cell("STATUS", statusWidth) + cell("FOR", sinceWidth) + cell("LATENCY", latencyWidth) +
 		cell("TREND", trend+1) + cell("REASON", why)
 	lines := []string{faint().Render(fit(head, m.width))}
 	for _, s := range m.watch.Services {
@@ -98,7 +109,7 @@ func (m *model) table() []string {
 }
 
 func (m *model) row(s check.LookService, trend, why int) string {
-	name, status := cell(s.Name, nameWidth), cell(s.Status, statusWidth)
+	name, status := cell(s.Name, m.nameWidth()), cell(s.Status, statusWidth)
 	facts := cell(m.since(s), sinceWidth) + cell(latency(s), latencyWidth)
 	line := cell(strings.TrimLeft(spark(m.watch.Trend(s.Name), trend), " "), trend+1)
 	if m.watch.Latest.Status == check.NoAnswer { // as it was last seen, which is not as it is
@@ -146,7 +157,7 @@ func (m *model) news(room int) []string {
 	lines := []string{faint().Render("CHANGES")}
 	for i := len(m.changes) - 1; i >= 0 && len(lines) < room; i-- {
 		c := m.changes[i]
-		line := fit(c.At.Format(time.TimeOnly)+"  "+cell(c.What, nameWidth)+strings.ReplaceAll(transition(c), "\n  ", ": "), m.width)
+		line := fit(c.At.Format(time.TimeOnly)+"  "+cell(c.What, m.nameWidth())+strings.ReplaceAll(transition(c), "\n  ", ": "), m.width)
 		if m.now.Sub(c.At) < highlight {
 			line = bold().Render(line)
 		}

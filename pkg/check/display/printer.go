@@ -73,15 +73,19 @@ func (p *Printer) write(text string) {
 }
 
 // beside writes a text beside what stands left of it, wrapped to what is left of the
-// terminal's width.
+// terminal's width, or below where hardly anything is left.
 func (p *Printer) beside(left string, paragraphs ...string) {
-	const least = 20
+	const least, indent = 20, "    "
 	lines := strings.Split(strings.Join(paragraphs, "\n"), "\n")
 	for i := range lines {
 		lines[i] = steady(lines[i])
 	}
 	text := strings.Join(lines, "\n")
 	room := p.width - lipgloss.Width(left)
+	if p.width > 0 && room < least && lipgloss.Width(text) > room {
+		p.line(left)
+		left, room = indent, p.width-len(indent)
+	}
 	if p.width > 0 && room >= least {
 		text = lipgloss.NewStyle().Width(room).Render(text)
 	}
