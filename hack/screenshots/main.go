@@ -1,5 +1,5 @@
-// Screenshots takes pictures of the status page: healthy, degraded, unhealthy, held and
-// starting, light and dark, 390, 768 and 1280 wide, of real sidecars with real
+// Screenshots takes pictures of the status page: healthy, degraded, unhealthy, held,
+// starting and with many services, light and dark, 390, 768 and 1280 wide, of real sidecars with real
 // servers.
 //
 //	go run ./hack/screenshots              all of them, into dist/screenshots
@@ -27,7 +27,7 @@ import (
 // inDocuments are the pictures that README.md and docs show.
 var inDocuments = map[string]bool{
 	"healthy-light-1280": true, "healthy-dark-1280": true, "unhealthy-light-1280": true, "unhealthy-dark-390": true,
-	"held-light-1280": true,
+	"held-light-1280": true, "many-light-1280": true,
 }
 
 func main() {
@@ -70,7 +70,7 @@ func run(ctx context.Context, past time.Duration, docs bool) (err error) {
 	if docs {
 		folders = append(folders, filepath.Join(root, "docs", "images"))
 	}
-	for _, scene := range []string{"healthy", "degraded", "unhealthy", "held", "starting"} {
+	for _, scene := range []string{"healthy", "degraded", "unhealthy", "held", "many", "starting"} {
 		url, err := s.play(scene)
 		if err != nil {
 			return fmt.Errorf("%s: %w", scene, err)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -52,6 +54,7 @@ func (s *stage) set(ctx context.Context, past time.Duration) error {
 		"healthy":   nil,
 		"degraded":  append(s.redis.Env(), servers.Var{Name: "OLLAMA_REQUIRED_MODELS", Value: "llama3.2"}),
 		"unhealthy": s.postgres.Env(),
+		"many":      s.many(),
 	} {
 		if err := s.start(scene, own...); err != nil {
 			return err
@@ -133,6 +136,33 @@ func (s *stage) start(scene string, own ...servers.Var) error {
 	return s.await(scene, func(code int) bool { return code == http.StatusOK || scene == "starting" })
 }
 
+// many are the variables of twelve services, of which one is the PostgreSQL that fails.
+func (s *stage) many() []servers.Var {
+	env := make(map[string]string)
+	for _, server := range s.all[:4] {
+		for _, v := range server.Env() {
+			env[v.Name] = v.Value
+		}
+	}
+	vars := []servers.Var{
+		{Name: "HEALTH_SERVICES", Value: "database,redis,minio,ollama,orders,archive,invoices-db,reporting-db,media,search-models,backups,crm-db"},
+		{Name: "SEARCH_MODELS_CHECK", Value: "ollama://" + net.JoinHostPort(env["OLLAMA_HOST"], env["OLLAMA_PORT"])},
+	}
+	for _, name := range []string{"ARCHIVE", "MEDIA", "BACKUPS"} {
+		vars = append(vars, servers.Var{Name: name + "_CHECK", Value: "s3://" + env["MINIO_ENDPOINT"]},
+			servers.Var{Name: name + "_ACCESS_KEY", Value: env["MINIO_ACCESS_KEY"]}, servers.Var{Name: name + "_SECRET_KEY", Value: env["MINIO_SECRET_KEY"]})
+	}
+	for _, name := range []string{"ORDERS", "INVOICES_DB", "REPORTING_DB", "CRM_DB"} {
+		host, port, password := env["DATABASE_HOST"], env["DATABASE_PORT"], env["DATABASE_PASSWORD"]
+		if name == "ORDERS" {
+			host, port, password = s.postgres.Host(), strconv.Itoa(s.postgres.Port()), s.postgres.Password
+		}
+		vars = append(vars, servers.Var{Name: name + "_CHECK", Value: "postgres://" + env["DATABASE_USER"] + "@" + net.JoinHostPort(host, port) + "/" + env["DATABASE_NAME"]},
+			servers.Var{Name: name + "_PASSWORD", Value: password})
+	}
+	return vars
+}
+
 // startHeld starts the sidecar that asks two others, of which one is of another scene.
 func (s *stage) startHeld() error {
 	if err := s.start("peer", s.postgres.Env()...); err != nil {
@@ -153,7 +183,7 @@ func (s *stage) play(scene string) (string, error) {
 		}
 	}
 	err := s.await(scene, func(code int) bool {
-		return code == http.StatusOK == (scene == "healthy" || scene == "degraded")
+		return code == http.StatusOK == (scene == "healthy" || scene == "degraded" || scene == "many")
 	})
 	return s.sidecars[scene].URL + "/", err
 }
