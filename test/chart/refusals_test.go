@@ -210,6 +210,22 @@ func combinations(variables []string) []map[string]string {
 	return all
 }
 
+// environment is that of a container, with something for what comes from the Pod.
+func environment(c object) map[string]string {
+	env := make(map[string]string)
+	for _, e := range c.list("env") {
+		switch {
+		case e["value"] != nil:
+			env[e.text("name")] = e.text("value")
+		case e.text("valueFrom", "fieldRef", "fieldPath") == "status.podIP":
+			env[e.text("name")] = "10.0.0.1"
+		default:
+			env[e.text("name")] = "from-the-pod"
+		}
+	}
+	return env
+}
+
 func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -271,18 +287,7 @@ func TestValuesAreRefusedAsByTheProgram(t *testing.T) {
 				if c.text("name") == "api" {
 					continue
 				}
-				env := make(map[string]string)
-				for _, e := range c.list("env") {
-					switch {
-					case e["value"] != nil:
-						env[e.text("name")] = e.text("value")
-					case e.text("valueFrom", "fieldRef", "fieldPath") == "status.podIP":
-						env[e.text("name")] = "10.0.0.1"
-					default:
-						env[e.text("name")] = "from-the-pod"
-					}
-				}
-				byProgram = append(byProgram, refusedByProgram(t, env)...)
+				byProgram = append(byProgram, refusedByProgram(t, environment(c))...)
 			}
 		}
 		if (err != nil) != (len(byProgram) > 0) {

@@ -22,9 +22,9 @@ type flags []string
 // verbs are those that the pages use. A new one is added here after it was tried.
 var verbs = map[string]map[string]flags{
 	"kubectl": {
-		"apply": {"-f="}, "auth": {"--as=", "--subresource="}, "create": {"--from-file=", "--from-literal="}, "debug": {"-it", "--image=", "--target=", "--profile=", "--custom="},
+		"apply": {"-f=", "-k="}, "auth": {"--as=", "--subresource="}, "create": {"--from-file=", "--from-literal="}, "debug": {"-it", "--image=", "--target=", "--profile=", "--custom="},
 		"delete": {"-l="}, "describe": {}, "drain": {"--delete-emptydir-data", "--ignore-daemonsets"}, "exec": {"-c=", "-it", "--"}, "get": {"-l=", "-o=", "-w"},
-		"logs": {"-c=", "--previous", "-f"}, "port-forward": {}, "rollout": {}, "scale": {"--replicas="}, "top": {}, "wait": {"--for=", "--timeout="}, "annotate": {}, "label": {},
+		"logs": {"-c=", "--previous", "-f"}, "port-forward": {}, "rollout": {}, "scale": {"--replicas="}, "top": {}, "wait": {"--all", "--for=", "--timeout="}, "annotate": {}, "label": {},
 	},
 	"helm": {
 		"install": {"-f=", "--wait", "--timeout=", "--set="}, "upgrade": {"-f=", "--wait", "--timeout=", "--set=", "--install", "--reset-values", "--reuse-values"},
@@ -32,7 +32,7 @@ var verbs = map[string]map[string]flags{
 		"dependency": {}, "list": {"-a"}, "get": {},
 	},
 	"curl":   {"": {"-s", "-f", "-fsS", "-sS", "-i", "-o=", "--max-time=", "-H=", "-k", "--fail", "--cacert="}},
-	"docker": {"build": {"-t=", "--build-arg="}, "run": {"--rm", "-p=", "-e=", "--env-file="}},
+	"docker": {"compose": {"-d", "--wait"}, "build": {"-t=", "--build-arg="}, "run": {"--rm", "-p=", "-e=", "--env-file="}},
 	"go":     {"test": {"-run=", "-tags=", "-count=", "-race", "-v"}, "run": {}, "build": {"-o="}, "tool": {"-modfile="}},
 }
 
@@ -235,6 +235,9 @@ func (r *reference) inPod(positional []string, inside []word) error {
 func (r *reference) names(name string, positional []string) error {
 	for _, p := range positional {
 		p = strings.ReplaceAll(p, "FULLNAME", "reims-reims-health") // as the pages call it
+		if kind, ok := strings.CutSuffix(p, "/shop"); ok {          // as the examples do
+			p = kind + "/reims-reims-health"
+		}
 		target := ""
 		if m := object.FindStringSubmatch(p); m != nil {
 			target = m[2]
