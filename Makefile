@@ -134,7 +134,7 @@ cluster-build: ## Install or build what the test cluster needs, all of Kubernete
 	@$(RUN) ./hack/cluster build
 
 .PHONY: chart-build
-chart-build: ## Build what the charts are tested with: Helm 3 and 4, helm-unittest, kubeconform (once)
+chart-build: ## Build what the charts and examples are tested with: Helm 3 and 4, helm-unittest, kubeconform, kustomize, compose (once)
 	@hack/chart/tools.sh
 
 .PHONY: test-chart
