@@ -5,6 +5,7 @@ package cluster_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -107,7 +108,9 @@ func runHTTP(t testing.TB) (addr string, stop func()) {
 	}
 	t.Cleanup(func() {
 		stop()
-		<-done
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 	})
 	return listener.Addr().String(), stop
 }
