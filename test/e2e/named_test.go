@@ -10,16 +10,19 @@ import (
 	"github.com/reims/reims-health/test/servers"
 )
 
-// TestNamedServices has a second PostgreSQL and an S3 by names of their own beside the
+// TestNamedServices has a second PostgreSQL, a Redis and an S3 by names of their own beside the
 // database, and stops the second PostgreSQL: whatever names services follows.
 func TestNamedServices(t *testing.T) {
 	t.Parallel()
 	first := servers.RunPostgres(t, servers.PostgresOptions{})
 	second := servers.RunPostgres(t, servers.PostgresOptions{})
+	redis := servers.RunRedis(t, servers.RedisOptions{})
 	minio := servers.RunMinIO(t, servers.MinIOOptions{})
 	vars := append(first.Env(), minioAs("ORDER_FILES", minio.Env())...)
 	for name, value := range map[string]string{
-		"HEALTH_SERVICES":     "orders,order-files,database",
+		"HEALTH_SERVICES":     "orders,cache,order-files,database",
+		"CACHE_CHECK":         "redis://" + net.JoinHostPort(redis.Host(), strconv.Itoa(redis.Port())),
+		"CACHE_PASSWORD":      redis.Password,
 		"ORDERS_CHECK":        "postgres://" + second.User + "@" + net.JoinHostPort(second.Host(), strconv.Itoa(second.Port())) + "/" + second.Database,
 		"ORDERS_PASSWORD":     second.Password,
 		"ORDERS_READINESS":    "strict",
@@ -27,17 +30,17 @@ func TestNamedServices(t *testing.T) {
 	} {
 		vars = with(vars, name, value)
 	}
-	for _, prefix := range []string{"ORDERS", "ORDER_FILES"} {
+	for _, prefix := range []string{"ORDERS", "CACHE", "ORDER_FILES"} {
 		vars = with(with(vars, prefix+"_PROBE_INTERVAL", interval.String()), prefix+"_PROBE_TIMEOUT", timeout.String())
 	}
 	s := startSidecar(t, vars...)
-	s.await("/health", confirmed, func(a answer) bool { return a.healthy("orders", "order-files", "database") })
+	s.await("/health", confirmed, func(a answer) bool { return a.healthy("orders", "cache", "order-files", "database") })
 	for _, path := range []string{"/health/orders", "/health/order-files", "/health/database", "/health/ready", "/"} {
 		if a := s.get(path); a.code != 200 {
 			t.Errorf("%s: %d %s", path, a.code, a.body)
 		}
 	}
-	if a := s.get("/health/nosuch"); a.code != 404 || !strings.Contains(a.body, `"/health/orders","/health/order-files","/health/database"`) {
+	if a := s.get("/health/nosuch"); a.code != 404 || !strings.Contains(a.body, `"/health/orders","/health/cache","/health/order-files","/health/database"`) {
 		t.Errorf("an unknown service: %d %s", a.code, a.body)
 	}
 	if a := s.get("/"); !strings.Contains(a.body, ">Order files<") || !strings.Contains(a.body, "postgres://"+second.Host()) {
@@ -63,6 +66,7 @@ func TestNamedServices(t *testing.T) {
 	all := s.scrape()
 	all.want(t, `reims_health_up{service="orders"}`, 0)
 	all.want(t, `reims_health_up{service="order-files"}`, 1)
+	all.want(t, `reims_health_redis_memory_bytes{kind="max",service="cache"}`, 0)
 	all.want(t, `reims_health_db_connections{kind="max",service="database"}`, 100)
 	if n := all.sum("reims_health_db_connections", `service="orders"`); n != 0 {
 		t.Errorf("%v connections of a server that is down", n)
