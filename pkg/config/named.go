@@ -41,10 +41,9 @@ func (s *Service) Hidden() []string {
 		return nil
 	}
 	var hidden []string
-	t := reflect.TypeOf(s.Settings).Elem()
-	for i := range t.NumField() {
-		if tag := t.Field(i).Tag; tag.Get("named") == "-" {
-			hidden = append(hidden, s.Prefix()+tag.Get("env"))
+	for field := range reflect.TypeOf(s.Settings).Elem().Fields() {
+		if field.Tag.Get("named") == "-" {
+			hidden = append(hidden, s.Prefix()+field.Tag.Get("env"))
 		}
 	}
 	return hidden
@@ -119,9 +118,14 @@ func (l *loader) prefixes() []string {
 // noSettings are those of a service whose kind is not known.
 type noSettings struct{ _ struct{} }
 
+// Formats implements [Settings].
 func (noSettings) Formats(string) map[string]Format { return nil }
-func (noSettings) Rules(string) []Rule              { return nil }
-func (noSettings) Effective(string) [][2]string     { return nil }
+
+// Rules implements [Settings].
+func (noSettings) Rules(string) []Rule { return nil }
+
+// Effective implements [Settings].
+func (noSettings) Effective(string) [][2]string { return nil }
 
 // checkNamed finds what is wrong with named services once all variables have been read.
 func (l *loader) checkNamed(named func(name, check string) (*Service, error)) {

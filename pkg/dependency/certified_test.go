@@ -366,7 +366,7 @@ func (k *keeping) Check(ctx context.Context) (health.Observation, error) {
 	if err == nil {
 		_ = conn.Close()
 	}
-	<-answered
+	_ = <-answered // the client's error is the one that counts
 	if err != nil {
 		return health.Observation{}, dependency.NetworkFault(err)
 	}

@@ -149,7 +149,7 @@ func TestTLSSeveralAddresses(t *testing.T) {
 	port, _ := strconv.Atoi(text)
 	config := dependency.TLSConfig(authority.File(t), "several.example", nil)
 	config.ServerName = "several.example"
-	checking.SeveralAddresses(t, 25, port, false, func(t *testing.T, timeout time.Duration, lookup dial.LookupFunc) health.Checker {
+	checking.SeveralAddresses(t, 25, port, false, func(_ *testing.T, timeout time.Duration, lookup dial.LookupFunc) health.Checker {
 		return tcp.New(tcp.Options{Addr: "several.example:" + text, TLS: config, Timeout: timeout, Lookup: lookup})
 	})
 }
