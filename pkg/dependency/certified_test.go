@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -353,20 +354,18 @@ func (k *keeping) Check(ctx context.Context) (health.Observation, error) {
 		return health.Observation{}, err
 	}
 	defer func() { _ = l.Close() }()
-	answered := make(chan error, 1)
-	go func() {
-		conn, err := l.Accept()
-		if err == nil {
-			err = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{k.server}}).HandshakeContext(ctx)
+	var server sync.WaitGroup
+	server.Go(func() {
+		if conn, err := l.Accept(); err == nil {
+			_ = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{k.server}}).HandshakeContext(ctx)
 			_ = conn.Close()
 		}
-		answered <- err
-	}()
+	})
 	conn, err := (&tls.Dialer{Config: k.config}).DialContext(ctx, "tcp", l.Addr().String())
 	if err == nil {
 		_ = conn.Close()
 	}
-	_ = <-answered // the client's error is the one that counts
+	server.Wait()
 	if err != nil {
 		return health.Observation{}, dependency.NetworkFault(err)
 	}
