@@ -192,6 +192,9 @@ type Rules struct {
 type SchemeRules struct {
 	Variables      map[string]VariableRule `json:"variables"`
 	Contradictions []Contradiction         `json:"contradictions,omitempty"`
+	// Given are variables that the scheme takes the place of, such as TLS: to set one is
+	// an error.
+	Given []string `json:"given,omitempty"`
 }
 
 // FormatRule is the syntax of a text. Patterns are Go's regexp.
@@ -274,7 +277,7 @@ func (r *Rules) export(v Variable) VariableRule {
 
 func (r *Rules) exportScheme(s *Service) SchemeRules {
 	c, prefix := Default([]*Service{s}), s.Prefix()
-	out := SchemeRules{Variables: make(map[string]VariableRule)}
+	out := SchemeRules{Variables: make(map[string]VariableRule), Given: s.Given}
 	hidden := make(map[string]string) // what the URL says, by variable
 	for _, v := range c.appendService(nil, s) {
 		if v.hidden {

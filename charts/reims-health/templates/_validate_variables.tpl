@@ -64,6 +64,7 @@
 {{- $p := $named.problems -}}
 {{- $values := dict -}}
 {{- $skipped := dict -}}
+{{- range $p }}{{- $_ := set $skipped .variable true }}{{- end }}
 {{- range $name, $rule := $rules.variables }}{{- $_ := set $values $name (default "" $rule.default) }}{{- end }}
 {{- range $name, $value := .env }}
 {{- $base := trimSuffix "_FILE" $name }}
@@ -166,6 +167,13 @@
 {{- $p = append $p (dict "variable" "HEALTH_SERVICES" "service" $name "text" (printf "%s would be a variable of %s and of %s: choose another name" . (get $owners .) $name)) }}
 {{- end }}
 {{- $_ := set $owners . $name }}
+{{- end }}
+{{- end }}
+{{- range $kind.given }}
+{{- $whole := printf "%s%s" $prefix . }}
+{{- $value := get $env $whole }}
+{{- if or (kindIs "map" $value) (and (kindIs "string" $value) (trim $value)) }}
+{{- $p = append $p (dict "variable" $whole "text" (printf "the URL in %sCHECK says it already: leave it out" $prefix)) }}
 {{- end }}
 {{- end }}
 {{- range $kind.contradictions }}

@@ -102,11 +102,11 @@ func checkRegexp(text string) (string, error) {
 func (*Settings) Effective(string) [][2]string { return nil }
 
 // Rules implements [config.Settings].
-func (s *Settings) Rules(prefix string) []config.Rule {
-	needsHTTPS := func(name string, value func() string) config.Rule {
+func (*Settings) Rules(prefix string) []config.Rule {
+	needsHTTPS := func(name string) config.Rule {
 		return config.Rule{
 			Variables: []string{prefix + name, prefix + "CHECK"},
-			Broken:    func() bool { return s.target.Scheme == "http" && value() != "" },
+			When:      config.Patterns{prefix + name: ".", prefix + "CHECK": "^(?i:http)://"},
 			Text:      "has no effect: the scheme of " + prefix + "CHECK is not https",
 		}
 	}
@@ -120,8 +120,8 @@ func (s *Settings) Rules(prefix string) []config.Rule {
 	return []config.Rule{
 		needs("CERT_FILE", "KEY_FILE"),
 		needs("KEY_FILE", "CERT_FILE"),
-		needsHTTPS("CA_FILE", func() string { return s.CAFile }),
-		needsHTTPS("CERT_FILE", func() string { return s.CertFile }),
+		needsHTTPS("CA_FILE"),
+		needsHTTPS("CERT_FILE"),
 	}
 }
 

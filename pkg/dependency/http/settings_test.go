@@ -90,24 +90,18 @@ func TestHTTPFormats(t *testing.T) {
 func TestHTTPRules(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		check string
-		edit  func(*httpkind.Settings)
-		want  []string
+		environ []string
+		want    string // of the error; empty: there is none
 	}{
-		"none":                  {"http://billing", nil, nil},
-		"CA with https":         {"https://billing", func(s *httpkind.Settings) { s.CAFile = "/ca" }, nil},
-		"CA with http":          {"http://billing", func(s *httpkind.Settings) { s.CAFile = "/ca" }, []string{"BILLING_CA_FILE has no effect: the scheme of BILLING_CHECK is not https"}},
-		"certificate with http": {"http://billing", func(s *httpkind.Settings) { s.CertFile, s.KeyFile = "/c", "/k" }, []string{"BILLING_CERT_FILE has no effect: the scheme of BILLING_CHECK is not https"}},
+		"none":                     {[]string{"BILLING_CHECK=http://billing"}, ""},
+		"CA with https":            {[]string{"BILLING_CHECK=https://billing", "BILLING_CA_FILE=/ca"}, ""},
+		"CA with http":             {[]string{"BILLING_CHECK=http://billing", "BILLING_CA_FILE=/ca"}, "BILLING_CA_FILE: has no effect: the scheme of BILLING_CHECK is not https"},
+		"CA with http, upper case": {[]string{"BILLING_CHECK=HTTP://billing", "BILLING_CA_FILE=/ca"}, "BILLING_CA_FILE: has no effect: the scheme of BILLING_CHECK is not https"},
+		"certificate with http":    {[]string{"BILLING_CHECK=http://billing", "BILLING_CERT_FILE=/c", "BILLING_KEY_FILE=/k"}, "BILLING_CERT_FILE: has no effect: the scheme of BILLING_CHECK is not https"},
 	} {
-		s := settings(t, test.check, test.edit)
-		var broken []string
-		for _, rule := range s.Rules("BILLING_") {
-			if rule.Broken != nil && rule.Broken() {
-				broken = append(broken, rule.Variables[0]+" "+rule.Text)
-			}
-		}
-		if diff := cmp.Diff(test.want, broken); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
+		_, err := load(t, test.environ...)
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}
 	}
 }

@@ -92,10 +92,6 @@
 {{- $_ := set $sets $whole (printf "%s.env.%s" $at $variable) }}
 {{- end }}
 {{- end }}
-{{- /* The program has this rule in code, of other kinds as data. */}}
-{{- if and (has $scheme (list "http" "grpc")) (or $v.caSecret $v.certKey $v.keyKey) }}
-{{- $p = append $p (printf "%s has certificates, and a check with %s has no TLS: give a URL with %ss in %s.check, or leave them out." $at $scheme $scheme $at) }}
-{{- end }}
 {{- if and (hasKey $kind "ACCESS_KEY") (not (hasKey $env (printf "%sACCESS_KEY_FILE" $prefix))) (not $mounts.problems) }}
 {{- $p = append $p (printf "%s.existingSecret is missing: a check with %s signs each request. Name a Secret with the keys access-key and secret-key." $at $scheme) }}
 {{- end }}
