@@ -12,6 +12,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/reims/reims-health/pkg/dial"
@@ -27,16 +28,19 @@ const maxHTTPStart = 4 << 10
 
 // HTTPOptions say how an [HTTPClient] speaks with its server.
 type HTTPOptions struct {
-	// Scheme is the variable that chooses between HTTP and HTTPS, for the advice in
-	// messages.
+	// Scheme is the variable that chooses between the two, for the advice in messages.
 	Scheme string
-	// TLS is the configuration of HTTPS.
+	// Secure and Plain are what messages call the two. The default is HTTPS and HTTP.
+	Secure, Plain string
+	// TLS is the configuration of what is called Secure.
 	TLS *tls.Config
 	// Timeout bounds what a cancelled check leaves behind: net/http finishes a dial that
 	// nobody waits for any more.
 	Timeout time.Duration
 	// Lookup resolves the server's host. The default is the system's resolver.
 	Lookup dial.LookupFunc
+	// Protocols are the versions of HTTP that are spoken. The default is HTTP/1 alone.
+	Protocols *http.Protocols
 	// BodyStart is how much is read of a body, in bytes, where the rest does not matter.
 	// The default, 0, is to read bodies whole; one above maxHTTPReply is a fault then.
 	BodyStart int64
@@ -54,31 +58,41 @@ type HTTPClient struct {
 	http    *http.Client
 	dialer  *dial.Dialer
 	options HTTPOptions
+	last    atomic.Pointer[net.Conn] // the one that was dialled last
 }
 
 // HTTPReply is a whole answer.
 type HTTPReply struct {
 	Status int
+	// Proto is the version of HTTP, such as HTTP/1.1.
+	Proto  string
 	Header http.Header
 	Body   []byte
+	// Trailer is what follows the body.
+	Trailer http.Header
 	// Latency is from the moment there was a connection to the end of the body.
 	Latency time.Duration
 }
 
 // NewHTTPClient does not connect.
 func NewHTTPClient(o HTTPOptions) *HTTPClient {
+	o.Secure, o.Plain = cmp.Or(o.Secure, "HTTPS"), cmp.Or(o.Plain, "HTTP")
 	o.Certificate = cmp.Or(o.Certificate, "let it accept clients without one")
-	return &HTTPClient{options: o, dialer: &dial.Dialer{Lookup: o.Lookup, Timeout: o.Timeout}, http: &http.Client{
+	c := &HTTPClient{options: o, dialer: &dial.Dialer{Lookup: o.Lookup, Timeout: o.Timeout}}
+	c.http = &http.Client{
 		Transport: unfollowed{&http.Transport{
-			DialContext:            dialRoute,
+			DialContext:            c.dialRoute,
 			TLSClientConfig:        o.TLS,
 			TLSHandshakeTimeout:    o.Timeout,
 			MaxIdleConnsPerHost:    1,
 			MaxResponseHeaderBytes: 64 << 10,
 			DisableCompression:     true,
+			Protocols:              o.Protocols, // HTTP2 alone changes none
+			HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: maxHTTP2Buffer, MaxReceiveBufferPerConnection: maxHTTP2Buffer},
 		}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	}
+	return c
 }
 
 // unfollowed takes a Location that is no URL out of an answer: net/http's client parses
@@ -99,6 +113,10 @@ func (u unfollowed) RoundTrip(req *http.Request) (*http.Response, error) {
 // Close gives up the idle connection. It must not run beside a check.
 func (c *HTTPClient) Close() error {
 	c.http.CloseIdleConnections()
+	// To net/http, one of HTTP/2 is busy for a while after its request was cancelled.
+	if conn := c.last.Swap(nil); conn != nil {
+		_ = (*conn).Close()
+	}
 	return nil
 }
 
@@ -107,7 +125,7 @@ func (c *HTTPClient) Close() error {
 func (c *HTTPClient) Begin() bool {
 	expired := c.Expired(time.Now())
 	if expired {
-		c.http.CloseIdleConnections()
+		_ = c.Close()
 	}
 	return expired
 }
@@ -115,49 +133,57 @@ func (c *HTTPClient) Begin() bool {
 // routeKey is that of the [dial.Route] of a request's context.
 type routeKey struct{}
 
-// dialRoute dials for a request of [HTTPClient.Do].
-func dialRoute(ctx context.Context, network, addr string) (net.Conn, error) {
+// dialRoute dials for a request of Do.
+func (c *HTTPClient) dialRoute(ctx context.Context, network, addr string) (net.Conn, error) {
 	route, ok := ctx.Value(routeKey{}).(*dial.Route)
 	if !ok {
 		return nil, errors.New("dial " + addr + ": the request has no route")
 	}
-	return route.DialContext(ctx, network, addr)
+	conn, err := route.DialContext(ctx, network, addr)
+	if err == nil {
+		c.last.Store(&conn)
+	}
+	return conn, err
 }
 
 // Do sends the request and reads the whole answer, whatever its status. After a
-// failure of the network on a fresh connection, a request without a body is sent to
-// the host's other addresses too. Its error is a [health.Fault]; of an answer that is
+// failure of the network on a fresh connection, a request that [Repeatable] allows to is
+// sent to the host's other addresses too. Its error is a [health.Fault]; of an answer that is
 // too large there is the beginning as well.
 func (c *HTTPClient) Do(req *http.Request) (HTTPReply, error) {
 	route := c.dialer.Route()
 	req = req.WithContext(context.WithValue(req.Context(), routeKey{}, route))
 	var told *health.Fault
-	for {
-		reply, err := c.send(req)
+	for first := true; ; first = false {
+		reply, reused, err := c.send(req, route)
 		if err == nil {
 			return reply, nil
 		}
 		fault := NetworkFault(err)
+		if first && reused && fault.Reason == health.ReasonReset && c.options.Protocols != nil && rewind(req) {
+			continue // as net/http itself does with HTTP/1
+		}
 		told = MoreTelling(told, fault)
-		if !FromNetwork(fault) || !route.Left() || req.Body != nil || req.Context().Err() != nil {
+		if !FromNetwork(fault) || !route.Left() || req.Context().Err() != nil || !rewind(req) {
 			return reply, told
 		}
 	}
 }
 
-// send sends the request once.
-func (c *HTTPClient) send(req *http.Request) (HTTPReply, error) {
+// send sends the request once. It reports whether it did so on a connection that it had
+// kept.
+func (c *HTTPClient) send(req *http.Request, route *dial.Route) (reply HTTPReply, reused bool, err error) {
 	var ready time.Time
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { ready = time.Now() }}
-	reply, err := c.exchange(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	trace := &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) { ready, reused = time.Now(), got.Reused }}
+	reply, err = c.exchange(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	if err == nil && reply.asksForTLS() {
 		err = errAsksForTLS
 	}
 	if err != nil {
-		return reply, c.fault(req, err, !ready.IsZero())
+		return reply, reused, c.fault(req, c.beginning(req, route, err), !ready.IsZero())
 	}
 	reply.Latency = time.Since(ready)
-	return reply, nil
+	return reply, reused, nil
 }
 
 func (c *HTTPClient) exchange(req *http.Request) (HTTPReply, error) {
@@ -172,7 +198,7 @@ func (c *HTTPClient) exchange(req *http.Request) (HTTPReply, error) {
 	if errors.Is(err, ErrReplyTooLarge) {
 		body = body[:min(len(body), maxHTTPStart)]
 	}
-	return HTTPReply{Status: resp.StatusCode, Header: resp.Header, Body: body}, err
+	return HTTPReply{Status: resp.StatusCode, Proto: resp.Proto, Header: resp.Header, Body: body, Trailer: resp.Trailer}, err
 }
 
 // read returns the body, or its beginning where that is all that matters.
@@ -223,18 +249,29 @@ func (c *HTTPClient) fault(req *http.Request, err error, connected bool) *health
 	case errors.Is(err, ErrReplyTooLarge):
 		return &health.Fault{Reason: health.ReasonProtocol, Message: "the answer is far larger than such a server's", Err: err}
 	case errors.Is(err, http.ErrSchemeMismatch):
-		return &health.Fault{Reason: health.ReasonTLS, Message: "the server speaks HTTP, and " + c.options.Scheme + " says HTTPS", Err: err}
+		return &health.Fault{Reason: health.ReasonTLS, Message: c.speaks(c.options.Plain, c.options.Secure), Err: err}
 	case strings.Contains(err.Error(), "server closed idle connection"):
 		fault.Reason = health.ReasonReset
+	case secure && errors.As(err, new(tls.RecordHeaderError)):
+		fault.Message = "the server speaks no TLS, and " + c.options.Scheme + " says " + c.options.Secure
+	case http2Message(err) != "":
+		fault.Message = http2Message(err) + ": see " + c.options.Scheme
+		if fault.Reason == health.ReasonError {
+			fault.Reason = health.ReasonProtocol
+		}
 	case connected && fault.Reason == health.ReasonError:
 		fault.Reason = health.ReasonProtocol
 	case fault.Reason == health.ReasonTLS && fault.Message == "":
 		fault.Message = CertificateMessage(err, "the server, or a proxy before it,", c.options.Certificate)
 	}
 	if errors.Is(err, errAsksForTLS) || !secure && WantsTLS(req.Context(), c.dialer, fault, "tcp", hostPort(req.URL), c.options.Timeout/4) {
-		return &health.Fault{Reason: health.ReasonTLS, Message: "the server speaks HTTPS, and " + c.options.Scheme + " says HTTP", Err: err}
+		return &health.Fault{Reason: health.ReasonTLS, Message: c.speaks(c.options.Secure, c.options.Plain), Err: err}
 	}
 	return fault
+}
+
+func (c *HTTPClient) speaks(one, other string) string {
+	return "the server speaks " + one + ", and " + c.options.Scheme + " says " + other
 }
 
 // hostPort returns where to dial for a URL of plain HTTP.

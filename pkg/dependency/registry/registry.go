@@ -5,6 +5,7 @@ package registry
 import (
 	"github.com/reims/reims-health/migrations"
 	"github.com/reims/reims-health/pkg/dependency"
+	"github.com/reims/reims-health/pkg/dependency/grpc"
 	"github.com/reims/reims-health/pkg/dependency/http"
 	"github.com/reims/reims-health/pkg/dependency/ollama"
 	"github.com/reims/reims-health/pkg/dependency/postgres"
@@ -22,5 +23,6 @@ func Kinds() dependency.Kinds {
 		ollama.Kind(),
 		http.Kind(),
 		tcp.Kind(),
+		grpc.Kind(),
 	}
 }

@@ -1,0 +1,7 @@
+package grpc
+
+// Request and Response are the messages of a check.
+var (
+	Request  = request
+	Response = response
+)

@@ -1,0 +1,99 @@
+package dependency
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/reims/reims-health/pkg/dial"
+)
+
+// maxHTTP2Buffer is how much a server may send by HTTP/2 before it is read: the least
+// that the protocol begins with.
+const maxHTTP2Buffer = 64 << 10
+
+// idempotent is a header that net/http knows: with no value it is not sent, and says that
+// the request may be sent twice.
+const idempotent = "Idempotency-Key"
+
+// Repeatable marks a request with a body as one that may be sent twice.
+func Repeatable(req *http.Request) { req.Header[idempotent] = nil }
+
+// rewind prepares a request to be sent once more, and reports whether it may be.
+func rewind(req *http.Request) bool {
+	if req.Body == nil {
+		return true
+	}
+	if _, ok := req.Header[idempotent]; !ok || req.GetBody == nil {
+		return false
+	}
+	body, err := req.GetBody()
+	req.Body = body
+	return err == nil
+}
+
+var (
+	errHTTP1   = errors.New("the server speaks HTTP/1")
+	errNoHTTP2 = errors.New("the server does not speak HTTP/2")
+)
+
+// beginning returns what happened to a connection for HTTP/2 that was closed before the
+// first request: net/http does not tell. It connects once more and begins to speak HTTP/2.
+// Any other error is returned as it is.
+func (c *HTTPClient) beginning(req *http.Request, route *dial.Route, err error) error {
+	if !strings.Contains(err.Error(), "http2: client conn could not be established") {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), c.options.Timeout/4)
+	defer cancel()
+	conn, err := route.Again(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	var stream io.ReadWriter = conn
+	if req.URL.Scheme == "https" {
+		cfg := c.options.TLS.Clone()
+		cfg.ServerName, cfg.NextProtos = req.URL.Hostname(), []string{"h2"}
+		secured := tls.Client(conn, cfg)
+		if err := secured.HandshakeContext(ctx); err != nil {
+			return err
+		}
+		stream = secured
+	}
+	// The preface and an empty frame of settings (section 3.4 of RFC 9113).
+	if _, err := io.WriteString(stream, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"); err != nil {
+		return err
+	}
+	const headerSize, settings = 9, 4 // of a frame; its type
+	header := make([]byte, headerSize)
+	_, err = io.ReadFull(stream, header)
+	switch {
+	case err != nil:
+		return err
+	case bytes.HasPrefix(header, []byte("HTTP/1.")):
+		return errHTTP1
+	case header[3] != settings:
+		return errNoHTTP2
+	default:
+		return io.ErrUnexpectedEOF // it speaks HTTP/2, and closed the connection before
+	}
+}
+
+// http2Message returns words for a server that does not speak HTTP/2, or "".
+func http2Message(err error) string {
+	switch text := err.Error(); {
+	case errors.Is(err, errHTTP1), strings.Contains(text, "looked like an HTTP/1.1 header"):
+		return "the server speaks HTTP/1, and not HTTP/2"
+	case strings.Contains(text, "tls: no application protocol"):
+		return "the server speaks TLS without HTTP/2 (ALPN h2)"
+	default:
+		return ""
+	}
+}
