@@ -12,6 +12,10 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+
 	"github.com/reims/reims-health/pkg/dependency"
 	"github.com/reims/reims-health/pkg/dependency/registry"
 	"github.com/reims/reims-health/test/servers"
@@ -62,7 +66,29 @@ func everyKind(t testing.TB) (vars []servers.Var, names []string) {
 	name("billing-api", secure.URL+"/health", "CA_FILE="+authority)
 	name("gateway", "tls://"+secure.Listener.Addr().String(), "CA_FILE="+authority)
 	name("queue", "tcp://"+plain.Listener.Addr().String())
+	name("pricing", "grpc://"+serveGRPCHealth(t)+"/pricing.v1")
 	return with(vars, "HEALTH_SERVICES", strings.Join(names, ",")), names
+}
+
+// serveGRPCHealth starts a gRPC server with the standard health service, which says that
+// pricing.v1 serves.
+func serveGRPCHealth(t testing.TB) (addr string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	statuses := health.NewServer()
+	statuses.SetServingStatus("pricing.v1", grpc_health_v1.HealthCheckResponse_SERVING)
+	server := grpc.NewServer()
+	grpc_health_v1.RegisterHealthServer(server, statuses)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	return listener.Addr().String()
 }
 
 // One sidecar with services of every kind there is, all of them well.
