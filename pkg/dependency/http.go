@@ -250,7 +250,7 @@ func (c *HTTPClient) fault(req *http.Request, err error, connected bool) *health
 		return &health.Fault{Reason: health.ReasonProtocol, Message: "the answer is far larger than such a server's", Err: err}
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return &health.Fault{Reason: health.ReasonTLS, Message: c.speaks(c.options.Plain, c.options.Secure), Err: err}
-	case strings.Contains(err.Error(), "server closed idle connection"):
+	case strings.Contains(err.Error(), "server closed idle connection"), strings.Contains(err.Error(), "http2: client conn is closed"):
 		fault.Reason = health.ReasonReset
 	case secure && errors.As(err, new(tls.RecordHeaderError)):
 		fault.Message = "the server speaks no TLS, and " + c.options.Scheme + " says " + c.options.Secure
