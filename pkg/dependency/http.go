@@ -179,8 +179,11 @@ func (c *HTTPClient) send(req *http.Request, route *dial.Route) (reply HTTPReply
 	if err == nil && reply.asksForTLS() {
 		err = errAsksForTLS
 	}
+	if err != nil && !reused {
+		err = c.beginning(req, route, err)
+	}
 	if err != nil {
-		return reply, reused, c.fault(req, c.beginning(req, route, err), !ready.IsZero())
+		return reply, reused, c.fault(req, err, !ready.IsZero())
 	}
 	reply.Latency = time.Since(ready)
 	return reply, reused, nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/pkg/dial"
+	"github.com/reims/reims-health/pkg/health"
 )
 
 // maxHTTP2Buffer is how much a server may send by HTTP/2 before it is read: the least
@@ -42,47 +43,48 @@ var (
 	errNoHTTP2 = errors.New("the server does not speak HTTP/2")
 )
 
-// beginning returns what happened to a connection for HTTP/2 that was closed before the
-// first request: net/http does not tell. It connects once more and begins to speak HTTP/2.
-// Any other error is returned as it is.
+// beginning returns why a new connection for HTTP/2 was closed before an answer, where
+// net/http does not tell: it reports no more than that, or that it could not write. It
+// connects once more and reads what the server sends. Any other error is returned as it is.
 func (c *HTTPClient) beginning(req *http.Request, route *dial.Route, err error) error {
-	if !strings.Contains(err.Error(), "http2: client conn could not be established") {
+	secure := req.URL.Scheme == "https"
+	untold := strings.Contains(err.Error(), "http2: client conn could not be established")
+	if c.options.Protocols == nil || !untold && NetworkReason(err) != health.ReasonReset {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), c.options.Timeout/4)
 	defer cancel()
-	conn, err := route.Again(ctx)
-	if err != nil {
+	conn, failed := route.Again(ctx)
+	if failed != nil {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
-	var stream io.ReadWriter = conn
-	if req.URL.Scheme == "https" {
+	var stream io.Reader = conn
+	if secure {
 		cfg := c.options.TLS.Clone()
 		cfg.ServerName, cfg.NextProtos = req.URL.Hostname(), []string{"h2"}
 		secured := tls.Client(conn, cfg)
 		if err := secured.HandshakeContext(ctx); err != nil {
 			return err
 		}
-		stream = secured
-	}
-	// The preface and an empty frame of settings (section 3.4 of RFC 9113).
-	if _, err := io.WriteString(stream, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"); err != nil {
-		return err
+		stream = secured // an alert comes before anything is written
+	} else {
+		// The preface and an empty frame of settings (section 3.4 of RFC 9113).
+		_, _ = io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
 	}
 	const headerSize, settings = 9, 4 // of a frame; its type
 	header := make([]byte, headerSize)
-	_, err = io.ReadFull(stream, header)
+	_, failed = io.ReadFull(stream, header)
 	switch {
-	case err != nil:
-		return err
+	case failed != nil && NetworkReason(failed) != health.ReasonTimeout:
+		return failed
+	case failed != nil, header[3] == settings: // it goes on now
+		return io.ErrUnexpectedEOF
 	case bytes.HasPrefix(header, []byte("HTTP/1.")):
 		return errHTTP1
-	case header[3] != settings:
-		return errNoHTTP2
 	default:
-		return io.ErrUnexpectedEOF // it speaks HTTP/2, and closed the connection before
+		return errNoHTTP2
 	}
 }
 

@@ -323,7 +323,7 @@ func TestGRPCStoppedAndFrozen(t *testing.T) {
 	}
 	s.stop()
 	checking.Fails(t, direct, health.ReasonRefused)
-	s = serve(t, s.addr, nil)
+	serve(t, s.addr, nil)
 	checking.Healthy(t, direct)
 }
 
@@ -351,7 +351,7 @@ func TestGRPCSlow(t *testing.T) {
 func webServer(t *testing.T, handler http.HandlerFunc, both bool) string {
 	t.Helper()
 	listener := checking.Listen(t)
-	s := &http.Server{Handler: handler, Protocols: new(http.Protocols)} //nolint:gosec // on loopback
+	s := &http.Server{Handler: handler, Protocols: new(http.Protocols)}
 	s.Protocols.SetUnencryptedHTTP2(true)
 	s.Protocols.SetHTTP1(both)
 	var work sync.WaitGroup
@@ -503,7 +503,7 @@ func TestGRPCSCertificates(t *testing.T) {
 	secured := func(cert tls.Certificate) string {
 		return serve(t, anyPort, nil, grpc.Creds(credentials.NewServerTLSFromCert(&cert))).addr
 	}
-	clients := serve(t, anyPort, nil, grpc.Creds(credentials.NewTLS(&tls.Config{ //nolint:gosec // a test
+	clients := serve(t, anyPort, nil, grpc.Creds(credentials.NewTLS(&tls.Config{
 		Certificates: []tls.Certificate{local}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ours.Roots(),
 	}))).addr
 	plain := serve(t, anyPort, nil).addr

@@ -36,7 +36,7 @@ var (
 // left out. Other fields are passed over.
 func response(framed []byte) (status int32, err error) {
 	const prefix = 5
-	if len(framed) < prefix || framed[0] != 0 || uint64(binary.BigEndian.Uint32(framed[1:prefix])) != uint64(len(framed)-prefix) {
+	if len(framed) < prefix || framed[0] != 0 || int(binary.BigEndian.Uint32(framed[1:prefix])) != len(framed)-prefix {
 		return 0, errNoMessage
 	}
 	rest := framed[prefix:]
@@ -70,7 +70,7 @@ func field(rest []byte, wire uint64) (value uint64, size int) {
 		return value, size
 	case wireBytes:
 		length, n := binary.Uvarint(rest)
-		if n <= 0 || length > uint64(len(rest)-n) {
+		if n <= 0 || length > uint64(len(rest)-n) { //nolint:gosec // a length
 			return 0, -1
 		}
 		size = n + int(length) //nolint:gosec // bounded above
