@@ -129,8 +129,8 @@ func TestGRPCNotServingAndBack(t *testing.T) {
 	checking.Says(t, checking.Fault(t, whole, grpckind.ReasonNotServing), "NOT_SERVING", "as a whole")
 	s.Shutdown() // of the health service, as a server does before it stops
 	checking.Says(t, checking.Fault(t, one, grpckind.ReasonNotServing), "NOT_SERVING")
-	if n := wire.Dials.Load(); n != 1 {
-		t.Errorf("%d connections, want one", n)
+	if n := wire.Dials.Load(); n > 2 { // see TestGRPCOneCall
+		t.Errorf("%d connections", n)
 	}
 }
 
@@ -260,17 +260,19 @@ func TestGRPCOneCall(t *testing.T) {
 			s := serve(t, anyPort, nil, options...)
 			wire := checking.NewWire(t, s.addr)
 			c := newChecker(t, wire.Addr(), func(o *grpckind.Options) { o.Secure, o.CAFile = secure, ca })
-			for i := range int64(5) {
+			// net/http may dial once more for a request that comes while it puts the first
+			// connection away: checks do not follow each other as closely elsewhere.
+			for i := range int64(20) {
 				checking.Healthy(t, c)
-				if calls, dials := s.calls.Load(), wire.Dials.Load(); calls != i+1 || dials != 1 {
-					t.Errorf("%d checks made %d calls on %d connections, want one each on one", i+1, calls, dials)
+				if calls, dials := s.calls.Load(), wire.Dials.Load(); calls != i+1 || dials > 2 {
+					t.Errorf("%d checks made %d calls on %d connections, want one each on one, or on a second one", i+1, calls, dials)
 				}
 			}
+			before := wire.Dials.Load()
 			c.Redial()
 			checking.Healthy(t, c)
-			checking.Healthy(t, c)
-			if dials := wire.Dials.Load(); dials != 2 {
-				t.Errorf("%d connections after Redial, want 2", dials)
+			if dials := wire.Dials.Load(); dials <= before {
+				t.Errorf("%d connections after Redial, and %d before", dials, before)
 			}
 			for range 20 {
 				wire.HangUp()
