@@ -52,7 +52,7 @@ func Load(o Options) (c *Config, warnings []Problem, err error) {
 	}
 	l.addNamed(o.Named)
 	for _, v := range l.variables {
-		if !l.wrong(v.Name) {
+		if v.tag.Get("format") != "check" || !l.wrong(v.Name) { // else it has been read
 			l.load(v)
 		}
 	}

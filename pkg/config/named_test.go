@@ -85,6 +85,7 @@ func TestProblemsOfNamedServices(t *testing.T) {
 		{"HEALTH_SERVICES=files|FILES_CHECK=s3://f|FILES_ACCESS_KEY=abcd|FILES_SECRET_KEY=bcde|FILES_CA_FILE=/ca", `FILES_CA_FILE: has no effect: the scheme of FILES_CHECK is not s3s`},
 		// Everything at once, that of a service of an unknown kind too.
 		{"HEALTH_SERVICES=kafka,orders|KAFKA_PROBE_TIMEOUT=1|ORDERS_CHECK=postgres://h|ORDERS_READINESS=no", `KAFKA_CHECK: missing|KAFKA_PROBE_TIMEOUT: "1" is not a duration|ORDERS_READINESS: "no" is none of`},
+		{"HEALTH_SERVICES=databse,live", `HEALTH_SERVICES: there is no service "databse"|HEALTH_SERVICES: "live" is taken`},
 		// Names.
 		{"HEALTH_SERVICES=live", `HEALTH_SERVICES: "live" is taken by something else`},
 		{"HEALTH_SERVICES=migrate", `HEALTH_SERVICES: "migrate" is taken`},

@@ -109,8 +109,8 @@ func TestBinarySize(t *testing.T) {
 	t.Parallel()
 	info, err := os.Stat(binary)
 	must(t, err)
-	if mb := float64(info.Size()) / megabyte; mb > 40 {
-		t.Errorf("the binary has %.1f MB, more than 40", mb)
+	if mb := float64(info.Size()) / megabyte; mb > 32 {
+		t.Errorf("the binary has %.1f MB, more than 32", mb)
 	}
 }
 
