@@ -76,6 +76,8 @@ func TestProblemsOfNamedServices(t *testing.T) {
 		{"HEALTH_SERVICES=kafka|KAFKA_CHECK=postgres://k:0", `KAFKA_CHECK: "k:0" is not a host with a port`},
 		{"HEALTH_SERVICES=kafka|KAFKA_CHECK=postgres://", `KAFKA_CHECK: "" is not a host name`},
 		{"HEALTH_SERVICES=kafka|KAFKA_CHECK=postgres://u:canary@h/db", `KAFKA_CHECK: the URL has a password, and the URL is shown to readers: leave it out, and put it into a file that KAFKA_PASSWORD_FILE names`},
+		{"HEALTH_SERVICES=kafka|KAFKA_CHECK=postgres://u:canary/x@h/db", `KAFKA_CHECK: the URL has a password`},
+		{"HEALTH_SERVICES=kafka|KAFKA_CHECK=postgres://u:canary?x@h/db", `KAFKA_CHECK: the URL has a password`},
 		{"HEALTH_SERVICES=kafka|KAFKA_CHECK=postgres://h/a/b", `KAFKA_CHECK: the URL has more than the name of a database`},
 		{"HEALTH_SERVICES=kafka|KAFKA_CHECK=postgres://h?sslmode=on", `KAFKA_CHECK: "on" is none of disable`},
 		{"HEALTH_SERVICES=kafka|KAFKA_CHECK=postgres://h?password=canary", `KAFKA_CHECK: the URL's query may have sslmode and nothing else`},
@@ -142,7 +144,7 @@ func TestDatabaseURL(t *testing.T) {
 		"address":        {"DATABASE_URL=postgres://app:s3cret-pw@db/shop|DATABASE_HOST=other", "postgres:@other:5432/reims prefer", "DATABASE_URL: ignored, because the address is set"},
 		"password":       {"DATABASE_URL=postgres://app:s3cret-pw@db/shop|DATABASE_PASSWORD=mine", "app:mine@db:5432/shop prefer", ""},
 		"mode":           {"DATABASE_URL=postgres://app@db/shop?sslmode=disable|DATABASE_SSLMODE=require", "app:@db:5432/shop require", ""},
-		"another driver": {"DATABASE_URL=postgresql+asyncpg://app:s3cret-pw@db/shop", "postgres:@localhost:5432/reims prefer", "DATABASE_URL: ignored, because it is the URL of another driver"},
+		"another driver": {"DATABASE_URL=postgresql+asyncpg://app:s3cret-pw@db/shop", "postgres:@localhost:5432/reims prefer", "DATABASE_URL: ignored, because it is not such a URL"},
 		"other keys":     {"DATABASE_URL=postgres://app@db/shop?schema=public&connect_timeout=5", "app:@db:5432/shop prefer", "DATABASE_URL: keys of its query"},
 	} {
 		c, warnings := load(t, strings.Split(test.environ, "|")...)
@@ -158,13 +160,25 @@ func TestDatabaseURL(t *testing.T) {
 			t.Errorf("%s: the password is not kept out of the log", name)
 		}
 	}
+	// What applications have for other clients never ends the sidecar.
 	for environ, want := range map[string]string{
-		"DATABASE_URL=postgres://a:canary@/db": "DATABASE_URL: the URL has no host",
-		"DATABASE_URL=postgres://a:canary@h:0": "DATABASE_URL: the URL has not one host",
-		"DATABASE_URL=postgres://a:%zz@h":      "DATABASE_URL: the value is not a URL",
+		"DATABASE_URL=postgres://a:canary@/db?host=/run/postgresql":  "(the URL has no host",
+		"DATABASE_URL=postgres://a:canary@h/db?host=/run/postgresql": "(its query says where the server is",
+		"DATABASE_URL=postgres://a:canary@h:1,g:2/db":                "(the URL has not one host",
+		"DATABASE_URL=postgres://a:canary@h:0":                       "(the URL has not one host",
+		"DATABASE_URL=postgres://a:%zzcanary@h":                      "(the value is not a URL",
+		"DATABASE_URL=postgres://a:canary@h/db?sslmode=no-verify":    `("no-verify" is none of disable`,
+		"DATABASE_URL=jdbc:postgresql://h/db?password=canary":        "(the value does not begin with postgres://",
+		"DATABASE_URL=file:./dev.db":                                 "(the value does not begin with postgres://",
+		"DATABASE_URL=postgis://a:canary@h/db":                       "(the value does not begin with postgres://",
+		"REDIS_URL=redis:6379":                                       "(the value does not begin with redis://",
+		"REDIS_URL=redis://:canary@h1:26379,h2:26379/mymaster":       "(the URL has not one host",
+		"REDIS_URL=redis://:canary@h/cache":                          "(the URL's path is not the number",
 	} {
-		if got := problems(t, environ); len(got) != 1 || !strings.HasPrefix(got[0].String(), want) || strings.Contains(got[0].String(), "canary") {
-			t.Errorf("%s: %v, want %s", environ, got, want)
+		_, warnings := load(t, environ)
+		variable, _, _ := strings.Cut(environ, "=")
+		if len(warnings) != 1 || !strings.HasPrefix(warnings[0].String(), variable+": ignored, because it is not such a URL as the sidecar takes "+want) || strings.Contains(warnings[0].String(), "canary") {
+			t.Errorf("%s: %v, want %s", environ, warnings, want)
 		}
 	}
 }

@@ -17,6 +17,9 @@ type Rotating struct {
 	New func(text string) (Checker, error)
 	// Variable is the name of the variable of the file, for messages.
 	Variable string
+	// Certificates are those of the checkers: what was seen of one server counts no more
+	// for the next. Nil: there are none.
+	Certificates *Certificates
 
 	text    string
 	current Checker
@@ -34,6 +37,7 @@ func (r *Rotating) Check(ctx context.Context) (health.Observation, error) {
 			return health.Observation{}, &health.Fault{Reason: health.ReasonAuth, Message: "the file that " + r.Variable + " names holds no address that can be used", Err: err}
 		}
 		_ = r.Close() // of the old address
+		r.Certificates.Forget()
 		r.current, r.text = made, text
 	}
 	return r.current.Check(ctx)

@@ -65,6 +65,7 @@ func parseURL(text, secret string) (URL, error) {
 		return URL{}, config.Invalid("the value is not a URL: give SCHEME://HOST:PORT")
 	}
 	u := URL{Scheme: strings.ToLower(scheme)}
+	whole := rest
 	rest, _, fragment := strings.Cut(rest, "#")
 	if fragment {
 		return URL{}, config.Invalid("the URL has a fragment (#): leave it out, or write the # as %%23")
@@ -79,7 +80,7 @@ func parseURL(text, secret string) (URL, error) {
 	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
 		user, _, password := strings.Cut(rest[:i], ":")
 		if password {
-			return URL{}, config.Invalid("the URL has a password, and the URL is shown to readers: leave it out, and put it into a file that {%s_FILE} names", secret)
+			return URL{}, errPassword(secret)
 		}
 		name, err := url.PathUnescape(user)
 		if err != nil {
@@ -89,12 +90,19 @@ func parseURL(text, secret string) (URL, error) {
 	}
 	for item := range strings.SplitSeq(rest, ",") {
 		host, err := ParseHost(item)
+		if err != nil && strings.Contains(item, ":") && strings.Contains(whole, "@") {
+			err = errPassword(secret) // with a slash or a question mark in it: nothing is quoted
+		}
 		if err != nil {
 			return URL{}, err
 		}
 		u.Hosts = append(u.Hosts, host)
 	}
 	return u, nil
+}
+
+func errPassword(secret string) error {
+	return config.Invalid("the URL has a password, and the URL is shown to readers: leave it out, and put it into a file that {%s_FILE} names", secret)
 }
 
 // ParseHost takes HOST[:PORT] apart. Its error is a [config.Invalid] one.
@@ -107,7 +115,7 @@ func ParseHost(text string) (Host, error) {
 		}
 	}
 	if inner, ok := strings.CutPrefix(name, "["); ok {
-		name = strings.TrimSuffix(inner, "]")
+		name = strings.Replace(strings.TrimSuffix(inner, "]"), "%25", "%", 1) // of a zone
 		if !strings.HasSuffix(text[:len(inner)+1], "]") || !strings.Contains(name, ":") {
 			name = ""
 		}

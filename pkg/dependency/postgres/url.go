@@ -2,7 +2,7 @@ package postgres
 
 import (
 	"net/url"
-	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/reims/reims-health/pkg/config"
@@ -50,43 +50,6 @@ func sslModes() []string {
 	return []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 }
 
-// Patterns of DATABASE_URL. A scheme of another driver has a plus sign or does not begin
-// as PostgreSQL's own do.
-const (
-	foreignPattern = `\s*(?i:[a-oq-z][a-z0-9.-]*|p[a-np-z][a-z0-9.-]*|[a-z][a-z0-9.-]*\+[a-z0-9.+-]*)://`
-	ownPattern     = `\s*(?i:postgres(?:ql)?)://` + config.PatternLogin + config.PatternURLHost + `(?::` + config.PatternPort + `)?` +
-		`(?:/(?:[^/%?#[:cntrl:]]|` + config.PatternEscaped + `)*)?`
-	queryValue = `(?:=(?:[^&;#%[:cntrl:]]|` + config.PatternEscaped + `)*)?`
-)
-
-// applicationPattern is what [checkApplicationURL] accepts. Go's regular expressions cannot
-// say "any key but sslmode", so the keys are spelt out by where they part from it.
-func applicationPattern() string {
-	const word = "sslmode"
-	keys := []string{word + `[^=&;#%[:cntrl:]]+`}
-	for i := range len(word) {
-		keys = append(keys, word[:i]+`(?:[^=&;#%[:cntrl:]`+word[i:i+1]+`][^=&;#%[:cntrl:]]*)?`)
-	}
-	pair := `(?:sslmode(?:=(?i:` + strings.Join(sslModes(), "|") + `)?)?|(?:` + strings.Join(keys, "|") + `)` + queryValue + `)`
-	return config.PatternBegin + foreignPattern + `.*|` + ownPattern + `(?:\?` + pair + `(?:&` + pair + `)*)?\s*` + config.PatternEnd
-}
-
-var foreignURL = regexp.MustCompile("^" + foreignPattern)
-
-// ofDriver reports whether the URL is one for a driver of another language, or of
-// another database, that the sidecar cannot use.
-func ofDriver(text string) bool { return foreignURL.MatchString(text) }
-
-// checkApplicationURL accepts what applications have in DATABASE_URL: other drivers' URLs,
-// and keys of the query that are for other clients, are passed over.
-func checkApplicationURL(text string) (string, error) {
-	if ofDriver(text) {
-		return text, nil
-	}
-	_, _, err := parseApplicationURL(text)
-	return text, err
-}
-
 // applicationSecrets returns the password of a URL, that of one that is ignored as well.
 func applicationSecrets(text string) []string {
 	u, err := url.Parse(strings.TrimSpace(text))
@@ -111,6 +74,9 @@ func parseApplicationURL(text string) (u *url.URL, others []string, err error) {
 		return nil, nil, config.Invalid("the URL's query cannot be read")
 	}
 	for key := range query {
+		if slices.Contains([]string{"host", "hostaddr", "port", "user", "password", "dbname", "service"}, key) {
+			return nil, nil, config.Invalid("its query says where the server is, or who logs in")
+		}
 		if !isQueryKey(key) {
 			others = append(others, key)
 			query.Del(key)
@@ -130,15 +96,14 @@ func (s *Settings) Complete(given func(name string) bool) {
 	if s.urlIgnored || s.URL.File() != "" {
 		return
 	}
-	text, err := s.URL.Read() // not from a file, so there is no error
-	if err != nil || ofDriver(text) {
-		s.urlIgnored = true
+	text, _ := s.URL.Read() // not from a file, so there is no error
+	u, others, err := parseApplicationURL(text)
+	if err != nil {
+		s.urlIgnored, s.urlProblem = true, err.Error()
 		return
 	}
-	if u, others, err := parseApplicationURL(text); err == nil { // else it has been reported
-		s.useApplicationURL(u)
-		s.urlOthers = others
-	}
+	s.useApplicationURL(u)
+	s.urlOthers = others
 }
 
 // useApplicationURL takes what the URL says, but for what has a variable of its own.
@@ -172,18 +137,17 @@ func (s *Settings) Derived() map[string]string { return s.derived }
 
 // urlRules are the warnings about a URL that is ignored, in whole or in part.
 func (s *Settings) urlRules(prefix string) []config.Rule {
-	other := s.urlIgnored && s.URL.File() == "" && s.foreignURL()
 	return []config.Rule{
 		{
 			Variables: []string{prefix + "URL", prefix + "HOST"},
-			Broken:    func() bool { return s.urlIgnored && !other },
+			Broken:    func() bool { return s.urlIgnored && s.urlProblem == "" },
 			Text:      "ignored, because the address is set by " + prefix + "HOST, _PORT, _NAME or _USER: leave these out to use it",
 			Warning:   true,
 		},
 		{
 			Variables: []string{prefix + "URL"},
-			Broken:    func() bool { return other },
-			Text:      "ignored, because it is the URL of another driver: the sidecar takes postgres://, or " + prefix + "HOST and the others",
+			Broken:    func() bool { return s.urlProblem != "" },
+			Text:      "ignored, because it is not such a URL as the sidecar takes (" + s.urlProblem + "): set " + prefix + "HOST and the others",
 			Warning:   true,
 		},
 		{
@@ -195,19 +159,11 @@ func (s *Settings) urlRules(prefix string) []config.Rule {
 	}
 }
 
-func (s *Settings) foreignURL() bool {
-	text, err := s.URL.Read()
-	return err == nil && ofDriver(text)
-}
-
 // fromURLFile reports whether the address is in a file, which is read before each use.
 func (s *Settings) fromURLFile() bool { return s.URL.File() != "" && !s.urlIgnored }
 
 // at returns the settings for a URL that the file holds.
 func (s *Settings) at(text string) (*Settings, error) {
-	if ofDriver(text) {
-		return nil, config.Invalid("the URL is that of another driver")
-	}
 	u, _, err := parseApplicationURL(text)
 	if err != nil {
 		return nil, err
@@ -221,8 +177,9 @@ func (s *Settings) at(text string) (*Settings, error) {
 // rotating returns a checker of what the file holds at each check.
 func (s *Settings) rotating(i dependency.Instance) dependency.Checker {
 	return &dependency.Rotating{
-		Read:     func() (string, error) { return s.URL.Read() },
-		Variable: i.Prefix + "URL_FILE",
+		Read:         func() (string, error) { return s.URL.Read() },
+		Variable:     i.Prefix + "URL_FILE",
+		Certificates: i.Certificates,
 		New: func(text string) (dependency.Checker, error) {
 			there, err := s.at(text)
 			if err != nil {

@@ -97,6 +97,9 @@ func (r *Checker) findMaster(ctx context.Context) (string, *health.Fault) {
 		}
 		r.nextSentinel()
 	}
+	if told == nil { // there was no time to ask any
+		told = dependency.NetworkFault(ctx.Err())
+	}
 	return "", asSentinel(told)
 }
 

@@ -40,6 +40,7 @@ type Settings struct {
 	// urlIgnored says that URL is given and does not count, urlQuery that a part of it does
 	// not. derived are the variables that hold what URL says.
 	urlIgnored, urlQuery bool
+	urlProblem           string // why the URL cannot be used
 	derived              map[string]string
 }
 

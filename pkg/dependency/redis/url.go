@@ -1,9 +1,7 @@
 package redis
 
 import (
-	"fmt"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -11,48 +9,16 @@ import (
 	"github.com/reims/reims-health/pkg/dependency"
 )
 
-// ownPattern is a URL that is used: its query, which is for other clients, may be anything.
-const ownPattern = `\s*(?i:rediss?)://` + config.PatternLogin + config.PatternURLHost + `(?::` + config.PatternPort + `)?` +
-	`(?:/(?:0*[0-9]{1,9})?)?(?:\?[^#[:cntrl:]]*)?\s*`
-
-// foreignPattern begins with any scheme but redis and rediss. Go's regular expressions
-// cannot say that, so the schemes are spelt out by where they part from these two.
-func foreignPattern() string {
-	const word, rest = "rediss", `[a-z0-9+.-]*`
-	schemes := []string{`[a-qs-z]` + rest, word + `[a-z0-9+.-]` + rest}
-	for i := 1; i < len(word); i++ {
-		end := "?"
-		if word[:i] == "redis" {
-			end = ""
-		}
-		schemes = append(schemes, fmt.Sprintf(`%s(?:[a-%c%c-z0-9+.-]%s)%s`, word[:i], word[i]-1, word[i]+1, rest, end))
-	}
-	return `\s*(?i:` + strings.Join(schemes, "|") + `)://`
-}
-
-// urlFormat is the syntax of REDIS_URL.
+// urlFormat is the syntax of REDIS_URL. Forms of other clients are ignored, see urlRules.
 func urlFormat() config.Format {
-	foreign := regexp.MustCompile("^" + foreignPattern())
 	return config.Format{
 		Words:   "redis[s]://[[user]:password@]host[:port][/db]",
 		Is:      "such a URL: see docs/configuration.md",
-		Pattern: config.PatternBegin + foreignPattern() + `.*|` + ownPattern + config.PatternEnd,
-		Check: func(text string) (string, error) {
-			if foreign.MatchString(text) {
-				return text, nil
-			}
-			_, _, err := parseURL(text)
-			return text, err
-		},
+		Pattern: `(?s)^.*$`,
+		Check:   func(text string) (string, error) { return text, nil },
 		Trimmed: true,
 		Secrets: secretsOf,
 	}
-}
-
-// ofDriver reports whether the URL is one for a driver of another language, a socket or
-// another kind of server, that the sidecar cannot use.
-func ofDriver(text string) bool {
-	return regexp.MustCompile("^" + foreignPattern()).MatchString(text)
 }
 
 // secretsOf returns the password of a URL, that of one that is ignored as well.
@@ -105,15 +71,14 @@ func (s *Settings) Complete(given func(name string) bool) {
 	if s.urlIgnored || s.URL.File() != "" {
 		return
 	}
-	text, err := s.URL.Read() // not from a file, so there is no error
-	if err != nil || ofDriver(text) {
-		s.urlIgnored = true
+	text, _ := s.URL.Read() // not from a file, so there is no error
+	u, db, err := parseURL(text)
+	if err != nil {
+		s.urlIgnored, s.urlProblem = true, err.Error()
 		return
 	}
-	if u, db, err := parseURL(text); err == nil { // else it has been reported
-		s.use(u, db)
-		s.urlQuery = u.RawQuery != ""
-	}
+	s.use(u, db)
+	s.urlQuery = u.RawQuery != ""
 }
 
 // use takes what the URL says, but for what has a variable of its own.
@@ -136,18 +101,17 @@ func (s *Settings) Derived() map[string]string { return s.derived }
 
 // urlRules are the warnings about a URL that is ignored, in whole or in part.
 func (s *Settings) urlRules(prefix string) []config.Rule {
-	other := s.urlIgnored && s.URL.File() == "" && s.foreignURL()
 	return []config.Rule{
 		{
 			Variables: []string{prefix + "URL", prefix + "HOST"},
-			Broken:    func() bool { return s.urlIgnored && !other },
+			Broken:    func() bool { return s.urlIgnored && s.urlProblem == "" },
 			Text:      "ignored, because the address is set by " + prefix + "HOST, _PORT, _USERNAME, _DB or _SENTINELS: leave these out to use it",
 			Warning:   true,
 		},
 		{
 			Variables: []string{prefix + "URL"},
-			Broken:    func() bool { return other },
-			Text:      "ignored, because it is the URL of another driver: the sidecar takes redis:// and rediss://, or " + prefix + "HOST and the others",
+			Broken:    func() bool { return s.urlProblem != "" },
+			Text:      "ignored, because it is not such a URL as the sidecar takes (" + s.urlProblem + "): set " + prefix + "HOST and the others",
 			Warning:   true,
 		},
 		{
@@ -159,23 +123,16 @@ func (s *Settings) urlRules(prefix string) []config.Rule {
 	}
 }
 
-func (s *Settings) foreignURL() bool {
-	text, err := s.URL.Read()
-	return err == nil && ofDriver(text)
-}
-
 // fromURLFile reports whether the address is in a file, which is read before each check.
 func (s *Settings) fromURLFile() bool { return s.URL.File() != "" && !s.urlIgnored }
 
 // rotating returns a checker of what the file holds at each check.
 func (s *Settings) rotating(i dependency.Instance) dependency.Checker {
 	return &dependency.Rotating{
-		Read:     s.URL.Read,
-		Variable: i.Prefix + "URL_FILE",
+		Read:         s.URL.Read,
+		Variable:     i.Prefix + "URL_FILE",
+		Certificates: i.Certificates,
 		New: func(text string) (dependency.Checker, error) {
-			if ofDriver(text) {
-				return nil, config.Invalid("the URL is that of another driver")
-			}
 			u, db, err := parseURL(text)
 			if err != nil {
 				return nil, err

@@ -17,7 +17,7 @@ import (
 func TestURL(t *testing.T) {
 	t.Parallel()
 	const set = "REDIS_URL: ignored, because the address is set by REDIS_HOST, _PORT, _USERNAME, _DB or _SENTINELS: leave these out to use it"
-	const driver = "REDIS_URL: ignored, because it is the URL of another driver: the sidecar takes redis:// and rediss://, or REDIS_HOST and the others"
+	const driver = "REDIS_URL: ignored, because it is not such a URL as the sidecar takes (the value does not begin with redis:// or rediss://): set REDIS_HOST and the others"
 	for environ, test := range map[string]struct{ want, warned string }{
 		"REDIS_URL=rediss://app:s3cret-pw@r:6380/2":                     {"app:s3cret-pw@r:6380/2 on", ""},
 		"REDIS_URL=Redis://:s3cret%40pw@[::1]/":                         {":s3cret@pw@[::1]:6379/0 off", ""},
@@ -81,9 +81,9 @@ func TestURL(t *testing.T) {
 		"redis://h/9999999999":      "the URL's path is not the number of a database",
 		"REDIS://u:canary@h/-1?x=1": "the URL's path is not the number of a database",
 	} {
-		_, err := load(service(), "REDIS_URL="+url)
-		if err == nil || !strings.Contains(err.Error(), "REDIS_URL: "+want) || strings.Contains(err.Error(), "canary") {
-			t.Errorf("%s: %v, want %s", url, err, want)
+		_, warnings, err := config.Load(config.Options{Services: []*config.Service{service()}, Environ: []string{"REDIS_URL=" + url}})
+		if err != nil || len(warnings) != 1 || !strings.HasPrefix(warnings[0].String(), "REDIS_URL: ignored, because it is not such a URL as the sidecar takes ("+want) || strings.Contains(warnings[0].String(), "canary") {
+			t.Errorf("%s: %v %v, want %s", url, warnings, err, want)
 		}
 	}
 }
