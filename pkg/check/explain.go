@@ -49,7 +49,8 @@ func explain(ctx context.Context, err error, o Options) error {
 		return advise("the answer is no TLS", role.plain+": http:// rather than https://?")
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		return advise("the connection was closed without an answer", "is that port "+role.whose+"?")
-	case strings.Contains(err.Error(), "malformed HTTP"):
+	// The second is what net/http says where the server speaks before it is asked.
+	case strings.Contains(err.Error(), "malformed HTTP"), strings.Contains(err.Error(), "readLoopPeekFailLocked"):
 		return advise("the answer is no HTTP", "is that port "+role.whose+"? Another protocol is spoken there")
 	}
 	return err

@@ -262,7 +262,7 @@ func (c *HTTPClient) fault(req *http.Request, err error, connected bool) *health
 		if fault.Reason == health.ReasonError {
 			fault.Reason = health.ReasonProtocol
 		}
-	case connected && fault.Reason == health.ReasonError:
+	case fault.Reason == health.ReasonError && (connected || strings.Contains(err.Error(), "readLoopPeekFailLocked")): // it spoke before it was asked
 		fault.Reason = health.ReasonProtocol
 	case fault.Reason == health.ReasonTLS && fault.Message == "":
 		fault.Message = CertificateMessage(err, "the server, or a proxy before it,", c.options.Certificate)
