@@ -1,6 +1,7 @@
 package chart_test
 
 import (
+	"encoding/xml"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -88,6 +89,27 @@ func TestChartNamesItsImage(t *testing.T) {
 	image := "image: ghcr.io/reims/reims-health:" + chart.text("appVersion") + "\n"
 	if images := chart.text("annotations", "artifacthub.io/images"); !strings.Contains(images, image) {
 		t.Errorf("want %q in:\n%s", image, images)
+	}
+}
+
+// The picture that Artifact Hub and consoles show is in this repository.
+func TestChartHasAnIcon(t *testing.T) {
+	t.Parallel()
+	chart := values(t, filepath.Join(root(t), "charts/reims-health/Chart.yaml"))
+	path, ours := strings.CutPrefix(chart.text("icon"), "https://raw.githubusercontent.com/reims/reims-health/main/")
+	if !ours {
+		t.Fatalf("the icon is %q, not a file of this repository", chart.text("icon"))
+	}
+	text, err := os.ReadFile(filepath.Join(root(t), path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var picture struct {
+		XMLName xml.Name `xml:"http://www.w3.org/2000/svg svg"`
+		Title   string   `xml:"title"`
+	}
+	if err := xml.Unmarshal(text, &picture); err != nil || picture.Title == "" {
+		t.Errorf("%s: %v, title %q", path, err, picture.Title)
 	}
 }
 

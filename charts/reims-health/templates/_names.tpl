@@ -22,6 +22,22 @@
 {{- $full | trimAll "-" }}
 {{- end }}
 
+{{/* The namespace of every object. An application's Pod must be in it as well: Service, Secrets and
+     rights are found in their own namespace alone. */}}
+{{- define "reims-health.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride }}
+{{- end }}
+
+{{/* The annotations of an object, if it has any, as a block of its metadata: its own win over those of
+     all objects. Takes {root, own}. */}}
+{{- define "reims-health.annotations" -}}
+{{- $all := merge (dict) (default dict .own) (default dict .root.Values.commonAnnotations) }}
+{{- if $all }}
+  annotations:
+    {{- toYaml $all | nindent 4 }}
+{{- end }}
+{{- end }}
+
 {{/* Whether this chart makes the Pods' ServiceAccount: where the Pods or their rights are its own. */}}
 {{- define "reims-health.makesServiceAccount" -}}
 {{- if and .Values.enabled .Values.serviceAccount.create (or .Values.api.enabled .Values.reporting.enabled) }}true{{ end }}

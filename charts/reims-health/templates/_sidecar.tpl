@@ -40,26 +40,20 @@ on values that would hurt.
     httpGet:
       path: /health/live
       port: {{ int64 $v.sidecar.ports.health }}
-    periodSeconds: 1
-    timeoutSeconds: 1
-    failureThreshold: 60
+    {{- include "reims-health.timing" $v.sidecar.probes.startup | nindent 4 }}
     terminationGracePeriodSeconds: 5
   livenessProbe:
     httpGet:
       path: /health/live
       port: {{ int64 $v.sidecar.ports.health }}
-    periodSeconds: 10
-    timeoutSeconds: 5
-    failureThreshold: 3
+    {{- include "reims-health.timing" $v.sidecar.probes.liveness | nindent 4 }}
     terminationGracePeriodSeconds: 5
   {{- if $v.readiness.gatesTraffic }}
   readinessProbe:
     httpGet:
       path: /health/ready
       port: {{ int64 $v.sidecar.ports.health }}
-    periodSeconds: 2
-    timeoutSeconds: 1
-    failureThreshold: 2
+    {{- include "reims-health.timing" $v.sidecar.probes.readiness | nindent 4 }}
   {{- end }}
   {{- with $v.sidecar.resources }}
   resources:
@@ -116,4 +110,11 @@ on values that would hurt.
 {{- if eq .Values.sidecar.mode "container" -}}
 {{ include "reims-health.sidecar" . }}
 {{- end }}
+{{- end }}
+
+{{/* The timing of a probe. Numbers from values can be floats, which YAML would write as 1e+06. */}}
+{{- define "reims-health.timing" -}}
+periodSeconds: {{ int64 .periodSeconds }}
+timeoutSeconds: {{ int64 .timeoutSeconds }}
+failureThreshold: {{ int64 .failureThreshold }}
 {{- end }}

@@ -54,6 +54,7 @@
 {{- range $name, $labels := dict "commonLabels" $v.commonLabels "pod.labels" $v.pod.labels "pod.nodeSelector" $v.pod.nodeSelector
   "migrations.nodeSelector" $v.migrations.nodeSelector
   "monitoring.podMonitor.additionalLabels" $v.monitoring.podMonitor.additionalLabels
+  "monitoring.serviceMonitor.additionalLabels" $v.monitoring.serviceMonitor.additionalLabels
   "monitoring.prometheusRule.additionalLabels" $v.monitoring.prometheusRule.additionalLabels
   "monitoring.dashboards.label" (dict $v.monitoring.dashboards.label $v.monitoring.dashboards.labelValue) }}
 {{- range $key, $value := $labels }}
@@ -65,7 +66,7 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- range $name, $annotations := dict "deployment.annotations" $v.deployment.annotations "pod.annotations" $v.pod.annotations
+{{- range $name, $annotations := dict "commonAnnotations" $v.commonAnnotations "deployment.annotations" $v.deployment.annotations "pod.annotations" $v.pod.annotations
   "serviceAccount.annotations" $v.serviceAccount.annotations "migrations.annotations" $v.migrations.annotations "migrations.podAnnotations" $v.migrations.podAnnotations
   "service.annotations" $v.service.annotations "service.healthAnnotations" $v.service.healthAnnotations "ingress.annotations" $v.ingress.annotations
   "test.annotations" $v.test.annotations "monitoring.dashboards.folderAnnotation" (dict $v.monitoring.dashboards.folderAnnotation "") }}

@@ -13,5 +13,26 @@
 {{- with $unknown }}
 {{- $p = append $p (printf "monitoring.prometheusRule.exclude names what is no alert of this chart: %s. Its alerts are %s." (join ", " .) (join ", " $known)) }}
 {{- end }}
+{{- $m := .Values.monitoring -}}
+{{- if and $m.podMonitor.enabled $m.serviceMonitor.enabled }}
+{{- $p = append $p "monitoring.podMonitor and monitoring.serviceMonitor are both enabled, so Prometheus would scrape each sidecar twice: leave one of them out." }}
+{{- end }}
+{{- if and $m.serviceMonitor.enabled (not .Values.api.enabled) }}
+{{- $p = append $p "monitoring.serviceMonitor needs the Service of this chart, which it makes only where it runs the API (api.enabled): set monitoring.podMonitor.enabled instead." }}
+{{- end }}
+{{- toYaml $p }}
+{{- end }}
+
+{{/* Kubernetes says of an object without these fields only that it cannot tell what it is. */}}
+{{- define "reims-health.problems.extraObjects" -}}
+{{- $p := list -}}
+{{- range $i, $object := .Values.extraObjects }}
+{{- $read := tpl (ternary $object (toYaml $object) (kindIs "string" $object)) $ | fromYaml }}
+{{- if $read.Error }}
+{{- $p = append $p (printf "extraObjects[%d] is no object in YAML. Write one object per entry, with apiVersion, kind and metadata.name." $i) }}
+{{- else if not (and $read.apiVersion $read.kind (dig "metadata" "name" "" $read)) }}
+{{- $p = append $p (printf "extraObjects[%d] needs apiVersion, kind and metadata.name, such as {apiVersion: v1, kind: ConfigMap, metadata: {name: example}}." $i) }}
+{{- end }}
+{{- end }}
 {{- toYaml $p }}
 {{- end }}

@@ -44,6 +44,7 @@ func sources() []source {
 		{folder: "v1.29.15", module: "k8s.io/kubernetes@v1.29.15", file: swagger, kinds: kinds(), read: fromSwagger},
 		{folder: "v1.36.3", module: "k8s.io/kubernetes@v1.36.3", file: swagger, kinds: kinds(), read: fromSwagger},
 		{folder: "custom", module: operator, file: monitoring + "podmonitors.yaml", kinds: []string{"podmonitor-monitoring-v1"}, read: fromCRD},
+		{folder: "custom", module: operator, file: monitoring + "servicemonitors.yaml", kinds: []string{"servicemonitor-monitoring-v1"}, read: fromCRD},
 		{folder: "custom", module: operator, file: monitoring + "prometheusrules.yaml", kinds: []string{"prometheusrule-monitoring-v1"}, read: fromCRD},
 	}
 }

@@ -9,15 +9,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A sidecar that the PodMonitor finds has the labels by which alerts and dashboards go:
-// docs/monitoring.md lists them. Prometheus' own relabeling says so.
-func TestPodMonitorLabelsItsTargets(t *testing.T) {
+// A sidecar that the PodMonitor or the ServiceMonitor finds has the labels by which alerts and
+// dashboards go: docs/monitoring.md lists them. Prometheus' own relabeling says so.
+func TestMonitorsLabelTheirTargets(t *testing.T) {
 	t.Parallel()
-	library := installation{monitoring(t).chart, filepath.Join(monitoring(t).chart, "ci/library-values.yaml")}
-	for _, i := range []installation{monitoring(t), library} {
-		monitor := ofKind(t, decode(t, i.render(t, "helm4", kubeVersions[1])), "PodMonitor")[0]
+	chart := monitoring(t).chart
+	for values, kind := range map[string]string{"monitoring": "PodMonitor", "library": "PodMonitor", "reporting": "ServiceMonitor"} {
+		i := installation{chart, filepath.Join(chart, "ci", values+"-values.yaml")}
+		monitor := ofKind(t, decode(t, i.render(t, "helm4", kubeVersions[1])), kind)[0]
 		config := scrapeConfig(monitor, object{
-			"__meta_kubernetes_namespace": "reims", "__meta_kubernetes_pod_name": "api-0",
+			"__meta_kubernetes_namespace": "reims", "__meta_kubernetes_pod_name": "api-0", "__meta_kubernetes_service_name": "api-health",
 			"__meta_kubernetes_pod_container_name": "reims-health", "__meta_kubernetes_pod_node_name": "node-a",
 		})
 		out := promtoolDiscovery(t, config)
@@ -37,8 +38,28 @@ func TestPodMonitorLabelsItsTargets(t *testing.T) {
 	}
 }
 
-// scrapeConfig is what the Prometheus Operator makes of a PodMonitor, in its order
-// (pkg/prometheus/promcfg.go), with one target that was found.
+// The ServiceMonitor finds the port of exactly one Service, so that no sidecar is scraped twice.
+func TestServiceMonitorFindsOneService(t *testing.T) {
+	t.Parallel()
+	chart := monitoring(t).chart
+	objects := decode(t, installation{chart, filepath.Join(chart, "ci/reporting-values.yaml")}.render(t, "helm4", kubeVersions[1]))
+	monitor := ofKind(t, objects, "ServiceMonitor")[0]
+	var found []string
+	for _, service := range ofKind(t, objects, "Service") {
+		for _, port := range service.list("spec", "ports") {
+			if matches(monitor.child("spec", "selector", "matchLabels"), service.child("metadata", "labels")) &&
+				port.text("name") == monitor.list("spec", "endpoints")[0].text("port") {
+				found = append(found, service.text("metadata", "name"))
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"rel-reims-health-health"}, found); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// scrapeConfig is what the Prometheus Operator makes of a PodMonitor or a ServiceMonitor, in its
+// order (pkg/prometheus/promcfg.go), with one target that was found.
 func scrapeConfig(monitor, meta object) object {
 	relabel := []object{
 		{"source_labels": []string{"__meta_kubernetes_namespace"}, "target_label": "namespace"},
@@ -46,8 +67,13 @@ func scrapeConfig(monitor, meta object) object {
 		{"source_labels": []string{"__meta_kubernetes_pod_name"}, "target_label": "pod"},
 		{"target_label": "job", "replacement": meta.text("__meta_kubernetes_namespace") + "/" + monitor.text("metadata", "name")},
 	}
+	endpoints := monitor.list("spec", "podMetricsEndpoints")
+	if monitor.text("kind") == "ServiceMonitor" {
+		endpoints = monitor.list("spec", "endpoints")
+		relabel = append(relabel, object{"source_labels": []string{"__meta_kubernetes_service_name"}, "target_label": "service"})
+	}
 	names := map[string]string{"sourceLabels": "source_labels", "targetLabel": "target_label"}
-	for _, relabeling := range monitor.list("spec", "podMetricsEndpoints")[0].list("relabelings") {
+	for _, relabeling := range endpoints[0].list("relabelings") {
 		step := object{}
 		for key, value := range relabeling {
 			if name, ok := names[key]; ok {
