@@ -116,7 +116,7 @@ func (l *loader) prefixes() []string {
 }
 
 // noSettings are those of a service whose kind is not known.
-type noSettings struct{ _ struct{} }
+type noSettings struct{}
 
 // Formats implements [Settings].
 func (noSettings) Formats(string) map[string]Format { return nil }

@@ -133,18 +133,24 @@ func (p Prefix) Expand(text string) string {
 
 // Explain expands what a check returns.
 func (p Prefix) Explain(seen health.Observation, err error) (health.Observation, error) {
+	return rewrite(seen, err, p.Expand)
+}
+
+// rewrite changes the words of what a check returns: the notes and the fault's message. It
+// leaves those that were passed to it as they are.
+func rewrite(seen health.Observation, err error, change func(string) string) (health.Observation, error) {
 	if len(seen.Notes) > 0 {
 		notes := make([]string, len(seen.Notes))
 		for i, note := range seen.Notes {
-			notes[i] = p.Expand(note)
+			notes[i] = change(note)
 		}
 		seen.Notes = notes
 	}
 	var fault *health.Fault
 	if errors.As(err, &fault) && fault.Message != "" {
-		expanded := *fault
-		expanded.Message = p.Expand(fault.Message)
-		return seen, &expanded
+		changed := *fault
+		changed.Message = change(fault.Message)
+		return seen, &changed
 	}
 	return seen, err
 }

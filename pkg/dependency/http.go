@@ -34,8 +34,8 @@ type HTTPOptions struct {
 	Secure, Plain string
 	// TLS is the configuration of what is called Secure.
 	TLS *tls.Config
-	// Timeout bounds what a cancelled check leaves behind: net/http finishes a dial that
-	// nobody waits for any more.
+	// Timeout bounds a dial. After a check was cancelled, net/http finishes the dial that it
+	// has begun.
 	Timeout time.Duration
 	// Lookup resolves the server's host. The default is the system's resolver.
 	Lookup dial.LookupFunc

@@ -3,7 +3,6 @@ package dependency
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -166,6 +165,16 @@ func (h Host) String() string {
 	return config.JoinHostPort(h.Name, strconv.Itoa(h.Port))
 }
 
+// NeedsTLS returns the rule that a variable of a named service has no effect where the
+// scheme is plain, and not secure. It is data, so that the chart refuses the same.
+func NeedsTLS(prefix, name, plain, secure string) config.Rule {
+	return config.Rule{
+		Variables: []string{prefix + name, prefix + "CHECK"},
+		When:      config.Patterns{prefix + name: ".", prefix + "CHECK": "^(?i:" + plain + ")://"},
+		Text:      "has no effect: the scheme of " + prefix + "CHECK is not " + secure,
+	}
+}
+
 // Schemes returns the schemes of all kinds.
 func (ks Kinds) Schemes() []Scheme {
 	var all []Scheme
@@ -175,50 +184,44 @@ func (ks Kinds) Schemes() []Scheme {
 	return all
 }
 
-// secretFor returns the variable that takes the place of a password in the URL.
-func (ks Kinds) secretFor(check string) string {
+// ofScheme returns the kind and the scheme of a value of NAME_CHECK; no scheme has an empty
+// name.
+func (ks Kinds) ofScheme(check string) (Kind, Scheme) {
 	name, _, _ := strings.Cut(check, "://")
-	for _, scheme := range ks.Schemes() {
-		if scheme.Name == strings.ToLower(name) {
-			return cmp.Or(scheme.Secret, "PASSWORD")
+	for _, k := range ks {
+		for _, scheme := range k.Schemes {
+			if scheme.Name == strings.ToLower(name) {
+				return k, scheme
+			}
 		}
 	}
-	return "PASSWORD"
+	return Kind{}, Scheme{}
 }
 
 // Named returns the service of that name that the value of NAME_CHECK describes, for
 // [config.Options]. Its error is a [config.Invalid] one.
 func (ks Kinds) Named(name, check string) (*config.Service, error) {
-	service := &config.Service{Name: name, Heading: name, Named: true, Origin: config.Origin{Check: check}}
-	expand := func(err error) error {
-		return config.Invalid("%s", Prefix(service.Prefix()).Expand(err.Error()))
-	}
-	schemes := make([]string, 0, 16)
+	var schemes []string
 	for _, scheme := range ks.Schemes() {
 		schemes = append(schemes, scheme.Name)
 	}
 	if check == "" {
 		return nil, config.Invalid("missing, and HEALTH_SERVICES lists %s: give a URL such as https://HOST/PATH, with one of the schemes %s", config.Quote(name), strings.Join(schemes, ", "))
 	}
-	u, err := parseURL(check, ks.secretFor(check))
+	service := &config.Service{Name: name, Heading: name, Named: true, Origin: config.Origin{Check: check}, Probe: NamedProbe()}
+	kind, scheme := ks.ofScheme(check)
+	u, err := parseURL(check, cmp.Or(scheme.Secret, "PASSWORD"))
+	if err == nil && scheme.Name == "" {
+		return nil, config.Invalid("there is no scheme %s: give one of %s", config.Quote(u.Scheme), strings.Join(schemes, ", "))
+	}
+	if err == nil {
+		service.Kind = kind.Name
+		service.Settings, service.Given, err = scheme.Settings(u)
+	}
 	if err != nil {
-		return nil, expand(err)
+		return nil, config.Invalid("%s", Prefix(service.Prefix()).Expand(err.Error()))
 	}
-	for _, k := range ks {
-		for _, scheme := range k.Schemes {
-			if scheme.Name != u.Scheme {
-				continue
-			}
-			settings, given, err := scheme.Settings(u)
-			if err != nil {
-				return nil, expand(err)
-			}
-			service.Kind, service.Settings, service.Given = k.Name, settings, given
-			service.Probe = NamedProbe()
-			return service, nil
-		}
-	}
-	return nil, config.Invalid("there is no scheme %s: give one of %s", config.Quote(u.Scheme), strings.Join(schemes, ", "))
+	return service, nil
 }
 
 // Examples returns one service of that name per scheme, with a URL that is as short as the
@@ -270,20 +273,7 @@ type advised struct {
 // Check implements [health.Checker].
 func (a *advised) Check(ctx context.Context) (health.Observation, error) {
 	seen, err := a.Checker.Check(ctx)
-	if len(seen.Notes) > 0 {
-		notes := make([]string, len(seen.Notes))
-		for i, note := range seen.Notes {
-			notes[i] = a.advice(note)
-		}
-		seen.Notes = notes
-	}
-	var fault *health.Fault
-	if errors.As(err, &fault) && fault.Message != "" {
-		advised := *fault
-		advised.Message = a.advice(fault.Message)
-		return seen, &advised
-	}
-	return seen, err
+	return rewrite(seen, err, a.advice)
 }
 
 func (a *advised) advice(text string) string {

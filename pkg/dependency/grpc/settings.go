@@ -42,12 +42,8 @@ func (*Settings) Formats(string) map[string]config.Format { return nil }
 func (*Settings) Effective(string) [][2]string { return nil }
 
 // Rules implements [config.Settings].
-func (s *Settings) Rules(prefix string) []config.Rule {
-	return []config.Rule{{
-		Variables: []string{prefix + "CA_FILE", prefix + "CHECK"},
-		Broken:    func() bool { return s.CAFile != "" && !s.secure },
-		Text:      "has no effect: the scheme of " + prefix + "CHECK is not grpcs",
-	}}
+func (*Settings) Rules(prefix string) []config.Rule {
+	return []config.Rule{dependency.NeedsTLS(prefix, "CA_FILE", "grpc", "grpcs")}
 }
 
 // Open implements [dependency.Settings].

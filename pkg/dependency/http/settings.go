@@ -103,13 +103,6 @@ func (*Settings) Effective(string) [][2]string { return nil }
 
 // Rules implements [config.Settings].
 func (*Settings) Rules(prefix string) []config.Rule {
-	needsHTTPS := func(name string) config.Rule {
-		return config.Rule{
-			Variables: []string{prefix + name, prefix + "CHECK"},
-			When:      config.Patterns{prefix + name: ".", prefix + "CHECK": "^(?i:http)://"},
-			Text:      "has no effect: the scheme of " + prefix + "CHECK is not https",
-		}
-	}
 	needs := func(name, other string) config.Rule {
 		return config.Rule{
 			Variables: []string{prefix + name, prefix + other},
@@ -120,8 +113,8 @@ func (*Settings) Rules(prefix string) []config.Rule {
 	return []config.Rule{
 		needs("CERT_FILE", "KEY_FILE"),
 		needs("KEY_FILE", "CERT_FILE"),
-		needsHTTPS("CA_FILE"),
-		needsHTTPS("CERT_FILE"),
+		dependency.NeedsTLS(prefix, "CA_FILE", "http", "https"),
+		dependency.NeedsTLS(prefix, "CERT_FILE", "http", "https"),
 	}
 }
 

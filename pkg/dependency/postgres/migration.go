@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/database"
 )
 
 // ForMigration returns the settings with MIGRATION_URL, where it is given, in the place
@@ -77,20 +78,34 @@ func checkURL(text string) (string, error) {
 
 // parseURL quotes nothing of the URL, since it carries a password.
 func parseURL(text string) (*url.URL, error) {
-	u, err := parseAddress(text)
-	if err != nil {
-		return nil, err
+	u, others, err := splitURL(text)
+	if len(others) > 0 {
+		return nil, config.Invalid("the URL's query may have sslmode, sslrootcert, sslcert and sslkey, and no other key")
+	}
+	return u, err
+}
+
+// splitURL returns a URL with the keys of its query that count, and the names of the
+// others. There is a URL beside an error about the query.
+func splitURL(text string) (u *url.URL, others []string, err error) {
+	if u, err = parseAddress(text); err != nil {
+		return nil, nil, err
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return nil, config.Invalid("the URL's query cannot be read")
+		return u, nil, config.Invalid("the URL's query cannot be read")
 	}
 	for key := range query {
-		if !isQueryKey(key) {
-			return nil, config.Invalid("the URL's query may have sslmode, sslrootcert, sslcert and sslkey, and no other key")
+		if !slices.Contains([]string{"sslmode", "sslrootcert", "sslcert", "sslkey"}, key) {
+			others = append(others, key)
+			query.Del(key)
 		}
 	}
-	return u, checkQuery(u)
+	u.RawQuery = query.Encode()
+	if mode := query.Get("sslmode"); mode != "" {
+		_, err = config.OneOf(mode, database.SSLModes())
+	}
+	return u, others, err
 }
 
 // parseAddress checks all but the query.
@@ -107,15 +122,4 @@ func parseAddress(text string) (*url.URL, error) {
 		return nil, config.Invalid("the URL has more than the name of a database behind the host")
 	}
 	return u, nil
-}
-
-func isQueryKey(key string) bool {
-	return slices.Contains([]string{"sslmode", "sslrootcert", "sslcert", "sslkey"}, key)
-}
-
-func checkQuery(u *url.URL) (err error) {
-	if mode := u.Query().Get("sslmode"); mode != "" {
-		_, err = config.OneOf(mode, sslModes())
-	}
-	return err
 }

@@ -28,12 +28,9 @@ type Settings struct {
 	AppConnections config.Switch `env:"APP_CONNECTIONS" help:"Count the connections that this Pod's API holds, by the address that it shares with the sidecar. Turn it off behind a pooler, which hides that address."`
 	MigrationURL   config.Secret `env:"MIGRATION_URL" named:"-" format:"postgres" help:"For reims-health migrate: an address of the server itself, with no pooler between, and the migrator's role. What it leaves out is as above."`
 
-	schema     Schema
-	given      func(name string) bool // whether a variable is set
-	derived    map[string]string      // see [config.Deriver]
-	urlIgnored bool
-	urlProblem string   // why the URL cannot be used
-	urlOthers  []string // keys of the URL's query that have no effect
+	schema      Schema
+	application dependency.ApplicationURL // what became of URL
+	urlOthers   []string                  // keys of its query that have no effect
 }
 
 var (
@@ -101,14 +98,7 @@ func (*Settings) Formats(string) map[string]config.Format {
 		Pattern: urlPattern,
 		Check:   checkURL,
 		Trimmed: true,
-	}, "application": {
-		Words:   "postgres://[user[:password]@]host[:port][/database][?sslmode=…]",
-		Is:      "such a URL: see docs/configuration.md",
-		Pattern: `(?s)^.*$`, // other clients' forms are ignored, see urlRules
-		Check:   func(text string) (string, error) { return text, nil },
-		Secrets: applicationSecrets,
-		Trimmed: true,
-	}}
+	}, "application": dependency.ApplicationFormat("postgres://[user[:password]@]host[:port][/database][?sslmode=…]")}
 }
 
 // Effective implements [config.Settings].
@@ -176,8 +166,8 @@ func (s *Settings) Pool(environment string) database.Config {
 // connection, and a second one for when the first is held up by a statement that timed
 // out. The checker says when they are dialled afresh.
 func (s *Settings) Open(i dependency.Instance) (dependency.Checker, error) {
-	if s.fromURLFile() {
-		return s.rotating(i), nil
+	if s.application.InFile(s.URL) {
+		return s.application.Rotating(s.URL, i, s.openAt(i)), nil
 	}
 	pool := s.Pool(i.Environment)
 	pool.MaxConns, pool.SkipPing, pool.MaxMessage = 2, true, maxMessage

@@ -330,6 +330,16 @@ func TestSentinelTwoRoundTrips(t *testing.T) {
 	}
 }
 
+// A check that begins when its time is over is late, and no bug of its own.
+func TestSentinelsNotAskedInTime(t *testing.T) {
+	t.Parallel()
+	p := bySentinels(t, "", nil, closed(t), closed(t))
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	_, err := p.Check(ctx)
+	_ = checking.WantFault(t, err, health.ReasonTimeout)
+}
+
 func TestSentinelsLeakNothing(t *testing.T) {
 	r := servers.RunRedis(t, servers.RedisOptions{})
 	for name, addrs := range map[string][]string{

@@ -35,13 +35,9 @@ type Settings struct {
 	scheme string
 	// given are the variables that the URL takes the place of.
 	given []string
-	// isSet reports whether a variable is set.
-	isSet func(name string) bool
-	// urlIgnored says that URL is given and does not count, urlQuery that a part of it does
-	// not. derived are the variables that hold what URL says.
-	urlIgnored, urlQuery bool
-	urlProblem           string // why the URL cannot be used
-	derived              map[string]string
+	// application is what became of URL, urlQuery that its query has no effect.
+	application dependency.ApplicationURL
+	urlQuery    bool
 }
 
 const (
@@ -52,7 +48,7 @@ const (
 // Formats implements [config.Settings].
 func (*Settings) Formats(string) map[string]config.Format {
 	return map[string]config.Format{
-		"redis":    urlFormat(),
+		"redis":    dependency.ApplicationFormat("redis[s]://[[user]:password@]host[:port][/db]"),
 		"sentinel": {Words: "host[:port]", Is: isSentinel, Pattern: sentinelPattern, Check: checkSentinel},
 	}
 }
@@ -76,11 +72,11 @@ func (s *Settings) Rules(prefix string) []config.Rule {
 	if slices.Contains(s.given, "USERNAME") {
 		user, lonely = prefix+"CHECK", "has a user, who has no effect without "+prefix+"PASSWORD"
 	}
-	if s.derived["USERNAME"] != "" {
+	if s.Derived()["USERNAME"] != "" {
 		user, lonely = prefix+"URL", "has a user and no password, so it has no effect"
 	}
 	rules := append(s.urlRules(prefix), s.sentinelRules(prefix)...)
-	if !s.fromURLFile() { // it may say rediss
+	if !s.application.InFile(s.URL) { // it may say rediss
 		rules = append(rules, config.Rule{
 			Variables: []string{prefix + "CA_FILE", prefix + "TLS"},
 			When:      config.Patterns{prefix + "CA_FILE": ".", prefix + "TLS": "^(off|false)$"},
@@ -112,7 +108,7 @@ func (s *Settings) sentinelRules(prefix string) []config.Rule {
 	for _, name := range []string{"HOST", "PORT"} {
 		rules = append(rules, config.Rule{
 			Variables: []string{prefix + name, sentinels},
-			Broken:    func() bool { return len(s.Sentinels) > 0 && s.isSet(name) },
+			Broken:    func() bool { return len(s.Sentinels) > 0 && s.application.Given(name) },
 			Text:      "set together with " + sentinels + ", which say where the master is: remove one of them",
 		})
 	}
@@ -185,8 +181,8 @@ func fromURL(u dependency.URL) (dependency.Settings, []string, error) {
 
 // Open implements [dependency.Settings].
 func (s *Settings) Open(i dependency.Instance) (dependency.Checker, error) {
-	if s.fromURLFile() {
-		return s.rotating(i), nil
+	if s.application.InFile(s.URL) {
+		return s.application.Rotating(s.URL, i, s.openAt(i)), nil
 	}
 	return s.open(i)
 }
@@ -239,17 +235,18 @@ func (s *Settings) words() []string {
 	for _, name := range s.given {
 		w = append(w, "{"+name+"}", "{CHECK}")
 	}
-	if s.derived == nil {
+	derived := s.Derived()
+	if derived == nil {
 		return w
 	}
 	w = []string{"{ADDRESS}", "{URL}"}
-	if s.derived["PASSWORD"] != "" {
+	if derived["PASSWORD"] != "" {
 		w = append(w, "{USERNAME} and {PASSWORD}", "{URL}") // once
 	}
-	if s.derived["TLS"] != "" {
+	if derived["TLS"] != "" {
 		w = append(w, "{TLS_IS_OFF}", "{URL} begins with redis, not with rediss", "{TLS_IS_ON}", "{URL} begins with rediss")
 	}
-	for name, variable := range s.derived {
+	for name, variable := range derived {
 		w = append(w, "{"+name+"}", "{"+variable+"}")
 	}
 	return append(w, serviceWords()...)

@@ -6,8 +6,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency"
 	"github.com/reims/reims-health/pkg/dependency/redis"
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/test/checking"
@@ -145,4 +147,38 @@ func TestURLRotated(t *testing.T) {
 	}
 	write("redis://:" + first.Password + "@" + first.Addr())
 	checking.Healthy(t, p)
+}
+
+// What was seen of one server's certificate does not count for the next one in the file.
+func TestURLRotatedToAnotherCertificate(t *testing.T) {
+	t.Parallel()
+	secured, plain := servers.RunRedis(t, servers.RedisOptions{TLS: true}), servers.RunRedis(t, servers.RedisOptions{})
+	file := filepath.Join(t.TempDir(), "url")
+	redisService := service()
+	if _, err := load(redisService, "REDIS_URL_FILE="+file, "REDIS_CA_FILE="+secured.CAFile()); err != nil {
+		t.Fatal(err)
+	}
+	settings, ok := redisService.Settings.(dependency.Settings)
+	if !ok {
+		t.Fatalf("%T", redisService.Settings)
+	}
+	c, err := dependency.Open(settings, dependency.Instance{Prefix: redisService.Prefix(), Timeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	for _, step := range []struct {
+		url  string
+		seen bool
+	}{
+		{"rediss://:" + secured.Password + "@" + secured.Addr(), true},
+		{"redis://:" + plain.Password + "@" + plain.Addr(), false},
+	} {
+		if err := os.WriteFile(file, []byte(step.url), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, seen := checking.Healthy(t, c).Find("certificate_not_after"); seen != step.seen {
+			t.Errorf("certificate_not_after reported: %t, want %t", seen, step.seen)
+		}
+	}
 }
