@@ -23,7 +23,7 @@ func Kind() dependency.Kind {
 			Title:   "Mail",
 			Service: "mail",
 			Reasons: []health.ReasonText{
-				{Reason: ReasonNoMailService, Severity: health.SeverityDown, Message: "the server offers this client no mail service"},
+				{Reason: ReasonNoMailService, Severity: health.SeverityDown, Message: "the server offers this client no mail service", Next: "Read the mail server's log: it may refuse this client's address."},
 			},
 			Measures: measures(),
 		},

@@ -26,6 +26,7 @@ func newServices(cfg *config.Config, kinds dependency.Kinds, pods func() int, lo
 			continue
 		}
 		service := newService(s, kinds.Called(s.Kind), checker)
+		service.DocsURL = cfg.Health.Docs()
 		if len(cfg.Peers.Names) > 0 {
 			service.SharedFault = health.SharedFault(s.Probe.SharedFault)
 			service.PeersTimeout = cfg.Peers.Timeout
@@ -85,6 +86,7 @@ func newService(s *config.Service, k *health.Kind, c health.Checker) *health.Ser
 		Name:             s.Name,
 		Kind:             k,
 		Endpoint:         s.Origin.Endpoint(),
+		Words:            dependency.Words(s),
 		Checker:          c,
 		Interval:         p.Interval,
 		Timeout:          p.Timeout,

@@ -35,6 +35,7 @@ type Health struct {
 	Details            string        `env:"HEALTH_DETAILS" oneof:"full safe off" help:"What an answer tells: everything; statuses, reasons and numbers but no names, endpoints, versions or messages; or statuses alone."`
 	Token              Secret        `env:"HEALTH_TOKEN" format:"bearer" help:"With HEALTH_DETAILS=safe, callers that send it as Authorization: Bearer are shown everything."`
 	Page               Switch        `env:"HEALTH_PAGE" help:"Serve the status page for people at / of HEALTH_ADDR. It shows what HEALTH_DETAILS gives to callers without the token."`
+	DocsURL            string        `env:"HEALTH_DOCS_URL" format:"docs" help:"Where the documentation is, for the links from a reason to its section in troubleshooting.md: a copy that readers can reach, or off for no links."`
 	AllowedOrigins     []string      `env:"HEALTH_ALLOWED_ORIGINS" format:"origin" help:"Origins whose pages may read the answers in a browser (CORS), such as a dashboard's, or * for all. Off when empty."`
 	OverrideFile       string        `env:"HEALTH_OVERRIDE_FILE" format:"path" help:"Break-glass: while this file is there and says ready or not_ready, it decides readiness."`
 	StateFile          string        `env:"HEALTH_STATE_FILE" format:"path" help:"File in which the sidecar keeps which services were proven, and since when each fails, so that a restart of its container does not forget it. Its folder must be writable and be this Pod's own, such as an emptyDir; the file counts for the Pod of POD_UID only. Off when empty."`
@@ -81,6 +82,7 @@ func Default(services []*Service) *Config {
 			MetricsAddr:        ":9008",
 			Details:            "full",
 			Page:               true,
+			DocsURL:            "https://github.com/reims/reims-health/blob/main/docs",
 			CertificateWarning: 7 * 24 * time.Hour,
 			LogLevel:           "info",
 			LogFormat:          "auto",
@@ -114,6 +116,14 @@ func (h Health) Level() slog.Level {
 	default:
 		return slog.LevelInfo
 	}
+}
+
+// Docs returns HEALTH_DOCS_URL, and "" where it is off.
+func (h Health) Docs() string {
+	if h.DocsURL == "off" {
+		return ""
+	}
+	return h.DocsURL
 }
 
 // LogJSON reports whether to log JSON rather than text, to a terminal or not.

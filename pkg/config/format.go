@@ -40,6 +40,7 @@ func formats() map[string]Format {
 		"host":           {Words: "host name or IP address", Is: hostHint, Pattern: hostPattern, Check: checkHost},
 		"host or socket": {Words: "host name, IP address or /directory", Is: hostHint, Pattern: socketPattern, Check: checkHostOrSocket},
 		"origin":         {Words: "scheme://host[:port], or *", Is: "an origin: give scheme://host[:port] with no path and no slash at its end, or *", Pattern: originPattern, Counts: originCounts, Lower: true, Check: checkOrigin},
+		"docs":           {Words: "http(s) URL, or off", Is: docsHint, Pattern: docsPattern, Check: checkDocs},
 		"peer":           {Words: "name[:port]", Is: "the name or the address of peers: give name or name:port, with no scheme and no path", Pattern: peerPattern, Check: checkPeer},
 		"address":        {Words: "IP address", Is: "an IP address", Pattern: addressPattern, Check: checkAddress},
 		"path":           {Words: "path of a file", Is: "the path of a file: give /dir/name, or ./name for one in the working directory", Pattern: "/", Not: "-----BEGIN", Check: checkPath},
@@ -135,6 +136,15 @@ func checkOrigin(text string) (string, error) {
 	return u.Scheme + "://" + u.Host, nil
 }
 
+// checkDocs returns the URL without a slash at its end.
+func checkDocs(text string) (string, error) {
+	u, err := url.Parse(text)
+	if text != "off" && (err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
+		return "", isNot(text, "docs")
+	}
+	return strings.TrimRight(text, "/"), nil
+}
+
 // checkPath does not look for the file, which may be mounted later, and quotes
 // nothing: somebody may have given the content in the place of the path.
 func checkPath(text string) (string, error) {
@@ -193,6 +203,7 @@ const (
 	PatternURLIPv6 = ipv6Pattern + `(?:%25[A-Za-z0-9._~-]+)?`
 	PatternURLHost = `(?:` + PatternName + `|\[` + PatternURLIPv6 + `\])`
 
+	docsHint       = "the URL of the documentation: give http://HOST/PATH or https://HOST/PATH with no login, query and fragment, or off"
 	hostHint       = "a host name or an IP address: leave out scheme, port, path and credentials"
 	hostItem       = PatternName + `|` + ipv6Pattern + `(?:%.+)?`
 	hostPattern    = PatternBegin + hostItem + PatternEnd
@@ -201,6 +212,7 @@ const (
 	peerPattern    = PatternBegin + hostItem + `|(?:` + PatternName + `|` + PatternBracketed + `):` + PatternPort + PatternEnd
 	addressPattern = PatternBegin + octet + `(?:\.` + octet + `){3}|` + ipv6Pattern + `(?:%.+)?` + PatternEnd
 	originPattern  = PatternBegin + `\*|https?://(?:` + PatternName + `|\[` + ipv6Pattern + `\])(?::` + PatternPort + `)?` + PatternEnd
+	docsPattern    = PatternBegin + `off|https?://[A-Za-z0-9._~:/%\[\]-]+` + PatternEnd
 	originCounts   = `^(?:(http://.*):80|(https://.*):443)$`
 )
 

@@ -97,6 +97,8 @@ func TestAcceptedValues(t *testing.T) {
 		{"HEALTH_ALLOWED_ORIGINS", "https://Grafana.example:443,http://localhost:3000", "https://grafana.example,http://localhost:3000"},
 		{"HEALTH_ALLOWED_ORIGINS", "https://[::1]:443", "https://[::1]"},
 		{"HEALTH_ALLOWED_ORIGINS", "*", "*"},
+		{"HEALTH_DOCS_URL", "https://docs.example:8443/reims-health/", "https://docs.example:8443/reims-health"},
+		{"HEALTH_DOCS_URL", "off", "off"},
 		{"HEALTH_OVERRIDE_FILE", "/etc/reims/override", "/etc/reims/override"},
 		{"LOG_LEVEL", "WARN", "warn"},
 		{"ENVIRONMENT", "Production\n", "production"},

@@ -250,34 +250,46 @@ func (ks Kinds) Example(scheme, name string) (*config.Service, error) {
 	return s, nil
 }
 
+// Words returns what puts the names of the service's variables into a text that has them as
+// {NAME}, without their prefix. For a named service it names NAME_CHECK in the place of
+// variables that such a service does not have.
+func Words(s *config.Service) func(text string) string {
+	instead := insteadOfHidden(s)
+	return func(text string) string { return instead(Prefix(s.Prefix()).Expand(text)) }
+}
+
 // Advise returns the checker of a named service with messages that send a reader to
 // NAME_CHECK in the place of variables that such a service does not have.
 func Advise(c Checker, s *config.Service) Checker {
+	if len(s.Hidden()) == 0 {
+		return c
+	}
+	return &advised{Checker: c, words: insteadOfHidden(s)}
+}
+
+// insteadOfHidden names NAME_CHECK where a text names variables that the service does not
+// have.
+func insteadOfHidden(s *config.Service) func(text string) string {
 	check := s.Prefix() + "CHECK"
 	var pairs []string
 	for _, hidden := range s.Hidden() {
 		pairs = append(pairs, hidden, check)
 	}
-	if len(pairs) == 0 {
-		return c
+	replacer := strings.NewReplacer(pairs...)
+	return func(text string) string {
+		return strings.ReplaceAll(replacer.Replace(text), check+" and "+check, check)
 	}
-	return &advised{Checker: c, replacer: strings.NewReplacer(pairs...), twice: check + " and " + check, once: check}
 }
 
 type advised struct {
 	Checker
-	replacer    *strings.Replacer
-	twice, once string
+	words func(text string) string
 }
 
 // Check implements [health.Checker].
 func (a *advised) Check(ctx context.Context) (health.Observation, error) {
 	seen, err := a.Checker.Check(ctx)
-	return rewrite(seen, err, a.advice)
-}
-
-func (a *advised) advice(text string) string {
-	return strings.ReplaceAll(a.replacer.Replace(text), a.twice, a.once)
+	return rewrite(seen, err, a.words)
 }
 
 // Redial implements [health.Redialer].

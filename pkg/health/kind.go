@@ -20,6 +20,8 @@ type Kind struct {
 	InReady bool
 	// Reasons are those that its checks alone give, or that mean something else with it.
 	Reasons []ReasonText
+	// Next are the next steps of reasons of every kind where this kind knows better.
+	Next map[Reason]string
 	// Measures describe the values that its checks report, in the order of references.
 	Measures []Measure
 	// Shares are how values are drawn together, as parts of a whole.

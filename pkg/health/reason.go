@@ -71,37 +71,40 @@ type ReasonText struct {
 	Severity Severity
 	// Message is the reason in plain words.
 	Message string
+	// Next is what to do first, as a sentence. {NAME} in it is a variable of the service, by
+	// the name that follows its prefix. Empty where there is nothing to do.
+	Next string
 }
 
 // reasons are those of every kind. The severity of a reason that no fault has means
 // nothing.
 var reasons = []ReasonText{
-	{ReasonDNS, SeverityDown, "the host name could not be resolved"},
-	{ReasonRefused, SeverityDown, "the connection was refused: nothing listens at that address"},
-	{ReasonUnreachable, SeverityDown, "there is no route to the host"},
-	{ReasonReset, SeverityDown, "the server closed the connection in the middle"},
-	{ReasonTimeout, SeverityDown, "no answer within the probe's timeout"},
-	{ReasonTLS, SeverityDown, "TLS failed: a handshake, a certificate, or TLS that is not offered"},
-	{ReasonProtocol, SeverityDown, "the answer is not one that such a server gives"},
-	{ReasonError, SeverityDown, "the check failed; the sidecar's log has the details"},
-	{ReasonStartingUp, SeverityDown, "the server is starting up"},
-	{ReasonDatabaseMissing, SeverityDown, "the server has no database of that name"},
-	{ReasonReadOnly, SeverityDown, "the server accepts no writes: a standby, a replica, or set read-only"},
-	{ReasonStale, SeverityDown, "no result for too long: this sidecar's scheduler is late"},
-	{ReasonAuth, SeveritySuspect, "the login was refused"},
-	{ReasonForbidden, SeveritySuspect, "the login lacks a right that the check needs"},
-	{ReasonTooManyConnections, SeveritySuspect, "the server has no free connection slot"},
-	{ReasonPoolExhausted, SeveritySuspect, "every connection of the sidecar's own pool is in use"},
-	{ReasonClockSkew, SeveritySuspect, "this machine's clock and the server's differ too much"},
-	{ReasonPanic, SeveritySuspect, "the check crashed: a bug in the sidecar; its log has the details"},
-	{ReasonSlow, SeverityImpaired, "the answer took longer than the degraded latency"},
-	{ReasonOverloaded, SeverityImpaired, "the server asks for fewer requests"},
-	{ReasonDiskFull, SeverityImpaired, "storage is full"},
-	{ReasonCertificateExpiring, SeverityImpaired, "a certificate of the server ends soon"},
-	{ReasonCertificateExpired, SeverityDown, "a certificate of the server has ended"},
-	{ReasonNoResult, SeverityDown, "no result yet"},
-	{ReasonOverride, SeverityDown, "the break-glass decides"},
-	{ReasonShutdown, SeverityDown, "the sidecar is shutting down"},
+	{ReasonDNS, SeverityDown, "the host name could not be resolved", "Look the host's name up from this Pod: a short name resolves only within its own namespace."},
+	{ReasonRefused, SeverityDown, "the connection was refused: nothing listens at that address", "Check that the server runs, and that it listens on this address and port."},
+	{ReasonUnreachable, SeverityDown, "there is no route to the host", "Check the network and the routes of this Pod's node."},
+	{ReasonReset, SeverityDown, "the server closed the connection in the middle", "Look in the server's log for a restart or a crash, then at proxies and policies in between."},
+	{ReasonTimeout, SeverityDown, "no answer within the probe's timeout", "Check whether the server is frozen or overloaded; if not, whether a NetworkPolicy or a firewall drops its packets."},
+	{ReasonTLS, SeverityDown, "TLS failed: a handshake, a certificate, or TLS that is not offered", "Check that both sides use TLS, and which authority and which name the server's certificate has."},
+	{ReasonProtocol, SeverityDown, "the answer is not one that such a server gives", "Check what answers at this address: another server, or a proxy that does not reach the server."},
+	{ReasonError, SeverityDown, "the check failed; the sidecar's log has the details", "Read the error in the sidecar's log."},
+	{ReasonStartingUp, SeverityDown, "the server is starting up", "Wait until the server has started; its log tells how far it is."},
+	{ReasonDatabaseMissing, SeverityDown, "the server has no database of that name", "Create the database on the server, or correct its name."},
+	{ReasonReadOnly, SeverityDown, "the server accepts no writes: a standby, a replica, or set read-only", "Check that the address leads to the server that accepts writes."},
+	{ReasonStale, SeverityDown, "no result for too long: this sidecar's scheduler is late", "Check whether this Pod gets enough CPU."},
+	{ReasonAuth, SeveritySuspect, "the login was refused", "Check the user and the password, and whether the password was changed."},
+	{ReasonForbidden, SeveritySuspect, "the login lacks a right that the check needs", "Grant the login the right that the sidecar's log names."},
+	{ReasonTooManyConnections, SeveritySuspect, "the server has no free connection slot", "Find out who holds the server's connections, or raise its limit."},
+	{ReasonPoolExhausted, SeveritySuspect, "every connection of the sidecar's own pool is in use", "Check whether the server is frozen: earlier checks have not come back."},
+	{ReasonClockSkew, SeveritySuspect, "this machine's clock and the server's differ too much", "Correct the clock of this node or of the server."},
+	{ReasonPanic, SeveritySuspect, "the check crashed: a bug in the sidecar; its log has the details", "Report the stack in the sidecar's log as a bug."},
+	{ReasonSlow, SeverityImpaired, "the answer took longer than the degraded latency", "Look at the load of the server and at the network; {PROBE_DEGRADED_LATENCY} is the limit."},
+	{ReasonOverloaded, SeverityImpaired, "the server asks for fewer requests", "Look at the load of the server."},
+	{ReasonDiskFull, SeverityImpaired, "storage is full", "Free storage on the server, or add some."},
+	{ReasonCertificateExpiring, SeverityImpaired, "a certificate of the server ends soon", "Renew the certificate, and let the server load it."},
+	{ReasonCertificateExpired, SeverityDown, "a certificate of the server has ended", "Renew the certificate, and let the server load it."},
+	{ReasonNoResult, SeverityDown, "no result yet", ""},
+	{ReasonOverride, SeverityDown, "the break-glass decides", "Remove the file that HEALTH_OVERRIDE_FILE names to end it."},
+	{ReasonShutdown, SeverityDown, "the sidecar is shutting down", ""},
 }
 
 // Reasons returns the reason of every fault that services of these kinds can have: those
@@ -126,6 +129,27 @@ func Reasons(kinds ...*Kind) []Reason {
 		}
 	}
 	return all
+}
+
+// NextStep returns what to do first about the reason, with the names of the service's
+// variables; empty where there is nothing to do.
+func (s *Service) NextStep(r Reason) string {
+	text, known := s.Kind.Explain(r)
+	if s.Kind != nil && s.Kind.Next[r] != "" {
+		text.Next = s.Kind.Next[r]
+	}
+	if !known || s.Words == nil {
+		return text.Next
+	}
+	return s.Words(text.Next)
+}
+
+// Docs returns the address of the text on the reason; empty where there is none.
+func (s *Service) Docs(r Reason) string {
+	if s.DocsURL == "" || r == "" || !r.ofFault() {
+		return ""
+	}
+	return s.DocsURL + "/troubleshooting.md#" + string(r)
 }
 
 // ofFault reports whether a fault may have the reason, if it is declared.

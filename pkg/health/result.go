@@ -90,6 +90,12 @@ func (r Result) Next(o Outcome) Result {
 // this fault's own words; empty where the service is healthy.
 func (r Result) ReasonText() string { return r.Service.ReasonText(r.Reason()) }
 
+// NextStep is what to do first where the service is not healthy, and "" where it is.
+func (r Result) NextStep() string { return r.Service.NextStep(r.Reason()) }
+
+// Docs is the address of the text on the reason, or "".
+func (r Result) Docs() string { return r.Service.Docs(r.Reason()) }
+
 // FailingSince is the moment from which the service has been unhealthy, and the zero
 // time where it is not. Before the first result it is what was restored.
 func (r Result) FailingSince() time.Time {

@@ -40,7 +40,7 @@ const (
 
 // Service is one dependency and how it is judged. Every duration is above zero
 // but for DegradedLatency and ReadinessGrace, where zero means none. All else but
-// SharedFault, PeersTimeout and Restored is required as well; [NewMonitor] checks it.
+// Kind, Endpoint, DocsURL, Words, SharedFault, PeersTimeout and Restored is required as well; [NewMonitor] checks it.
 type Service struct {
 	Name    string
 	Checker Checker
@@ -50,6 +50,12 @@ type Service struct {
 	// readers who may see names. It holds no secret. Empty: the checks report it, or
 	// nothing does.
 	Endpoint string
+	// DocsURL is where the documentation is, with no slash at its end, for links to the text
+	// on a reason. Empty: there are no links.
+	DocsURL string
+	// Words puts the names of the service's variables into a next step. Nil: it is shown as
+	// it is written.
+	Words func(next string) string
 
 	// Interval is the time from the end of a check to the start of the next one,
 	// give or take a tenth.

@@ -88,9 +88,17 @@ func faultDetails(r health.Result, d Details) object {
 	o = append(o, scopeDetails(r.Scope, r.Finding)...)
 	o = append(o, member{"consecutive_failures", r.ConsecutiveFailures})
 	if r.LastSuccess.IsZero() {
-		return append(o, member{"last_success", nil})
+		o = append(o, member{"last_success", nil})
+	} else {
+		o = append(o, member{"last_success", stamp(r.LastSuccess)})
 	}
-	return append(o, member{"last_success", stamp(r.LastSuccess)})
+	if next := r.NextStep(); next != "" {
+		o = append(o, member{"next_step", next})
+	}
+	if docs := r.Docs(); docs != "" {
+		o = append(o, member{"docs", docs})
+	}
+	return o
 }
 
 // scopeDetails says whose a fault is; nothing where no peers are asked. The counts are

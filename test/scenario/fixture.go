@@ -6,8 +6,9 @@ import (
 	"net/http/httptest"
 	"time"
 
+	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/dependency"
 	"github.com/reims/reims-health/pkg/dependency/registry"
-
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/server"
 )
@@ -104,6 +105,7 @@ func Services(databaseGrace time.Duration) []*health.Service {
 		return &health.Service{
 			Name: name, Kind: registry.Kinds().Of(name), Interval: interval, Timeout: timeout,
 			FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.PolicyIgnore,
+			DocsURL: "https://docs.example", Words: dependency.Words(&config.Service{Name: name}),
 		}
 	}
 	database := service("database", 5*time.Second, 2*time.Second)
@@ -124,6 +126,7 @@ var observations = map[string]health.Observation{
 		health.Number("pool_active", 0),
 		health.Text("database", "reims_production"),
 		health.Text("version", "PostgreSQL 15.2"),
+		health.Text("endpoint", "postgres.data:5432"),
 	}},
 	"redis": {Latency: 412 * time.Microsecond, Values: []health.Value{
 		health.Bytes("memory_usage", 1_101_005),
@@ -131,6 +134,7 @@ var observations = map[string]health.Observation{
 		health.Number("connected_clients", 17),
 		health.Number("total_commands", 8_123_456_789),
 		health.Text("version", "7.0.15"),
+		health.Text("endpoint", "redis.cache:6379"),
 	}},
 	"minio": {Latency: 8750 * time.Microsecond, Values: []health.Value{
 		health.Number("buckets_count", 2),

@@ -19,7 +19,7 @@ func Kind() dependency.Kind {
 			Name:  "grpc",
 			Title: "gRPC",
 			Reasons: []health.ReasonText{
-				{Reason: ReasonNotServing, Severity: health.SeverityDown, Message: "the gRPC server does not say that it is serving"},
+				{Reason: ReasonNotServing, Severity: health.SeverityDown, Message: "the gRPC server does not say that it is serving", Next: "Read the server's log, and compare the name of the service in {CHECK} with those that the server registers."},
 			},
 			Measures: measures(),
 		},

@@ -24,8 +24,11 @@ func Kind() dependency.Kind {
 			Title:   "Ollama",
 			Service: "ollama",
 			Reasons: []health.ReasonText{
-				{Reason: ReasonModelMissing, Severity: health.SeverityImpaired, Message: "a model that must be there is not"},
-				{Reason: ReasonInference, Severity: health.SeverityImpaired, Message: "the model is loaded and does not answer"},
+				{Reason: ReasonModelMissing, Severity: health.SeverityImpaired, Message: "a model that must be there is not", Next: "Run `ollama pull` for the model, or correct {REQUIRED_MODELS}."},
+				{Reason: ReasonInference, Severity: health.SeverityImpaired, Message: "the model is loaded and does not answer", Next: "Read Ollama's log; restarting it, or unloading the model, often helps."},
+			},
+			Next: map[health.Reason]string{
+				health.ReasonForbidden: "Start Ollama with OLLAMA_HOST=0.0.0.0: on a loopback address it refuses names that it does not know.",
 			},
 			Measures: measures(),
 			Latency:  dependency.LatencyGauge("ollama_latency_ms", "ollama"),

@@ -5,9 +5,12 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"net"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/reims/reims-health/pkg/dependency"
@@ -64,6 +67,7 @@ type Checker struct {
 	opts Options
 	tls  bool // the pool never falls back to a connection in clear
 
+	endpoint         string          // where the pool dials, for readers
 	tracer           pgx.QueryTracer // of the pool
 	statementTimeout string          // of the pool, in milliseconds; empty for none
 
@@ -88,7 +92,7 @@ func New(opts Options) *Checker {
 	config := opts.Pool.Config().ConnConfig
 	return &Checker{
 		pool: opts.Pool, opts: opts, tls: requiresTLS(config),
-		tracer: config.Tracer, statementTimeout: config.RuntimeParams["statement_timeout"],
+		endpoint: endpoint(config), tracer: config.Tracer, statementTimeout: config.RuntimeParams["statement_timeout"],
 		missing: map[string]bool{}, told: map[string]bool{},
 	}
 }
@@ -97,7 +101,18 @@ func New(opts Options) *Checker {
 // The latency it reports is the last round trip, without dial and login. A failed
 // check still reports the pool.
 func (p *Checker) Check(ctx context.Context) (health.Observation, error) {
-	return p.opts.Prefix.Explain(p.check(ctx))
+	seen, err := p.check(ctx)
+	seen.Values = append(seen.Values, health.Text("endpoint", p.endpoint))
+	return p.opts.Prefix.Explain(seen, err)
+}
+
+// endpoint returns the address of the server, or the path of its socket.
+func endpoint(config *pgx.ConnConfig) string {
+	network, address := pgconn.NetworkAddress(config.Host, config.Port)
+	if network == "unix" {
+		return address
+	}
+	return net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port)))
 }
 
 func (p *Checker) check(ctx context.Context) (health.Observation, error) {

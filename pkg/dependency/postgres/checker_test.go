@@ -36,7 +36,7 @@ func TestPostgresHealthy(t *testing.T) {
 
 	o := pgHealthy(t, p)
 	want := []string{
-		"pool_size", "pool_free", "pool_active", "database", "version", "connections_used", "connections_max",
+		"pool_size", "pool_free", "pool_active", "database", "version", "connections_used", "connections_max", "endpoint",
 	}
 	if diff := cmp.Diff(want, pgNames(o)); diff != "" {
 		t.Errorf("measures (-want +got):\n%s", diff)
@@ -49,6 +49,9 @@ func TestPostgresHealthy(t *testing.T) {
 	}
 	if m := o.Values[4]; !regexp.MustCompile(`^PostgreSQL \d+(\.\d+)?$`).MatchString(m.Text) {
 		t.Errorf("version = %q", m.Text)
+	}
+	if m := o.Values[len(o.Values)-1]; m.Text != pg.Addr() {
+		t.Errorf("endpoint = %q, want %s", m.Text, pg.Addr())
 	}
 	pgWantNumber(t, o, "connections_max", 17)
 
@@ -219,10 +222,14 @@ func TestPostgresPooledConnectionDied(t *testing.T) {
 
 func TestPostgresUnixSocketOfNoServer(t *testing.T) {
 	t.Parallel()
-	u := url.URL{Scheme: "postgres", Path: "/reims", RawQuery: "host=" + url.QueryEscape(t.TempDir())}
+	directory := t.TempDir()
+	u := url.URL{Scheme: "postgres", Path: "/reims", RawQuery: "host=" + url.QueryEscape(directory)}
 	pool := pgPool(t, u.String())
-	_, err := pgCheck(t, pgNew(pool, postgres.Options{}), pgPatience)
+	seen, err := pgCheck(t, pgNew(pool, postgres.Options{}), pgPatience)
 	pgFault(t, err, health.ReasonRefused, pool)
+	if m := seen.Values[len(seen.Values)-1]; m.Name != "endpoint" || m.Text != directory+"/.s.PGSQL.5432" {
+		t.Errorf("%s = %q, want the socket's path", m.Name, m.Text)
+	}
 }
 
 func TestPostgresWithSeveralAddresses(t *testing.T) {

@@ -66,8 +66,8 @@ func TestPostgresFaults(t *testing.T) {
 				t.Error("the message says nothing of what to look at")
 			}
 			pgWantNumber(t, o, "pool_free", 0)
-			if len(o.Values) != 4 {
-				t.Errorf("measures = %v, want the pool's and the database's name only", o.Values)
+			if len(o.Values) != 5 {
+				t.Errorf("measures = %v, want the pool's, the database's name and the endpoint only", o.Values)
 			}
 		})
 	}

@@ -24,7 +24,14 @@ func Kind(schema Schema) dependency.Kind {
 			Service: "database",
 			InReady: true,
 			Reasons: []health.ReasonText{
-				{Reason: ReasonSchemaBehind, Severity: health.SeverityUnproven, Message: "the database's schema is older than this release needs, or cannot be read"},
+				{Reason: ReasonSchemaBehind, Severity: health.SeverityUnproven, Message: "the database's schema is older than this release needs, or cannot be read", Next: "Run `reims-health migrate up`, or read the log of the migration's Job."},
+			},
+			Next: map[health.Reason]string{
+				health.ReasonAuth:               "Check {USER}, {PASSWORD} or the file of {PASSWORD_FILE}, and pg_hba.conf on the server.",
+				health.ReasonDatabaseMissing:    "Create the database, or correct {NAME}.",
+				health.ReasonReadOnly:           "Check that {HOST} leads to the primary, or set {ALLOW_REPLICA}.",
+				health.ReasonTooManyConnections: "Look in pg_stat_activity for who holds the connections, or raise max_connections.",
+				health.ReasonTLS:                "Check {SSLMODE} and {SSLROOTCERT}, and which authority and which name the server's certificate has.",
 			},
 			Measures: measures(),
 			Shares:   shares(),
@@ -102,6 +109,7 @@ func measures() []health.Measure {
 		{Name: "pool_free", Gauge: health.Gauge{Name: "db_pool_free", Help: "Connections open and idle in " + ownPool}, Predecessor: ours},
 		{Name: "database", Unit: health.UnitText},
 		{Name: "version", Unit: health.UnitText},
+		{Name: "endpoint", Unit: health.UnitText},
 		dependency.CertificateMeasure(),
 	}
 }

@@ -113,7 +113,16 @@ func New(options Options) *Checker {
 // Check implements [health.Checker].
 func (r *Checker) Check(ctx context.Context) (health.Observation, error) {
 	seen, err := r.check(ctx)
+	seen.Values = append(seen.Values, health.Text("endpoint", r.endpoint()))
 	return r.options.Prefix.Explain(seen, reword(err, r.words))
+}
+
+// endpoint returns where Redis is: its address, or those of the Sentinels that know it.
+func (r *Checker) endpoint() string {
+	if s := r.options.Sentinels; s != nil {
+		return strings.Join(s.Addrs, ",") + "/" + s.Master
+	}
+	return r.options.Addr
 }
 
 func (r *Checker) check(ctx context.Context) (health.Observation, error) {

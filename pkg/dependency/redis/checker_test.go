@@ -64,7 +64,7 @@ func TestRedisHealthy(t *testing.T) {
 		names = append(names, m.Name)
 	}
 	want := []string{
-		"memory_usage", "memory_peak", "connected_clients", "total_commands", "version", "memory_max", "role",
+		"memory_usage", "memory_peak", "connected_clients", "total_commands", "version", "memory_max", "role", "endpoint",
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("measures (-want +got):\n%s", diff)

@@ -24,8 +24,14 @@ func Kind() dependency.Kind {
 			Title:   "Redis",
 			Service: "redis",
 			Reasons: []health.ReasonText{
-				{Reason: ReasonOutOfMemory, Severity: health.SeverityImpaired, Message: "memory is full and nothing may be evicted"},
-				{Reason: ReasonClusterDown, Severity: health.SeverityDown, Message: "the Redis Cluster is down: its state is not ok"},
+				{Reason: ReasonOutOfMemory, Severity: health.SeverityImpaired, Message: "memory is full and nothing may be evicted", Next: "Raise maxmemory, or choose a maxmemory-policy that evicts."},
+				{Reason: ReasonClusterDown, Severity: health.SeverityDown, Message: "the Redis Cluster is down: its state is not ok", Next: "Run `redis-cli --cluster check` on the node to see which slots and nodes are missing."},
+			},
+			Next: map[health.Reason]string{
+				health.ReasonAuth:               "Check {USERNAME}, {PASSWORD} or the file of {PASSWORD_FILE}, and the ACL on the server.",
+				health.ReasonDatabaseMissing:    "Check the number of the database, or the name of the master that the Sentinels are asked for.",
+				health.ReasonReadOnly:           "Check that {HOST} leads to the master, or set {ALLOW_REPLICA}.",
+				health.ReasonTooManyConnections: "Run CLIENT LIST to see who holds the connections, or raise maxclients.",
 			},
 			Measures: measures(),
 			Shares: []health.Share{
@@ -58,6 +64,7 @@ func measures() []health.Measure {
 		{Name: "version", Unit: health.UnitText, Predecessor: health.Predecessor{Value: "Unknown", Why: "it was always Unknown"}},
 		{Name: "role", Unit: health.UnitText},
 		{Name: "master", Unit: health.UnitText, Title: "Master"},
+		{Name: "endpoint", Unit: health.UnitText},
 		dependency.CertificateMeasure(),
 	}
 }

@@ -1,7 +1,9 @@
 package registry_test
 
 import (
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/reims/reims-health/examples/mail"
@@ -69,6 +71,9 @@ func checkReasons(t *testing.T, k dependency.Kind) {
 		if r.Message == "" || r.Severity == health.SeverityInherit {
 			t.Errorf("%s: the reason %s has no text or no severity", k.Name, r.Reason)
 		}
+		if r.Next == "" {
+			t.Errorf("%s: the reason %s has no next step", k.Name, r.Reason)
+		}
 	}
 	noneTwice(t, "reason of "+k.Name, all)
 }
@@ -115,6 +120,42 @@ func checkShares(t *testing.T, k dependency.Kind) {
 			declared := slices.ContainsFunc(k.Measures, func(m health.Measure) bool { return m.Name == name && !m.Unit.Identifying() })
 			if !declared {
 				t.Errorf("%s: the share %q names %s, which is no number that the kind declares", k.Name, share.Title, name)
+			}
+		}
+	}
+}
+
+// Every fault has a next step, and it names variables that the service has.
+func TestNextSteps(t *testing.T) {
+	t.Parallel()
+	kinds := append(registry.Kinds(), mail.Kind())
+	named, err := kinds.Examples("my-own")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range append(kinds.Services(), named...) {
+		known := []string{"HEALTH_OVERRIDE_FILE", "OLLAMA_HOST"} // the latter is the server's own, too
+		for _, v := range config.Variables([]*config.Service{s}) {
+			known = append(known, v.Name)
+			if v.Secret {
+				known = append(known, v.Name+"_FILE")
+			}
+		}
+		service := &health.Service{Name: s.Name, Kind: kinds.Called(s.Kind), Words: dependency.Words(s)}
+		for _, r := range health.Reasons(service.Kind) {
+			next := service.NextStep(r)
+			if !strings.HasSuffix(next, ".") || strings.ContainsAny(next, "{}") {
+				t.Errorf("%s, kind %s: the next step of %s is no sentence: %q", s.Name, s.Kind, r, next)
+			}
+			for _, name := range regexp.MustCompile(`[A-Z0-9]+(_[A-Z0-9]+)+`).FindAllString(next, -1) {
+				if !slices.Contains(known, name) {
+					t.Errorf("%s, kind %s: the next step of %s names %s, which is no variable: %q", s.Name, s.Kind, r, name, next)
+				}
+			}
+		}
+		for r := range service.Kind.Next {
+			if !slices.Contains(health.Reasons(nil), r) {
+				t.Errorf("kind %s: %s is no reason of every kind: it has its next step among the reasons", s.Kind, r)
 			}
 		}
 	}

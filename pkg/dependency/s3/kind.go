@@ -24,8 +24,12 @@ func Kind() dependency.Kind {
 			Title:   "MinIO",
 			Service: "minio",
 			Reasons: []health.ReasonText{
-				{Reason: ReasonQuorum, Severity: health.SeverityDown, Message: "the server has lost too many of its drives"},
-				{Reason: ReasonBucketMissing, Severity: health.SeverityImpaired, Message: "a bucket that must exist does not"},
+				{Reason: ReasonQuorum, Severity: health.SeverityDown, Message: "the server has lost too many of its drives", Next: "Bring the missing drives or nodes back: `mc admin info` lists them."},
+				{Reason: ReasonBucketMissing, Severity: health.SeverityImpaired, Message: "a bucket that must exist does not", Next: "Create the bucket, or correct {BUCKETS}."},
+			},
+			Next: map[health.Reason]string{
+				health.ReasonAuth:      "Check {ACCESS_KEY}, {SECRET_KEY} or the file of {SECRET_KEY_FILE}.",
+				health.ReasonForbidden: "Grant the user the right that the sidecar's log names, or name the buckets that it may see in {BUCKETS}.",
 			},
 			Measures: measures(),
 			Latency:  dependency.LatencyGauge("minio_latency_ms", "minio"),
