@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -145,24 +146,26 @@ func TestRedisClusterOfProxies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			// CLUSTER INFO comes as two words, the second of which is INFO.
-			asked := false
-			addr := checking.Answering(t, answeringCommands(func(word string) string {
-				switch {
-				case word == "hello":
-					return unknown
-				case word == "ping":
-					return test.ping
-				case word == "cluster":
-					asked = true
-					return test.cluster
-				case word == "info" && asked:
-					asked = false
+			addr := checking.Answering(t, func(c net.Conn) {
+				asked := false
+				answeringCommands(func(word string) string {
+					switch {
+					case word == "hello":
+						return unknown
+					case word == "ping":
+						return test.ping
+					case word == "cluster":
+						asked = true
+						return test.cluster
+					case word == "info" && asked:
+						asked = false
+						return ""
+					case word == "info":
+						return test.info
+					}
 					return ""
-				case word == "info":
-					return test.info
-				}
-				return ""
-			}))
+				})(c)
+			})
 			p := openRedis(t, redis.Options{Addr: addr, Timeout: 5 * time.Second})
 			for range 2 { // the second asks everything at once
 				seen, err := p.Check(t.Context())
