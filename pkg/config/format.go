@@ -212,7 +212,7 @@ const (
 	peerPattern    = PatternBegin + hostItem + `|(?:` + PatternName + `|` + PatternBracketed + `):` + PatternPort + PatternEnd
 	addressPattern = PatternBegin + octet + `(?:\.` + octet + `){3}|` + ipv6Pattern + `(?:%.+)?` + PatternEnd
 	originPattern  = PatternBegin + `\*|https?://(?:` + PatternName + `|\[` + ipv6Pattern + `\])(?::` + PatternPort + `)?` + PatternEnd
-	docsPattern    = PatternBegin + `off|https?://[A-Za-z0-9._~:/%\[\]-]+` + PatternEnd
+	docsPattern    = PatternBegin + `off|https?://(?:` + PatternName + `|\[` + ipv6Pattern + `\])(?::` + PatternPort + `)?(?:/[A-Za-z0-9._~/-]*)?` + PatternEnd
 	originCounts   = `^(?:(http://.*):80|(https://.*):443)$`
 )
 

@@ -30,7 +30,8 @@ type Options struct {
 	Services []*Service
 	// Named makes a service of a name that none of Services has, from the value of
 	// NAME_CHECK, which may be empty. Its error is an [Invalid] one and says what is wrong
-	// with the value. Nil: there are no others.
+	// with the value; where the kind is known all the same, there is a service too, so that
+	// its other variables are checked. Nil: there are no others.
 	Named func(name, check string) (*Service, error)
 }
 

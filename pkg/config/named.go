@@ -80,16 +80,18 @@ func (l *loader) addNamed(named func(name, check string) (*Service, error)) {
 		if err != nil || slices.Contains(c.serviceNames(), name) {
 			continue
 		}
-		// Without a valid URL nothing is known of its kind; its other variables are
-		// checked all the same.
+		// Without a scheme nothing is known of its kind; the variables that every service has
+		// are checked all the same.
 		service := &Service{Name: name, Heading: name, Named: true, Settings: noSettings{}, Probe: DefaultProbe(maxDuration, maxDuration, "ignore")}
 		variable := service.Prefix() + "CHECK"
 		check := strings.TrimSpace(l.settings[variable].value)
 		meant := closest(service.Prefix(), l.prefixes())
 		made, err := named(name, check)
+		if made != nil {
+			service = made
+		}
 		switch {
 		case err == nil:
-			service = made
 		case check == "" && meant != "":
 			l.problem("HEALTH_SERVICES", "there is no service "+Quote(name)+": did you mean "+strings.ToLower(strings.TrimSuffix(meant, "_"))+"? Another one needs "+variable)
 		default:

@@ -83,6 +83,7 @@ func TestProblemsOfNamedServices(t *testing.T) {
 		{"HEALTH_SERVICES=kafka|KAFKA_CHECK=postgres://h?password=canary", `KAFKA_CHECK: the URL's query may have sslmode and nothing else`},
 		{"HEALTH_SERVICES=kafka|KAFKA_CHECK=postgres://h,g", `KAFKA_CHECK: the URL has 2 hosts`},
 		{"HEALTH_SERVICES=kafka|KAFKA_CHECK=postgres://u@h|KAFKA_USER=u", `KAFKA_USER: the URL in KAFKA_CHECK says it already: leave one of them out`},
+		{"HEALTH_SERVICES=kafka|KAFKA_CHECK=postgres://h/a/b|KAFKA_SSLMODE=on|KAFKA_USER=u", `KAFKA_CHECK: the URL has more than|KAFKA_SSLMODE: "on" is none of disable`},
 		{"HEALTH_SERVICES=files|FILES_CHECK=s3://f", `FILES_ACCESS_KEY: missing: each request is signed with it|FILES_SECRET_KEY: missing`},
 		{"HEALTH_SERVICES=files|FILES_CHECK=s3://f|FILES_ACCESS_KEY=abcd|FILES_SECRET_KEY=bcde|FILES_CA_FILE=/ca", `FILES_CA_FILE: has no effect: the scheme of FILES_CHECK is not s3s`},
 		// Everything at once, that of a service of an unknown kind too.

@@ -2,6 +2,7 @@ package dependency
 
 import (
 	"context"
+	"errors"
 
 	"github.com/reims/reims-health/pkg/health"
 )
@@ -12,11 +13,13 @@ import (
 type Rotating struct {
 	// Read returns the text. Its error fails the check with [health.ReasonAuth].
 	Read func() (string, error)
-	// New returns the checker for a text. Its error fails the check likewise, and must
-	// quote nothing of the text.
+	// New returns the checker for a text. Its error fails the check likewise, but for a
+	// [health.Fault], which is the check's. It must quote nothing of the text.
 	New func(text string) (Checker, error)
-	// Variable is the name of the variable of the file, for messages.
+	// Variable is the name of the variable of the file, and Prefix that of the service's
+	// variables, for messages.
 	Variable string
+	Prefix   Prefix
 	// Certificates are those of the checkers: what was seen of one server counts no more
 	// for the next. Nil: there are none.
 	Certificates *Certificates
@@ -33,6 +36,9 @@ func (r *Rotating) Check(ctx context.Context) (health.Observation, error) {
 	}
 	if r.current == nil || text != r.text {
 		made, err := r.New(text)
+		if fault := (*health.Fault)(nil); errors.As(err, &fault) {
+			return r.Prefix.Explain(health.Observation{}, fault)
+		}
 		if err != nil {
 			return health.Observation{}, &health.Fault{Reason: health.ReasonAuth, Message: "the file that " + r.Variable + " names holds no address that can be used", Err: err}
 		}

@@ -199,8 +199,17 @@ func (ks Kinds) ofScheme(check string) (Kind, Scheme) {
 }
 
 // Named returns the service of that name that the value of NAME_CHECK describes, for
-// [config.Options]. Its error is a [config.Invalid] one.
+// [config.Options]. Its error is a [config.Invalid] one. Where the value has a scheme that
+// there is, a service of that kind comes with the error.
 func (ks Kinds) Named(name, check string) (*config.Service, error) {
+	service, err := ks.named(name, check)
+	if _, scheme := ks.ofScheme(check); err != nil && scheme.Name != "" {
+		service, _ = ks.Example(scheme.Name, name) // nil if there is none
+	}
+	return service, err
+}
+
+func (ks Kinds) named(name, check string) (*config.Service, error) {
 	var schemes []string
 	for _, scheme := range ks.Schemes() {
 		schemes = append(schemes, scheme.Name)
@@ -240,14 +249,14 @@ func (ks Kinds) Examples(name string) ([]*config.Service, error) {
 
 // Example returns the one of Examples that has this scheme.
 func (ks Kinds) Example(scheme, name string) (*config.Service, error) {
-	s, err := ks.Named(name, scheme+"://host:1")
-	if err != nil {
-		s, err = ks.Named(name, scheme+"://host:1/name")
+	var err error
+	for _, url := range []string{scheme + "://host:1", scheme + "://host:1/name"} {
+		var s *config.Service
+		if s, err = ks.named(name, url); err == nil {
+			return s, nil
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("scheme %s: %w", scheme, err)
-	}
-	return s, nil
+	return nil, fmt.Errorf("scheme %s: %w", scheme, err)
 }
 
 // Words returns what puts the names of the service's variables into a text that has them as

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/database"
 	"github.com/reims/reims-health/pkg/dependency"
+	"github.com/reims/reims-health/pkg/health"
 )
 
 // scheme makes a service of any name of a URL. The schema is for the service database alone.
@@ -128,7 +130,18 @@ func (s *Settings) at(text string) (*Settings, error) {
 	there := *s
 	there.useApplicationURL(u)
 	there.URL = config.Secret{}
+	// What [Settings.Rules] refuse where the URL is in no file.
+	switch {
+	case there.SSLRootCert != "" && slices.Contains([]string{"disable", "allow", "prefer"}, there.SSLMode):
+		return nil, contradiction("its sslmode verifies no certificate, and {SSLROOTCERT} asks for that: use verify-full or verify-ca, or set {SSLMODE}")
+	case there.SSLCert != "" && there.SSLMode == "disable":
+		return nil, contradiction("its sslmode is disable, and {SSLCERT} asks for TLS: use require, or set {SSLMODE}")
+	}
 	return &there, nil
+}
+
+func contradiction(text string) error {
+	return &health.Fault{Reason: health.ReasonTLS, Message: "the URL in the file of {URL_FILE} contradicts the variables: " + text}
 }
 
 // openAt opens the checker of what the file holds.
@@ -152,6 +165,9 @@ func (s *Settings) resolved(prefix string) (*Settings, error) {
 		return nil, err
 	}
 	there, err := s.at(text)
+	if fault := (*health.Fault)(nil); errors.As(err, &fault) {
+		err = config.Invalid("%s", dependency.Prefix(prefix).Expand(fault.Message))
+	}
 	if err != nil {
 		return nil, &config.Error{Problems: []config.Problem{{Variable: prefix + "URL_FILE", Text: err.Error()}}}
 	}
