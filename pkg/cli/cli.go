@@ -56,8 +56,9 @@ func Run(ctx context.Context, kinds dependency.Kinds, args []string, stdout, std
 		usage  *usageError
 		wrong  *config.Error
 		logged *loggedError
+		shown  *shownError
 	)
-	if !errors.As(err, &logged) {
+	if !errors.As(err, &logged) && !errors.As(err, &shown) {
 		fmt.Fprintf(stderr, "reims-health: %v\n", err)
 	}
 	if !understood.Load() || errors.As(err, &usage) || errors.As(err, &wrong) {
@@ -93,6 +94,9 @@ func interruptible(ctx context.Context, execute func(context.Context) error) err
 
 var errGivenUp = errors.New("given up: nothing reads the output")
 
+// shownError is a failure that the command's output has told.
+type shownError struct{ error }
+
 // usageError is a flag's value that cannot be used.
 type usageError struct{ text string }
 
@@ -103,11 +107,17 @@ func (e *usageError) Error() string { return e.text }
 // Commands that show figures of the log take them from logs.
 func newRoot(understood *atomic.Bool, kinds dependency.Kinds, logs *logqueue.Queue, build Build) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "reims-health",
-		Short:         "Health of what the REIMS API depends on",
+		Use:   "reims-health",
+		Short: "Health of what the REIMS API depends on",
+		Long: "Health of what the REIMS API depends on.\n\n" +
+			"Exit codes: 0 good, 1 a check or a step failed, 2 the flags or the configuration are wrong.",
+		Example: "  reims-health serve --env-file .env\n" +
+			"  reims-health check\n" +
+			"  reims-health migrate status",
+		Version:       build.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          commandArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRun: func(*cobra.Command, []string) {
 			understood.Store(true)
@@ -115,7 +125,13 @@ func newRoot(understood *atomic.Bool, kinds dependency.Kinds, logs *logqueue.Que
 	}
 	from := &source{kinds: kinds}
 	root.PersistentFlags().StringVar(&from.envFile, "env-file", "", "read variables from this file; the environment's own win over it")
+	completeFile(root, "env-file")
+	root.Flags().Bool("version", false, "print the version, as the command of that name does")
+	root.SetVersionTemplate(build.line())
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(newHelp())
 	root.AddCommand(newServe(from, logs, build), newConfig(from), newCheck(from), newMigrate(from), newWait(from), newVersion(build))
+	addCompletion(root)
 	return root
 }
 
@@ -172,6 +188,7 @@ func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 // an error before the command runs.
 func addOutput(cmd *cobra.Command, output *string, people string) {
 	cmd.Flags().StringVarP(output, "output", "o", people, people+" or json")
+	complete(cmd, "output", people, "json")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if *output != people && *output != "json" {
 			return &usageError{fmt.Sprintf("--output %q: want %s or json", *output, people)}

@@ -17,7 +17,10 @@ func newConfig(from *source) *cobra.Command {
 		Short: "Print the effective configuration and where each value comes from",
 		Long: "Print the effective configuration, secrets redacted, and where each value comes from.\n" +
 			"What is wrong with it is listed, all at once, with exit code 2.",
-		Args: cobra.NoArgs,
+		Example: "  reims-health config\n" +
+			"  reims-health config --env-file .env\n" +
+			"  reims-health config --output json",
+		Args: commandArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, warnings, err := from.config()
 			printWarnings(cmd.ErrOrStderr(), warnings)

@@ -26,7 +26,11 @@ func newMigrate(from *source) *cobra.Command {
 		Long: "Bring the database to the schema of this release, or say how far it is.\n" +
 			"DATABASE_MIGRATION_URL, or DATABASE_MIGRATION_URL_FILE, leads to the server itself where\n" +
 			"DATABASE_HOST is a pooler, with the migrator's role. See docs/migrations.md.",
-		Args: cobra.NoArgs,
+		SuggestFor: []string{"migration", "migrations", "schema", "upgrade"},
+		Example: "  reims-health migrate status\n" +
+			"  reims-health migrate up --dry-run\n" +
+			"  reims-health migrate up",
+		Args: commandArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newMigrateUp(from), newMigrateDown(from), newMigrateStatus(from), newMigrateVerify(from))
@@ -108,10 +112,16 @@ func commandTimeout(statement time.Duration) time.Duration {
 }
 
 // addLimits adds the flags that take precedence over the variables.
-func addLimits(flags *pflag.FlagSet) {
+func addLimits(cmd *cobra.Command) {
 	for _, l := range limits(new(config.Migrate)) {
-		flags.Duration(l.flag, 0, l.usage+" (default $"+l.variable+")")
+		addLimit(cmd, l.flag, l.usage+" (default $"+l.variable+")")
 	}
+}
+
+// addLimit adds a duration that [overrideLimits] reads.
+func addLimit(cmd *cobra.Command, flag, usage string) {
+	newDuration(cmd.Flags(), flag, 0, usage+"; a bare number is seconds")
+	complete(cmd, flag, "10s", "30s", "1m", "5m")
 }
 
 type limit struct {

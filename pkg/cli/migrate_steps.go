@@ -27,7 +27,10 @@ func newMigrateUp(from *source) *cobra.Command {
 		Long: "Apply the migrations that are pending. Of several runs at once one works and the others\n" +
 			"wait, then find nothing to do. A table that was made without this program is adopted,\n" +
 			"with its rows kept. A database that is newer than this program is left as it is.",
-		Args: cobra.NoArgs,
+		Example: "  reims-health migrate up\n" +
+			"  reims-health migrate up --dry-run\n" +
+			"  reims-health migrate up --lock-timeout 10s --retry-for 5m",
+		Args: commandArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runMigration(cmd, from, func(ctx context.Context, m *migration) error {
 				result, err := m.up(ctx, cmd.OutOrStdout(), dryRun)
@@ -38,7 +41,7 @@ func newMigrateUp(from *source) *cobra.Command {
 			})
 		},
 	}
-	addLimits(cmd.Flags())
+	addLimits(cmd)
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the SQL that would run, and run none of it")
 	cmd.Flags().BoolVar(&strict, "strict", false, "fail where the database is newer than this program")
 	return cmd
@@ -96,7 +99,10 @@ func newMigrateDown(from *source) *cobra.Command {
 		Short:       "Undo the newest migration, or all down to a version; rows can be lost",
 		Long: "Undo the newest migration, or with --to all those above a version. What a migration made\n" +
 			"goes, with the rows in it. It asks before, and refuses where ENVIRONMENT is production.",
-		Args: cobra.NoArgs,
+		Example: "  reims-health migrate down --dry-run\n" +
+			"  reims-health migrate down\n" +
+			"  reims-health migrate down --to 0 --yes",
+		Args: commandArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("to") {
 				o.to = -1
@@ -106,8 +112,9 @@ func newMigrateDown(from *source) *cobra.Command {
 			return runMigration(cmd, from, func(ctx context.Context, m *migration) error { return m.down(ctx, cmd, o) })
 		},
 	}
-	addLimits(cmd.Flags())
+	addLimits(cmd)
 	cmd.Flags().Int64Var(&o.to, "to", 0, "version to end at; 0 undoes everything (default one below the present)")
+	complete(cmd, "to", "0")
 	cmd.Flags().BoolVar(&o.yes, "yes", false, "do not ask")
 	cmd.Flags().BoolVar(&o.force, "force", false, "even where ENVIRONMENT is production")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the SQL that would run, and run none of it")
@@ -180,7 +187,9 @@ func newMigrateStatus(from *source) *cobra.Command {
 		Use:   "status",
 		Short: "Print which migrations are applied, and when, and which are pending",
 		Long:  "Print which migrations are applied, and when, and which are pending. It writes nothing to the database.",
-		Args:  cobra.NoArgs,
+		Example: "  reims-health migrate status\n" +
+			"  reims-health migrate status --output json",
+		Args: commandArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runMigration(cmd, from, func(ctx context.Context, m *migration) error {
 				status, err := m.migrator.Status(ctx)
@@ -196,7 +205,7 @@ func newMigrateStatus(from *source) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().Duration("connect-timeout", 0, "how long to try to reach the server (default $MIGRATE_CONNECT_TIMEOUT)")
+	addLimit(cmd, "connect-timeout", "how long to try to reach the server (default $MIGRATE_CONNECT_TIMEOUT)")
 	addOutput(cmd, &output, "table")
 	return cmd
 }
@@ -242,14 +251,16 @@ func newMigrateVerify(from *source) *cobra.Command {
 		Long: "Compare the database's columns, indexes, constraints, triggers and functions with what the\n" +
 			"migrations create, and print the SQL that repairs each difference. Exits with 1 if there is\n" +
 			"any. It only reads, and needs no right but to connect.",
-		Args: cobra.NoArgs,
+		Example: "  reims-health migrate verify\n" +
+			"  reims-health migrate verify --strict --output json",
+		Args: commandArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runMigration(cmd, from, func(ctx context.Context, m *migration) error {
 				return m.verify(ctx, cmd.OutOrStdout(), output == "json", strict)
 			})
 		},
 	}
-	cmd.Flags().Duration("connect-timeout", 0, "how long to wait for the server, and then for its answer (default $MIGRATE_CONNECT_TIMEOUT)")
+	addLimit(cmd, "connect-timeout", "how long to wait for the server, and then for its answer (default $MIGRATE_CONNECT_TIMEOUT)")
 	addOutput(cmd, &output, "text")
 	cmd.Flags().BoolVar(&strict, "strict", false, "fail where there is something extra, too")
 	return cmd

@@ -46,7 +46,10 @@ func newServe(from *source, logs *logqueue.Queue, build Build) *cobra.Command {
 		Short:       "Probe the services and answer from the latest snapshot",
 		Long: "Probe the services on a ticker and answer HTTP and Prometheus from the latest snapshot.\n" +
 			"The environment configures it: see reims-health config.",
-		Args: cobra.NoArgs,
+		SuggestFor: []string{"start", "run"},
+		Example: "  reims-health serve\n" +
+			"  reims-health serve --env-file .env",
+		Args: commandArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, log, err := from.load(logs)
 			if err != nil {

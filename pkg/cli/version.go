@@ -19,13 +19,19 @@ func newVersion(build Build) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Long: "Print the version of this program, the commit that it was built from, and Go's version.\n" +
+			"reims-health --version prints the same.",
+		Example: "  reims-health version",
+		Args:    commandArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "reims-health %s (commit %s, %s %s/%s)\n",
-				build.Version, build.Commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprint(cmd.OutOrStdout(), build.line())
 			return err
 		},
 	}
+}
+
+func (b Build) line() string {
+	return fmt.Sprintf("reims-health %s (commit %s, %s %s/%s)\n", b.Version, b.Commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // orRecorded fills empty fields with what the Go toolchain recorded.

@@ -28,7 +28,7 @@ const (
 func newWait(from *source) *cobra.Command {
 	var (
 		names   []string
-		timeout time.Duration
+		timeout *time.Duration
 	)
 	known := waitTargets(from.kinds)
 	cmd := &cobra.Command{
@@ -38,10 +38,12 @@ func newWait(from *source) *cobra.Command {
 		Long: "Wait until each target is there, then exit with 0: for init containers.\n" +
 			known.help() +
 			"A line is printed for each change of the reason, and every 30 s.",
-		Args: cobra.NoArgs,
+		Example: "  reims-health wait\n" +
+			"  reims-health wait --for database,redis --timeout 2m",
+		Args: commandArgs,
 		PreRunE: func(*cobra.Command, []string) error {
-			if timeout < 0 {
-				return &usageError{fmt.Sprintf("--timeout %s: want a duration of 0 or above", timeout)}
+			if *timeout < 0 {
+				return &usageError{fmt.Sprintf("--timeout %s: want a duration of 0 or above", *timeout)}
 			}
 			return nil
 		},
@@ -58,9 +60,9 @@ func newWait(from *source) *cobra.Command {
 				return err
 			}
 			ctx := cmd.Context()
-			if timeout > 0 {
+			if *timeout > 0 {
 				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("gave up after %s", timeout))
+				ctx, cancel = context.WithTimeoutCause(ctx, *timeout, fmt.Errorf("gave up after %s", *timeout))
 				defer cancel()
 			}
 			out := logqueue.New(cmd.OutOrStdout())
@@ -70,7 +72,9 @@ func newWait(from *source) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringSliceVar(&names, "for", known.wanted(from.kinds.Services()), "what to wait for: "+strings.Join(known.names(), ", ")+", and names that HEALTH_SERVICES lists besides")
-	cmd.Flags().DurationVar(&timeout, "timeout", 0, "give up after this time, with exit code 1; 0 never does")
+	timeout = newDuration(cmd.Flags(), "timeout", 0, "give up after this time, with exit code 1; a bare number is seconds, and 0 never does")
+	completeList(cmd, "for", known.names())
+	complete(cmd, "timeout", "30s", "2m", "10m")
 	return cmd
 }
 
