@@ -174,7 +174,7 @@ func TestKindInOneFolder(t *testing.T) {
 			want []string
 		}{
 			{[]string{"config"}, []string{"MAIL_HOST", "MAIL_PORT", "MAIL_TLS", "MAIL_READINESS", "HEALTH_SERVICES"}},
-			{[]string{"check", "detailed", "--direct"}, []string{"mail  healthy", "message_max", greeting}},
+			{[]string{"check", "detailed", "--direct"}, []string{"mail  healthy", "Largest message", greeting}},
 			{[]string{"wait", "--for", "mail", "--timeout", "10m"}, []string{"mail: ready"}},
 			{[]string{"wait", "--help"}, []string{"redis, minio, ollama, mail, or a service that"}},
 		} {
@@ -207,7 +207,7 @@ func TestKindInOneFolder(t *testing.T) {
 func check(t *testing.T, s sidecar, service string) {
 	t.Helper()
 	var out output
-	if code := run(t.Context(), t, &out, nil, "check", "--url", s.url, "--metrics-url", s.metricsURL); code != 0 {
+	if code := run(t.Context(), t, &out, nil, "check", "endpoints", "--url", s.url, "--metrics-url", s.metricsURL); code != 0 {
 		t.Errorf("check: exit code %d", code)
 	}
 	wantAll(t, "check", out.String(), "/health/"+service)

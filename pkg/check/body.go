@@ -170,6 +170,12 @@ func (o Object) Text(key string) string {
 	return Printable(s)
 }
 
+// Time returns the time at a key, or the zero time where there is none.
+func (o Object) Time(key string) time.Time {
+	t, _ := time.Parse(time.RFC3339, o.Text(key))
+	return t
+}
+
 // Number returns the number at a key.
 func (o Object) Number(key string) (n float64, ok bool) {
 	value, ok := o.Get(key)

@@ -28,6 +28,8 @@ type ServiceDetails struct {
 	Name    string `json:"name"`
 	Status  string `json:"status"`
 	Details Object `json:"details"`
+	// Facts are the details as people read them.
+	Facts []Fact `json:"-"`
 	// Answers is how long the sidecar took to answer, from its memory; of a probe that
 	// was run in place, how long all of it took: the first one's dialling is in it.
 	Answers *Distribution `json:"answers"`
@@ -55,6 +57,9 @@ type ServiceDetails struct {
 type Measure struct {
 	// Count is how often each service is asked for. At least 1.
 	Count int
+	// StopAtFailure asks no more for a service whose answer failed: it comes from the
+	// sidecar's memory, and the next one tells no more.
+	StopAtFailure bool
 	// MaxAge is as in [Suite].
 	MaxAge time.Duration
 	// Done, when set, is called after each request with the number of those done.
@@ -75,20 +80,24 @@ func (c *Client) Detailed(ctx context.Context, m Measure) (*Details, error) {
 	for _, name := range h.Services.Keys() {
 		d.Services = append(d.Services, ServiceDetails{Name: name, seen: make(map[string]bool)})
 	}
-	for i := range m.Count {
+	done := 0
+	for range m.Count {
 		for n := range d.Services {
+			if m.StopAtFailure && d.Services[n].Failed > 0 {
+				continue
+			}
 			c.measure(ctx, j, &d.Services[n])
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
 			}
-			if m.Done != nil {
-				m.Done(i*len(d.Services) + n + 1)
+			if done++; m.Done != nil {
+				m.Done(done)
 			}
 		}
 	}
 	for i := range d.Services {
 		s := &d.Services[i]
-		if latencies, since := c.past(ctx, s.Name); len(latencies) > 0 {
+		if latencies, since := c.latencies(ctx, s.Name); len(latencies) > 0 {
 			s.probes, s.ProbesSince = latencies, since
 		}
 	}
@@ -126,6 +135,7 @@ func (c *Client) measure(ctx context.Context, j *judge, s *ServiceDetails) {
 	s.answers = append(s.answers, millis(a.Took))
 	if body != nil {
 		s.add(body)
+		s.Facts = j.kinds.facts(s.Name, body.Details, a.At)
 	}
 }
 

@@ -154,6 +154,7 @@ func (j *judge) service(a *Answer, name string) (*Service, finding) {
 		f.conflict = "/health says that it is " + status
 	}
 	f.degraded = s.Status == health.Degraded.String()
+	f.next, f.docs = s.Details.Text("next_step"), s.Details.Text("docs")
 	f.note = strings.Join(NonEmpty(s.Status, s.Details.Text("reason"), s.Details.Text("message"), scopeText(s.Details)), ": ")
 	return &s, f
 }

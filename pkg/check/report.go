@@ -32,6 +32,10 @@ type Check struct {
 	TimeMS float64 `json:"time_ms"`
 	// Note is what the answer says, in short.
 	Note string `json:"note,omitempty"`
+	// NextStep says what to do about the reason in the note, and Docs is the address of what
+	// explains it; each is empty where there is no reason.
+	NextStep string `json:"next_step,omitempty"`
+	Docs     string `json:"docs,omitempty"`
 	// Problems are what is wrong with it.
 	Problems []string `json:"problems,omitempty"`
 }
@@ -65,6 +69,8 @@ func (r *Report) add(c Check) {
 // finding is what a judge makes of one answer.
 type finding struct {
 	note     string
+	next     string // the next step, and the address of what explains the reason
+	docs     string
 	degraded bool
 	down     bool // a 503: the answer is in order, and what it says is not
 	problems []string
@@ -108,7 +114,7 @@ func (f *finding) verdict() Verdict {
 }
 
 func (f *finding) check(a *Answer) Check {
-	return Check{Path: a.Path, Verdict: f.verdict(), Code: a.Code, TimeMS: millis(a.Took), Note: Printable(f.note), Problems: f.problems}
+	return Check{Path: a.Path, Verdict: f.verdict(), Code: a.Code, TimeMS: millis(a.Took), Note: Printable(f.note), NextStep: f.next, Docs: f.docs, Problems: f.problems}
 }
 
 // Bounds on an answer, each far above any of a sidecar's, so that a strange one costs

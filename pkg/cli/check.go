@@ -12,43 +12,81 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/reims/reims-health/pkg/check"
 	"github.com/reims/reims-health/pkg/check/display"
 	"github.com/reims/reims-health/pkg/config"
 )
 
-const checkLong = `Ask a running sidecar and judge what it answers.
+const checkLong = `Ask a running sidecar how every service is, whether the Pod is ready, and what to do next.
 
-  all       exercises every endpoint, like a test run (the default)
-  detailed  shows each service with its details, and how long answers take
-  monitor   watches: live on a terminal, one line per change anywhere else
+The services are those that /health lists. The exit code is 1 where one of them is unhealthy,
+the Pod is not ready, or an answer is wrong; degraded passes, and is shown. With no --url, the
+address and the token are those of HEALTH_ADDR and HEALTH_TOKEN: within the Pod, nothing needs
+to be given.
 
-The services are those that /health lists. Any 503 fails, with exit code 1;
-degraded passes and is shown. With no --url, the address and the token are those
-of HEALTH_ADDR and HEALTH_TOKEN: within the Pod, nothing needs to be given.`
+--direct asks no sidecar: it runs each probe once, from the environment, and tells whether a
+Pod with this configuration would become ready.`
+
+// subcommand is one of those of check.
+type subcommand struct {
+	mode, short, long, example string
+	aliases                    []string
+}
+
+func checkCommands() []subcommand {
+	return []subcommand{
+		{
+			mode: modeEndpoints, aliases: []string{modeAll}, short: "Exercise every endpoint and judge every answer",
+			long: "Exercise every endpoint of a sidecar like a test run, and judge every answer: its code, its\n" +
+				"keys, its age, and whether the answers agree. Any 503 fails, with exit code 1.",
+			example: "  reims-health check endpoints\n" +
+				"  reims-health check endpoints --url https://reims.example --ca-file ca.pem\n" +
+				"  reims-health check endpoints --url http://10.0.0.7:8008 --metrics-url http://10.0.0.7:9008",
+		},
+		{
+			mode: modeDetailed, short: "Show all that is known of each service, and how long answers take",
+			long: "Show all that is known of each service, how long it took to answer the sidecar's probes, and\n" +
+				"how long the sidecar takes to answer. With --direct the probes are run from here.",
+			example: "  reims-health check detailed\n" +
+				"  reims-health check detailed --count 200\n" +
+				"  reims-health check detailed --direct --count 20",
+		},
+		{
+			mode: modeMonitor, short: "Watch the services, live",
+			long: "Watch the services: on a terminal a screen that begins with the last hour, and anywhere else\n" +
+				"one line per change. The key ? shows what other keys do. With --count it ends after so many\n" +
+				"looks, with exit code 1 where any of them failed.",
+			example: "  reims-health check monitor\n" +
+				"  reims-health check monitor --interval 500ms\n" +
+				"  reims-health check monitor --interval 5 --count 12 --output json",
+		},
+	}
+}
 
 func newCheck(from *source) *cobra.Command {
-	f := &checkFlags{from: from}
+	f := newCheckFlags(from)
 	cmd := &cobra.Command{
-		Use:   "check",
-		Short: "Ask a running sidecar and judge what it answers",
-		Long:  checkLong,
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return runCheck(cmd, f, f.mode) },
+		Use:        "check",
+		SuggestFor: []string{"health", "status", "test", "doctor", "ping"},
+		Short:      "Tell how every service is, whether the Pod is ready, and what to do next",
+		Long:       checkLong,
+		Example: "  reims-health check\n" +
+			"  reims-health check --url http://localhost:8008\n" +
+			"  reims-health check --direct --env-file .env\n" +
+			"  reims-health check --compare http://localhost:8000",
+		Args: commandArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runCheck(cmd, f, f.modeOf()) },
 	}
-	f.add(cmd.PersistentFlags())
-	f.addMode(cmd.Flags())
-	for _, mode := range []struct{ name, short string }{
-		{modeAll, "Exercise every endpoint and judge every answer"},
-		{modeDetailed, "Show each service's details, and how long answers take"},
-		{modeMonitor, "Watch the services, live"},
-	} {
-		cmd.AddCommand(&cobra.Command{
-			Use: mode.name, Short: mode.short, Long: checkLong, Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return runCheck(cmd, f, mode.name) },
-		})
+	f.add(cmd, modeServices)
+	f.addMode(cmd)
+	for _, sub := range checkCommands() {
+		c := &cobra.Command{
+			Use: sub.mode, Aliases: sub.aliases, Short: sub.short, Long: sub.long, Example: sub.example, Args: commandArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error { return runCheck(cmd, f, sub.mode) },
+		}
+		f.add(c, sub.mode)
+		cmd.AddCommand(c)
 	}
 	return cmd
 }
@@ -64,7 +102,7 @@ type checkCommand struct {
 }
 
 func runCheck(cmd *cobra.Command, f *checkFlags, mode string) error {
-	s, err := f.settings(mode, cmd.Flags().Changed)
+	s, err := f.settings(mode, cmd.Flags().Changed, display.IsTerminal(cmd.OutOrStdout()))
 	if err != nil {
 		return err
 	}
@@ -90,8 +128,10 @@ func (c *checkCommand) run(ctx context.Context) error {
 		err = c.detailed(ctx)
 	case c.mode == modeMonitor:
 		err = c.monitor(ctx)
+	case c.mode == modeEndpoints:
+		err = c.endpoints(ctx)
 	default:
-		err = c.all(ctx)
+		err = c.services(ctx)
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return errors.New("interrupted")
@@ -101,8 +141,35 @@ func (c *checkCommand) run(ctx context.Context) error {
 
 func (c *checkCommand) printer() *display.Printer { return display.NewPrinter(c.out, c.environ) }
 
-// all is the mode of that name.
-func (c *checkCommand) all(ctx context.Context) error {
+// services is check with no subcommand.
+func (c *checkCommand) services(ctx context.Context) error {
+	stop := c.progress(func() string { return "still asking " + c.client.URL() })
+	o, err := c.client.Overview(ctx, c.maxAge)
+	stop()
+	if err != nil {
+		return c.failed(err)
+	}
+	return c.overview(o)
+}
+
+// overview shows what was found, with the verdict, which says why where it is a failure.
+func (c *checkCommand) overview(o *check.Overview) error {
+	p := c.printer()
+	if err := c.result(o, func() error { p.Overview(o); return p.Err() }); err != nil {
+		return err
+	}
+	switch failure := errors.New(o.Verdict); {
+	case o.Success:
+		return nil
+	case c.json:
+		return failure
+	default:
+		return &shownError{failure}
+	}
+}
+
+// endpoints is the mode of that name.
+func (c *checkCommand) endpoints(ctx context.Context) error {
 	p := c.printer()
 	suite := check.Suite{MaxAge: c.maxAge}
 	if c.metrics != nil {
@@ -136,7 +203,7 @@ func (c *checkCommand) detailed(ctx context.Context) error {
 	var done atomic.Int64
 	stop := c.progress(func() string { return fmt.Sprintf("%d requests answered", done.Load()) })
 	details, err := c.client.Detailed(ctx, check.Measure{
-		Count: count, MaxAge: c.maxAge, Done: func(n int) { done.Store(int64(n)) },
+		Count: count, StopAtFailure: c.count == 0, MaxAge: c.maxAge, Done: func(n int) { done.Store(int64(n)) },
 	})
 	stop()
 	if err != nil {
@@ -216,95 +283,6 @@ func (c *checkCommand) compare(ctx context.Context) error {
 		return fmt.Errorf("%d differences are not meant", comparison.Unmeant)
 	}
 	return nil
-}
-
-// monitor takes looks until it is asked to stop, which is not a failure, or until it took
-// as many as --count says. With --count it fails if any look failed, even if stopped early.
-func (c *checkCommand) monitor(ctx context.Context) error {
-	var (
-		watch check.Watch
-		began = time.Now()
-		err   error
-	)
-	p := c.printer()
-	switch {
-	case c.json:
-		err = c.looks(ctx, &watch, noop, c.record)
-	case display.CanRedraw(c.out, c.environ):
-		err = c.live(ctx, &watch)
-		p.Watched(&watch, c.client.URL(), time.Since(began))
-	default:
-		err = c.looks(ctx, &watch, noop, func(l *check.Look, changes []check.Change) error {
-			if watch.Rounds == 1 {
-				p.State(l)
-			} else {
-				p.Changes(changes)
-			}
-			return p.Err()
-		})
-	}
-	if err == nil && c.count > 0 && watch.Failed > 0 {
-		err = fmt.Errorf("%d of %d looks failed", watch.Failed, watch.Rounds)
-	}
-	return err
-}
-
-// live shows the looks on the terminal.
-func (c *checkCommand) live(ctx context.Context, watch *check.Watch) error {
-	screen := display.NewScreen(c.in, c.out, c.environ, c.client.URL(), c.interval)
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	var group errgroup.Group
-	group.Go(func() error {
-		defer stop()
-		return screen.Run(ctx)
-	})
-	group.Go(func() error {
-		defer stop()
-		return c.looks(ctx, watch, screen.Ask, func(l *check.Look, _ []check.Change) error {
-			screen.Show(l)
-			return nil
-		})
-	})
-	return group.Wait()
-}
-
-// record writes a look that saw something new as one line of JSON.
-func (c *checkCommand) record(l *check.Look, changes []check.Change) error {
-	if len(changes) == 0 {
-		return nil
-	}
-	enc := json.NewEncoder(c.out)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(struct {
-		*check.Look
-		Changes []check.Change `json:"changes"`
-	}{l, changes})
-}
-
-// noop is called before a request where nothing is shown meanwhile.
-func noop() {}
-
-// looks takes a look every interval until ctx is done or count is reached. It calls asks
-// before each look, and saw with its result.
-func (c *checkCommand) looks(ctx context.Context, watch *check.Watch, asks func(), saw func(*check.Look, []check.Change) error) error {
-	tick := time.NewTicker(c.interval)
-	defer tick.Stop()
-	for {
-		asks()
-		l := c.client.Look(ctx, c.maxAge)
-		if ctx.Err() != nil {
-			return nil // asked to stop
-		}
-		if err := saw(l, watch.See(l)); err != nil || watch.Rounds == c.count {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
 }
 
 // progressPeriod is the time between two lines of progress.

@@ -44,7 +44,7 @@ func (c *checkCommand) direct(ctx context.Context, from *source) error {
 	if err != nil {
 		return c.failed(redacted(cfg, err))
 	}
-	d, err := describe(ctx, probed, from.kinds)
+	o, d, err := describe(ctx, probed, from.kinds)
 	if err != nil {
 		return c.failed(err)
 	}
@@ -54,23 +54,8 @@ func (c *checkCommand) direct(ctx context.Context, from *source) error {
 	if c.mode == modeDetailed || c.json {
 		return c.details(d)
 	}
-	return c.probes(d)
-}
-
-// probes prints one line per service.
-func (c *checkCommand) probes(d *check.Details) error {
-	p, longest := c.printer(), 0
-	for _, s := range d.Services {
-		longest = max(longest, len(s.Name))
-	}
-	for i := range d.Services {
-		p.Probe(&d.Services[i], longest)
-	}
-	p.DetailsSummary(d)
-	if err := p.Err(); err != nil {
-		return err
-	}
-	return down(d)
+	o.Probed(d)
+	return c.overview(o)
 }
 
 // driverText returns the driver's error text without secrets, for a person at a terminal.
@@ -176,7 +161,7 @@ func (w *waitingFor) String() string {
 
 // describe converts results to the form of /health: the sidecar's own handler serves them
 // in memory, and they are read as a client reads them.
-func describe(ctx context.Context, all []probed, kinds dependency.Kinds) (*check.Details, error) {
+func describe(ctx context.Context, all []probed, kinds dependency.Kinds) (*check.Overview, *check.Details, error) {
 	var results []health.Result
 	for _, p := range all {
 		results = append(results, p.merged())
@@ -187,9 +172,13 @@ func describe(ctx context.Context, all []probed, kinds dependency.Kinds) (*check
 		URL: &url.URL{Scheme: "http", Host: "in-process"}, Timeout: time.Minute, Transport: inProcess{handler},
 		Kinds: kinds.Described(),
 	})
+	o, err := client.Overview(ctx, time.Minute)
+	if err != nil {
+		return nil, nil, err
+	}
 	d, err := client.Detailed(ctx, check.Measure{Count: 1, MaxAge: time.Minute})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	d.URL, d.Direct, d.Success = "", true, true
 	for i, p := range all {
@@ -205,7 +194,7 @@ func describe(ctx context.Context, all []probed, kinds dependency.Kinds) (*check
 			d.NotReady = append(d.NotReady, fmt.Sprintf("%s: %s: %s", c.Source, c.Reason, c.Message))
 		}
 	}
-	return d, nil
+	return o, d, nil
 }
 
 // merged returns the last result. It is proven if any of the probes proved the service, as

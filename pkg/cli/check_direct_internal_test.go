@@ -44,7 +44,7 @@ func TestDescribeTellsReadiness(t *testing.T) {
 		for _, f := range c.faults {
 			all = append(all, health.NewResult(svc, began).Next(health.Outcome{Started: began, Finished: began.Add(time.Millisecond), Fault: f}))
 		}
-		d, err := describe(t.Context(), []probed{all}, registry.Kinds())
+		_, d, err := describe(t.Context(), []probed{all}, registry.Kinds())
 		if err != nil || d.Ready != c.ready || d.Success != c.good || (c.ready == "ready") != (len(d.NotReady) == 0) {
 			t.Errorf("%s: %+v, %v", name, d, err)
 		}
@@ -61,7 +61,7 @@ func TestDescribeCountsEveryProbe(t *testing.T) {
 	}
 	refused, slow := &health.Fault{Reason: health.ReasonRefused}, &health.Fault{Reason: health.ReasonSlow}
 	all := probed{probe(refused), probe(nil), probe(refused), probe(&health.Fault{Reason: health.ReasonTimeout}), probe(slow), probe(nil)}
-	d, err := describe(t.Context(), []probed{all}, registry.Kinds())
+	_, d, err := describe(t.Context(), []probed{all}, registry.Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestDescribeCountsEveryProbe(t *testing.T) {
 	if worst := all.worst(); worst.Reason() != health.ReasonTimeout {
 		t.Errorf("what is told of the driver is that of %s", worst.Reason())
 	}
-	if d, err = describe(t.Context(), []probed{{probe(refused)}}, registry.Kinds()); err != nil || d.Success || d.Services[0].Failed != 1 || d.Services[0].Problems != nil {
+	if _, d, err = describe(t.Context(), []probed{{probe(refused)}}, registry.Kinds()); err != nil || d.Success || d.Services[0].Failed != 1 || d.Services[0].Problems != nil {
 		t.Errorf("%v, %+v", err, d)
 	}
 }

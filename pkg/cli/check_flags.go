@@ -10,28 +10,39 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"github.com/reims/reims-health/pkg/check"
 	"github.com/reims/reims-health/pkg/readfile"
 )
 
-// The modes. The predecessor's script called the first one test as well.
+// The modes: what check does, and what its subcommands do.
 const (
-	modeAll      = "all"
-	modeDetailed = "detailed"
-	modeMonitor  = "monitor"
-	modeTest     = "test"
+	modeServices  = "" // no subcommand
+	modeEndpoints = "endpoints"
+	modeDetailed  = "detailed"
+	modeMonitor   = "monitor"
+
+	// What the predecessor's script called the run endpoint by endpoint.
+	modeAll  = "all"
+	modeTest = "test"
 )
 
 // checkFlags are the flags as given. They are parsed together, so that all problems are
-// reported at once.
+// reported at once. All commands share them.
 type checkFlags struct {
 	from *source
 
 	mode, url, metricsURL, output, tokenFile, caFile, compare string
 	timeout, interval, count, maxAge                          rawFlag
 	insecure, direct                                          bool
+}
+
+func newCheckFlags(from *source) *checkFlags {
+	return &checkFlags{
+		from: from, output: "table",
+		timeout: rawFlag{"10s", "duration"}, maxAge: rawFlag{"5m", "duration"}, interval: rawFlag{"", "duration"}, count: rawFlag{"", "int"},
+	}
 }
 
 // rawFlag is a flag whose value is parsed later. Its kind is the type shown in the help.
@@ -46,25 +57,70 @@ func (f *rawFlag) String() string { return f.value }
 // Type implements [pflag.Value].
 func (f *rawFlag) Type() string { return f.kind }
 
-func (f *checkFlags) add(flags *pflag.FlagSet) {
-	f.timeout, f.interval = rawFlag{"10s", "duration"}, rawFlag{"30s", "duration"}
-	f.maxAge, f.count = rawFlag{"5m", "duration"}, rawFlag{"", "int"}
+// flagUse says in which modes a flag does something, and what it is for. Anywhere else it is
+// refused, and left out of the help.
+type flagUse struct {
+	flag  string
+	modes []string
+	where string
+}
+
+func flagUses() []flagUse {
+	return []flagUse{
+		{"count", []string{modeDetailed, modeMonitor}, "check detailed, check monitor and --direct"},
+		{"interval", []string{modeMonitor}, "check monitor"},
+		{"metrics-url", []string{modeEndpoints}, "check endpoints"},
+		{"compare", []string{modeServices, modeEndpoints}, "check with no subcommand"},
+		{"direct", []string{modeServices, modeDetailed}, "check with no subcommand and check detailed"},
+	}
+}
+
+// add adds all flags to the command for a mode.
+func (f *checkFlags) add(cmd *cobra.Command, mode string) {
+	flags := cmd.Flags()
+	count := map[string]string{
+		modeServices: "with --direct: probes of each service (default 1)",
+		modeDetailed: "requests for each service (default 20, and one for a service that fails); with --direct: probes (default 1)",
+		modeMonitor:  "end after so many looks, and fail where one failed (default: no end)",
+	}
 	flags.StringVar(&f.url, "url", "", "the sidecar's address (default from $HEALTH_ADDR)")
-	flags.StringVar(&f.metricsURL, "metrics-url", "", "all: ask for /metrics too, at this address (METRICS_ADDR)")
+	flags.StringVar(&f.metricsURL, "metrics-url", "", "ask for /metrics too, at this address (METRICS_ADDR)")
 	flags.Var(&f.timeout, "timeout", "bound on each request; a bare number is seconds")
-	flags.Var(&f.interval, "interval", "monitor: time between looks, at least 100ms; a bare number is seconds")
-	flags.Var(&f.count, "count", "requests for each service (default 20); monitor: looks (default: no end); --direct: probes (default 1)")
-	flags.Var(&f.maxAge, "max-age", "how old an answer may be, by the clock of who answers")
-	flags.StringVarP(&f.output, "output", "o", "table", "table or json")
+	flags.Var(&f.interval, "interval", "time between looks, at least 100ms; a bare number is seconds (default 2s on a terminal, else 30s)")
+	flags.Var(&f.count, "count", count[mode])
+	flags.Var(&f.maxAge, "max-age", "how old an answer may be, by the clock of who answers; a bare number is seconds")
+	flags.StringVarP(&f.output, "output", "o", f.output, "table or json")
 	flags.StringVar(&f.tokenFile, "token-file", "", "file with the token to send (default $HEALTH_TOKEN, if there is no --url)")
 	flags.StringVar(&f.caFile, "ca-file", "", "PEM file with the authorities to trust (default: the system's)")
 	flags.BoolVar(&f.insecure, "insecure", false, "accept any certificate")
 	flags.BoolVar(&f.direct, "direct", false, "ask no sidecar: run each probe itself, from the environment")
 	flags.StringVar(&f.compare, "compare", "", "the predecessor's address: ask it too, show what differs")
+	for _, use := range flagUses() {
+		shown := slices.Contains(use.modes, mode) || use.flag == "count" && mode == modeServices
+		flags.Lookup(use.flag).Hidden = !shown
+	}
+	complete(cmd, "output", "table", "json")
+	complete(cmd, "url", "http://localhost:8008")
+	complete(cmd, "metrics-url", "http://localhost:9008")
+	complete(cmd, "compare", "http://localhost:8000")
+	complete(cmd, "timeout", "1s", "10s", "30s")
+	complete(cmd, "interval", "500ms", "2s", "30s")
+	complete(cmd, "max-age", "1m", "5m", "1h")
+	complete(cmd, "count", "1", "20", "200")
+	completeFile(cmd, "token-file", "ca-file")
 }
 
-func (f *checkFlags) addMode(flags *pflag.FlagSet) {
-	flags.StringVar(&f.mode, "mode", modeAll, "all, test (the same), detailed or monitor: as the predecessor's script took it")
+func (f *checkFlags) addMode(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.mode, "mode", "", "what the predecessor's script did: all or test (check endpoints), detailed or monitor")
+	complete(cmd, "mode", modeAll, modeTest, modeDetailed, modeMonitor)
+}
+
+// modeOf is the mode that --mode asks for.
+func (f *checkFlags) modeOf() string {
+	if f.mode == modeAll || f.mode == modeTest {
+		return modeEndpoints
+	}
+	return f.mode
 }
 
 // checkSettings are the parsed flags.
@@ -84,16 +140,20 @@ type checkSettings struct {
 const minInterval = 100 * time.Millisecond
 
 // settings parses the flags, except for what they leave to the configuration. Given
-// reports whether a flag was given, even with an empty value.
-func (f *checkFlags) settings(mode string, given func(flag string) bool) (*checkSettings, error) {
-	if mode == modeTest {
-		mode = modeAll
-	}
+// reports whether a flag was given, even with an empty value, and terminal whether the output
+// is one.
+func (f *checkFlags) settings(mode string, given func(flag string) bool, terminal bool) (*checkSettings, error) {
 	s := &checkSettings{mode: mode, direct: f.direct, json: f.output == "json"}
 	problems := flagProblems{given: given}
-	problems.oneOf("mode", mode, modeAll, modeDetailed, modeMonitor)
+	known := slices.Contains([]string{modeServices, modeEndpoints, modeDetailed, modeMonitor}, mode)
+	if !known || given("mode") && mode == modeServices {
+		problems.add("mode", "%q: want %s", f.mode, strings.Join([]string{modeAll, modeTest, modeDetailed, modeMonitor}, " or "))
+	}
 	problems.oneOf("output", f.output, "table", "json")
-	s.interval = problems.duration("interval", f.interval.value, minInterval)
+	s.interval = defaultInterval(terminal && !s.json)
+	if given("interval") {
+		s.interval = problems.duration("interval", f.interval.value, minInterval)
+	}
 	s.maxAge = problems.duration("max-age", f.maxAge.value, 0)
 	s.count = problems.count("count", f.count.value)
 	s.client = check.Options{
@@ -104,27 +164,52 @@ func (f *checkFlags) settings(mode string, given func(flag string) bool) (*check
 	s.metrics = problems.other("metrics-url", f.metricsURL, check.Metrics, s.client)
 	s.client.Token = problems.token("token-file", f.tokenFile)
 	s.client.URL = problems.url("url", f.url)
-	problems.contradictions(mode, f.direct)
+	if known {
+		problems.useless(mode, f.direct)
+	}
 	return s, problems.err()
 }
 
-// contradictions are flags that cannot go together.
-func (p *flagProblems) contradictions(mode string, direct bool) {
-	refuse := func(with string, contrary bool, flags ...string) {
-		for _, flag := range flags {
-			if contrary && p.given(flag) {
-				p.add(flag, "does not go with %s", with)
-			}
+// defaultInterval is the time between two looks, which is short where a person watches.
+func defaultInterval(watched bool) time.Duration {
+	if watched {
+		return 2 * time.Second
+	}
+	return 30 * time.Second
+}
+
+// useless reports the flags that would do nothing, each once.
+func (p *flagProblems) useless(mode string, direct bool) {
+	refused := make(map[string]bool)
+	refuse := func(flag, format string, args ...any) {
+		if p.given(flag) && !refused[flag] {
+			refused[flag] = true
+			p.add(flag, format, args...)
 		}
 	}
-	refuse("mode all, which asks for everything once", mode == modeAll && !direct, "count")
-	refuse("mode "+mode, mode == modeDetailed || mode == modeMonitor, "compare")
-	refuse("mode "+mode, mode != modeAll, "metrics-url")
-	refuse("--compare", p.given("compare"), "metrics-url")
-	refuse("--direct, which asks no sidecar", direct, "compare", "url", "metrics-url", "token-file",
-		"timeout", "ca-file", "insecure", "interval", "max-age")
 	if direct && mode == modeMonitor {
-		p.add("direct", "does not go with mode monitor: the sidecar is what watches")
+		refuse("direct", "does not go with check monitor: the sidecar is what watches")
+	}
+	if direct {
+		for _, flag := range []string{"compare", "url", "metrics-url", "token-file", "timeout", "ca-file", "insecure", "interval", "max-age"} {
+			refuse(flag, "does not go with --direct, which asks no sidecar")
+		}
+	}
+	for _, use := range flagUses() {
+		switch {
+		case slices.Contains(use.modes, mode):
+		case use.flag == "count" && mode == modeServices && direct:
+		case use.flag == "interval" && p.given("mode"): // the predecessor's script took both
+		default:
+			refuse(use.flag, "does nothing in %s: it is for %s", strings.TrimSpace("check "+mode), use.where)
+		}
+	}
+	if p.given("compare") {
+		refuse("metrics-url", "does not go with --compare")
+		refuse("max-age", "does not go with --compare, which judges no times")
+	}
+	if p.given("insecure") {
+		refuse("ca-file", "does not go with --insecure, which accepts any certificate")
 	}
 }
 
@@ -166,11 +251,7 @@ func (p *flagProblems) oneOf(flag, value string, words ...string) {
 
 // duration reads a duration; a bare number is in seconds.
 func (p *flagProblems) duration(flag, value string, least time.Duration) time.Duration {
-	text := value
-	if _, err := strconv.ParseFloat(value, 64); err == nil {
-		text += "s"
-	}
-	d, err := time.ParseDuration(text)
+	d, err := parseDuration(value)
 	switch {
 	case err != nil || d <= 0 || d > 24*time.Hour:
 		p.add(flag, "%q: want a duration above 0s, of at most 24h, such as 30s", value)

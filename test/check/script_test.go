@@ -153,6 +153,7 @@ func steady(text string) string {
 		{` *\b\d+\.\d+ m?s\b`, " TIME"},
 		{`127\.0\.0\.1:\d{4,}`, "HOST"},
 		{` in \d+s`, " in TIME"},
+		{`\b(\d+[dhm])*\d+[hms] ago *`, "AGO "},
 	} {
 		text = regexp.MustCompile(r.pattern).ReplaceAllString(text, r.word)
 	}

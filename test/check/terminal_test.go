@@ -143,7 +143,7 @@ func TestMonitorOnATerminal(t *testing.T) {
 	tt.sees(`^\d\d:\d\d:\d\d  overall +healthy -> unhealthy`)
 	tt.sees(`^\d\d:\d\d:\d\d  readiness +ready -> not ready`)
 	tt.sees(`^q quits; look \d+, \d+ failed; every 200ms, next in`)
-	if rows := strings.Count(tt.screen.String(), "database "); rows != 2 { // its row, and its change
+	if rows := strings.Count(tt.screen.String(), "database "); rows != 3 { // its row, its change, and its first verdict
 		t.Errorf("%d lines on the database: drawn below rather than over each other?\n%s", rows, tt.screen)
 	}
 
@@ -210,11 +210,14 @@ func TestColours(t *testing.T) {
 	}{{"SOME=thing", true}, {"NO_COLOR=", true}, {"NO_COLOR=1", false}, {"NO_COLOR=please", false}, {"TERM=dumb", false}} {
 		t.Run(test.env, func(t *testing.T) {
 			t.Parallel()
-			for _, mode := range [][]string{{"all"}, {"monitor", "--interval", "100ms", "--count", "3"}} {
+			for _, mode := range [][]string{{}, {"endpoints"}, {"monitor", "--interval", "100ms"}} {
 				tt := startTerminal(t, 100, 24, []string{"HEALTH_ADDR=" + s.addr, test.env}, mode...)
 				tt.sees(`healthy`)
 				if coloured := tt.coloured(); coloured != test.want {
 					t.Errorf("%v: coloured is %t, want %t:\n%s", mode, coloured, test.want, tt.screen)
+				}
+				if len(mode) > 1 { // a monitor
+					_ = tt.cmd.Process.Signal(syscall.SIGTERM)
 				}
 				tt.exits(0)
 			}
@@ -247,5 +250,96 @@ func stop(t *testing.T, postgres *servers.Postgres) {
 	t.Helper()
 	if err := postgres.Kill(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// NO_COLOR writes no escape sequence at all, whatever the command does, and also on standard
+// error, which is the same terminal.
+func TestNoColourWritesNoEscape(t *testing.T) {
+	t.Parallel()
+	s := startFor(t, nil)
+	for _, args := range [][]string{
+		{},
+		{"endpoints"},
+		{"detailed"},
+		{"monitor", "--interval", "100ms", "--count", "3"},
+		{"--direct"},
+		{"--help"},
+		{"--nonsense"},
+		{"--url", "127.0.0.1:1"},
+	} {
+		for _, variable := range []string{"NO_COLOR=1", "NO_COLOR=please"} {
+			out := raw(t, 80, []string{"TERM=xterm-256color", "HEALTH_ADDR=" + s.addr, variable, "HEALTH_SERVICES=redis", "REDIS_PORT=1", "CLICOLOR_FORCE=1"}, args...)
+			if out == "" || strings.ContainsRune(out, '\x1b') {
+				t.Errorf("check %v with %s: %q", args, variable, out)
+			}
+		}
+	}
+}
+
+// The first screen has the past, and the keys do what the help says.
+func TestMonitorKeys(t *testing.T) {
+	t.Parallel()
+	postgres := servers.RunPostgres(t, servers.PostgresOptions{})
+	s := startFor(t, postgres)
+	stop(t, postgres)
+	down := func(h health) bool { return h.reason("database") == "refused" && h.Services["database"] == "unhealthy" }
+	if err := s.await(t.Context(), down); err != nil {
+		t.Fatal(err)
+	}
+	tt := startTerminal(t, 80, 30, []string{"HEALTH_ADDR=" + s.addr}, "monitor", "--interval", "1h")
+	tt.sees(`^\d\d:\d\d:\d\d  database +healthy -> unhealthy: `) // the only look found it so already
+	tt.sees(`^database +unhealthy .*[▁▂▃▄▅▆▇█]·* +refused`)
+	tt.sees(`look 1, 0 failed|look 1, 1 failed`)
+
+	tt.press("?")
+	tt.sees(`^KEYS`)
+	tt.sees(`^p, Space +pause`)
+	tt.press("d")
+	tt.sees(`^DETAIL of database`)
+	tt.sees(`^https://github.com/.*#refused *$`)
+	tt.sees(`^Next step +Check that the server runs`)
+	tt.press("\x1b[B")
+	tt.sees(`^DETAIL of redis`)
+	tt.sees(`^Memory in use +\d`)
+	tt.press("k")
+	tt.sees(`^DETAIL of database`)
+	tt.press("d")
+	tt.sees(`^CHANGES`)
+	tt.press("q")
+	tt.exits(0)
+}
+
+// While the screen is paused no look is taken.
+func TestMonitorPauses(t *testing.T) {
+	t.Parallel()
+	s := startFor(t, nil)
+	tt := startTerminal(t, 80, 24, []string{"HEALTH_ADDR=" + s.addr}, "monitor", "--interval", "100ms")
+	tt.sees(`look [1-9]\d*, 0 failed`)
+	tt.press("p")
+	tt.sees(`paused, p goes on`)
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if screen := tt.screen.String(); strings.Contains(screen, "no answer") {
+		t.Errorf("a look was taken:\n%s", screen)
+	}
+	tt.press(" ")
+	tt.sees(`^ no answer `)
+	tt.press("\x1b") // Escape
+	tt.exits(0)
+}
+
+// On a terminal the monitor looks every two seconds unless told otherwise, and says so.
+func TestMonitorInterval(t *testing.T) {
+	t.Parallel()
+	s := startFor(t, nil)
+	for want, args := range map[string][]string{
+		"every 2s, next in": nil, "every 30s, next in": {"--interval", "30"}, "every 1m30s, next in": {"--interval", "1m30s"},
+	} {
+		tt := startTerminal(t, 80, 24, []string{"HEALTH_ADDR=" + s.addr}, append([]string{"monitor"}, args...)...)
+		tt.sees(want)
+		tt.press("q")
+		tt.exits(0)
 	}
 }

@@ -73,6 +73,10 @@ func TestNamedServices(t *testing.T) {
 	}
 	address := strings.TrimPrefix(s.health, "http://")
 	code, stdout, stderr := runProgram(t, []servers.Var{{Name: "HEALTH_ADDR", Value: address}}, "check")
+	if code != 1 || !strings.Contains(stdout, "FAIL  orders is unhealthy") {
+		t.Errorf("check exits with %d\n%s%s", code, stdout, stderr)
+	}
+	code, stdout, stderr = runProgram(t, []servers.Var{{Name: "HEALTH_ADDR", Value: address}}, "check", "endpoints")
 	if code != 1 || !strings.Contains(stdout, "GET /health/order-files") || !strings.Contains(stdout, "FAIL      GET /health/orders") {
 		t.Errorf("check exits with %d\n%s%s", code, stdout, stderr)
 	}

@@ -14,26 +14,31 @@ import (
 
 // Details writes each service with all that is known of it.
 func (p *Printer) Details(d *check.Details) {
-	asked, requests := "the sidecar answered", "request"
+	q := p.paged()
+	took := []string{"The sidecar answered", "request"}
 	if d.Direct {
-		asked, requests = "the probe took", "probe"
+		took = []string{"The probe took", "probe"}
 	}
 	label := labels(d)
+	var links []string
 	for i := range d.Services {
 		s := &d.Services[i]
-		p.service(s, requests, label)
-		p.distribution(label("the service answered"), "probes"+since(s.ProbesSince), s.Probes)
-		p.distribution(label(asked), requests+"s", s.Answers)
-		p.line()
+		q.service(s, took[1], label)
+		q.distribution(label("The service answered"), "probes"+since(s.ProbesSince), s.Probes)
+		q.distribution(label(took[0]), took[1]+"s", s.Answers)
+		q.line()
+		if docs := s.Details.Text("docs"); docs != "" && !slices.Contains(links, docs) {
+			links = append(links, docs)
+		}
 	}
-	p.DetailsSummary(d)
+	q.detailsSummary(d)
+	q.addresses(links)
+	p.err = q.err
 }
 
-// DetailsSummary writes the last line.
-func (p *Printer) DetailsSummary(d *check.Details) {
+func (p *Printer) detailsSummary(d *check.Details) {
 	from := fmt.Sprintf("%s of %s: ", plural(len(d.Services), "service"), d.URL)
 	if d.Direct {
-		p.line()
 		from = plural(len(d.Services), "service") + ", probed from here; /health would say "
 	}
 	if d.Ready == "" {
@@ -50,60 +55,40 @@ func (p *Printer) DetailsSummary(d *check.Details) {
 	}
 }
 
-// Probe writes one service in a line, for a probe that was run in place. Longest is the
-// length of the longest name that there will be.
-func (p *Printer) Probe(s *check.ServiceDetails, longest int) {
-	took := "-"
-	if s.Answers != nil {
-		took = ms(s.Answers.P50)
-	}
-	left := fmt.Sprintf("%s%-*s  %9s  ", verdictText(verdictOf(s)), longest, s.Name, took)
-	why := strings.Join(check.NonEmpty(s.Status, s.Details.Text("reason"), s.Details.Text("message")), ": ")
-	notes := check.NonEmpty(why)
-	for _, problem := range s.Problems {
-		notes = append(notes, red().Render(problem))
-	}
-	p.beside(left, append(notes, check.NonEmpty(driverText(s))...)...)
-}
-
-func verdictOf(s *check.ServiceDetails) check.Verdict {
-	switch {
-	case s.Failed > 0:
-		return check.Fail
-	case s.Status != "healthy":
-		return check.Degraded
-	default:
-		return check.Pass
-	}
-}
-
 // since tells how far back the probes go, where that is known.
 func since(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return " since " + t.UTC().Format(time.TimeOnly)
+	return " since " + t.UTC().Format(time.TimeOnly) + " UTC"
 }
 
 func (p *Printer) service(s *check.ServiceDetails, request string, label func(string) string) {
 	p.line(bold().Render(s.Name), "  ", statusStyle(s.Status).Render(s.Status))
-	for _, m := range s.Details {
-		p.beside(label(m.Key), value(m.Value))
+	for _, f := range []check.Fact{
+		{Label: "Reason", Value: s.Details.Text("reason")},
+		{Label: "Message", Value: s.Details.Text("message")},
+		{Label: "Error", Value: errorText(s.Error)},
+		{Label: "Next step", Value: s.Details.Text("next_step")},
+	} {
+		if f.Value != "" {
+			p.beside(label(f.Label), f.Value)
+		}
 	}
-	if s.Error != "" {
-		p.beside(label("error"), driverText(s))
+	for _, f := range s.Facts {
+		p.beside(label(f.Label), f.Value)
 	}
 	for _, problem := range s.Problems {
-		p.beside(label("problem"), red().Render(problem))
+		p.beside(label("Problem"), red().Render(problem))
 	}
 	if s.Failed > 0 {
-		p.beside(label("failed"), red().Render(plural(s.Failed, request)))
+		p.beside(label("Failed"), red().Render(plural(s.Failed, request)))
 	}
 }
 
-// driverText is what the driver said, which can have several lines.
-func driverText(s *check.ServiceDetails) string {
-	lines := strings.Split(s.Error, "\n")
+// errorText is what the driver said, which can have several lines.
+func errorText(text string) string {
+	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		lines[i] = check.Printable(strings.TrimSpace(line))
 	}
@@ -112,40 +97,14 @@ func driverText(s *check.ServiceDetails) string {
 
 // labels returns what makes a label as wide as the widest of them.
 func labels(d *check.Details) func(string) string {
-	width := len("the service answered")
+	const most = 32
+	width := len("The service answered")
 	for _, s := range d.Services {
-		for _, m := range s.Details {
-			width = max(width, len(m.Key))
+		for _, f := range s.Facts {
+			width = max(width, min(most, lipgloss.Width(check.Printable(f.Label))))
 		}
 	}
 	return func(text string) string { return "  " + faint().Render(cell(text, width+1)) + " " }
-}
-
-// value is what a JSON value looks like to a person, cut to what can be read.
-func value(raw json.RawMessage) string { return check.Shorten(whole(raw)) }
-
-func whole(raw json.RawMessage) string {
-	var v any
-	if err := json.Unmarshal(raw, &v); err != nil {
-		return string(raw)
-	}
-	switch v := v.(type) {
-	case string:
-		return check.Printable(v)
-	case []any:
-		texts := make([]string, len(v))
-		for i, item := range v {
-			texts[i] = check.Printable(fmt.Sprint(item))
-		}
-		if len(texts) == 0 {
-			return "(none)"
-		}
-		return strings.Join(texts, ", ")
-	case nil:
-		return "-"
-	default:
-		return string(raw)
-	}
 }
 
 // distribution writes the figures and a histogram of times. Of one there is no
@@ -158,10 +117,11 @@ func (p *Printer) distribution(label, of string, d *check.Distribution) {
 		p.beside(label, fmt.Sprintf("in %s, once", ms(d.Max)))
 		return
 	}
-	p.beside(label, fmt.Sprintf("%d %s: min %s, p50 %s, p95 %s, p99 %s, max %s",
-		d.Count, of, ms(d.Min), ms(d.P50), ms(d.P95), ms(d.P99), ms(d.Max)))
-	const width = 30
 	indent := strings.Repeat(" ", lipgloss.Width(label))
+	p.beside(label, fmt.Sprintf("%d %s", d.Count, of))
+	p.beside(indent, fmt.Sprintf("p50 %s, p95 %s, p99 %s", ms(d.P50), ms(d.P95), ms(d.P99)))
+	p.beside(indent, fmt.Sprintf("fastest %s, slowest %s", ms(d.Min), ms(d.Max)))
+	const width = 24
 	for _, b := range d.Buckets {
 		p.line(indent, fmt.Sprintf("%11s  ", "to "+bound(b.To)), bar(b.Count, d.Count, width), fmt.Sprintf(" %d", b.Count))
 	}
@@ -242,5 +202,5 @@ func side(raw json.RawMessage) string {
 	if raw == nil {
 		return "(none)"
 	}
-	return value(raw)
+	return check.Text(raw)
 }

@@ -40,7 +40,7 @@ func (m *model) lines() []string {
 		lines = append(lines, m.table()...)
 	}
 	foot := []string{"", faint().Render(fit(m.foot(), m.width))}
-	lines = append(lines, m.news(m.height-len(lines)-len(foot))...)
+	lines = append(lines, m.below(m.height-len(lines)-len(foot))...)
 	lines = lines[:min(len(lines), max(0, m.height-len(foot)))]
 	lines = append(lines, foot...)
 	for i := range lines {
@@ -63,6 +63,9 @@ func (m *model) head() []string {
 	}
 	if l.Status != check.NoAnswer {
 		state += faint().Render("  answered in " + ms(l.TimeMS))
+	}
+	if m.paused {
+		state += "  " + yellow().Render("paused")
 	}
 	lines = append(lines, state)
 	for _, problem := range l.Problems {
@@ -168,15 +171,23 @@ func (m *model) news(room int) []string {
 
 func (m *model) foot() string {
 	parts := []string{"q quits"}
+	if m.mute {
+		parts[0] = "Ctrl-C quits"
+	}
 	l := m.watch.Latest
 	if l != nil {
 		parts = append(parts, fmt.Sprintf("look %d, %d failed", m.watch.Rounds, m.watch.Failed))
 	}
-	if asking := m.now.Sub(m.asked).Round(time.Second); !m.asked.IsZero() && asking > 0 {
+	if asking := m.now.Sub(m.asked).Round(time.Second); m.paused {
+		parts = append(parts, "paused, p goes on")
+	} else if !m.asked.IsZero() && asking > 0 {
 		parts = append(parts, fmt.Sprintf("asking for %s", asking))
 	} else if l != nil {
 		next := max(0, l.At.Add(m.interval).Sub(m.now)).Round(time.Second)
 		parts = append(parts, fmt.Sprintf("every %s, next in %s", m.interval, next))
+	}
+	if !m.mute {
+		parts = append(parts, "? shows the keys")
 	}
 	return strings.Join(parts, "; ")
 }
@@ -193,19 +204,7 @@ func fit(text string, width int) string {
 }
 
 // age is a duration in its two greatest units.
-func age(d time.Duration) string {
-	d = max(0, d)
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
-	default:
-		return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
-	}
-}
+func age(d time.Duration) string { return check.Span(d) }
 
 // The sixteen colours of the terminal: its owner has chosen how they look on its
 // background. No meaning is carried by colour alone.

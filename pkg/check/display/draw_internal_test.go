@@ -58,7 +58,7 @@ func TestDraw(t *testing.T) {
 		"11:59:30  overall    healthy -> degraded",
 		"11:59:30  redis      healthy -> unhealthy: refused: nothing listens there",
 		"",
-		"q quits; look 2, 0 failed; every 30s, next in 0s",
+		"q quits; look 2, 0 failed; every 30s, next in 0s; ? shows the keys",
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Error(diff)
@@ -113,7 +113,7 @@ func TestDrawAsks(t *testing.T) {
 	m := sample(80, 24, true)
 	m.Update(asking(m.now))
 	m.Update(tick(m.now.Add(4 * time.Second)))
-	if foot := m.foot(); foot != "q quits; look 2, 0 failed; asking for 4s" {
+	if foot := m.foot(); foot != "q quits; look 2, 0 failed; asking for 4s; ? shows the keys" {
 		t.Error(foot)
 	}
 	m.see(m.watch.Latest)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ import (
 )
 
 // Printer writes to one output. On a terminal it uses colours, unless NO_COLOR is set,
-// and minds the width; anywhere else it writes plain text, one line per item.
+// and minds the width; anywhere else it writes plain text.
 type Printer struct {
 	w io.Writer
 	// width is the terminal's, in columns; 0 is unlimited.
@@ -27,7 +28,11 @@ type Printer struct {
 // NewPrinter returns a printer for w. The environment, as NAME=value, says what the
 // terminal can do.
 func NewPrinter(w io.Writer, environ []string) *Printer {
-	p := &Printer{w: colorprofile.NewWriter(w, Environ(environ))}
+	styled := colorprofile.NewWriter(w, Environ(environ))
+	if noColour(environ) { // the library's own answer would keep bold and faint
+		styled.Profile = colorprofile.NoTTY
+	}
+	p := &Printer{w: styled}
 	if IsTerminal(w) {
 		p.width, _, _ = term.GetSize(int(w.(*os.File).Fd())) //nolint:forcetypeassert // it is one
 	}
@@ -41,9 +46,10 @@ func IsTerminal(stream any) bool {
 }
 
 // CanRedraw reports whether a [Screen] can be shown there: on a terminal that is not a
-// dumb one.
+// dumb one, and whose owner has not asked for plain text with NO_COLOR. A screen is made of
+// escape sequences.
 func CanRedraw(w io.Writer, environ []string) bool {
-	return IsTerminal(w) && colorprofile.Detect(w, Environ(environ)) != colorprofile.NoTTY
+	return IsTerminal(w) && !noColour(environ) && colorprofile.Detect(w, Environ(environ)) != colorprofile.NoTTY
 }
 
 // Environ is the environment as the terminal libraries should read it: to them only
@@ -57,6 +63,11 @@ func Environ(environ []string) []string {
 		all = append(all, pair)
 	}
 	return all
+}
+
+// noColour reports whether NO_COLOR is set, to any text: then no escape sequence is written.
+func noColour(environ []string) bool {
+	return slices.Contains(Environ(environ), "NO_COLOR=1")
 }
 
 // Err is the first error of writing.
@@ -104,16 +115,7 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-func ms(v float64) string {
-	switch {
-	case v < 10:
-		return fmt.Sprintf("%.2f ms", v)
-	case v < 1000:
-		return fmt.Sprintf("%.1f ms", v)
-	default:
-		return fmt.Sprintf("%.2f s", v/1000)
-	}
-}
+func ms(v float64) string { return check.Milliseconds(v) }
 
 // bound is an end of a bucket: 0.5 ms, 20 ms, 5 s.
 func bound(v float64) string {
@@ -135,6 +137,9 @@ func (p *Printer) Check(c check.Check, longest int) {
 	for _, problem := range c.Problems {
 		notes = append(notes, red().Render(problem))
 	}
+	if c.NextStep != "" {
+		notes = append(notes, "next: "+c.NextStep)
+	}
 	p.beside(left, notes...)
 }
 
@@ -148,11 +153,18 @@ func (p *Printer) Summary(r *check.Report) {
 	if r.Failed > 0 {
 		failed = red().Render(failed)
 	}
+	var links []string
+	for _, c := range r.Checks {
+		if c.Docs != "" && !slices.Contains(links, c.Docs) {
+			links = append(links, c.Docs)
+		}
+	}
+	p.addresses(links)
 	p.line()
 	p.line(fmt.Sprintf("%d checks of %s in %s: ", len(r.Checks), r.URL, ms(r.TimeMS)), strings.Join(append(parts, failed), ", "))
 }
 
-// State writes one line with all that a look saw.
+// State writes one line with all that a look saw, and one per service that is not healthy.
 func (p *Printer) State(l *check.Look) {
 	services := make([]string, len(l.Services))
 	for i, s := range l.Services {
@@ -163,15 +175,39 @@ func (p *Printer) State(l *check.Look) {
 		text += ": " + strings.Join(services, ", ")
 	}
 	p.stamped(l.At, text)
+	for _, s := range l.Services {
+		if next := nextStep(&s); next != "" {
+			p.stamped(l.At, s.Name+": "+because(s.Status, s.Reason, s.Message, s.Scope)+next)
+		}
+	}
 	for _, problem := range l.Problems {
 		p.stamped(l.At, problem)
 	}
 }
 
-// Changes writes one line per change.
-func (p *Printer) Changes(changes []check.Change) {
+// nextStep is the end of a line on a service that is not healthy: what to do, and where that is
+// explained.
+func nextStep(s *check.LookService) string {
+	text := ""
+	if s.NextStep != "" {
+		text = "; next: " + s.NextStep
+	}
+	if s.Docs != "" {
+		text += " " + s.Docs
+	}
+	return text
+}
+
+// Changes writes one line per change that a look saw, with what to do about a reason.
+func (p *Printer) Changes(l *check.Look, changes []check.Change) {
 	for _, c := range changes {
-		p.stamped(c.At, c.What+": "+transition(c))
+		next := ""
+		for _, s := range l.Services {
+			if s.Name == c.What {
+				next = nextStep(&s)
+			}
+		}
+		p.stamped(c.At, c.What+": "+transition(c)+next)
 	}
 }
 

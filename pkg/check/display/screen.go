@@ -3,7 +3,7 @@ package display
 import (
 	"context"
 	"io"
-	"slices"
+	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -13,17 +13,21 @@ import (
 
 // Screen is the monitor's live screen. It takes the terminal over while Run runs, and
 // gives it back as it was.
-type Screen struct{ program *tea.Program }
+type Screen struct {
+	program *tea.Program
+	gate    *gate
+}
 
 // NewScreen returns a screen on a terminal, for a monitor that looks at url every
 // interval. The environment says what the terminal can do.
 func NewScreen(in io.Reader, out io.Writer, environ []string, url string, interval time.Duration) *Screen {
+	m := &model{url: url, interval: interval, width: 80, height: 24, now: time.Now(), gate: newGate()}
 	if !IsTerminal(in) {
-		in = nil // no keys then
+		in, m.mute = nil, true // no keys then
 	}
 	// The signals are main's; Ctrl-C is a key here.
-	return &Screen{tea.NewProgram(&model{url: url, interval: interval, width: 80, height: 24, now: time.Now()},
-		tea.WithInput(in), tea.WithOutput(out), tea.WithEnvironment(Environ(environ)), tea.WithoutSignalHandler())}
+	return &Screen{tea.NewProgram(m,
+		tea.WithInput(in), tea.WithOutput(out), tea.WithEnvironment(Environ(environ)), tea.WithoutSignalHandler()), m.gate}
 }
 
 // Run shows the screen until q or Ctrl-C is pressed, or ctx is done.
@@ -34,12 +38,53 @@ func (s *Screen) Run(ctx context.Context) error {
 	return err
 }
 
+// Begin shows what the sidecar remembers, which may be nil. It waits as Show does.
+func (s *Screen) Begin(p *check.Past) { s.program.Send(p) }
+
 // Show shows what a look saw. It waits for Run to begin, and does nothing after its
 // end.
 func (s *Screen) Show(l *check.Look) { s.program.Send(l) }
 
-// Ask says that a look is being taken, until it is shown. It waits as Show does.
-func (s *Screen) Ask() { s.program.Send(asking(time.Now())) }
+// Ask says that a look is being taken, until it is shown. It waits as Show does, and while the
+// screen is paused, until ctx is done.
+func (s *Screen) Ask(ctx context.Context) {
+	s.gate.wait(ctx)
+	s.program.Send(asking(time.Now()))
+}
+
+// gate holds up those that wait while it is shut.
+type gate struct {
+	mu   sync.Mutex
+	open chan struct{} // closed while the gate is open
+}
+
+func newGate() *gate {
+	g := &gate{open: make(chan struct{})}
+	close(g.open)
+	return g
+}
+
+// set shuts the gate, or opens the one that is shut.
+func (g *gate) set(shut bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if shut {
+		g.open = make(chan struct{})
+		return
+	}
+	close(g.open)
+}
+
+// wait returns when the gate is open, or ctx is done.
+func (g *gate) wait(ctx context.Context) {
+	g.mu.Lock()
+	open := g.open
+	g.mu.Unlock()
+	select {
+	case <-open:
+	case <-ctx.Done():
+	}
+}
 
 type (
 	tick   time.Time
@@ -48,6 +93,15 @@ type (
 
 // maxChanges is how many are kept to be shown.
 const maxChanges = 100
+
+// panel is what stands below the table.
+type panel int
+
+const (
+	panelChanges panel = iota
+	panelDetail        // of one service
+	panelHelp
+)
 
 // model is what the screen shows.
 type model struct {
@@ -58,6 +112,12 @@ type model struct {
 	asked         time.Time // when the look began that is being taken; zero if none is
 	watch         check.Watch
 	changes       []check.Change // the latest last
+
+	gate   *gate
+	mute   bool // no keys are read
+	paused bool // no look is taken, and time stands still
+	panel  panel
+	chosen string // the service whose detail is shown, once one was chosen
 }
 
 // Init starts the clock.
@@ -71,18 +131,86 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
 	case tea.KeyPressMsg:
-		if slices.Contains([]string{"q", "esc", "ctrl+c"}, msg.String()) {
-			return m, tea.Quit
-		}
+		return m, m.key(msg.String())
 	case tick:
-		m.now = time.Time(msg)
+		if !m.paused {
+			m.now = time.Time(msg)
+		}
 		return m, clock()
 	case asking:
 		m.asked = time.Time(msg)
 	case *check.Look:
 		m.see(msg)
+	case *check.Past:
+		m.begin(msg)
 	}
 	return m, nil
+}
+
+// key does what a key is for.
+func (m *model) key(name string) tea.Cmd {
+	toggle := func(p panel) {
+		if m.panel == p {
+			p = panelChanges
+		}
+		m.panel = p
+	}
+	switch name {
+	case "q", "ctrl+c":
+		return tea.Quit
+	case "esc":
+		if m.panel == panelChanges {
+			return tea.Quit
+		}
+		m.panel = panelChanges
+	case "?", "h":
+		toggle(panelHelp)
+	case "d", "enter":
+		toggle(panelDetail)
+	case "p", "space":
+		m.paused = !m.paused
+		m.gate.set(m.paused)
+	case "down", "j", "tab":
+		m.choose(1)
+	case "up", "k", "shift+tab":
+		m.choose(-1)
+	}
+	return nil
+}
+
+// choose shows the detail of another service.
+func (m *model) choose(by int) {
+	n := len(m.watch.Services)
+	if n == 0 {
+		return
+	}
+	if m.panel == panelDetail {
+		m.chosen = m.watch.Services[(m.detailed()+by+n)%n].Name
+	}
+	m.panel = panelDetail
+}
+
+// detailed is the index of the service whose detail is shown: the chosen one or, until one was
+// chosen, the first that is not healthy.
+func (m *model) detailed() int {
+	troubled := -1
+	for i, s := range m.watch.Services {
+		if s.Name == m.chosen {
+			return i
+		}
+		if troubled < 0 && s.Status != "healthy" {
+			troubled = i
+		}
+	}
+	return max(0, troubled)
+}
+
+func (m *model) begin(p *check.Past) {
+	if p == nil {
+		return
+	}
+	m.watch.Begin(p)
+	m.changes = p.Changes[max(0, len(p.Changes)-maxChanges):]
 }
 
 func (m *model) see(l *check.Look) {

@@ -52,19 +52,23 @@ func TestNothingSteersTheTerminal(t *testing.T) {
 	object := check.Object{{Key: hostile, Value: value}, {Key: "nested", Value: nested}, {Key: "raw", Value: json.RawMessage(hostile)}}
 	var b strings.Builder
 	p := &Printer{w: &colorprofile.Writer{Forward: &b, Profile: colorprofile.ANSI}, width: 60}
-	p.Check(check.Check{Path: hostile, Verdict: check.Fail, Note: hostile, Problems: []string{hostile}}, 10)
-	p.Summary(&check.Report{URL: hostile})
-	s := check.ServiceDetails{Name: hostile, Status: hostile, Details: object, Problems: []string{hostile}, Error: hostile, Failed: 1}
+	judged := check.Check{Path: hostile, Verdict: check.Fail, Note: hostile, Problems: []string{hostile}, NextStep: hostile, Docs: hostile}
+	p.Check(judged, 10)
+	p.Summary(&check.Report{URL: hostile, Checks: []check.Check{judged}})
+	s := check.ServiceDetails{Name: hostile, Status: hostile, Details: object, Problems: []string{hostile}, Error: hostile, Failed: 1, Facts: []check.Fact{{Label: hostile, Value: hostile}}}
 	p.Details(&check.Details{URL: hostile, Status: hostile, Services: []check.ServiceDetails{s}})
-	p.Probe(&s, 5)
 	p.Comparison(&check.Comparison{Old: hostile, New: hostile, Differences: []check.Difference{
 		{Path: hostile, Field: hostile, Old: value, New: nested, Kind: check.Unmeant},
 	}})
-	service := check.LookService{Name: hostile, Status: hostile, Reason: hostile, Message: hostile}
+	service := check.LookService{
+		Name: hostile, Status: hostile, Reason: hostile, Message: hostile, NextStep: hostile, Docs: hostile, Readiness: hostile, Fault: hostile,
+		Problems: []string{hostile}, Error: hostile, Facts: []check.Fact{{Label: hostile, Value: hostile}},
+	}
 	l := &check.Look{At: time.Unix(1, 0), Status: hostile, Ready: hostile, Problems: []string{hostile}, Services: []check.LookService{service}}
 	p.State(l)
 	var w check.Watch
-	p.Changes(w.See(l))
+	p.Changes(l, w.See(l))
+	p.Overview(&check.Overview{URL: hostile, Verdict: hostile, Look: l})
 	p.Watched(&w, hostile, time.Second)
 	calm(t, b.String())
 
@@ -73,6 +77,11 @@ func TestNothingSteersTheTerminal(t *testing.T) {
 	m.see(&check.Look{Status: "healthy"})
 	calm(t, strings.Join(m.lines(), "\n"))
 	m.see(l)
+	calm(t, strings.Join(m.lines(), "\n"))
+	m.panel = panelDetail
+	calm(t, strings.Join(m.lines(), "\n"))
+	m.begin(&check.Past{Changes: []check.Change{{What: hostile, From: hostile, To: hostile, Reason: hostile}}})
+	m.panel = panelChanges
 	calm(t, strings.Join(m.lines(), "\n"))
 	calm(t, m.View().WindowTitle)
 	if !strings.Contains(b.String(), "\x1b[1;31m") {
