@@ -4,13 +4,16 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"reflect"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/creack/pty"
+	"github.com/google/go-cmp/cmp"
 	"github.com/hinshun/vt10x"
+	"golang.org/x/term"
 
 	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
@@ -99,6 +102,31 @@ func (tt *terminal) exits(code int) {
 	if !tt.screen.CursorVisible() || tt.screen.Mode()&vt10x.ModeAltScreen != 0 {
 		tt.t.Error("the terminal is not as it was")
 	}
+	if diff := cmp.Diff(fresh(tt.t), modes(tt.t, tt.pty), cmp.Exporter(func(reflect.Type) bool { return true })); diff != "" {
+		tt.t.Errorf("the terminal's modes are not as they were: %s", diff)
+	}
+}
+
+// modes are how a terminal treats what is typed, such as whether it shows it.
+func modes(t *testing.T, terminal *os.File) *term.State {
+	t.Helper()
+	state, err := term.GetState(int(terminal.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+// fresh are the modes of a new terminal.
+func fresh(t *testing.T) *term.State {
+	t.Helper()
+	terminal, other, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer terminal.Close()
+	defer other.Close()
+	return modes(t, terminal)
 }
 
 // widest is the length of the longest line on the screen.
@@ -212,7 +240,7 @@ func TestColours(t *testing.T) {
 			t.Parallel()
 			for _, mode := range [][]string{{}, {"endpoints"}, {"monitor", "--interval", "100ms"}} {
 				tt := startTerminal(t, 100, 24, []string{"HEALTH_ADDR=" + s.addr, test.env}, mode...)
-				tt.sees(`healthy`)
+				tt.sees(`^redis +healthy|: redis healthy|GET /health/redis .*healthy`)
 				if coloured := tt.coloured(); coloured != test.want {
 					t.Errorf("%v: coloured is %t, want %t:\n%s", mode, coloured, test.want, tt.screen)
 				}

@@ -85,8 +85,9 @@ func sinceText(since, now time.Time) string {
 	return check.Span(now.Sub(since)) + " ago"
 }
 
-// services writes a row per service, and below it what is known of its reason. The reason has
-// no column where the table would be wider than the page.
+// services writes a row per service, and below it what is known of its reason. Where the table
+// would be wider than the page, columns are left out from the right; the reason is told below
+// then.
 func (p *Printer) services(services []check.LookService, now time.Time) {
 	const gap = "  "
 	all := columns()
@@ -109,9 +110,11 @@ func (p *Printer) services(services []check.LookService, now time.Time) {
 		}
 		total += widths[i] + len(gap)
 	}
+	const least = 3 // the service, its status and its readiness
 	shown := len(all)
-	if total > p.width {
+	for shown > least && total > p.width {
 		shown--
+		total -= widths[shown] + len(gap)
 	}
 	for n, row := range rows {
 		var b strings.Builder
