@@ -52,7 +52,7 @@ func (o *Overview) Probed(d *Details) {
 
 // conclude sets the verdict. Yes and no say what readiness comes to.
 func (o *Overview) conclude(yes, no string) {
-	o.Success = !o.Failed && o.Ready != notReady
+	o.Success = !o.Failed         // which it is where the Pod is not ready, too
 	parts := make([]string, 0, 3) // what is wrong with the answers, the services, readiness
 	if len(o.Problems) > 0 {
 		parts = append(parts, "the answers are not in order")
