@@ -4,8 +4,13 @@
 //	run PROGRAM
 //
 // PostgreSQL, Redis and the sidecar come first. MinIO and Ollama are built while these
-// run, if this user has none of them yet, and join. HEALTH_SERVICES narrows it, and every other variable of the product counts
-// as well, such as DATABASE_PROBE_INTERVAL.
+// run, if this user has none of them yet, and join. HEALTH_SERVICES narrows it, and every
+// other variable of the product counts as well, such as DATABASE_PROBE_INTERVAL.
+//
+// While it runs, the same program breaks and repairs a server of it, from another terminal
+// in the same folder:
+//
+//	run stop|start|freeze|thaw SERVER
 package main
 
 import (
@@ -34,18 +39,29 @@ func main() {
 	}
 }
 
+// live is the folder of what runs, below the current one: make is called at the root of
+// the repository.
+const live = ".run/live"
+
 func run(ctx context.Context, args []string) (err error) {
-	if len(args) != 1 {
-		return errors.New("usage: run PROGRAM")
+	switch {
+	case len(args) == 2 && isVerb(args[0]):
+		return send(ctx, os.Stdout, args[0], args[1])
+	case len(args) != 1 || isVerb(args[0]):
+		return errors.New("usage: run PROGRAM, or run stop|start|freeze|thaw SERVER")
 	}
-	root, err := servers.Root()
+	dir, err := filepath.Abs(live)
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(root, ".run", "live")
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return err
 	}
+	listener, err := listen()
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
 	names, err := install.Servers(os.Getenv("HEALTH_SERVICES"))
 	if err != nil {
 		return err
@@ -60,18 +76,21 @@ func run(ctx context.Context, args []string) (err error) {
 		progress.Say("Stopping everything.")
 		err = errors.Join(err, closeAll(set))
 	}()
-	err = start(ctx, progress, set, args[0], dir)
+	if err := servers.WriteEnv(filepath.Join(live, "servers.env"), variables(set)); err != nil {
+		return err
+	}
+	err = start(ctx, progress, newControl(listener, set, progress.Say), args[0])
 	if ctx.Err() != nil {
 		return nil // interrupted, as is the way to end it
 	}
 	return err
 }
 
-func start(ctx context.Context, progress *install.Progress, set []servers.Server, program, dir string) error {
-	quick, slow := split(set)
+func start(ctx context.Context, progress *install.Progress, c *control, program string) error {
+	quick, slow := split(c.set)
 	group, running := errgroup.WithContext(ctx)
 	for _, s := range quick {
-		group.Go(func() error { return s.Start(running) })
+		group.Go(func() error { return c.started(s, s.Start(running)) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -79,14 +98,15 @@ func start(ctx context.Context, progress *install.Progress, set []servers.Server
 	if err := migrate(ctx, progress, program, quick); err != nil {
 		return err
 	}
-	sidecar, err := launch(progress, program, filepath.Join(dir, "sidecar.log"), set)
+	sidecar, err := launch(progress, program, c.set)
 	if err != nil {
 		return err
 	}
 	group, running = errgroup.WithContext(ctx)
 	group.Go(func() error { return sidecar.wait(running) })
-	group.Go(func() error { return sidecar.report(running, len(slow) > 0) })
-	group.Go(func() error { return join(running, progress, slow) })
+	group.Go(func() error { return sidecar.report(running, c) })
+	group.Go(func() error { return c.serve(running) })
+	group.Go(func() error { return join(running, progress, c, slow) })
 	return group.Wait()
 }
 
@@ -104,7 +124,7 @@ func split(set []servers.Server) (quick, slow []servers.Server) {
 
 // join builds and starts the servers, one after the other: each build takes all
 // processors.
-func join(ctx context.Context, progress *install.Progress, slow []servers.Server) error {
+func join(ctx context.Context, progress *install.Progress, c *control, slow []servers.Server) error {
 	var left []string
 	for _, s := range slow {
 		left = append(left, s.Name())
@@ -113,7 +133,7 @@ func join(ctx context.Context, progress *install.Progress, slow []servers.Server
 		if _, err := install.Program(ctx, progress, s.Name(), left[i+1:]...); err != nil {
 			return err
 		}
-		if err := s.Start(ctx); err != nil {
+		if err := c.started(s, s.Start(ctx)); err != nil {
 			return err
 		}
 	}

@@ -1,16 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -24,16 +23,16 @@ import (
 type sidecar struct {
 	cmd     *exec.Cmd
 	log     *os.File
-	url     string
-	metrics string
+	base    string // URL of the status page
+	metrics string // URL
 	client  http.Client
 	say     func(line string)
 }
 
 // launch starts the program with the variables of the servers. Its log goes to a
 // file.
-func launch(progress *install.Progress, program, log string, set []servers.Server) (*sidecar, error) {
-	file, err := os.Create(log)
+func launch(progress *install.Progress, program string, set []servers.Server) (*sidecar, error) {
+	file, err := os.Create(filepath.Join(live, "sidecar.log"))
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +40,7 @@ func launch(progress *install.Progress, program, log string, set []servers.Serve
 	metrics := onLoopback(cmp.Or(os.Getenv("METRICS_ADDR"), ":9008"))
 	s := &sidecar{
 		cmd: exec.Command(program, "serve"), log: file,
-		url: "http://" + health + "/health", metrics: "http://" + metrics + "/metrics",
+		base: "http://" + health, metrics: "http://" + metrics + "/metrics",
 		client: http.Client{Timeout: 2 * time.Second}, say: progress.Say,
 	}
 	s.cmd.Env = append(environ(set), "HEALTH_ADDR="+health, "METRICS_ADDR="+metrics)
@@ -63,13 +62,19 @@ func onLoopback(addr string) string {
 	return addr
 }
 
+// variables are those by which the servers are reached.
+func variables(set []servers.Server) (vars []servers.Var) {
+	for _, server := range set {
+		vars = append(vars, server.Env()...)
+	}
+	return vars
+}
+
 // environ is ours and the variables of the servers.
 func environ(set []servers.Server) []string {
 	env := os.Environ()
-	for _, server := range set {
-		for _, v := range server.Env() {
-			env = append(env, v.Name+"="+v.Value)
-		}
+	for _, v := range variables(set) {
+		env = append(env, v.Name+"="+v.Value)
 	}
 	return env
 }
@@ -105,8 +110,9 @@ func (s *sidecar) wait(ctx context.Context) error {
 	}
 }
 
-// report prints the first answer, and then a line whenever the verdict changes.
-func (s *sidecar) report(ctx context.Context, more bool) error {
+// report prints the introduction with the first answer, and a line whenever the verdict
+// changes.
+func (s *sidecar) report(ctx context.Context, c *control) error {
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
 	last := ""
@@ -116,61 +122,73 @@ func (s *sidecar) report(ctx context.Context, more bool) error {
 			return nil
 		case <-tick.C:
 		}
-		body, verdict := s.ask(ctx)
+		verdict := s.ask(ctx, c)
 		switch {
 		case verdict == last, strings.Contains(verdict, "unknown"):
 			continue
 		case last == "":
-			s.introduce(body, more)
+			s.say(introduction(s, c.set))
 		}
 		last = verdict
 		s.say(time.Now().Format(time.TimeOnly) + "  " + verdict)
 	}
 }
 
-func (s *sidecar) introduce(body string, more bool) {
-	s.say("\nThe sidecar is up:")
-	s.say("  " + s.url)
-	s.say("  " + s.url + "?verbose")
-	s.say("  " + s.metrics)
-	s.say("  log: " + s.log.Name())
-	s.say("\n$ curl -s " + s.url + "\n" + body)
-	if more {
-		s.say("MinIO and Ollama join once they are built. Ctrl-C stops everything.\n")
-	} else {
-		s.say("Ctrl-C stops everything.\n")
+// introduction says where to look, and what to break. Its commands are indented by two
+// spaces, and what they show by six.
+func introduction(s *sidecar, set []servers.Server) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nThe status page:  %s/\n", s.base)
+	fmt.Fprint(&b, "\nBreak something, in another terminal in this folder, and watch the page:\n\n")
+	for _, e := range experiments {
+		if slices.ContainsFunc(set, func(server servers.Server) bool { return server.Name() == e.server }) {
+			fmt.Fprintf(&b, "  bin/run %s %s\n      %s\n", e.verb, e.server, e.seen)
+		}
 	}
+	flag := ""
+	if s.base != "http://127.0.0.1:8008" { // the default of check
+		flag = " --url " + s.base
+	}
+	fmt.Fprintf(&b, "\nAsk from a terminal:\n\n  bin/reims-health check%s\n  curl -s '%s/health?verbose'\n", flag, s.base)
+	fmt.Fprintf(&b, "\nMetrics:                  %s\nThe sidecar's log:        %s\nThe servers' variables:   %s, with passwords\n",
+		s.metrics, s.log.Name(), filepath.Join(live, "servers.env"))
+	if slices.ContainsFunc(set, func(server servers.Server) bool { return !install.Quick(server.Name()) }) {
+		fmt.Fprint(&b, "MinIO and Ollama start last: the first time they are built, which takes minutes.\n")
+	}
+	fmt.Fprint(&b, "Ctrl-C stops everything.\n")
+	return b.String()
 }
 
-// ask returns the body of /health, indented, and the verdict in a line.
-func (s *sidecar) ask(ctx context.Context) (body, verdict string) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
+// ask returns the verdict of /health in a line, or nothing while the sidecar does not
+// answer.
+func (s *sidecar) ask(ctx context.Context, c *control) string {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base+"/health", nil)
 	if err != nil {
-		return "", ""
+		return ""
 	}
 	response, err := s.client.Do(request)
 	if err != nil {
-		return "", "" // not listening yet
+		return "" // not listening yet
 	}
 	defer response.Body.Close()
-	raw, _ := io.ReadAll(response.Body)
 	var answer struct {
 		Status   string
 		Services map[string]string
 		Details  map[string]struct{ Reason string }
 	}
-	if err := json.Unmarshal(raw, &answer); err != nil {
-		return "", ""
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		return ""
 	}
 	verdicts := []string{answer.Status}
-	for _, service := range []string{"database", "redis", "minio", "ollama"} {
-		if status := answer.Services[service]; status != "" && status != "healthy" {
+	for _, server := range c.set {
+		service := cmp.Or(map[string]string{"postgres": "database"}[server.Name()], server.Name())
+		switch status := answer.Services[service]; {
+		case status == "" || status == "healthy":
+		case !c.isStarted(server.Name()):
+			verdicts = append(verdicts, service+": not started yet")
+		default:
 			verdicts = append(verdicts, fmt.Sprintf("%s: %s %s", service, status, answer.Details[service].Reason))
 		}
 	}
-	var indented bytes.Buffer
-	if err := json.Indent(&indented, raw, "", "  "); err != nil {
-		return "", ""
-	}
-	return indented.String(), strings.Join(verdicts, "  ")
+	return strings.Join(verdicts, "  ")
 }

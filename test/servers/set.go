@@ -21,8 +21,11 @@ type Server interface {
 	Endpoint() string
 	// Env holds the variables by which the product reaches the server.
 	Env() []Var
-	// Start and Close are those of [Process].
+	// Start, Stop, Freeze, Thaw and Close are those of [Process].
 	Start(context.Context) error
+	Stop() error
+	Freeze() error
+	Thaw() error
 	Close() error
 	// Instance identifies the run.
 	Instance() Instance
