@@ -13,6 +13,7 @@ GOTEST  := go tool -modfile=hack/tools/test/go.mod gotestsum --hide-summary skip
 RERUNS   = $(if $(RERUN),--rerun-fails=1 --rerun-fails-max-failures=6 --rerun-fails-abort-on-data-race --rerun-fails-report=dist/reruns/$@.$(1).txt)
 CHART   := charts/reims-health
 DOCS    := go tool -modfile=hack/tools/helm/go.mod helm-docs --chart-search-root $(CHART) --sort-values-order file --skip-version-footer --log-level warning
+ACTIONS := go tool -modfile=hack/tools/actionlint/go.mod actionlint
 BIN     := bin/reims-health
 
 # All programs of this repository are compiled with the same flags, so that what they
@@ -160,7 +161,7 @@ fuzz: ## Fuzz every parser for FUZZTIME (default 10s) each
 ##@ Keep in order
 
 .PHONY: verify
-verify: verify-lint verify-mod verify-docs verify-chart verify-dashboards ## Everything that can be checked without servers
+verify: verify-lint verify-mod verify-docs verify-chart verify-dashboards verify-workflows ## Everything that can be checked without servers
 
 .PHONY: verify-lint
 verify-lint: ## Lint, formatting and layering
@@ -172,6 +173,10 @@ verify-mod: ## go.mod and go.sum are tidy, the image's too
 	go mod tidy -diff
 	go mod verify
 	go -C hack/image mod tidy -diff
+
+.PHONY: verify-workflows
+verify-workflows: ## The workflows of .github are what GitHub understands
+	$(ACTIONS) -shellcheck= -pyflakes=
 
 .PHONY: verify-docs
 verify-docs: ## The generated references match the code

@@ -24,12 +24,14 @@ var packages = map[string]debian{
 	"chromium":                    {any: []string{"/usr/bin/chromium"}},
 	"containerd":                  {[]string{"/usr/bin/containerd"}, []string{"containerd.service"}},
 	"containernetworking-plugins": {any: []string{"/usr/lib/cni/ptp"}},
+	"curl":                        {any: []string{"/usr/bin/curl"}},
 	"etcd-server":                 {[]string{"/usr/bin/etcd"}, []string{"etcd.service"}},
 	"fonts-inter":                 {any: []string{"/usr/share/fonts/opentype/inter/Inter-Regular.otf"}},
 	"g++":                         {any: []string{"/usr/bin/g++"}},
 	"haproxy":                     {[]string{"/usr/sbin/haproxy"}, []string{"haproxy.service"}},
 	"iproute2":                    {any: []string{"/usr/sbin/ip", "/sbin/ip", "/bin/ip"}},
 	"iptables":                    {any: []string{"/usr/sbin/iptables"}},
+	"jq":                          {any: []string{"/usr/bin/jq"}},
 	"libstb-dev":                  {any: []string{"/usr/include/stb/stb_image.h"}},
 	"nginx-light":                 {[]string{"/usr/sbin/nginx"}, []string{"nginx.service"}},
 	"nlohmann-json3-dev":          {any: []string{"/usr/include/nlohmann/json.hpp"}},
@@ -40,6 +42,7 @@ var packages = map[string]debian{
 	"prometheus-alertmanager":     {[]string{"/usr/bin/prometheus-alertmanager"}, []string{"prometheus-alertmanager.service"}},
 	"redis-server":                {[]string{"/usr/bin/redis-server", "/usr/local/bin/redis-server"}, []string{"redis-server.service"}},
 	"runc":                        {any: []string{"/usr/sbin/runc", "/usr/bin/runc"}},
+	"skopeo":                      {any: []string{"/usr/bin/skopeo"}},
 }
 
 func (d debian) installed() bool {

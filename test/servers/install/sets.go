@@ -53,7 +53,7 @@ func For(ctx context.Context, p *Progress, servers ...string) error {
 // server starts in a second or so. Nothing of it is Kubernetes.
 func ForTests(ctx context.Context, p *Progress) error {
 	names := slices.Concat([]string{
-		"postgresql", "redis-server", "pgbouncer", "prometheus", "prometheus-alertmanager",
+		"postgresql", "redis-server", "pgbouncer", "prometheus", "prometheus-alertmanager", "curl", "jq", "skopeo",
 	}, tools["ollama"].needs, chromium)
 	if err := Packages(ctx, p, names...); err != nil {
 		return err
