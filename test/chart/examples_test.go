@@ -277,7 +277,7 @@ func TestExampleKind(t *testing.T) {
 				t.Errorf("no Service %q with the port of its Pods", host)
 			}
 		}
-		page := readFile(t, "examples/kind/README.md")
+		page := readFile(t, "docs/kubernetes-in-five-minutes.md")
 		secrets := 0
 		walk("", d, func(_ string, part object) {
 			if key := part.text("key"); key != "" && part["path"] != nil {

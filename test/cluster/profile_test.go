@@ -62,6 +62,7 @@ func TestProfile(t *testing.T) {
 		t.Logf("%v\n%s", err, out)
 	}
 	steps.holds(t, "any application: helm test", exits(err, 0))
+	i.notes()
 	steps.holds(t, "any application: tables in its database", count(tables(t, server, "shop"), 0, "tables"))
 
 	from := time.Now()

@@ -33,7 +33,8 @@ var verbs = map[string]map[string]flags{
 	},
 	"curl":   {"": {"-s", "-f", "-fsS", "-sS", "-i", "-o=", "--max-time=", "-H=", "-k", "--fail", "--cacert="}},
 	"docker": {"compose": {"-d", "--wait"}, "build": {"-t=", "--build-arg="}, "run": {"--rm", "-p=", "-e=", "--env-file="}},
-	"go":     {"test": {"-run=", "-tags=", "-count=", "-race", "-v"}, "run": {}, "build": {"-o="}, "tool": {"-modfile="}},
+	"cosign": {"verify": {"--certificate-oidc-issuer=", "--certificate-identity="}},
+	"go":     {"test": {"-run=", "-update", "-tags=", "-count=", "-race", "-v"}, "run": {}, "build": {"-o="}, "tool": {"-modfile="}},
 }
 
 // global flags go before or after any verb.
@@ -278,6 +279,9 @@ func blocks(page string) (all []string, at []int) {
 		}
 		all, at = append(all, text), append(at, m[0])
 	}
+	for _, m := range indented.FindAllStringSubmatchIndex(page, -1) {
+		all, at = append(all, strings.TrimPrefix(page[m[2]:m[3]], "$ ")), append(at, m[0])
+	}
 	for _, m := range inline.FindAllStringSubmatchIndex(page, -1) {
 		all, at = append(all, strings.ReplaceAll(page[m[2]:m[3]], "\n", " ")), append(at, m[0])
 	}
@@ -320,37 +324,39 @@ func (r *reference) testPages(t *testing.T) {
 	}
 }
 
-var action = regexp.MustCompile(`\{\{-?\s*(.*?)\s*-?\}\}`)
-
-// What the chart prints after an install works too. Whatever a template puts in is a
-// name here.
+// What the chart prints after an install works too, with each of its samples of values.
 func (r *reference) testNotes(t *testing.T) {
-	var blocks []string
-	was := false
-	for line := range strings.Lines(read(t, "charts/reims-health/templates/NOTES.txt")) {
-		is := strings.HasPrefix(line, "     ")
-		if is {
-			line = action.ReplaceAllStringFunc(line, func(a string) string {
-				if regexp.MustCompile(`^\{\{-?\s*(if|else|end|with|range)\b`).MatchString(a) {
-					return ""
-				}
-				return "NAME"
-			})
-			line = strings.ReplaceAll(strings.ReplaceAll(line, "NAME-", "NAME_"), " …", "")
-			if !was {
-				blocks = append(blocks, "")
+	helm, err := filepath.Abs(root + "/bin/chart/helm4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples, err := filepath.Glob(filepath.Join(root, "charts/reims-health/ci/*-values.yaml"))
+	if err != nil || len(samples) < 3 {
+		t.Fatalf("samples of values: %v %v", samples, err)
+	}
+	found := 0
+	for _, sample := range samples {
+		values, err := os.ReadFile(sample)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := dryRun(t, helm, "helm install reims charts/reims-health -f values.yaml", string(values))
+		if err != nil {
+			t.Errorf("%s: %v\n%s", sample, err, out)
+			continue
+		}
+		manifests, notes, _ := strings.Cut(out, "\nNOTES:\n")
+		of := *r
+		of.rendered += manifests // an application's own chart has the rest
+		for _, m := range regexp.MustCompile(`(?m)^ {5}(\S.*)$`).FindAllStringSubmatch(notes, -1) {
+			found++
+			for _, problem := range of.check(strings.ReplaceAll(m[1], " …", "")) {
+				t.Errorf("NOTES.txt with %s: %s", filepath.Base(sample), problem)
 			}
-			blocks[len(blocks)-1] += line
 		}
-		was = is
 	}
-	if len(blocks) < 4 {
-		t.Fatalf("%d blocks found", len(blocks))
-	}
-	for _, block := range blocks {
-		for _, problem := range r.check(block) {
-			t.Errorf("NOTES.txt: %s", problem)
-		}
+	if found < 15 {
+		t.Errorf("%d commands found", found)
 	}
 }
 

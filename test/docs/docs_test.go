@@ -111,9 +111,63 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
+// The index has one line per page, and no page twice.
+func TestIndexHasEveryPage(t *testing.T) {
+	t.Parallel()
+	index := read(t, "docs/README.md")
+	found, err := filepath.Glob(filepath.Join(root, "docs/*.md"))
+	if err != nil || len(found) < 15 {
+		t.Fatalf("%d pages: %v", len(found), err)
+	}
+	for _, page := range found {
+		if name := filepath.Base(page); name != "README.md" && len(regexp.MustCompile(`(?m)^\| \[[^\]]+\]\(`+regexp.QuoteMeta(name)+`\)`).FindAllString(index, -1)) != 1 {
+			t.Errorf("docs/README.md does not list %s once", name)
+		}
+	}
+	if words := len(regexp.MustCompile(`(?m)^\| [a-z]+ \| `).FindAllString(read(t, "docs/glossary.md"), -1)); words != 11 { // and the head
+		t.Errorf("the glossary has %d words", words-1)
+	}
+}
+
+// Every section that a link names is there.
+func TestLinksNameSections(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`\]\(([^)#:]*)#([^)]+)\)`)
+	seen := 0
+	for _, page := range append(pages(t), "charts/reims-health/README.md") {
+		for _, m := range link.FindAllStringSubmatch(read(t, page), -1) {
+			target := page
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(page), m[1])
+			}
+			if filepath.Ext(target) != ".md" {
+				continue
+			}
+			seen++
+			if !slices.Contains(anchors(read(t, target)), m[2]) {
+				t.Errorf("%s links to %s#%s, and there is no such section", page, target, m[2])
+			}
+		}
+	}
+	if seen < 30 {
+		t.Errorf("%d links found", seen)
+	}
+}
+
+// anchors are the names that GitHub gives to the sections of a page.
+func anchors(page string) (names []string) {
+	page = regexp.MustCompile("(?ms)^ {0,3}```.*?^ {0,3}```$").ReplaceAllString(page, "")
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(page, -1) {
+		name := regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`).ReplaceAllString(m[1], "$1")
+		name = regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(strings.TrimSpace(name)), "")
+		names = append(names, strings.ReplaceAll(name, " ", "-"))
+	}
+	return names
+}
+
 func pages(t *testing.T) []string {
 	t.Helper()
-	all := []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md"}
+	all := []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"}
 	for _, pattern := range []string{"docs/*.md", "docs/*/*.md", "examples/*.md", "examples/*/*.md"} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
