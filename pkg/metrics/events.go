@@ -3,6 +3,8 @@ package metrics
 import (
 	"math"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -20,14 +22,35 @@ const (
 	other   = "other"   // the reasons that have no series of their own
 )
 
-// namedPairs is how many pairs of result and reason a service may have under their
-// own names. The first two are there from the start; beyond them come up to two
-// called other.
-const namedPairs = 6
+// firstPairs are the pairs of result and reason that a service has from the start. The
+// failures are those of most outages: a counter that begins at 0 lets increase() see the
+// first of them.
+func firstPairs() []pair {
+	pairs := []pair{{success, ""}, {discarded, starved}}
+	for _, r := range []health.Reason{
+		health.ReasonRefused, health.ReasonTimeout, health.ReasonDNS, health.ReasonReset, health.ReasonAuth, health.ReasonTLS,
+	} {
+		pairs = append(pairs, pair{failure, string(r)})
+	}
+	return pairs
+}
+
+// morePairs is how many more may come under their own names, the first that are seen.
+// Beyond them come up to two called other.
+const morePairs = 4
 
 // buckets are decades, for equal precision from a database next door (0.3 ms) to
 // the longest timeout (5 s) at the price of four series a service.
 var buckets = []float64{0.001, 0.01, 0.1, 1}
+
+// The native histogram beside the buckets, for servers that ask for it. Each of its buckets
+// is at most a tenth wider than the one before, so a quantile is off by 5 % at most. Above
+// maxNative of them it begins anew, at most once per resetNative, or becomes coarser.
+const (
+	nativeFactor = 1.1
+	maxNative    = 100
+	resetNative  = time.Hour
+)
 
 func probesFamily(services []string) family {
 	return family{
@@ -35,9 +58,21 @@ func probesFamily(services []string) family {
 		kind:   "counter",
 		help:   "Checks, by what became of them: success (an answer, be it slow or incomplete), failure (none), discarded (the sidecar itself was starved of CPU). The reason is empty for an answer with no fault; a service's rarer reasons are added up as other.",
 		labels: []label{serviceLabel(services), {"result", []string{success, failure, discarded}}, {name: "reason"}},
-		absent: "until the pair of result and reason was first seen; `success` with no reason and `discarded` are there from the start",
-		series: len(services) * (namedPairs + 2),
+		absent: "until the pair of result and reason was first seen; there from the start are `success` with no reason, `discarded`, and `failure` with the reasons " + firstReasons(),
+		series: len(services) * (len(firstPairs()) + morePairs + 2),
 	}
+}
+
+// firstReasons lists the reasons of the failures that are there from the start.
+func firstReasons() string {
+	var list []string
+	for _, p := range firstPairs() {
+		if p.result == failure {
+			list = append(list, "`"+p.reason+"`")
+		}
+	}
+	last := len(list) - 1
+	return strings.Join(list[:last], ", ") + " and " + list[last]
 }
 
 func transitionsFamily(services []string) family {
@@ -79,8 +114,11 @@ func newEvents() *events {
 		probes:      probesFamily(nil).counter(),
 		transitions: transitionsFamily(nil).counter(),
 		durations: map[string]*prometheus.HistogramVec{
-			success: durations(success, buckets),
-			failure: durations(failure, []float64{math.Inf(1)}),
+			success: durations(success, prometheus.HistogramOpts{
+				Buckets: buckets, NativeHistogramBucketFactor: nativeFactor,
+				NativeHistogramMaxBucketNumber: maxNative, NativeHistogramMinResetDuration: resetNative,
+			}),
+			failure: durations(failure, prometheus.HistogramOpts{Buckets: []float64{math.Inf(1)}}),
 		},
 		named: map[string][]pair{},
 	}
@@ -88,12 +126,10 @@ func newEvents() *events {
 
 // durations is the half of the histogram with one result. Two halves, so that only
 // answers pay for buckets.
-func durations(result string, buckets []float64) *prometheus.HistogramVec {
+func durations(result string, o prometheus.HistogramOpts) *prometheus.HistogramVec {
 	f := durationFamily(nil)
-	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: f.name, Help: f.help, Buckets: buckets,
-		ConstLabels: prometheus.Labels{"result": result},
-	}, []string{serviceName})
+	o.Name, o.Help, o.ConstLabels = f.name, f.help, prometheus.Labels{"result": result}
+	return prometheus.NewHistogramVec(o, []string{serviceName})
 }
 
 func (e *events) register(reg prometheus.Registerer) {
@@ -120,7 +156,7 @@ func (e *events) begin(v *health.View) {
 	e.last = slices.Clone(v.Results())
 	for _, r := range v.Results() {
 		name := r.Service.Name
-		e.named[name] = []pair{{success, ""}, {discarded, starved}}
+		e.named[name] = firstPairs()
 		for _, p := range e.named[name] {
 			e.probes.WithLabelValues(name, p.result, p.reason)
 		}
@@ -164,7 +200,7 @@ func (e *events) fold(service string, p pair) string {
 	if slices.Contains(named, p) {
 		return p.reason
 	}
-	if len(named) == namedPairs {
+	if len(named) == len(firstPairs())+morePairs {
 		return other
 	}
 	e.named[service] = append(named, p)

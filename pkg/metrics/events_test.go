@@ -68,17 +68,27 @@ func TestStaleIsNoTransition(t *testing.T) {
 	}
 }
 
-// The first four reasons of a service have series of their own; the later ones are
-// added up, by result, and those that came first keep theirs.
+// Common failures have series of their own from the start, at 0. Of the others the first
+// four have; the later ones are added up, by result, and those that came first keep theirs.
 func TestFold(t *testing.T) {
 	t.Parallel()
 	p := newPod(time.Now(), "minio", "redis")
-	for _, r := range []health.Reason{health.ReasonRefused, health.ReasonTimeout, health.ReasonDNS, health.ReasonTLS, health.ReasonReset, health.ReasonAuth, health.ReasonRefused} {
+	p.publish()
+	begun := p.scrape(t)
+	for _, reason := range []health.Reason{health.ReasonRefused, health.ReasonTimeout, health.ReasonDNS, health.ReasonTLS, health.ReasonReset, health.ReasonAuth} {
+		if v, there := begun[`reims_health_probes_total{reason="`+string(reason)+`",result="failure",service="minio"}`]; !there || v != 0 {
+			t.Errorf("failures for %s begin at %v, there: %t; want 0", reason, v, there)
+		}
+	}
+	for _, r := range []health.Reason{
+		health.ReasonRefused, health.ReasonRefused, health.ReasonReset,
+		health.ReasonStartingUp, health.ReasonReadOnly, health.ReasonProtocol, health.ReasonUnreachable, health.ReasonError, health.ReasonForbidden, health.ReasonStartingUp,
+	} {
 		p.check("minio", fail(r))
 	}
 	p.check("minio", impaired(health.ReasonSlow))
 	p.check("minio", answer(time.Millisecond))
-	p.check("redis", fail(health.ReasonReset)) // has room of its own
+	p.check("redis", fail(health.ReasonError)) // has room of its own
 	got := map[string]float64{}
 	for name, v := range p.scrape(t) {
 		if rest, ok := strings.CutPrefix(name, "reims_health_probes_total"); ok && v > 0 {
@@ -86,14 +96,16 @@ func TestFold(t *testing.T) {
 		}
 	}
 	want := map[string]float64{
-		`{reason="refused",result="failure",service="minio"}`: 2,
-		`{reason="timeout",result="failure",service="minio"}`: 1,
-		`{reason="dns",result="failure",service="minio"}`:     1,
-		`{reason="tls",result="failure",service="minio"}`:     1,
-		`{reason="other",result="failure",service="minio"}`:   2,
-		`{reason="other",result="success",service="minio"}`:   1,
-		`{reason="",result="success",service="minio"}`:        1,
-		`{reason="reset",result="failure",service="redis"}`:   1,
+		`{reason="refused",result="failure",service="minio"}`:     2,
+		`{reason="reset",result="failure",service="minio"}`:       1,
+		`{reason="starting_up",result="failure",service="minio"}`: 2,
+		`{reason="read_only",result="failure",service="minio"}`:   1,
+		`{reason="protocol",result="failure",service="minio"}`:    1,
+		`{reason="unreachable",result="failure",service="minio"}`: 1,
+		`{reason="other",result="failure",service="minio"}`:       2,
+		`{reason="other",result="success",service="minio"}`:       1,
+		`{reason="",result="success",service="minio"}`:            1,
+		`{reason="error",result="failure",service="redis"}`:       1,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

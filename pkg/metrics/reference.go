@@ -34,7 +34,9 @@ func WriteReference(w io.Writer, kinds []*health.Kind) error {
 		"{{legacy}}", table(legacy),
 		"{{process}}", table(own),
 		"{{buckets}}", bucketList(),
-		"{{named}}", strconv.Itoa(namedPairs-2),
+		"{{first}}", firstReasons(),
+		"{{more}}", strconv.Itoa(morePairs),
+		"{{native}}", strconv.Itoa(maxNative),
 		"{{total}}", strconv.Itoa(total(state, events, measured, legacy, own)),
 		"{{fifth}}", strconv.Itoa(perServiceTotal(len(services), state, events, legacy)),
 	).WriteString(w, referenceTemplate)
