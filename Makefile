@@ -190,13 +190,13 @@ update-docs: ## Write the generated references anew
 verify-chart: ## The chart's values.schema.json and README.md match its values.yaml, its files those in config
 	$(RUN) ./hack/chart/values -check $(CHART)
 	@$(DOCS) --dry-run | diff $(CHART)/README.md - || { echo "$(CHART)/README.md is out of date: run make update-chart"; exit 1; }
-	@diff -r config/prometheus/rules $(CHART)/files/rules && diff -r config/grafana/dashboards $(CHART)/files/dashboards || { echo "$(CHART)/files is out of date: run make update-chart"; exit 1; }
+	@diff -r config/prometheus/rules $(CHART)/files/rules && diff config/prometheus/thresholds.yaml $(CHART)/files/thresholds.yaml && diff -r config/grafana/dashboards $(CHART)/files/dashboards || { echo "$(CHART)/files is out of date: run make update-chart"; exit 1; }
 
 .PHONY: update-chart
 update-chart: ## Make the chart's values.schema.json and README.md anew, and copy the rules and dashboards into it
 	rm -rf $(CHART)/files
 	mkdir $(CHART)/files
-	cp -r config/prometheus/rules config/grafana/dashboards $(CHART)/files
+	cp -r config/prometheus/rules config/prometheus/thresholds.yaml config/grafana/dashboards $(CHART)/files
 	$(RUN) ./hack/chart/values $(CHART)
 	$(DOCS)
 

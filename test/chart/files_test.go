@@ -18,7 +18,8 @@ import (
 // outside a chart.
 var sources = map[string]string{"rules": "config/prometheus/rules", "dashboards": "config/grafana/dashboards"}
 
-// Beside them, hack/chart/values writes configuration.json from pkg/config.
+// It has a copy of config/prometheus/thresholds.yaml as well. hack/chart/values writes configuration.json from pkg/config, and values.json from
+// values.yaml.
 //
 // Rules and dashboards are the same with Helm and without: no file is another one, missing
 // or left over.
@@ -31,9 +32,13 @@ func TestFilesAreThoseOfConfig(t *testing.T) {
 			t.Errorf("files/%s has not the %d files of %s: run make update-chart\n%s", name, len(want), source, diff)
 		}
 	}
+	const thresholds = "thresholds.yaml"
+	if diff := cmp.Diff(contents(t, filepath.Join(root(t), "config/prometheus"))[thresholds], contents(t, filepath.Join(root(t), "charts/reims-health/files"))[thresholds]); diff != "" {
+		t.Errorf("files/%s is not that of config/prometheus: run make update-chart\n%s", thresholds, diff)
+	}
 	entries, err := os.ReadDir(filepath.Join(root(t), "charts/reims-health/files"))
-	if err != nil || len(entries) != len(sources)+1 {
-		t.Errorf("want the folders %v, configuration.json and nothing else: %v, %v", slices.Sorted(maps.Keys(sources)), entries, err)
+	if err != nil || len(entries) != len(sources)+3 {
+		t.Errorf("want the folders %v, configuration.json, thresholds.yaml, values.json and nothing else: %v, %v", slices.Sorted(maps.Keys(sources)), entries, err)
 	}
 }
 

@@ -91,9 +91,10 @@ func withMail(t *testing.T) string {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "files/configuration.json"), string(rules))
-	// The schema knows no other value: make update-chart writes it anew.
+	// The schema knows no other value, nor do the templates' rules: make update-chart writes both anew.
 	if err := os.Remove(filepath.Join(dir, "values.schema.json")); err != nil {
 		t.Fatal(err)
 	}
+	write(t, filepath.Join(dir, "templates/values/_shape.tpl"), `{{- define "reims-health.shape" }}{{ end }}`)
 	return dir
 }

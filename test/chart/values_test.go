@@ -17,7 +17,7 @@ const sentences = "values of reims-health:\n- "
 // installation is another one, or is refused with a sentence.
 func TestEveryValueArrives(t *testing.T) {
 	t.Parallel()
-	chart := filepath.Join(charts(t), "reims-health")
+	chart := shapeless(t)
 	defaults := values(t, filepath.Join(chart, "values.yaml"))
 	delete(defaults, "global") // open; its two keys are tested as such
 	rendered := make(map[installation]string)
@@ -50,6 +50,17 @@ func TestEveryValueArrives(t *testing.T) {
 	}
 }
 
+// shapeless is a copy of the chart that takes values of any type.
+func shapeless(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "reims-health")
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(charts(t), "reims-health"))); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "templates/values/_shape.tpl"), `{{- define "reims-health.shape" }}{{ end }}`)
+	return dir
+}
+
 type leaf struct {
 	path  []string
 	value any
@@ -74,6 +85,8 @@ func other(value any) any {
 		return !v
 	case int:
 		return v + 1
+	case float64:
+		return v / 2
 	case []any:
 		return []any{object{"name": "changed"}}
 	case object:

@@ -1,3 +1,8 @@
+{{/* A number as people write it: Helm reads numbers of files as floats. */}}
+{{- define "reims-health.number" -}}
+{{- if eq (floor .) (float64 .) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
+{{- end }}
+
 {{/* Bytes of a Kubernetes quantity; empty where it is none. */}}
 {{- define "reims-health.bytes" -}}
 {{- $text := . -}}

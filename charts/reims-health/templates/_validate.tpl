@@ -1,6 +1,7 @@
 {{/* Values that would render and then hurt, one sentence each. All are told at once. */}}
 
 {{- define "reims-health.validate" -}}
+{{- include "reims-health.shape" . -}}
 {{- with include "reims-health.problems" . | trim }}
 {{- fail (printf "values of %s:\n%s" $.Chart.Name .) }}
 {{- end }}

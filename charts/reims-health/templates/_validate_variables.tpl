@@ -4,6 +4,7 @@
 
 {{- define "reims-health.problems.variables" -}}
 {{- $rules := .Files.Get "files/configuration.json" | fromJson -}}
+{{- $paths := (.Files.Get "files/values.json" | fromJson).paths -}}
 {{- $mode := include "reims-health.migrations.mode" . -}}
 {{- $p := list -}}
 {{- $sets := dict -}}
@@ -30,7 +31,13 @@
 {{- range include "reims-health.variables.check" (dict "rules" $rules "env" $env) | fromJsonArray }}
 {{- $where := get $source .variable | default .variable }}
 {{- with .service }}{{- $where = printf "services.%s" . }}{{- end }}
-{{- $p = append $p (printf "%s: %s." $where .text) }}
+{{- /* The program's sentence names variables, and a value of the chart sets some of them. */}}
+{{- $text := .text }}
+{{- range regexFindAll "\\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\\b" .text -1 | uniq }}
+{{- $value := include "reims-health.variables.value" (dict "variable" . "sets" $sets) }}
+{{- if or (hasKey $sets .) (has $value (get $paths (splitList "." $value | last | lower) | default list)) }}{{- $text = regexReplaceAll (printf "\\b%s\\b" .) $text $value }}{{- end }}
+{{- end }}
+{{- $p = append $p (printf "%s: %s." $where $text) }}
 {{- end }}
 {{- end }}
 {{- toYaml (uniq $p) }}

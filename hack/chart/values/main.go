@@ -1,5 +1,6 @@
-// Values makes a chart's values.schema.json from its values.yaml, and its
-// files/configuration.json from pkg/config: what the program refuses, for the templates.
+// Values makes a chart's values.schema.json and files/values.json from its values.yaml: what Helm
+// refuses, and what the templates do. It makes files/configuration.json from pkg/config: what the
+// program refuses, for the templates.
 //
 //	go run ./hack/chart/values [-check] charts/reims-health
 //
@@ -14,6 +15,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/dependency/registry"
@@ -37,21 +40,38 @@ func run(args []string, check bool) error {
 	if err != nil {
 		return err
 	}
-	schema, err := generate(text)
+	strict, err := generate(text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", values, err)
+	}
+	schema, err := encode(forHelm(strict))
+	if err != nil {
+		return err
+	}
+	var defaults map[string]any
+	if err := yaml.Unmarshal(text, &defaults); err != nil {
+		return fmt.Errorf("%s: %w", values, err)
+	}
+	shape, err := rules(strict, defaults)
+	if err != nil {
+		return err
+	}
+	shapeFile, err := encode(shape)
+	if err != nil {
+		return err
 	}
 	named, err := registry.Kinds().Examples("named-service")
 	if err != nil {
 		return err
 	}
-	rules, err := encode(config.Export(registry.Kinds().Services(), named...))
+	configuration, err := encode(config.Export(registry.Kinds().Services(), named...))
 	if err != nil {
 		return err
 	}
 	return errors.Join(
 		update(filepath.Join(args[0], "values.schema.json"), schema, check),
-		update(filepath.Join(args[0], "files", "configuration.json"), rules, check),
+		update(filepath.Join(args[0], "files", "configuration.json"), configuration, check),
+		update(filepath.Join(args[0], "files", "values.json"), shapeFile, check),
 	)
 }
 

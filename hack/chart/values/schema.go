@@ -14,7 +14,7 @@ import (
 // schema is a JSON Schema, or a part of one.
 type schema map[string]any
 
-// generate returns the schema of a values.yaml. What a default shows (type, keys of a
+// generate returns the strict schema of a values.yaml. What a default shows (type, keys of a
 // map) is taken from it, and no map takes other keys. A default that is empty may be
 // null as well. Each other key is required that may not be null: Helm merges the defaults
 // in before it validates, so one that is missing was deleted, by a null. A comment above a value, in YAML, says the rest, and one with
@@ -29,7 +29,7 @@ type schema map[string]any
 // it does not take, would else be found by the API server alone.
 //
 // Every problem is told, each with its line.
-func generate(values []byte) ([]byte, error) {
+func generate(values []byte) (schema, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(values, &document); err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func generate(values []byte) ([]byte, error) {
 	if err := errors.Join(err, rootErr, embed(root)); err != nil {
 		return nil, err
 	}
-	return encode(root)
+	return root, nil
 }
 
 // object describes a map: its keys, and no others.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 )
 
 const values = `# About the file.
@@ -37,7 +38,11 @@ map:
 
 func TestGenerate(t *testing.T) {
 	t.Parallel()
-	text, err := generate([]byte(values))
+	strict, err := generate([]byte(values))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := encode(strict)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +92,11 @@ func TestGenerateTellsEveryProblem(t *testing.T) {
 func TestGenerateEmbedsKubernetes(t *testing.T) {
 	t.Parallel()
 	const ref = "# @schema {type: array, items: {$ref: \"#/definitions/io.k8s.api.core.v1.%s\"}}\nlist: []\n"
-	text, err := generate(fmt.Appendf(nil, ref, "Volume"))
+	strict, err := generate(fmt.Appendf(nil, ref, "Volume"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := encode(strict)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,5 +142,87 @@ func TestChartIsUpToDate(t *testing.T) {
 	t.Parallel()
 	if err := run([]string{"../../../charts/reims-health"}, true); err != nil {
 		t.Error(err)
+	}
+}
+
+// What the templates check is not in the schema that Helm sees, and all of it is in their rules.
+func TestTemplatesCheckWhatHelmDoesNot(t *testing.T) {
+	t.Parallel()
+	const values = `# @schema.root {definitions: {duration: {type: string, pattern: "^[0-9]+s$", $comment: a duration}}}
+# @schema {examples: [a.example]}
+# -- Where.
+host: ""
+port: 8
+# @schema {$ref: "#/definitions/duration"}
+wait: 5s
+# @schema {type: array, items: {type: object, allOf: [{$ref: "#/definitions/io.k8s.api.core.v1.HostAlias"}]}}
+aliases: []
+group:
+  # @schema {enum: [a, b]}
+  mode: a
+`
+	strict, err := generate([]byte(values))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := rules(strict, map[string]any{"host": "", "port": 8, "wait": "5s", "aliases": []any{}, "group": map[string]any{"mode": "a"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type m = map[string]any
+	want := m{
+		"type": []any{"object"}, "required": []any{"port", "wait", "group"},
+		"keys": m{
+			"host":    m{"type": []any{"string", "null"}, "example": "a.example", "typical": true},
+			"port":    m{"type": []any{"integer"}, "example": 8},
+			"wait":    m{"type": []any{"string"}, "pattern": "^[0-9]+s$", "want": "a duration", "example": "5s"},
+			"aliases": m{"type": []any{"array", "null"}},
+			"group":   m{"type": []any{"object"}, "required": []any{"mode"}, "keys": m{"mode": m{"enum": []any{"a", "b"}, "example": "a"}}},
+		},
+	}
+	if diff := cmp.Diff(want, got.Values); diff != "" {
+		t.Errorf("rules: %s", diff)
+	}
+	if diff := cmp.Diff([]string{"group.mode"}, got.Paths["mode"]); diff != "" {
+		t.Errorf("paths: %s", diff)
+	}
+	helm := forHelm(strict)
+	if helm["additionalProperties"] != nil || helm["required"] != nil || helm["then"].(schema)["additionalProperties"] != false {
+		t.Errorf("the schema of Helm is strict, or that of editors is not: %v", helm)
+	}
+	properties := helm["properties"].(schema)
+	if diff := cmp.Diff(schema{"description": "Where."}, properties["host"]); diff != "" {
+		t.Errorf("host: %s", diff)
+	}
+	aliases := properties["aliases"].(schema)
+	if aliases["type"] != nil || aliases["items"] == nil {
+		t.Errorf("want the items of aliases, whose type the templates check: %v", aliases)
+	}
+}
+
+// Every name of another chart leads to a value of this one.
+func TestAliasesExist(t *testing.T) {
+	t.Parallel()
+	var all aliases
+	if err := yaml.Unmarshal(aliasesFile, &all); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("../../../charts/reims-health/files/values.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var have shapeRules
+	if err := json.Unmarshal(text, &have); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(all.Elsewhere, have.Aliases.Elsewhere); diff != "" || len(all.Elsewhere) == 0 {
+		t.Errorf("elsewhere: %s", diff)
+	}
+	for name, keys := range all.Beside {
+		for _, key := range keys {
+			if have.Paths[strings.ToLower(key)] == nil && key != "check" { // which services have
+				t.Errorf("beside.%s: no group has %s", name, key)
+			}
+		}
 	}
 }
