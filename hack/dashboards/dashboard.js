@@ -24,10 +24,10 @@ const all = { text: 'All', value: '$__all', selected: true };
  */
 export function dashboard({ name, title, description, transitions, variables = [], rows }) {
   const builder = new DashboardBuilder(`REIMS health / ${title}`)
-    .uid(uidOf(name)).description(description).tags([tag]).readonly()
+    .uid(uidOf(name)).description(description).tags([tag]).editable()
     .time({ from: 'now-6h', to: 'now' }).refresh('30s').timezone('browser')
     .tooltip(DashboardCursorSync.Crosshair)
-    .variables([datasourceVariable(), labelVariable('namespace'), labelVariable('pod', 'namespace=~"$namespace"'), ...variables])
+    .variables([datasourceVariable(), labelVariable('cluster'), labelVariable('namespace', 'cluster=~"$cluster"'), labelVariable('pod', 'cluster=~"$cluster"', 'namespace=~"$namespace"'), ...variables])
     .annotations(Object.entries(verdicts).map(([to, color]) => transition(to, color, transitions)))
     .link(siblings());
   let id = 0;
@@ -87,7 +87,7 @@ export function serviceVariable(others) {
   return new QueryVariableBuilder('service').label('Service')
     .description('The service to show. Those with a dashboard of their own are left out.')
     .datasource(datasource)
-    .query(`label_values(reims_health_up{namespace=~"$namespace", service!~"${others.join('|')}"}, service)`)
+    .query(`label_values(reims_health_up{cluster=~"$cluster", namespace=~"$namespace", service!~"${others.join('|')}"}, service)`)
     .refresh(VariableRefresh.OnTimeRangeChanged)
     .sort(VariableSort.AlphabeticalAsc);
 }

@@ -34,7 +34,7 @@ function queries(kind) {
 }
 
 test('a kind has a dashboard of all that it measures', () => {
-  const chosen = 'namespace=~"$namespace", pod=~"$pod"';
+  const chosen = 'cluster=~"$cluster", namespace=~"$namespace", pod=~"$pod"';
   assert.deepEqual(rowsOf(mail).map(({ title }) => title), ['The queue', 'Measures', 'Clients']);
   assert.deepEqual(queries(mail).slice(-5), [
     ['The queue', `max by (namespace, kind) (mail_queue{${chosen}})`],
@@ -61,7 +61,7 @@ test('the dashboard of any service has the measures of all kinds, by the variabl
   const { model } = anyService([mail, other]);
   const found = (model.panels ?? []).flatMap((panel) => 'targets' in panel ? (panel.targets ?? []).map((t) => /** @type {any} */ (t).expr) : []);
   assert.ok(found.every((query) => query.includes('service="$service"')));
-  const chosen = '{namespace=~"$namespace", pod=~"$pod", service="$service"}';
+  const chosen = '{cluster=~"$cluster", namespace=~"$namespace", pod=~"$pod", service="$service"}';
   assert.deepEqual(found.slice(-3), [
     `max by (namespace) (reims_health_mail_clients${chosen})`, `min by (namespace) (reims_health_mail_key_end${chosen}) - time()`,
     `max by (namespace) (reims_health_age${chosen})`,

@@ -75,7 +75,13 @@ function states(kinds) {
 /** @param {string} dashboard its name */
 function serviceLink(dashboard) {
   return new DashboardLinkBuilder('Dashboard of ${__field.labels.service}')
-    .url(`/d/${uidOf(dashboard)}?\${datasource:queryparam}&\${namespace:queryparam}&\${pod:queryparam}&var-service=\${__field.labels.service}&\${__url_time_range}`);
+    .url(`/d/${uidOf(dashboard)}?\${datasource:queryparam}&\${cluster:queryparam}&\${namespace:queryparam}&\${pod:queryparam}&var-service=\${__field.labels.service}&\${__url_time_range}`);
+}
+
+/** To the runbook of an alert of these rules: each has a page of its name, as its annotation runbook_url says. */
+function runbookLink() {
+  return new DashboardLinkBuilder('Runbook of ${__value.text}').targetBlank(true)
+    .url('https://github.com/reims/reims-health/blob/main/docs/alerts/${__value.text}.md');
 }
 
 function objective() {
@@ -96,9 +102,10 @@ function objective() {
       }, [budgetLeft(), '{{namespace}} {{service}}']).max(1),
       table({
         title: 'Firing alerts', unit: units.DateTimeFromNow,
-        description: 'Alerts that fire now, and since when their condition has held. As Prometheus has them.',
-      }, `max by (alertname, severity, namespace, service, node, mode) (ALERTS_FOR_STATE and ignoring (alertstate) ${firing}) * 1000`,
-      ['alertname', 'severity', 'namespace', 'service', 'node', 'mode'], 'since').noValue('none'),
+        description: 'Alerts that fire now, and since when their condition has held. As Prometheus has them. Click a name for its runbook.',
+      }, `max by (alertname, severity, cluster, namespace, service, node, mode) (ALERTS_FOR_STATE and ignoring (alertstate) ${firing}) * 1000`,
+      ['alertname', 'severity', 'cluster', 'namespace', 'service', 'node', 'mode'], 'since').noValue('none')
+        .overrideByName('alertname', [{ id: 'links', value: [runbookLink().build()] }]),
       graded(table({
         title: 'Worst services', unit: units.PercentUnit,
         description: 'The ten pairs of Pod and service that were down for the largest part of the last hour.',

@@ -7,7 +7,7 @@
  * @param {string[]} matchers further ones, such as `service="redis"`
  */
 export function selected(metric, ...matchers) {
-  return `${metric}{${['namespace=~"$namespace"', 'pod=~"$pod"', ...matchers].join(', ')}}`;
+  return `${metric}{${['cluster=~"$cluster"', 'namespace=~"$namespace"', 'pod=~"$pod"', ...matchers].join(', ')}}`;
 }
 
 /**
@@ -54,5 +54,5 @@ export function readiness(labels) {
  * @param {string} expr
  */
 export function ofSidecars(expr) {
-  return `${expr} and on (job, instance) ${selected('reims_health_build_info')}`;
+  return `${expr} and on (cluster, job, instance) ${selected('reims_health_build_info')}`;
 }

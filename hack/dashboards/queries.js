@@ -4,7 +4,7 @@ import { parser } from '@prometheus-io/lezer-promql';
 /** What Grafana replaces before Prometheus sees a query, and something of the kind. */
 const replaced = /** @type {[RegExp, string][]} */ ([
   [/\$__rate_interval/g, '5m'],
-  [/\$(namespace|pod|service)/g, '.*'],
+  [/\$(cluster|namespace|pod|service)/g, '.*'],
 ]);
 
 /**

@@ -32,8 +32,8 @@ export function budgetLeft(...matchers) {
  * @param {string[]} matchers
  */
 function recorded(name, matchers) {
-  return `namespace_service:reims_health_${name}{${['namespace=~"$namespace"', ...matchers].join(', ')}}`;
+  return `namespace_service:reims_health_${name}{${['cluster=~"$cluster"', 'namespace=~"$namespace"', ...matchers].join(', ')}}`;
 }
 
 /** Alerts of these rules that fire, with or without a namespace of their own. */
-export const firing = 'ALERTS{alertname=~"ReimsHealth.+", alertstate="firing", namespace=~"$namespace|"}';
+export const firing = 'ALERTS{alertname=~"ReimsHealth.+", alertstate="firing", cluster=~"$cluster", namespace=~"$namespace|"}';

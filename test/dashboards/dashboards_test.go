@@ -1,6 +1,7 @@
 package dashboards_test
 
 import (
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -24,8 +25,8 @@ func TestDashboardsAreThere(t *testing.T) {
 		if d.UID != "reims-health-"+d.file || len(d.UID) > 40 {
 			t.Errorf("%s has the UID %q", d.file, d.UID)
 		}
-		if d.ID != nil || d.Editable {
-			t.Errorf("%s: id %v, editable %v; files own their dashboards", d.file, d.ID, d.Editable)
+		if d.ID != nil || !d.Editable {
+			t.Errorf("%s: id %v, editable %v; want no id, and a dashboard that can be tried out and copied", d.file, d.ID, d.Editable)
 		}
 		if !slices.Equal(d.Tags, []string{"reims-health"}) {
 			t.Errorf("%s has the tags %v", d.file, d.Tags)
@@ -117,10 +118,45 @@ func checkLinks(t *testing.T, d dashboard, uids map[string]string) {
 			if !slices.Contains(services(), service) {
 				want = anyService
 			}
-			if uids[strings.TrimPrefix(path, "/d/")] != want || !strings.Contains(query, "&var-service="+service+"&") {
+			if uids[strings.TrimPrefix(path, "/d/")] != want || !strings.Contains(query, "&var-service="+service+"&") || !strings.Contains(query, "${cluster:queryparam}") {
 				t.Errorf("%s: %s links %s to %s?%s", d.file, p.Title, service, path, query)
 			}
 		}
+	}
+}
+
+// The name of an alert that fires leads to the page that its runbook_url names.
+func TestFiringAlertsLeadToTheirRunbooks(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, d := range dashboards(t) {
+		for _, p := range d.shown() {
+			for _, o := range p.FieldConfig.Overrides {
+				if o.Matcher.ID != "byName" || o.Matcher.Options != "alertname" {
+					continue
+				}
+				var links []link
+				for _, property := range o.Properties {
+					if err := json.Unmarshal(property.Value, &links); property.ID != "links" || err != nil || len(links) != 1 {
+						t.Fatalf("%s: %s: %s: %v, %d links", d.file, p.Title, property.ID, err, len(links))
+					}
+				}
+				for _, group := range ruleGroups(t) {
+					for _, rule := range group.Rules {
+						if rule.Alert == "" {
+							continue
+						}
+						found++
+						if have := strings.ReplaceAll(links[0].URL, "${__value.text}", rule.Alert); have != rule.Annotations["runbook_url"] {
+							t.Errorf("%s: %s leads to %s, and its runbook is %s", p.Title, rule.Alert, have, rule.Annotations["runbook_url"])
+						}
+					}
+				}
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("%d alerts have a link", found)
 	}
 }
 
@@ -216,8 +252,9 @@ func TestVariables(t *testing.T) {
 	t.Parallel()
 	want := []variable{
 		{Name: "datasource", Type: "datasource", Query: "prometheus"},
-		{Name: "namespace", Type: "query", Query: "label_values(reims_health_up, namespace)"},
-		{Name: "pod", Type: "query", Query: `label_values(reims_health_up{namespace=~"$namespace"}, pod)`},
+		{Name: "cluster", Type: "query", Query: "label_values(reims_health_up, cluster)"},
+		{Name: "namespace", Type: "query", Query: `label_values(reims_health_up{cluster=~"$cluster"}, namespace)`},
+		{Name: "pod", Type: "query", Query: `label_values(reims_health_up{cluster=~"$cluster", namespace=~"$namespace"}, pod)`},
 	}
 	for i := range want[1:] {
 		v := &want[i+1]
@@ -225,7 +262,7 @@ func TestVariables(t *testing.T) {
 	}
 	service := variable{
 		Name: "service", Type: "query", Datasource: &ours,
-		Query: `label_values(reims_health_up{namespace=~"$namespace", service!~"` + strings.Join(services(), "|") + `"}, service)`,
+		Query: `label_values(reims_health_up{cluster=~"$cluster", namespace=~"$namespace", service!~"` + strings.Join(services(), "|") + `"}, service)`,
 	}
 	for _, d := range dashboards(t) {
 		want := slices.Clone(want)

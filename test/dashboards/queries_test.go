@@ -19,7 +19,7 @@ import (
 type known map[string]map[string][]string
 
 var (
-	scraped = []string{"namespace", "pod", "job", "instance"} // what Prometheus adds
+	scraped = []string{"cluster", "namespace", "pod", "job", "instance"} // what Prometheus adds
 
 	referenceRow = regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (\\w+) \\| ([^|]*) \\|")
 	labelValues  = regexp.MustCompile("`(\\w+)`(?: \\(([^)]*)\\))?")
@@ -157,7 +157,8 @@ func TestQueriesFollowTheSelection(t *testing.T) {
 	t.Parallel()
 	for _, d := range dashboards(t) {
 		for where, expr := range d.queries() {
-			byNamespace := strings.Contains(expr, `namespace=~"$namespace`)
+			byNamespace := strings.Contains(expr, `namespace=~"$namespace`) &&
+				strings.Count(expr, `cluster=~"$cluster"`) == strings.Count(expr, `namespace=~"$namespace`)
 			byPod := strings.Contains(expr, `pod=~"$pod"`)
 			kept := strings.Contains(expr, ":reims_health_") || strings.Contains(expr, "ALERTS")
 			if !byNamespace || byPod == kept {

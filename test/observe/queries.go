@@ -97,7 +97,7 @@ func grafanaVariables(scrape time.Duration) *strings.Replacer {
 	window := fmt.Sprintf("%dms", (4 * scrape).Milliseconds()) // Grafana's own rule
 	return strings.NewReplacer(
 		"$__rate_interval", window, "$__interval", window, "$__range", "5m",
-		"$namespace", ".*", "${namespace}", ".*", "$pod", ".*", "${pod}", ".*", "$service", "redis", "${service}", "redis",
+		"$cluster", ".*", "${cluster}", ".*", "$namespace", ".*", "${namespace}", ".*", "$pod", ".*", "${pod}", ".*", "$service", "redis", "${service}", "redis",
 	)
 }
 
