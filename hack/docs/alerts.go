@@ -13,10 +13,11 @@ const alertsHead = `<!-- Generated from config/prometheus/rules: change it there
 
 # Alerts
 
-Each alert has a runbook: what it means, what to look at, what to do. *critical* wakes
-somebody, *warning* can wait for the morning. All are by namespace, most by service, none by
-Pod, so an outage that many Pods see is one alert. [monitoring](../monitoring.md) says how to
-load them, which labels they rely on, and where the waits come from.
+Each alert has a runbook: the impact, what it means, how to find the Pod, what to look at, what to
+do, and when to escalate. *critical* wakes somebody, *warning* can wait for the morning. All are by
+namespace, most by service, none by Pod, so an outage that many Pods see is one alert.
+[monitoring](../monitoring.md) says how to load them, which labels they rely on, and where the waits
+come from.
 
 | alert | severity | for | when |
 |---|---|---|---|

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/reims/reims-health/config/prometheus"
 )
 
@@ -167,6 +169,7 @@ func TestEveryAlertHasItsRunbook(t *testing.T) {
 	for _, page := range pages {
 		left[strings.TrimSuffix(filepath.Base(page), ".md")] = true
 	}
+	var find []string
 	for _, file := range alertFiles(t) {
 		delete(left, file.Name)
 		text, err := os.ReadFile(filepath.Join(runbooks, file.Name+".md"))
@@ -174,13 +177,50 @@ func TestEveryAlertHasItsRunbook(t *testing.T) {
 			t.Errorf("no runbook: %v", err)
 			continue
 		}
-		for _, part := range []string{"# " + file.Name + "\n", "\n## Meaning\n", "\n## Look\n", "\n## Do\n", "\n## When it resolves\n"} {
-			if !strings.Contains(string(text), part) {
-				t.Errorf("%s.md has no %q", file.Name, strings.TrimSpace(part))
-			}
+		var have []string
+		for _, heading := range regexp.MustCompile(`(?m)^##? .*`).FindAllString(string(text), -1) {
+			have = append(have, strings.TrimLeft(heading, "# "))
 		}
+		want := []string{file.Name, "Impact", "Meaning", "Find the Pod", "Look", "Do", "When to escalate", "When it resolves"}
+		if diff := cmp.Diff(want, have); diff != "" {
+			t.Errorf("%s.md: sections (-want +got)\n%s", file.Name, diff)
+		}
+		find = append(find, section(string(text), "Find the Pod"))
+		checkCommands(t, file.Name, string(text))
 	}
 	for name := range left {
 		t.Errorf("%s.md is about no alert", name)
+	}
+	if all := slices.Compact(find); len(all) != 1 || !strings.Contains(all[0], "get pods -l reims.io/sidecar") {
+		t.Errorf("the Pod is found in %d ways, want one by the label of the chart: %q", len(all), all)
+	}
+}
+
+// section is the text below a heading, to the next one.
+func section(page, heading string) string {
+	_, text, _ := strings.Cut(page, "\n## "+heading+"\n")
+	text, _, _ = strings.Cut(text, "\n## ")
+	return strings.TrimSpace(text)
+}
+
+// checkCommands: what is copied at night works as it is. It names the namespace and the container,
+// and nothing must be waited for.
+func checkCommands(t *testing.T, name, page string) {
+	t.Helper()
+	commands := regexp.MustCompile("kubectl [^`\n]*").FindAllString(page, -1)
+	if len(commands) < 3 {
+		t.Errorf("%s.md has %d commands", name, len(commands))
+	}
+	ofCluster := regexp.MustCompile(`^kubectl (-n NAMESPACE |get --raw /api/v1/namespaces/NAMESPACE/|describe node |top node|describe pod$)`)
+	for _, command := range commands {
+		if !ofCluster.MatchString(command) {
+			t.Errorf("%s.md: no namespace in %q", name, command)
+		}
+		if regexp.MustCompile(` (exec|logs) POD`).MatchString(command) && !strings.Contains(command, " -c reims-health") {
+			t.Errorf("%s.md: no container in %q", name, command)
+		}
+		if regexp.MustCompile(`\b(sleep|port-forward|run|attach)\b`).MatchString(command) || strings.HasSuffix(command, "&") {
+			t.Errorf("%s.md: %q must be waited for", name, command)
+		}
 	}
 }
