@@ -48,6 +48,10 @@
   "POD_UID" (include "reims-health.env.field" "metadata.uid" | fromYaml) -}}
 {{- if $v.sidecar.token.existingSecret }}{{- $_ := set $env "HEALTH_TOKEN_FILE" (printf "%s/health/token" (include "reims-health.secretsDir" .)) }}{{- end }}
 {{- with $v.sidecar.allowedOrigins }}{{- $_ := set $env "HEALTH_ALLOWED_ORIGINS" (join "," .) }}{{- end }}
+{{- /* YAML 1.1 reads an unquoted off as false. */}}
+{{- $docs := toString (default "" $v.sidecar.docsURL) }}
+{{- if and (kindIs "bool" $v.sidecar.docsURL) (not $v.sidecar.docsURL) }}{{- $docs = "off" }}{{- end }}
+{{- with $docs }}{{- $_ := set $env "HEALTH_DOCS_URL" . }}{{- end }}
 {{- if $v.breakGlass.enabled }}{{- $_ := set $env "HEALTH_OVERRIDE_FILE" (printf "%s/readiness" (include "reims-health.breakGlassDir" .)) }}{{- end }}
 {{- if include "reims-health.reports" . }}
 {{- $_ := set $env "HEALTH_POD_REPORTING" "on" }}
