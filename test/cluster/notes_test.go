@@ -41,9 +41,32 @@ func (i *installation) notes() {
 		}
 	}
 	i.kubectl("delete", "configmap", i.name+"-break-glass", "--ignore-not-found") // what the notes make
+	i.runbook(pod)
 	steps.says(i.t, "commands of the notes that were run", strconv.Itoa(ran))
 	if ran < 3 {
 		i.t.Errorf("%d commands in the notes:\n%s", ran, out)
+	}
+}
+
+// runbook runs what every page of docs/alerts says of how to find a Pod and ask it.
+func (i *installation) runbook(pod string) {
+	i.t.Helper()
+	page, err := os.ReadFile("../../docs/alerts/ReimsHealthNotReady.md")
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	_, find, _ := strings.Cut(string(page), "\n## Find the Pod\n")
+	find, _, _ = strings.Cut(find, "\n## ")
+	commands := regexp.MustCompile(`(?m)^kubectl .*$`).FindAllString(find, -1)
+	for _, command := range commands {
+		command = strings.NewReplacer("NAMESPACE", i.namespace, "POD", pod).Replace(command)
+		shown, err := i.shell(i.t.Context(), command).CombinedOutput()
+		if err != nil || !strings.Contains(string(shown), pod) && !strings.Contains(string(shown), "database") {
+			i.t.Errorf("the runbooks say %s: %v\n%s", command, err, shown)
+		}
+	}
+	if len(commands) != 3 {
+		i.t.Errorf("%d commands in the runbook", len(commands))
 	}
 }
 

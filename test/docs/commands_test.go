@@ -23,8 +23,8 @@ type flags []string
 var verbs = map[string]map[string]flags{
 	"kubectl": {
 		"apply": {"-f=", "-k="}, "auth": {"--as=", "--subresource="}, "create": {"--from-file=", "--from-literal="}, "debug": {"-it", "--image=", "--target=", "--profile=", "--custom="},
-		"delete": {"-l="}, "describe": {}, "drain": {"--delete-emptydir-data", "--ignore-daemonsets"}, "exec": {"-c=", "-it", "--"}, "get": {"-l=", "-o=", "-w"},
-		"logs": {"-c=", "--previous", "-f"}, "port-forward": {}, "rollout": {}, "scale": {"--replicas="}, "top": {}, "wait": {"--all", "--for=", "--timeout="}, "annotate": {}, "label": {},
+		"delete": {"-l="}, "describe": {}, "drain": {"--delete-emptydir-data", "--ignore-daemonsets"}, "exec": {"-c=", "-it", "--"}, "get": {"-l=", "-o=", "-w", "--raw="},
+		"logs": {"-c=", "-l=", "--previous", "--tail=", "-f"}, "port-forward": {}, "rollout": {}, "scale": {"--replicas="}, "top": {}, "wait": {"--all", "--for=", "--timeout="}, "annotate": {}, "label": {},
 	},
 	"helm": {
 		"install": {"-f=", "--wait", "--timeout=", "--set="}, "upgrade": {"-f=", "--wait", "--timeout=", "--set=", "--install", "--reset-values", "--reuse-values"},
