@@ -45,8 +45,20 @@ type chart struct {
 	Line     string // the median of each step
 	Area     string // up to the slowest answer of each step
 	Bands    []band
+	Hints    []hint
+	Max      string // the latency at the top, or ""
+	Uptime   string // the share of the time in which it was not unhealthy
 	Label    string
 }
+
+// hint is what a reader is told who points at a stretch of the chart: steps of one verdict,
+// three at most, so that the page stays small.
+type hint struct {
+	From, Steps int
+	Text        string
+}
+
+const hintSteps = 3
 
 // band is the steps that had one verdict, as a path.
 type band struct{ Class, Path string }
@@ -63,14 +75,71 @@ type step struct {
 // none where there is no answer, or it is withheld.
 func (a axis) chart(r health.Result, samples []health.Sample, l latencies, d Details) chart {
 	steps := a.steps(r, samples)
-	c := chart{Verdicts: d == Off, Bands: bands(steps)}
+	c := chart{Verdicts: d == Off || l.slowest == 0, Bands: bands(steps), Hints: a.hints(steps, d)}
 	words := a.verdictWords(steps)
-	if l.slowest > 0 && d != Off {
+	if share, known := a.uptime(r, samples); known {
+		c.Uptime = percentText(share)
+		words = "Up for " + c.Uptime + " of the time. " + words
+	}
+	if !c.Verdicts {
 		c.Line, c.Area = curves(steps, l.slowest)
+		c.Max = latencyText(l.slowest)
 		words = fmt.Sprintf("Half of the answers came within %s, the slowest after %s. %s", latencyText(l.p50), latencyText(l.slowest), words)
 	}
 	c.Label = fmt.Sprintf("The last %s. %s", spanText(a.span), words)
 	return c
+}
+
+// uptime is the share of the time since the first result in which the service was not
+// unhealthy; a result that expired counts as unhealthy. It reports false where no time has
+// passed since the first result.
+func (a axis) uptime(r health.Result, samples []health.Sample) (share float64, known bool) {
+	if len(samples) == 0 {
+		return 0, r.Checks > 0
+	}
+	var up time.Duration
+	for i, s := range samples {
+		end := a.end
+		if i+1 < len(samples) {
+			end = samples[i+1].Time
+		}
+		if s.Status == health.Healthy || s.Status == health.Degraded {
+			up += min(end.Sub(s.Time), r.Service.StaleAfter())
+		}
+	}
+	watched := a.end.Sub(samples[0].Time)
+	return float64(up) / float64(watched), watched > 0
+}
+
+// hints describes the chart stretch by stretch, from the first result on.
+func (a axis) hints(steps []step, d Details) []hint {
+	var all []hint
+	for n := 0; n < len(steps); {
+		next := n + 1
+		for next < len(steps) && next%hintSteps != 0 && steps[next].status == steps[n].status {
+			next++
+		}
+		if steps[n].status != health.Unknown {
+			from, to := a.begin.Add(time.Duration(n)*a.step), a.begin.Add(time.Duration(next)*a.step)
+			text := clockText(from, a.end) + " to " + clockText(to, a.end) + ": " + steps[n].status.String()
+			all = append(all, hint{n, next - n, text + answersText(steps[n:next], d)})
+		}
+		n = next
+	}
+	return all
+}
+
+// answersText says how long the answers took, where that is told.
+func answersText(steps []step, d Details) string {
+	var answers []time.Duration
+	for _, s := range steps {
+		answers = append(answers, s.answers...)
+	}
+	if d == Off || len(answers) == 0 {
+		return ""
+	}
+	slices.Sort(answers)
+	return ", " + latencyText(answers[len(answers)/2]) + ", slowest " + latencyText(answers[len(answers)-1])
 }
 
 // steps sorts the samples. A step without any has the verdict of the one before, for

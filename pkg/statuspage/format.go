@@ -17,17 +17,35 @@ import (
 // isoFormat is RFC 3339 with milliseconds, in UTC, as in the JSON API.
 const isoFormat = "2006-01-02T15:04:05.000Z07:00"
 
-// moment is a time as people and programs read it, in UTC.
-type moment struct{ ISO, Text string }
+// moment is a time as people and programs read it, in UTC. Full has the date, for a tooltip;
+// the script writes the reader's own time there.
+type moment struct{ ISO, Text, Full string }
 
 // newMoment leaves out the date where the time alone cannot be taken for another
 // day's.
 func newMoment(t, now time.Time) moment {
+	return moment{t.UTC().Format(isoFormat), clockText(t, now), t.UTC().Format("2 Jan 2006 15:04:05 UTC")}
+}
+
+func clockText(t, now time.Time) string {
 	format := time.TimeOnly
 	if now.Sub(t).Abs() > 12*time.Hour {
 		format = "2 Jan 15:04"
 	}
-	return moment{t.UTC().Format(isoFormat), t.UTC().Format(format)}
+	return t.UTC().Format(format)
+}
+
+// percentText rounds down to two decimals, so that only the whole is 100 %.
+func percentText(share float64) string {
+	return strconv.FormatFloat(math.Floor(share*10000)/100, 'f', -1, 64) + " %"
+}
+
+// lastedText is how long a state lasted.
+func lastedText(d time.Duration) string {
+	if d < time.Second {
+		return "less than 1 s"
+	}
+	return spanText(d)
 }
 
 // latencyText has three digits that count.

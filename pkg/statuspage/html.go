@@ -1,6 +1,7 @@
 package statuspage
 
 import (
+	"fmt"
 	"strconv"
 
 	g "maragu.dev/gomponents"
@@ -27,8 +28,8 @@ func (v *viewModel) html() g.Node {
 			h.Meta(h.Charset("utf-8")),
 			h.Meta(h.Name("viewport"), h.Content("width=device-width, initial-scale=1")),
 			h.Meta(h.Name("color-scheme"), h.Content("light dark")),
-			h.TitleEl(g.Text(v.State.Word+" · reims-health")),
-			h.Link(h.Rel("icon"), h.Href(v.Icon)),
+			h.TitleEl(g.Text(v.Title)),
+			h.Link(h.Rel("icon"), h.Href(v.Icon), g.Attr("data-lost", v.Icons["unknown"])),
 			h.Link(h.Rel("stylesheet"), h.Href(v.Style)),
 			g.Raw(reloadWithoutScript),
 			h.Script(h.Src(v.Script), h.Defer()),
@@ -48,9 +49,10 @@ func (v *viewModel) top() g.Node {
 		h.P(h.Class("lost"), h.Strong(g.Text("Last heard from the sidecar at "), v.AsOf.html(), g.Text(" UTC.")),
 			g.Text(" What follows is what it said then; it may no longer be true.")),
 		h.Div(h.Class("top"),
-			h.P(h.Class("brand"), h.Img(h.Src(v.Icon), h.Alt(""), h.Width("20"), h.Height("20")), g.Text("reims-health"),
+			h.P(h.Class("brand"), h.Img(h.Src(v.Brand), h.Alt(""), h.Width("20"), h.Height("20")), g.Text("reims-health"),
 				g.If(v.Whose != "", h.Span(h.Class("whose"), g.Text(v.Whose)))),
-			h.P(h.Class("asof"), g.Text("as of "), v.AsOf.html(), g.Text(" UTC")),
+			h.P(h.Class("asof"), g.Text("as of "), v.AsOf.html(), g.Text(" UTC"),
+				h.Span(h.Class("watching"), g.Text("watching since "), v.Since.html())),
 		),
 	)
 }
@@ -61,12 +63,12 @@ func (v *viewModel) overall() g.Node {
 		h.Class("overall "+v.State.Class), h.Aria("labelledby", "overall"),
 		h.Div(
 			h.Class("verdict"), v.State.sign(),
-			h.H1(h.ID("overall"), h.Aria("live", "polite"), h.Aria("atomic", "true"), unseen("Overall: "), g.Text(v.State.Word)),
+			h.H1(h.ID("overall"), h.Aria("live", "polite"), h.Aria("atomic", "true"), unseen("Overall: "), was(), g.Text(v.State.Word)),
 			h.P(h.Class("summary"), g.Text(v.Summary)),
 		),
 		h.Div(
 			h.Class("ready "+v.Ready.State.Class), v.Ready.State.sign(),
-			h.H2(h.Aria("live", "polite"), h.Aria("atomic", "true"), g.Text(v.Ready.State.Word)),
+			h.H2(h.Aria("live", "polite"), h.Aria("atomic", "true"), was(), g.Text(v.Ready.State.Word)),
 			h.P(h.Class("summary"), g.Text(v.Ready.Text)),
 			g.If(len(v.Ready.Causes) > 0, h.Ul(h.Class("causes"), listRole(), g.Map(v.Ready.Causes, func(c causeView) g.Node {
 				return h.Li(h.B(g.Text(c.Source)), g.Text(": "+c.Text))
@@ -93,9 +95,9 @@ func (v *viewModel) strip() g.Node {
 		return nil
 	}
 	return h.Nav(h.Class("strip"), h.Aria("label", "States of the services"), h.Ul(listRole(), g.Map(v.Services, func(s serviceView) g.Node {
-		word := h.Span(h.Class("word"), g.Text(" "+s.State.Word))
+		word := h.Span(h.Class("word"), g.Text(" "), was(), g.Text(s.State.Word))
 		if s.State == states["healthy"] {
-			word = unseen(" " + s.State.Word)
+			word = h.Span(h.Class("hidden"), g.Text(" "), was(), g.Text(s.State.Word))
 		}
 		return h.Li(h.ID("to-"+s.Name), h.Class(s.State.Class),
 			h.A(h.Href("#service-"+s.Name), s.State.sign(), h.Span(h.Class("title"), g.Text(s.Title)), word))
@@ -122,10 +124,14 @@ func (c changeView) html() g.Node {
 		what = g.Group{g.Text("still " + c.To.Word + ", for another reason")}
 	case c.First:
 		what = g.Group{g.Text("first result: " + c.To.Word)}
+	case c.Lasted != "" && (c.To == states["healthy"] || c.To == states["ready"]):
+		what = append(what, g.Text(" again after "+c.Lasted))
+	case c.Lasted != "":
+		what = append(what, g.Text(" after "+c.Lasted))
 	}
 	return h.Li(
 		h.Class(c.To.Class), c.At.html(), c.To.sign(),
-		h.P(h.B(g.Text(c.Subject)), g.Text(" "), what, reason(c.Reason), more(c.Words)),
+		h.P(h.B(g.Text(c.Subject)), g.Text(" "), what, g.If(c.Reason != "", g.Group{g.Text(" "), reason(c.Reason, c.Docs)}), more(c.Words)),
 	)
 }
 
@@ -148,7 +154,14 @@ func (s state) sign() g.Node {
 		g.El("use", h.Href("#"+s.Class)))
 }
 
-func (m moment) html() g.Node { return h.Time(h.DateTime(m.ISO), g.Text(m.Text)) }
+func (m moment) html() g.Node { return h.Time(h.DateTime(m.ISO), h.Title(m.Full), g.Text(m.Text)) }
+
+// was is where the style sheet says "was" once nothing was heard from the sidecar for too long.
+// It holds no text, as a browser without style sheets would show it at once.
+func was() g.Node { return h.Span(h.Class("was")) }
+
+// age is seen until then.
+func age(text string) g.Node { return h.Span(h.Class("age"), g.Text(text)) }
 
 // listRole is for Safari, which takes a list without marks for none.
 func listRole() g.Node { return h.Role("list") }
@@ -156,8 +169,13 @@ func listRole() g.Node { return h.Role("list") }
 // unseen is for screen readers.
 func unseen(text string) g.Node { return h.Span(h.Class("hidden"), g.Text(text)) }
 
-func reason(name string) g.Node {
-	return g.If(name != "", g.Group{g.Text(" "), h.Code(g.Text(name))})
+// reason leads to the text on it, where there is one.
+func reason(name, docs string) g.Node {
+	code := h.Code(g.Text(name))
+	if docs == "" {
+		return code
+	}
+	return h.A(h.Href(docs), h.Title("What to do about it"), code)
 }
 
 func more(text string) g.Node {
@@ -171,7 +189,7 @@ func (s serviceView) html(span string) g.Node {
 		h.Header(
 			h.H3(h.ID(id), h.A(h.Href("health/"+s.Name), h.Title("As JSON"), g.Text(s.Title))),
 			h.P(h.Class("policy"), g.Text(s.Policy)),
-			h.P(h.Class("state"), s.State.sign(), g.Text(s.State.Word)),
+			h.P(h.Class("state"), s.State.sign(), h.Span(was(), g.Text(s.State.Word))),
 			s.since(),
 		),
 		s.Trouble.html(),
@@ -180,6 +198,7 @@ func (s serviceView) html(span string) g.Node {
 				h.Dl(h.Class("figures"), g.Map(s.Figures, figure.html)),
 				h.P(h.Class("span"), g.Text("p50, p99 and slowest of the last "+span)),
 			}),
+			g.If(s.Silence != "", h.P(h.Class("silence"), g.Text(s.Silence))),
 			s.Chart.html(span),
 			g.Map(s.Bars, bar.html),
 			g.If(len(s.Facts) > 0, h.Dl(h.Class("facts"), g.Map(s.Facts, fact.html))),
@@ -201,30 +220,33 @@ func (s serviceView) since() g.Node {
 	if s.Since == nil {
 		return nil
 	}
-	return h.P(h.Class("since"), g.Text("for "+s.For+", since "), s.Since.html())
+	return h.P(h.Class("since"), age("for "+s.For+", "), g.Text("since "), s.Since.html())
 }
 
 func (t *troubleView) html() g.Node {
 	if t == nil {
 		return nil
 	}
-	return h.P(h.Class("trouble"), h.Code(g.Text(t.Reason)), g.Text(" "+t.Words), more(t.More),
-		g.If(t.Scope != "", h.Span(h.Class("scope"), g.Text(t.Scope))))
+	return h.P(h.Class("trouble"), reason(t.Reason, t.Docs), g.Text(" "+t.Words), more(t.More),
+		g.If(t.Scope != "", h.Span(h.Class("scope"), g.Text(t.Scope))),
+		g.If(t.Next != "", h.Span(h.Class("next"), h.B(g.Text("Next step: ")), g.Text(t.Next))))
 }
 
 func (f figure) html() g.Node {
-	value := g.Group{g.Text(f.Value)}
-	if f.Value == "" {
-		value = g.Group{h.Span(h.Aria("hidden", "true"), g.Text("–")), unseen("none")}
-	}
-	return h.Div(h.Dt(g.Text(f.Label)), h.Dd(value))
+	return h.Div(h.Dt(g.Text(f.Label)), h.Dd(g.Text(f.Value)))
 }
 
 func (f fact) html() g.Node {
+	if f.At != nil {
+		return h.Div(h.Dt(g.Text(f.Label)), h.Dd(f.At.html(), age(", "+f.Value)))
+	}
 	return h.Div(g.If(f.Wide, h.Class("wide")), h.Dt(g.Text(f.Label)), h.Dd(g.If(f.Name, h.Class("name")), g.Text(f.Value)))
 }
 
-func (c chart) html(span string) g.Node {
+func (c *chart) html(span string) g.Node {
+	if c == nil {
+		return nil
+	}
 	path := func(class, d string) g.Node { return g.If(d != "", g.El("path", h.Class(class), g.Attr("d", d))) }
 	class, box := "chart", "0 0 600 58"
 	if c.Verdicts {
@@ -232,11 +254,20 @@ func (c chart) html(span string) g.Node {
 	}
 	return h.Figure(
 		h.Class(class),
+		g.If(c.Max != "", h.P(h.Class("max"), h.Aria("hidden", "true"), g.Text(c.Max))),
 		g.El("svg", g.Attr("viewBox", box), g.Attr("preserveAspectRatio", "none"), h.Role("img"), h.Aria("label", c.Label),
 			path("area", c.Area), path("line", c.Line),
-			g.Map(c.Bands, func(b band) g.Node { return path("band "+b.Class, b.Path) })),
-		h.FigCaption(h.Aria("hidden", "true"), h.Span(g.Text(span+" ago")), h.Span(g.Text("now"))),
+			g.Map(c.Bands, func(b band) g.Node { return path("band "+b.Class, b.Path) }),
+			g.El("g", h.Class("hints"), g.Map(c.Hints, hint.html))),
+		h.FigCaption(h.Aria("hidden", "true"), h.Span(g.Text(span+" ago")),
+			g.If(c.Uptime != "", h.Span(h.Class("uptime"), g.Text("up "+c.Uptime))), h.Span(g.Text("now"))),
 	)
+}
+
+// html covers the hint's stretch from top to bottom.
+func (t hint) html() g.Node {
+	d := fmt.Sprintf("M%d 0h%dv58h-%dz", t.From*stepWidth, t.Steps*stepWidth, t.Steps*stepWidth)
+	return g.El("path", g.Attr("d", d), g.El("title", g.Text(t.Text)))
 }
 
 func (b bar) html() g.Node {

@@ -12,8 +12,9 @@ import (
 // fact is one value of the latest check, as text.
 type fact struct {
 	Label, Value string
-	Name         bool // a name rather than a number
-	Wide         bool // it has a line to itself
+	At           *moment // Value is how long ago it was
+	Name         bool    // a name rather than a number
+	Wide         bool    // it has a line to itself
 }
 
 // bar shows values of the latest check as parts of a whole. Its text says the same.

@@ -3,7 +3,7 @@ package statuspage
 import (
 	"bytes"
 	"crypto/sha256"
-	_ "embed" // for the page's files
+	"embed"
 	"encoding/hex"
 	"maps"
 	"net/http"
@@ -16,15 +16,15 @@ import (
 	"github.com/reims/reims-health/pkg/rendered"
 )
 
-// The page is one document, one style sheet, one script and one icon. Nothing is loaded
+// The page is one document, one style sheet, one script and one icon per state. Nothing is loaded
 // from other hosts, and nothing is built.
 var (
 	//go:embed assets/page.css
 	pageCSS []byte
 	//go:embed assets/page.js
 	pageJS []byte
-	//go:embed assets/icon.svg
-	pageIcon []byte
+	//go:embed assets/icon*.svg
+	pageIcons embed.FS
 )
 
 // pageHeaders come with the page and its files. Its script and style are files, so
@@ -94,21 +94,29 @@ type Page struct {
 	options   Options
 	files     map[string]*rendered.Response // by path
 	links     pageLinks
+	since     time.Time // when it was made: when the sidecar started
 	published atomic.Pointer[health.View]
 	latest    *rendered.ViewCache[*rendered.Response]
 }
 
 // pageLinks are relative, so that the page works below any path of a proxy.
-type pageLinks struct{ Style, Script, Icon string }
+type pageLinks struct {
+	Style, Script, Brand string
+	Icons                map[string]string // by the state's class
+}
 
 // New returns the page of a source and its history. Publish must be called with every new
 // view, once the history has observed it.
 func New(source Source, history History, options Options) *Page {
-	p := &Page{source: source, history: history, options: options, files: map[string]*rendered.Response{}}
+	p := &Page{source: source, history: history, options: options, files: map[string]*rendered.Response{}, since: time.Now()}
 	p.links = pageLinks{
 		Style:  p.addFile("page.css", "text/css; charset=utf-8", pageCSS),
 		Script: p.addFile("page.js", "text/javascript; charset=utf-8", pageJS),
-		Icon:   p.addFile("icon.svg", "image/svg+xml", pageIcon),
+		Brand:  p.addIcon("icon.svg"),
+		Icons:  map[string]string{},
+	}
+	for _, status := range health.Statuses() {
+		p.links.Icons[status.String()] = p.addIcon("icon-" + status.String() + ".svg")
 	}
 	p.latest = rendered.NewViewCache(&p.published, p.render)
 	p.Publish(source.View())
@@ -128,6 +136,11 @@ func (p *Page) addFile(name, contentType string, content []byte) string {
 	link := "assets/" + strings.TrimSuffix(name, extension) + "-" + hex.EncodeToString(hash[:6]) + extension
 	p.files["/"+link] = rendered.New(http.StatusOK, []string{contentType}, content)
 	return link
+}
+
+func (p *Page) addIcon(name string) string {
+	content, _ := pageIcons.ReadFile("assets/" + name) // the tests ask for each
+	return p.addFile(name, "image/svg+xml", content)
 }
 
 // Serves reports whether a path is one of the page's, once a slash at its end was cut off.

@@ -157,7 +157,7 @@ func TestPageHasNothingInline(t *testing.T) {
 	body := getPage(t, scenario.AnHour().Handler(server.Full)).String()
 	for what, pattern := range map[string]string{
 		"a style": `(?i)\sstyle=|<style`, "a handler": `(?i)\son\w+=`, "a script": `<script[^>]*>[^<]`,
-		"another place": `(?i)(src|href|action)="(https?:)?//`, "an absolute path, which fails behind a proxy": `(src|href)="/`,
+		"another place": `(?i)(src|action)="(https?:)?//|<(link|base|use|image)[^>]*href="(https?:)?//`, "an absolute path, which fails behind a proxy": `(src|href)="/`,
 	} {
 		if found := regexp.MustCompile(pattern).FindString(body); found != "" {
 			t.Errorf("%s: %s", what, found)
@@ -301,7 +301,7 @@ func TestPageBetween(t *testing.T) {
 		monitor.Latest = next
 		getPage(t, h)
 		h.Publish(next)
-		if page := legible(t, getPage(t, h).Bytes()); !strings.Contains(page, "Last checked just now") {
+		if page := legible(t, getPage(t, h).Bytes()); !strings.Contains(page, "Last checked 00:00:01 , just now") {
 			t.Errorf("the page is that of the old view:\n%s", page)
 		}
 	})
@@ -374,5 +374,17 @@ func TestPageServes(t *testing.T) {
 		if code := scenario.Get(p, path+"/").Code; code == http.StatusOK != want {
 			t.Errorf("%q: %d", path, code)
 		}
+	}
+}
+
+// BenchmarkRender renders the page of four services and an hour for each view.
+func BenchmarkRender(b *testing.B) {
+	last, told := scenario.AnHour().Remembered()
+	p := scenario.NewPage(&scenario.Monitor{Latest: last}, told, server.Full)
+	b.ReportAllocs()
+	for b.Loop() {
+		next := *last
+		p.Publish(&next)
+		scenario.Get(p, "/")
 	}
 }

@@ -17,8 +17,9 @@ type serviceView struct {
 	Since       *moment
 	For         string
 	Trouble     *troubleView
+	Silence     string // what is said in the place of figures and a chart, or ""
 	Figures     []figure
-	Chart       chart
+	Chart       *chart
 	Bars        []bar
 	Facts       []fact
 }
@@ -26,6 +27,8 @@ type serviceView struct {
 // troubleView says why the state is not healthy, or that the latest check failed.
 type troubleView struct {
 	Reason, Words, More string
+	Docs                string // the address of the text on the reason, or ""
+	Next                string // what to do first, or ""
 	Scope               string // whose the fault is, or "" where no peers are asked
 }
 
@@ -42,7 +45,17 @@ func newServiceView(r health.Result, samples []health.Sample, a axis, d Details)
 	l := newLatencies(samples)
 	v := serviceView{
 		Name: r.Service.Name, Title: r.Service.Title(), State: stateOf(r.Status),
-		Policy: policies[r.Service.Readiness], Chart: a.chart(r, samples, l, d),
+		Policy: policies[r.Service.Readiness],
+	}
+	switch {
+	case r.Checks == 0:
+		v.Silence = "No check has ended yet."
+	case l.slowest == 0 && d != Off:
+		v.Silence = "No answer in the last " + spanText(a.span) + "."
+	}
+	if r.Checks > 0 {
+		c := a.chart(r, samples, l, d)
+		v.Chart = &c
 	}
 	if d == Off {
 		return v
@@ -50,11 +63,14 @@ func newServiceView(r health.Result, samples []health.Sample, a axis, d Details)
 	since := newMoment(r.Since, a.end)
 	v.Since, v.For = &since, spanText(a.end.Sub(r.Since))
 	v.Trouble = trouble(r, a.end, d)
-	v.Figures = figures(r, l)
+	if v.Silence == "" {
+		v.Figures = figures(r, l)
+	}
 	v.Bars, v.Facts = measures(r, a.end, d)
 	v.Facts = append(origin(r.Service, d), v.Facts...)
 	if r.Checks > 0 {
-		v.Facts = append(v.Facts, fact{Label: "Last checked", Value: ago(r.Last.Finished, a.end)})
+		at := newMoment(r.Last.Finished, a.end)
+		v.Facts = append(v.Facts, fact{Label: "Last checked", At: &at, Value: ago(r.Last.Finished, a.end)})
 	}
 	return v
 }
@@ -80,13 +96,15 @@ func ago(t, now time.Time) string {
 func trouble(r health.Result, now time.Time, d Details) *troubleView {
 	switch {
 	case r.Status == health.Healthy && r.Last.Fault != nil:
+		reason := r.Last.Fault.Reason
 		return &troubleView{
-			Reason: string(r.Last.Fault.Reason), Words: "The latest check failed; it is being confirmed.",
+			Reason: string(reason), Words: "The latest check failed; it is being confirmed.",
+			Docs: r.Service.Docs(reason), Next: r.Service.NextStep(reason),
 		}
 	case r.Fault() == nil || r.Checks == 0 && r.Status == health.Unknown:
 		return nil
 	}
-	t := &troubleView{Reason: string(r.Reason()), Words: capital(r.ReasonText()) + "."}
+	t := &troubleView{Reason: string(r.Reason()), Words: capital(r.ReasonText()) + ".", Docs: r.Docs(), Next: r.NextStep()}
 	if d == Full {
 		t.Words = capital(r.Message()) + "."
 	}
@@ -129,16 +147,11 @@ func newLatencies(samples []health.Sample) latencies {
 	return latencies{q[0], q[1], q[2]}
 }
 
-// figures are the latency now and over the past; "" is none.
+// figures are the latency now and over a past in which there were answers.
 func figures(r health.Result, l latencies) []figure {
-	f := []figure{{Label: "Latency"}, {Label: "p50"}, {Label: "p99"}, {Label: "Slowest"}}
+	now := "none"
 	if r.Last.Answered() {
-		f[0].Value = latencyText(r.Last.Observation.Latency)
+		now = latencyText(r.Last.Observation.Latency)
 	}
-	for i, past := range []time.Duration{l.p50, l.p99, l.slowest} {
-		if past > 0 {
-			f[i+1].Value = latencyText(past)
-		}
-	}
-	return f
+	return []figure{{"Latency", now}, {"p50", latencyText(l.p50)}, {"p99", latencyText(l.p99)}, {"Slowest", latencyText(l.slowest)}}
 }

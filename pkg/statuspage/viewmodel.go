@@ -15,6 +15,9 @@ const maxChangesShown = 30
 // viewModel is what the page shows. What a reader may not see is not in it.
 type viewModel struct {
 	pageLinks
+	Title    string // of the browser's tab
+	Icon     string // the link of the icon that tells the state
+	Since    moment // when this sidecar began to watch
 	State    state
 	Summary  string
 	AsOf     moment
@@ -41,20 +44,30 @@ var states = map[string]state{
 	"not_ready": {"unhealthy", "Not ready"},
 }
 
+// starting is the overall state while only first results are missing.
+var starting = state{"unknown", "Starting"}
+
 func stateOf(s health.Status) state { return states[s.String()] }
 
 func (p *Page) viewModel(v *health.View, now time.Time) *viewModel {
 	since := now.Add(-historySpan)
 	page := &viewModel{
 		pageLinks: p.links, AsOf: newMoment(now, now), Latest: newMoment(v.Time(), now), Details: p.options.Details,
-		Ready: newReadyView(v, p.options.Details),
+		Ready: newReadyView(v, p.options.Details), Since: newMoment(p.since, now),
 	}
 	if p.options.Details == Full {
 		page.Whose = strings.TrimSpace(p.options.Instance + " " + p.options.Version)
 	}
 	page.State, page.Summary = overall(v)
+	page.Icon = p.links.Icons[page.State.Class]
+	page.Title = titleOf(v, page.State)
 	if idle := p.source.Idle(); idle > health.MaxIdle {
-		page.Stopped = spanText(idle)
+		page.Stopped, page.Title, page.Icon = spanText(idle), "No news", p.links.Icons["unknown"]
+	}
+	if p.options.Details == Full && p.options.Instance != "" {
+		page.Title += " · " + p.options.Instance
+	} else {
+		page.Title += " · reims-health"
 	}
 	samples := make([][]health.Sample, len(v.Results()))
 	for i, r := range v.Results() {
@@ -105,7 +118,7 @@ func overall(v *health.View) (state, string) {
 		if status == health.Unhealthy {
 			text += "; until then /health is unhealthy"
 		}
-		return state{"unknown", "Starting"}, text + "."
+		return starting, text + "."
 	}
 	if status == health.Healthy {
 		return stateOf(status), "Every service is healthy."
@@ -121,6 +134,36 @@ func overall(v *health.View) (state, string) {
 		}
 	}
 	return stateOf(status), strings.Join(text, " ")
+}
+
+// titleOf puts the state into the few words that a browser's tab has room for.
+func titleOf(v *health.View, overall state) string {
+	title := "All healthy"
+	for _, status := range []health.Status{health.Unhealthy, health.Degraded} {
+		var names []string
+		for _, r := range v.Results() {
+			if r.Status == status {
+				names = append(names, r.Service.Title())
+			}
+		}
+		if len(names) == 0 {
+			continue
+		}
+		if title = names[0]; len(names) > 1 {
+			title += " and " + strconv.Itoa(len(names)-1) + " more"
+		}
+		if status == health.Unhealthy {
+			return title + " down"
+		}
+		return title + " degraded"
+	}
+	switch {
+	case overall == starting:
+		return starting.Word
+	case !v.Readiness().Ready:
+		return title + ", not ready"
+	}
+	return title
 }
 
 func verb(subjects []string) string {
@@ -198,9 +241,11 @@ type changeView struct {
 	At       moment
 	Subject  string
 	From, To state
-	Same     bool // it is the reason that changed
-	First    bool // there was no verdict before
+	Same     bool   // it is the reason that changed
+	First    bool   // there was no verdict before
+	Lasted   string // how long the state before lasted, or "" where that is not known
 	Reason   string
+	Docs     string // the address of the text on the reason, or ""
 	Words    string
 
 	time time.Time
@@ -210,13 +255,24 @@ type changeView struct {
 func (p *Page) changes(current *health.View, since, now time.Time) []changeView {
 	var views []changeView
 	add := func(name, subject string) {
-		for _, c := range p.history.Changes(name, since) {
+		var began time.Time // of the state before
+		for _, c := range p.history.Changes(name, time.Time{}) {
+			lasted := ""
+			if c.From != c.To {
+				if !began.IsZero() {
+					lasted = lastedText(c.Time.Sub(began))
+				}
+				began = c.Time
+			}
+			if c.Time.Before(since) {
+				continue
+			}
 			v := changeView{
 				At: newMoment(c.Time, now), Subject: subject, From: states[c.From], To: states[c.To], time: c.Time,
-				Same: c.From == c.To, First: c.From == health.Unknown.String(),
+				Same: c.From == c.To, First: c.From == health.Unknown.String(), Lasted: lasted,
 			}
 			if p.options.Details != Off {
-				v.Reason, v.Words = string(c.Reason), current.Explain(c.Reason)
+				v.Reason, v.Words, v.Docs = string(c.Reason), current.Explain(c.Reason), docs(current, c.Reason)
 			}
 			if !v.Same || v.Reason != "" {
 				views = append(views, v)
@@ -229,6 +285,14 @@ func (p *Page) changes(current *health.View, since, now time.Time) []changeView 
 	}
 	slices.SortStableFunc(views, func(a, b changeView) int { return b.time.Compare(a.time) })
 	return views
+}
+
+// docs is the address of the text on a reason, which is the same for all services.
+func docs(v *health.View, r health.Reason) string {
+	if len(v.Results()) == 0 {
+		return ""
+	}
+	return v.Results()[0].Service.Docs(r)
 }
 
 // sourceTitle is what people call the source of a cause: a service, or the sidecar's own.

@@ -273,11 +273,25 @@ func TestNoAnswer(t *testing.T) {
 	if title := evaluate[string](tab, t, "document.title"); !strings.HasPrefix(title, "No answer") {
 		t.Errorf("title: %s", title)
 	}
+	const icon = `document.querySelector("link[rel=icon]").getAttribute("href")`
+	if got := evaluate[string](tab, t, icon); !strings.HasPrefix(got, "assets/icon-unknown-") {
+		t.Errorf("icon: %s", got)
+	}
 	s.Signal(syscall.SIGCONT)
 	awaitText(tab, t, verdict, "Overall: Healthy", patience)
 	awaitText(tab, t, ".ready h2", "Ready", 0)
-	if title := evaluate[string](tab, t, "document.title"); !strings.HasPrefix(title, "Healthy") {
+	if title := evaluate[string](tab, t, "document.title"); !strings.HasPrefix(title, "All healthy · ") {
 		t.Errorf("title: %s", title)
+	}
+	if got := evaluate[string](tab, t, icon); !strings.HasPrefix(got, "assets/icon-healthy-") {
+		t.Errorf("icon: %s", got)
+	}
+	if ages := evaluate[string](tab, t, `[...document.querySelectorAll(".age, .was")].map((e) => getComputedStyle(e).visibility === (e.matches(".age") ? "visible" : "hidden")).join()`); strings.Contains(ages, "false") {
+		t.Errorf("ages and states are not told again: %s", ages)
+	}
+	local := evaluate[string](tab, t, `((e) => e.title === new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "long"}).format(new Date(e.dateTime)))(document.querySelector(".since time")) + ""`)
+	if local != "true" {
+		t.Error("the reader's own time is not told on hover")
 	}
 }
 
@@ -299,6 +313,15 @@ func wantLost(tab context.Context, t *testing.T, words string) {
 	}
 	if filter := evaluate[string](tab, t, `getComputedStyle(document.querySelector("main")).filter`); filter != "grayscale(1)" {
 		t.Errorf("the colours stay: %s", filter)
+	}
+	const seen = `((e) => getComputedStyle(e).visibility + " " + (parseFloat(getComputedStyle(e).fontSize) > 0))`
+	for selector, want := range map[string]string{
+		".service .state .was": "visible true", ".strip .was": "visible true", ".service .state .sign": "hidden true", ".age": "hidden false",
+	} {
+		states := evaluate[string](tab, t, `[...new Set([...document.querySelectorAll("`+selector+`")].map`+seen+`)].join()`)
+		if states != want {
+			t.Errorf("%s is %q on a lost page, want %q", selector, states, want)
+		}
 	}
 }
 

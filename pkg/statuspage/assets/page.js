@@ -4,6 +4,7 @@
 (() => {
   const period = 2000, patience = 3000, keeps = 10000; // milliseconds
   const lost = document.documentElement.classList;
+  const local = new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "long"});
   let asking = false;
   let heard = Date.now(); // when the page last told another moment than before
 
@@ -35,6 +36,8 @@
     if (asOf(page) === asOf(document)) return; // said before: some proxy repeats an old answer
     heard = Date.now();
     document.title = page.title;
+    showIcon(icon(page).getAttribute("href"));
+    localise(page);
     const focused = document.activeElement;
     adopt(document.body, page.body);
     if (focused !== document.activeElement && focused.isConnected) focused.focus({preventScroll: true}); // it was moved
@@ -45,11 +48,23 @@
     }
   }
 
+  const icon = (d) => d.querySelector("link[rel=icon]");
+
+  function showIcon(href) {
+    if (icon(document).getAttribute("href") !== href) icon(document).setAttribute("href", href);
+  }
+
+  // localise has each time tell the reader's own to whoever points at it.
+  function localise(page) {
+    for (const time of page.querySelectorAll("time")) time.title = local.format(new Date(time.dateTime));
+  }
+
   // lose says what is the matter: that no answer came, or none that is news.
   function lose(matter) {
     const verdict = document.getElementById("overall");
     if (verdict.textContent === matter) return;
-    document.title = matter + " · reims-health";
+    document.title = matter + " · " + document.title.split(" · ").at(-1);
+    showIcon(icon(document).dataset.lost);
     verdict.textContent = matter;
     document.querySelector("p.lost strong").firstChild.data = matter + " since ";
     if (lost.contains("lost")) return;
@@ -84,6 +99,7 @@
     while (old.childNodes.length > want.length) old.lastChild.remove();
   }
 
+  localise(document);
   document.addEventListener("visibilitychange", ask);
   setInterval(ask, period);
 })();
