@@ -126,9 +126,16 @@ func serve(ctx context.Context, cfg *config.Config, kinds dependency.Kinds, logs
 		Peer: peers.NewHandler(monitor.View, self),
 	}
 	if cfg.Health.Page {
-		shown.Page = statuspage.New(monitor, past, statuspage.Options{
-			Details: statuspage.Details(cfg.Health.Details), Instance: instance(cfg), Version: build.Version,
-		})
+		page := func(details string) server.Page {
+			return statuspage.New(monitor, past, statuspage.Options{
+				Details: statuspage.Details(details), Instance: instance(cfg), Version: build.Version,
+			})
+		}
+		all, operators := cfg.Health.PageShown()
+		shown.Page = page(all)
+		if operators != all {
+			shown.OperatorPage = page(operators)
+		}
 	}
 	handler := server.NewHandler(monitor, shown)
 	prom := metrics.New(metrics.BuildInfo{Version: build.Version, Revision: build.Commit}, services, monitor.View, log)

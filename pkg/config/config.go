@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,7 +35,8 @@ type Health struct {
 	Services           []string      `env:"HEALTH_SERVICES" format:"service" help:"The services to probe, in the order in which answers list them, 16 at most. One that is left out appears nowhere. A name beside the four of the default needs NAME_CHECK: see docs/checks.md."`
 	Details            string        `env:"HEALTH_DETAILS" oneof:"full safe off" help:"What an answer tells: everything; statuses, reasons and numbers but no names, endpoints, versions or messages; or statuses alone."`
 	Token              Secret        `env:"HEALTH_TOKEN" format:"bearer" help:"With HEALTH_DETAILS=safe, callers that send it as Authorization: Bearer are shown everything."`
-	Page               Switch        `env:"HEALTH_PAGE" help:"Serve the status page for people at / of HEALTH_ADDR. It shows what HEALTH_DETAILS gives to callers without the token."`
+	Page               Switch        `env:"HEALTH_PAGE" help:"Serve the status page for people at / of HEALTH_ADDR. It shows what HEALTH_DETAILS gives to callers without the token, and what HEALTH_PAGE_DETAILS says."`
+	PageDetails        string        `env:"HEALTH_PAGE_DETAILS" oneof:"full safe off" help:"What the status page shows; what HEALTH_DETAILS says when empty. Where that is more than HEALTH_DETAILS gives, only readers at 127.0.0.1 or ::1, as by kubectl port-forward, and those with HEALTH_TOKEN are shown it."`
 	DocsURL            string        `env:"HEALTH_DOCS_URL" format:"docs" help:"Where the documentation is, for the links from a reason to its section in troubleshooting.md: a copy that readers can reach, or off for no links."`
 	AllowedOrigins     []string      `env:"HEALTH_ALLOWED_ORIGINS" format:"origin" help:"Origins whose pages may read the answers in a browser (CORS), such as a dashboard's, or * for all. Off when empty."`
 	OverrideFile       string        `env:"HEALTH_OVERRIDE_FILE" format:"path" help:"Break-glass: while this file is there and says ready or not_ready, it decides readiness."`
@@ -124,6 +126,19 @@ func (h Health) Docs() string {
 		return ""
 	}
 	return h.DocsURL
+}
+
+// PageShown returns what the status page shows to everybody, and what it shows to readers at
+// loopback and to those with the token.
+func (h Health) PageShown() (all, operators string) {
+	levels := []string{"off", "safe", "full"}
+	switch {
+	case h.PageDetails == "":
+		return h.Details, h.Details
+	case slices.Index(levels, h.PageDetails) > slices.Index(levels, h.Details):
+		return h.Details, h.PageDetails
+	}
+	return h.PageDetails, h.PageDetails
 }
 
 // LogJSON reports whether to log JSON rather than text, to a terminal or not.

@@ -103,9 +103,18 @@ func (h *Health) rules() []Rule {
 			Text: "same file as HEALTH_OVERRIDE_FILE: it would be overwritten",
 		},
 		{
-			Variables: []string{"HEALTH_TOKEN", "HEALTH_DETAILS"},
-			Broken:    func() bool { return h.Token.Given() && h.Details != "safe" },
-			Text:      "has no effect without HEALTH_DETAILS=safe",
+			Variables: []string{"HEALTH_TOKEN", "HEALTH_DETAILS", "HEALTH_PAGE_DETAILS"},
+			Broken: func() bool {
+				all, operators := h.PageShown()
+				return h.Token.Given() && h.Details != "safe" && (all == operators || !bool(h.Page))
+			},
+			Text:    "has no effect without HEALTH_DETAILS=safe",
+			Warning: true,
+		},
+		{
+			Variables: []string{"HEALTH_PAGE_DETAILS", "HEALTH_PAGE"},
+			When:      Patterns{"HEALTH_PAGE_DETAILS": ".", "HEALTH_PAGE": "^(off|false)$"},
+			Text:      "has no effect with HEALTH_PAGE=off",
 			Warning:   true,
 		},
 	}

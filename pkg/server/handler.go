@@ -61,6 +61,9 @@ type Options struct {
 	History History
 	// Page answers the paths that the handler does not know. Nil: they are not found.
 	Page Page
+	// OperatorPage answers in the place of Page where the reader is local or carries the token:
+	// the same page with more details. Nil: Page answers everybody.
+	OperatorPage Page
 	// Peer answers /health/peer, whatever Details says and with no token. Nil: that path is
 	// not served.
 	Peer http.Handler
@@ -102,6 +105,9 @@ func (h *Handler) Publish(v *health.View) {
 	if h.options.Page != nil {
 		h.options.Page.Publish(v)
 	}
+	if h.options.OperatorPage != nil {
+		h.options.OperatorPage.Publish(v)
+	}
 }
 
 // ServeHTTP writes the answer to the request's path.
@@ -137,7 +143,7 @@ func (h *Handler) serveOnDemand(w http.ResponseWriter, r *http.Request, path str
 	case path == historyPath && h.options.History != nil:
 		h.serveHistory(w, r, notFound)
 	case h.options.Page != nil && h.options.Page.Serves(path):
-		h.options.Page.ServeHTTP(w, r)
+		h.pageFor(w, r).ServeHTTP(w, r)
 	default:
 		notFound.Write(w, r)
 	}
@@ -167,20 +173,24 @@ func formOf(r *http.Request) int {
 	return asText
 }
 
-// readerOf tells whether the request carries the token. Hashes are compared, so
-// that the time it takes tells nothing, not even the token's length.
 func (h *Handler) readerOf(r *http.Request) int {
-	if h.options.Details != Safe || h.options.Token == nil || len(r.Header["Authorization"]) == 0 {
-		return anonymous
+	if h.options.Details == Safe && h.carriesToken(r) {
+		return trusted
+	}
+	return anonymous
+}
+
+// carriesToken compares hashes, so that the time it takes tells nothing, not even the
+// token's length.
+func (h *Handler) carriesToken(r *http.Request) bool {
+	if h.options.Token == nil || len(r.Header["Authorization"]) == 0 {
+		return false
 	}
 	scheme, given, _ := strings.Cut(r.Header["Authorization"][0], " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return anonymous
+		return false
 	}
 	token := h.options.Token()
 	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(token))
-	if token == "" || subtle.ConstantTimeCompare(a[:], b[:]) != 1 {
-		return anonymous
-	}
-	return trusted
+	return token != "" && subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }

@@ -137,8 +137,8 @@ func (c changeView) html() g.Node {
 
 func (v *viewModel) footer() g.Node {
 	withheld := map[Details]string{
-		Safe: " Names and versions are withheld (HEALTH_DETAILS=safe).",
-		Off:  " Reasons and figures are withheld (HEALTH_DETAILS=off).",
+		Safe: " Names and versions are withheld (HEALTH_DETAILS or HEALTH_PAGE_DETAILS is safe).",
+		Off:  " Reasons and figures are withheld (HEALTH_DETAILS or HEALTH_PAGE_DETAILS is off).",
 	}
 	link := func(path, text string) g.Node { return h.A(h.Href(path), g.Text(text)) }
 	return h.Footer(

@@ -48,7 +48,7 @@ var (
 // it shows times such as "for 12 s".
 const pageAge = time.Second
 
-// Details says how much the page shows. Its readers hold no token.
+// Details says how much the page shows, to whoever it is served to.
 type Details string
 
 const (
@@ -85,8 +85,7 @@ type Options struct {
 }
 
 // Page is the page for people at /, and its files below /assets. It is rendered on demand,
-// at most once per second and once per view, and shows what readers without the token may
-// see. Each rendering has another time, by which the script tells it from an old answer that
+// at most once per second and once per view. Each rendering has another time, by which the script tells it from an old answer that
 // a proxy repeats.
 type Page struct {
 	source    Source

@@ -3,7 +3,12 @@ package page_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -465,5 +470,46 @@ func TestKeyboard(t *testing.T) {
 	}
 	if top := evaluate[float64](tab, t, `document.activeElement.matches(".skip") ? document.activeElement.getBoundingClientRect().top : -1`); top < 0 {
 		t.Errorf("the way past the head is at %v", top)
+	}
+}
+
+// TestPageDetails: a person at loopback is shown everything, and stays so while the page
+// refreshes itself; who comes through a proxy in the same Pod is not, nor who asks for JSON.
+func TestPageDetails(t *testing.T) {
+	t.Parallel()
+	s := start(t, servers.Var{Name: "HEALTH_DETAILS", Value: "safe"}, servers.Var{Name: "HEALTH_PAGE_DETAILS", Value: "full"})
+	awaitCode(t, s, 200)
+	target, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.SetXForwarded()
+	}})
+	t.Cleanup(proxy.Close)
+	const named = `(document.querySelector("#service-database").innerText.includes("PostgreSQL")) + " " + document.querySelector(".asof time").dateTime`
+	for name, test := range map[string]struct{ url, want string }{
+		"port-forward": {s.URL, "true "}, "by name": {strings.Replace(s.URL, "127.0.0.1", "localhost", 1), "true "}, "proxy": {proxy.URL, "false "},
+	} {
+		tab, _ := open(t, test.url+"/", page.View{Width: 1280})
+		awaitText(tab, t, verdict, "Overall: Healthy", patience)
+		first := evaluate[string](tab, t, named)
+		later := first
+		poll.Within(t, patience, "the page refreshes itself", func() bool {
+			later = evaluate[string](tab, t, named)
+			return later != first
+		})
+		if !strings.HasPrefix(first, test.want) || !strings.HasPrefix(later, test.want) {
+			t.Errorf("%s: names are shown: %s, then %s, want %s", name, first, later, test.want)
+		}
+	}
+	answer, err := http.Get(s.URL + "/health")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if body, err := io.ReadAll(answer.Body); err != nil || strings.Contains(string(body), "PostgreSQL") {
+		t.Errorf("JSON shows names: %s, %v", body, err)
 	}
 }
