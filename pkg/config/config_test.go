@@ -214,10 +214,18 @@ func wantProblem(t *testing.T, err error, variable, text string) {
 func TestPageShown(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ details, page, all, operators string }{
-		{"full", "", "full", "full"}, {"safe", "", "safe", "safe"}, {"off", "", "off", "off"},
-		{"full", "full", "full", "full"}, {"full", "safe", "safe", "safe"}, {"full", "off", "off", "off"},
-		{"safe", "full", "safe", "full"}, {"safe", "safe", "safe", "safe"}, {"safe", "off", "off", "off"},
-		{"off", "full", "off", "full"}, {"off", "safe", "off", "safe"}, {"off", "off", "off", "off"},
+		{"full", "", "full", "full"},
+		{"safe", "", "safe", "safe"},
+		{"off", "", "off", "off"},
+		{"full", "full", "full", "full"},
+		{"full", "safe", "safe", "safe"},
+		{"full", "off", "off", "off"},
+		{"safe", "full", "safe", "full"},
+		{"safe", "safe", "safe", "safe"},
+		{"safe", "off", "off", "off"},
+		{"off", "full", "off", "full"},
+		{"off", "safe", "off", "safe"},
+		{"off", "off", "off", "off"},
 	} {
 		all, operators := config.Health{Details: test.details, PageDetails: test.page}.PageShown()
 		if all != test.all || operators != test.operators {

@@ -40,12 +40,10 @@ var states = map[string]state{
 	"healthy":   {"healthy", "Healthy"},
 	"degraded":  {"degraded", "Degraded"},
 	"unhealthy": {"unhealthy", "Unhealthy"},
+	"starting":  {"unknown", "Starting"}, // overall, while only first results are missing
 	"ready":     {"healthy", "Ready"},
 	"not_ready": {"unhealthy", "Not ready"},
 }
-
-// starting is the overall state while only first results are missing.
-var starting = state{"unknown", "Starting"}
 
 func stateOf(s health.Status) state { return states[s.String()] }
 
@@ -118,7 +116,7 @@ func overall(v *health.View) (state, string) {
 		if status == health.Unhealthy {
 			text += "; until then /health is unhealthy"
 		}
-		return starting, text + "."
+		return states["starting"], text + "."
 	}
 	if status == health.Healthy {
 		return stateOf(status), "Every service is healthy."
@@ -158,8 +156,8 @@ func titleOf(v *health.View, overall state) string {
 		return title + " degraded"
 	}
 	switch {
-	case overall == starting:
-		return starting.Word
+	case overall == states["starting"]:
+		return overall.Word
 	case !v.Readiness().Ready:
 		return title + ", not ready"
 	}
