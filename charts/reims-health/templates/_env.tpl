@@ -52,6 +52,9 @@
 {{- $docs := toString (default "" $v.sidecar.docsURL) }}
 {{- if and (kindIs "bool" $v.sidecar.docsURL) (not $v.sidecar.docsURL) }}{{- $docs = "off" }}{{- end }}
 {{- with $docs }}{{- $_ := set $env "HEALTH_DOCS_URL" . }}{{- end }}
+{{- $page := toString (default "" $v.sidecar.pageDetails) }}
+{{- if and (kindIs "bool" $v.sidecar.pageDetails) (not $v.sidecar.pageDetails) }}{{- $page = "off" }}{{- end }}
+{{- with $page }}{{- $_ := set $env "HEALTH_PAGE_DETAILS" . }}{{- end }}
 {{- if $v.breakGlass.enabled }}{{- $_ := set $env "HEALTH_OVERRIDE_FILE" (printf "%s/readiness" (include "reims-health.breakGlassDir" .)) }}{{- end }}
 {{- if include "reims-health.reports" . }}
 {{- $_ := set $env "HEALTH_POD_REPORTING" "on" }}

@@ -46,7 +46,7 @@
 {{/* The value that sets a variable, for a sentence. Takes {variable, sets}, where sets has those
      of the services. */}}
 {{- define "reims-health.variables.value" -}}
-{{- $known := dict "ENVIRONMENT" "environment" "LOG_LEVEL" "sidecar.logLevel" "HEALTH_DETAILS" "sidecar.details"
+{{- $known := dict "ENVIRONMENT" "environment" "LOG_LEVEL" "sidecar.logLevel" "HEALTH_DETAILS" "sidecar.details" "HEALTH_PAGE_DETAILS" "sidecar.pageDetails"
   "HEALTH_ADDR" "sidecar.ports.health" "METRICS_ADDR" "sidecar.ports.metrics" "HEALTH_ALLOWED_ORIGINS" "sidecar.allowedOrigins" "HEALTH_DOCS_URL" "sidecar.docsURL"
   "HEALTH_SERVICES" "services" "HEALTH_PEERS_SAMPLE" "peers.sample" "HEALTH_PEERS_TIMEOUT" "peers.timeout" -}}
 {{- $known = merge $known .sets -}}
