@@ -108,7 +108,7 @@ func (l *timeline) at(moment time.Duration, what string) {
 }
 
 var (
-	said  = regexp.MustCompile(`as of <time datetime="[^"]*">|<p class="summary">[^<]*</p>|<dt>Last checked</dt><dd>[^<]*</dd>|for \d+ \w+, since`)
+	said  = regexp.MustCompile(`as of <time datetime="[^"]*"|<p class="summary">[^<]*</p>|<span class="age">[^<]*</span>`)
 	since = regexp.MustCompile(`"since":"[^"]*",`)
 )
 

@@ -68,6 +68,10 @@ var (
 		{regexp.MustCompile(`(within|after|about|last|for) \d+(\.\d+)? (µs|ms|s|min)\b`), "$1 <duration>"},
 		{regexp.MustCompile(`\d+ min ago`), "<duration> ago"},
 		{regexp.MustCompile(`(<dt>(?:Latency|p50|p99|Slowest|Memory in use|Memory peak|Clients|Commands so far|Version|Last checked)</dt>\n<dd[^>]*>)[^<]*`), "$1<value>"},
+		{regexp.MustCompile(`(<p class="max" aria-hidden="true">)[^<]*`), "$1<value>"},
+		{regexp.MustCompile(`(?s)(<g class="hints">).*?(\n</g>)`), "$1<hints>$2"},
+		{regexp.MustCompile(`(<span class="age">, )[^<]*`), "$1<age>"},
+		{regexp.MustCompile(` title="\d+ \w+ \d{4} `), ` title="<date> `},
 		// How much of a bar is filled: what else is connected to the server counts too.
 		{regexp.MustCompile(`(</span> <b>)[^<]*`), "$1<value>"},
 		{regexp.MustCompile(`<rect class="shade[^>]*>\n</rect>\n`), ""},
