@@ -116,6 +116,8 @@ func (r *reference) command(words []word) error {
 		return r.external(name, args)
 	case slices.Contains(plain, name):
 		return nil
+	case made(r.makefile, name): // by a target, so it need not be there yet
+		return nil
 	case strings.Contains(name, "/"):
 		if info, err := os.Stat(filepath.Join(root, name)); err != nil || info.Mode()&0o111 == 0 {
 			return fmt.Errorf("%s: no such program", name)
@@ -286,6 +288,12 @@ func blocks(page string) (all []string, at []int) {
 		all, at = append(all, strings.ReplaceAll(page[m[2]:m[3]], "\n", " ")), append(at, m[0])
 	}
 	return all, at
+}
+
+// made reports whether the Makefile compiles the program.
+func made(makefile, name string) bool {
+	dir, base := filepath.Split(name)
+	return dir == "bin/" && regexp.MustCompile(`(?m) \./(?:cmd|hack)/`+regexp.QuoteMeta(base)+`$`).MatchString(makefile)
 }
 
 // Every command that a page or the chart shows works as printed, as far as that can be
