@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os/signal"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -114,7 +115,7 @@ func newRoot(understood *atomic.Bool, kinds dependency.Kinds, logs *logqueue.Que
 		Example: "  reims-health serve --env-file .env\n" +
 			"  reims-health check\n" +
 			"  reims-health migrate status",
-		Version:       build.Version,
+		Version:       strings.TrimSpace(build.line()),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          commandArgs,
@@ -127,7 +128,6 @@ func newRoot(understood *atomic.Bool, kinds dependency.Kinds, logs *logqueue.Que
 	root.PersistentFlags().StringVar(&from.envFile, "env-file", "", "read variables from this file; the environment's own win over it")
 	completeFile(root, "env-file")
 	root.Flags().Bool("version", false, "print the version, as the command of that name does")
-	root.SetVersionTemplate(build.line())
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(newServe(from, logs, build), newConfig(from), newCheck(from), newMigrate(from), newWait(from), newVersion(build))
