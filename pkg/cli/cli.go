@@ -115,7 +115,7 @@ func newRoot(understood *atomic.Bool, kinds dependency.Kinds, logs *logqueue.Que
 		Example: "  reims-health serve --env-file .env\n" +
 			"  reims-health check\n" +
 			"  reims-health migrate status",
-		Version:       strings.TrimSpace(build.line()),
+		Version:       strings.TrimPrefix(strings.TrimSpace(build.line()), "reims-health "),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          commandArgs,
