@@ -63,7 +63,10 @@
 {{- end }}
 {{- end }}
 {{- if $wrong }}
-{{- $p = append $p (printf "%s is %s, and should be %s%s." .at (include "reims-health.shape.shown" $value) (include "reims-health.shape.want" $rule) (include "reims-health.shape.example" $c)) }}
+{{- /* A text in the place of a map may be the token or the password that a Secret should hold. */}}
+{{- $shown := include "reims-health.shape.shown" $value -}}
+{{- if and (eq $type "string") (has "object" (default list $types)) }}{{- $shown = "a text" }}{{- end }}
+{{- $p = append $p (printf "%s is %s, and should be %s%s." .at $shown (include "reims-health.shape.want" $rule) (include "reims-health.shape.example" $c)) }}
 {{- end }}
 {{- toJson $p }}
 {{- end }}
