@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 
@@ -23,15 +24,14 @@ func newVersion(build Build) *cobra.Command {
 			"reims-health --version prints the same.",
 		Example: "  reims-health version",
 		Args:    commandArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprint(cmd.OutOrStdout(), build.line())
-			return err
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return build.print(cmd.OutOrStdout()) },
 	}
 }
 
-func (b Build) line() string {
-	return fmt.Sprintf("reims-health %s (commit %s, %s %s/%s)\n", b.Version, b.Commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+// print writes the line of the version.
+func (b Build) print(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "reims-health %s (commit %s, %s %s/%s)\n", b.Version, b.Commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
 }
 
 // orRecorded fills empty fields with what the Go toolchain recorded.
