@@ -28,11 +28,22 @@ var experiments = []experiment{
 	{"thaw", "postgres", "All of it is healthy again."},
 }
 
-// undo names the verb that undoes another one.
-var undo = map[string]string{"stop": "start", "freeze": "thaw"}
+// verb is what can be done to a server, in what state that leaves it, and what undoes it.
+type verb struct {
+	do          func(context.Context, servers.Server) error
+	state, undo string
+}
+
+var verbs = map[string]verb{
+	"stop":   {func(_ context.Context, s servers.Server) error { return s.Stop() }, "stopped", "start"},
+	"start":  {func(ctx context.Context, s servers.Server) error { return s.Start(ctx) }, "running again", ""},
+	"freeze": {func(_ context.Context, s servers.Server) error { return s.Freeze() }, "frozen", "thaw"},
+	"thaw":   {func(_ context.Context, s servers.Server) error { return s.Thaw() }, "running again", ""},
+}
 
 func isVerb(word string) bool {
-	return slices.Contains([]string{"stop", "start", "freeze", "thaw"}, word)
+	_, known := verbs[word]
+	return known
 }
 
 // socket is the path of the Unix socket by which a second command reaches the first one.
@@ -119,7 +130,7 @@ func (c *control) answer(ctx context.Context, conn net.Conn) {
 	fmt.Fprintf(conn, "ok %s", text)
 }
 
-func (c *control) do(ctx context.Context, verb, name string) (text string, err error) {
+func (c *control) do(ctx context.Context, word, name string) (text string, err error) {
 	i := slices.IndexFunc(c.set, func(s servers.Server) bool { return s.Name() == name })
 	if i < 0 {
 		var names []string
@@ -132,25 +143,16 @@ func (c *control) do(ctx context.Context, verb, name string) (text string, err e
 	if !c.isStarted(name) {
 		return "", fmt.Errorf("%s has not been started yet", name)
 	}
-	done := map[string]string{"stop": "stopped", "start": "running again", "freeze": "frozen", "thaw": "running again"}[verb]
-	switch verb {
-	case "stop":
-		err = server.Stop()
-	case "start":
-		err = server.Start(ctx)
-	case "freeze":
-		err = server.Freeze()
-	case "thaw":
-		err = server.Thaw()
-	default:
-		err = fmt.Errorf("no command is called %q", verb)
+	asked, known := verbs[word]
+	if !known {
+		return "", fmt.Errorf("no command is called %q", word)
 	}
-	if err != nil {
+	if err := asked.do(ctx, server); err != nil {
 		return "", err
 	}
-	text = fmt.Sprintf("%s is %s.", name, done)
-	if back := undo[verb]; back != "" {
-		text += fmt.Sprintf(" To undo it: bin/run %s %s", back, name)
+	text = fmt.Sprintf("%s is %s.", name, asked.state)
+	if asked.undo != "" {
+		text += fmt.Sprintf(" To undo it: bin/run %s %s", asked.undo, name)
 	}
 	return text, nil
 }

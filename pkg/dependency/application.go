@@ -103,5 +103,5 @@ func (a *ApplicationURL) InFile(variable config.Secret) bool {
 
 // Rotating returns a checker of what the file holds at each check.
 func (*ApplicationURL) Rotating(variable config.Secret, i Instance, checker func(text string) (Checker, error)) *Rotating {
-	return &Rotating{Read: variable.Read, New: checker, Variable: i.Prefix + "URL_FILE", Prefix: Prefix(i.Prefix), Certificates: i.Certificates}
+	return &Rotating{Read: variable.Read, New: checker, Variable: i.Prefix + "URL_FILE", Certificates: i.Certificates}
 }

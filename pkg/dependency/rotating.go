@@ -16,10 +16,8 @@ type Rotating struct {
 	// New returns the checker for a text. Its error fails the check likewise, but for a
 	// [health.Fault], which is the check's. It must quote nothing of the text.
 	New func(text string) (Checker, error)
-	// Variable is the name of the variable of the file, and Prefix that of the service's
-	// variables, for messages.
+	// Variable is the name of the variable of the file, for messages.
 	Variable string
-	Prefix   Prefix
 	// Certificates are those of the checkers: what was seen of one server counts no more
 	// for the next. Nil: there are none.
 	Certificates *Certificates
@@ -37,7 +35,7 @@ func (r *Rotating) Check(ctx context.Context) (health.Observation, error) {
 	if r.current == nil || text != r.text {
 		made, err := r.New(text)
 		if fault := (*health.Fault)(nil); errors.As(err, &fault) {
-			return r.Prefix.Explain(health.Observation{}, fault)
+			return health.Observation{}, fault
 		}
 		if err != nil {
 			return health.Observation{}, &health.Fault{Reason: health.ReasonAuth, Message: "the file that " + r.Variable + " names holds no address that can be used", Err: err}

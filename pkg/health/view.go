@@ -117,6 +117,15 @@ func (v *View) CheckDuration() time.Duration {
 	return longest
 }
 
+// Docs returns the address of the text on a reason, which is the same for all services; empty
+// where there is none.
+func (v *View) Docs(r Reason) string {
+	if len(v.results) == 0 {
+		return ""
+	}
+	return v.results[0].Service.Docs(r)
+}
+
 // Explain returns a reason in plain words; empty for none.
 func (v *View) Explain(r Reason) string {
 	for _, result := range v.results {

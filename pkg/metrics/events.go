@@ -58,7 +58,7 @@ func probesFamily(services []string) family {
 		kind:   "counter",
 		help:   "Checks, by what became of them: success (an answer, be it slow or incomplete), failure (none), discarded (the sidecar itself was starved of CPU). The reason is empty for an answer with no fault; a service's rarer reasons are added up as other.",
 		labels: []label{serviceLabel(services), {"result", []string{success, failure, discarded}}, {name: "reason"}},
-		absent: "until the pair of result and reason was first seen; there from the start are `success` with no reason, `discarded`, and `failure` with the reasons " + firstReasons(),
+		absent: "until a check has had that result and reason; never for `success` with no reason, for `discarded`, and for `failure` with the reasons " + firstReasons(),
 		series: len(services) * (len(firstPairs()) + morePairs + 2),
 	}
 }

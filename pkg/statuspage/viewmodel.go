@@ -103,13 +103,19 @@ func worstFirst(results []health.Result) []int {
 	return order
 }
 
+// titles returns what people call the services that have each status.
+func titles(v *health.View) map[health.Status][]string {
+	all := map[health.Status][]string{}
+	for _, r := range v.Results() {
+		all[r.Status] = append(all[r.Status], r.Service.Title())
+	}
+	return all
+}
+
 // overall puts /health into words. While nothing but first results are missing it is
 // starting, which /health calls unhealthy.
 func overall(v *health.View) (state, string) {
-	names := map[health.Status][]string{}
-	for _, r := range v.Results() {
-		names[r.Status] = append(names[r.Status], r.Service.Title())
-	}
+	names := titles(v)
 	status, waiting := v.Status(), names[health.Unknown]
 	if len(waiting) > 0 && len(names[health.Unhealthy]) == 0 {
 		text := "Waiting for the first result of " + enumerate(waiting)
@@ -136,32 +142,24 @@ func overall(v *health.View) (state, string) {
 
 // titleOf puts the state into the few words that a browser's tab has room for.
 func titleOf(v *health.View, overall state) string {
-	title := "All healthy"
-	for _, status := range []health.Status{health.Unhealthy, health.Degraded} {
-		var names []string
-		for _, r := range v.Results() {
-			if r.Status == status {
-				names = append(names, r.Service.Title())
-			}
+	names := titles(v)
+	first := func(status health.Status) string {
+		if n := len(names[status]); n > 1 {
+			return names[status][0] + " and " + strconv.Itoa(n-1) + " more"
 		}
-		if len(names) == 0 {
-			continue
-		}
-		if title = names[0]; len(names) > 1 {
-			title += " and " + strconv.Itoa(len(names)-1) + " more"
-		}
-		if status == health.Unhealthy {
-			return title + " down"
-		}
-		return title + " degraded"
+		return names[status][0]
 	}
 	switch {
+	case len(names[health.Unhealthy]) > 0:
+		return first(health.Unhealthy) + " down"
+	case len(names[health.Degraded]) > 0:
+		return first(health.Degraded) + " degraded"
 	case overall == states["starting"]:
 		return overall.Word
 	case !v.Readiness().Ready:
-		return title + ", not ready"
+		return "All healthy, not ready"
 	}
-	return title
+	return "All healthy"
 }
 
 func verb(subjects []string) string {
@@ -270,7 +268,7 @@ func (p *Page) changes(current *health.View, since, now time.Time) []changeView 
 				Same: c.From == c.To, First: c.From == health.Unknown.String(), Lasted: lasted,
 			}
 			if p.options.Details != Off {
-				v.Reason, v.Words, v.Docs = string(c.Reason), current.Explain(c.Reason), docs(current, c.Reason)
+				v.Reason, v.Words, v.Docs = string(c.Reason), current.Explain(c.Reason), current.Docs(c.Reason)
 			}
 			if !v.Same || v.Reason != "" {
 				views = append(views, v)
@@ -283,14 +281,6 @@ func (p *Page) changes(current *health.View, since, now time.Time) []changeView 
 	}
 	slices.SortStableFunc(views, func(a, b changeView) int { return b.time.Compare(a.time) })
 	return views
-}
-
-// docs is the address of the text on a reason, which is the same for all services.
-func docs(v *health.View, r health.Reason) string {
-	if len(v.Results()) == 0 {
-		return ""
-	}
-	return v.Results()[0].Service.Docs(r)
 }
 
 // sourceTitle is what people call the source of a cause: a service, or the sidecar's own.

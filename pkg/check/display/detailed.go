@@ -27,9 +27,7 @@ func (p *Printer) Details(d *check.Details) {
 		q.distribution(label("The service answered"), "probes"+since(s.ProbesSince), s.Probes)
 		q.distribution(label(took[0]), took[1]+"s", s.Answers)
 		q.line()
-		if docs := s.Details.Text("docs"); docs != "" && !slices.Contains(links, docs) {
-			links = append(links, docs)
-		}
+		links = append(links, s.Details.Text("docs"))
 	}
 	q.detailsSummary(d)
 	q.addresses(links)

@@ -139,7 +139,7 @@ func (m *model) since(s check.LookService) string {
 	if s.Since.IsZero() {
 		return "-"
 	}
-	return age(m.now.Sub(s.Since))
+	return check.Span(m.now.Sub(s.Since))
 }
 
 func (m *model) changed(service string) bool {
@@ -202,9 +202,6 @@ func cell(text string, width int) string {
 func fit(text string, width int) string {
 	return ansi.Truncate(check.Printable(text), max(0, width), "…")
 }
-
-// age is a duration in its two greatest units.
-func age(d time.Duration) string { return check.Span(d) }
 
 // The sixteen colours of the terminal: its owner has chosen how they look on its
 // background. No meaning is carried by colour alone.

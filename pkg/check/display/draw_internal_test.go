@@ -165,7 +165,7 @@ func TestAge(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		-time.Second: "0s", 59 * time.Second: "59s", 61 * time.Second: "1m01s", time.Hour: "1h00m", 50 * time.Hour: "2d02h",
 	} {
-		if got := age(d); got != want {
+		if got := check.Span(d); got != want {
 			t.Errorf("%s is %s, want %s", d, got, want)
 		}
 	}

@@ -27,11 +27,15 @@ func (p *Printer) paged() *Printer {
 func (p *Printer) Overview(o *check.Overview) {
 	q := p.paged()
 	q.services(o.Services, o.At)
+	var links []string
+	for _, s := range o.Services {
+		links = append(links, s.Docs)
+	}
 	for _, problem := range o.Problems {
 		q.line()
 		q.beside("", red().Render(problem))
 	}
-	q.links(o.Services)
+	q.addresses(links)
 	q.line()
 	word := verdictText(check.Pass)
 	if !o.Success {
@@ -162,24 +166,19 @@ func (p *Printer) why(s *check.LookService, told bool) {
 	}
 }
 
-// links writes where the reasons are explained, each address once and whole: one that is cut
-// cannot be followed.
-func (p *Printer) links(services []check.LookService) {
-	var all []string
-	for _, s := range services {
-		if s.Docs != "" && !slices.Contains(all, s.Docs) {
-			all = append(all, s.Docs)
-		}
-	}
-	p.addresses(all)
-}
-
+// addresses writes where the reasons are explained, each address once and whole: one that is cut
+// cannot be followed. Those that are empty are left out.
 func (p *Printer) addresses(all []string) {
-	for i, address := range all {
-		if i == 0 {
+	var written []string
+	for _, address := range all {
+		if address == "" || slices.Contains(written, address) {
+			continue
+		}
+		if written == nil {
 			p.line()
 		}
 		p.line(check.Printable(address))
+		written = append(written, address)
 	}
 }
 

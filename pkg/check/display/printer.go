@@ -155,9 +155,7 @@ func (p *Printer) Summary(r *check.Report) {
 	}
 	var links []string
 	for _, c := range r.Checks {
-		if c.Docs != "" && !slices.Contains(links, c.Docs) {
-			links = append(links, c.Docs)
-		}
+		links = append(links, c.Docs)
 	}
 	p.addresses(links)
 	p.line()

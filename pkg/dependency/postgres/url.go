@@ -121,8 +121,9 @@ func (s *Settings) urlRules(prefix string) []config.Rule {
 	})
 }
 
-// at returns the settings for a URL that the file holds.
-func (s *Settings) at(text string) (*Settings, error) {
+// at returns the settings for a URL that the file holds. Where it contradicts the variables, the
+// error is a [health.Fault].
+func (s *Settings) at(prefix dependency.Prefix, text string) (*Settings, error) {
 	u, _, err := parseApplicationURL(text)
 	if err != nil {
 		return nil, err
@@ -131,23 +132,25 @@ func (s *Settings) at(text string) (*Settings, error) {
 	there.useApplicationURL(u)
 	there.URL = config.Secret{}
 	// What [Settings.Rules] refuse where the URL is in no file.
+	contradiction := ""
 	switch {
 	case there.SSLRootCert != "" && slices.Contains([]string{"disable", "allow", "prefer"}, there.SSLMode):
-		return nil, contradiction("its sslmode verifies no certificate, and {SSLROOTCERT} asks for that: use verify-full or verify-ca, or set {SSLMODE}")
+		contradiction = "its sslmode verifies no certificate, and {SSLROOTCERT} asks for that: use verify-full or verify-ca, or set {SSLMODE}"
 	case there.SSLCert != "" && there.SSLMode == "disable":
-		return nil, contradiction("its sslmode is disable, and {SSLCERT} asks for TLS: use require, or set {SSLMODE}")
+		contradiction = "its sslmode is disable, and {SSLCERT} asks for TLS: use require, or set {SSLMODE}"
+	default:
+		return &there, nil
 	}
-	return &there, nil
-}
-
-func contradiction(text string) error {
-	return &health.Fault{Reason: health.ReasonTLS, Message: "the URL in the file of {URL_FILE} contradicts the variables: " + text}
+	return nil, &health.Fault{
+		Reason:  health.ReasonTLS,
+		Message: prefix.Expand("the URL in the file of {URL_FILE} contradicts the variables: " + contradiction),
+	}
 }
 
 // openAt opens the checker of what the file holds.
 func (s *Settings) openAt(i dependency.Instance) func(text string) (dependency.Checker, error) {
 	return func(text string) (dependency.Checker, error) {
-		there, err := s.at(text)
+		there, err := s.at(dependency.Prefix(i.Prefix), text)
 		if err != nil {
 			return nil, err
 		}
@@ -164,9 +167,9 @@ func (s *Settings) resolved(prefix string) (*Settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	there, err := s.at(text)
+	there, err := s.at(dependency.Prefix(prefix), text)
 	if fault := (*health.Fault)(nil); errors.As(err, &fault) {
-		err = config.Invalid("%s", dependency.Prefix(prefix).Expand(fault.Message))
+		err = config.Invalid("%s", fault.Message)
 	}
 	if err != nil {
 		return nil, &config.Error{Problems: []config.Problem{{Variable: prefix + "URL_FILE", Text: err.Error()}}}
