@@ -1,7 +1,6 @@
 package mail_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,6 +14,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/reims/reims-health/test/program"
+
 	"github.com/reims/reims-health/examples/mail"
 	"github.com/reims/reims-health/pkg/cli"
 	"github.com/reims/reims-health/pkg/config"
@@ -26,24 +27,6 @@ import (
 
 // kinds are those of the program and the one of this folder. Nothing else is told of it.
 func kinds() dependency.Kinds { return append(registry.Kinds(), mail.Kind()) }
-
-// output is written by the program while the test reads it.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
 
 // run executes a command line of the whole program, with variables from a .env file.
 func run(ctx context.Context, t *testing.T, out io.Writer, variables []string, args ...string) (code int) {
@@ -73,7 +56,7 @@ type sidecar struct{ url, metricsURL string }
 func serve(t *testing.T, variables []string) sidecar {
 	t.Helper()
 	var (
-		out     output
+		out     program.Output
 		running sync.WaitGroup
 	)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -178,7 +161,7 @@ func TestKindInOneFolder(t *testing.T) {
 			{[]string{"wait", "--for", "mail", "--timeout", "10m"}, []string{"mail: ready"}},
 			{[]string{"wait", "--help"}, []string{"redis, minio, ollama, mail, or a service that"}},
 		} {
-			var out output
+			var out program.Output
 			if code := run(t.Context(), t, &out, variables(t, addr), c.args...); code != 0 {
 				t.Errorf("%v: exit code %d", c.args, code)
 			}
@@ -194,7 +177,7 @@ func TestKindInOneFolder(t *testing.T) {
 			{"HEALTH_SERVICES=mial", `there is no service "mial": did you mean mail? Another one needs MIAL_CHECK`},
 			{"HEALTH_SERVICES=post", "POST_CHECK: missing"},
 		} {
-			var out output
+			var out program.Output
 			if code := run(t.Context(), t, &out, []string{c.variable}, "config"); code != 2 {
 				t.Errorf("%s: exit code %d, want 2", c.variable, code)
 			}
@@ -206,7 +189,7 @@ func TestKindInOneFolder(t *testing.T) {
 // check runs the command against a sidecar.
 func check(t *testing.T, s sidecar, service string) {
 	t.Helper()
-	var out output
+	var out program.Output
 	if code := run(t.Context(), t, &out, nil, "check", "endpoints", "--url", s.url, "--metrics-url", s.metricsURL); code != 0 {
 		t.Errorf("check: exit code %d", code)
 	}

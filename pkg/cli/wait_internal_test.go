@@ -7,10 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/reims/reims-health/test/program"
 
 	"github.com/reims/reims-health/pkg/dependency/registry"
 	"github.com/reims/reims-health/test/poll"
@@ -20,27 +21,9 @@ import (
 // patience is for whatever a busy machine may take.
 const patience = 5 * time.Minute
 
-// buffer is written by the program while the test reads it.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 // waiting is a run of the wait command.
 type waiting struct {
-	out  buffer
+	out  program.Output
 	code chan int
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -69,7 +68,7 @@ func (i installation) in(t *testing.T, name string) string {
 // there and frozen.
 func underLoad(t *testing.T, cmd *exec.Cmd, pg *servers.Postgres) {
 	t.Helper()
-	addr, metrics := freeAddr(t), freeAddr(t)
+	addr, metrics := servers.FreeAddr(t), servers.FreeAddr(t)
 	cmd.Env = append(cmd.Env, "HEALTH_ADDR="+addr, "METRICS_ADDR="+metrics)
 	cmd.Stderr = io.Discard
 	p, err := program.Start(cmd)
@@ -120,17 +119,6 @@ func ask(ctx context.Context, url string) {
 			res.Body.Close()
 		}
 	}
-}
-
-// freeAddr is nobody's at the moment.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func wait(t *testing.T, d time.Duration) {

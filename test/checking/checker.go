@@ -11,10 +11,34 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/dependency"
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/test/poll"
 )
+
+// Open returns the checker of a service that these variables configure. It is closed when the
+// test ends.
+func Open(t *testing.T, service *config.Service, environ ...string) dependency.Checker {
+	t.Helper()
+	if _, _, err := config.Load(config.Options{Services: []*config.Service{service}, Environ: environ}); err != nil {
+		t.Fatal(err)
+	}
+	settings, ok := service.Settings.(dependency.Settings)
+	if !ok {
+		t.Fatalf("%T", service.Settings)
+	}
+	c, err := settings.Open(dependency.Instance{Prefix: service.Prefix(), Timeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
 
 // Fails runs a check that must fail for this reason.
 func Fails(t *testing.T, c health.Checker, want health.Reason) {

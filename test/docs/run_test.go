@@ -17,7 +17,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -50,34 +49,15 @@ type live struct {
 	dir    string // the copy of the sources
 	health string // host:port
 	env    []string
-	out    *output
+	out    *program.Output // what make run prints
 	client http.Client
-}
-
-// output keeps what make run prints.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements [io.Writer].
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }
 
 // startLive starts it, and waits until all four servers are well.
 func startLive(t *testing.T) *live {
 	t.Helper()
-	l := &live{dir: servers.TempDir(t), health: freeAddr(t), out: new(output), client: http.Client{Timeout: 10 * time.Second}}
-	metrics := freeAddr(t)
+	l := &live{dir: servers.TempDir(t), health: servers.FreeAddr(t), out: new(program.Output), client: http.Client{Timeout: 10 * time.Second}}
+	metrics := servers.FreeAddr(t)
 	copySources(t, l.dir)
 	// Where a page says localhost:8008, curl asks this one.
 	var curlrc []byte
@@ -119,17 +99,6 @@ func startLive(t *testing.T) *live {
 		return text, regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d  healthy$`).MatchString(text)
 	})
 	return l
-}
-
-// freeAddr returns an address of loopback on which nothing listens.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // copySources copies what a fresh clone has.

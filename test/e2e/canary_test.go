@@ -44,7 +44,7 @@ func TestCanaries(t *testing.T) {
 	t.Parallel()
 	password := rand.Text()
 	reflected := servers.Var{Name: "OLLAMA_HOST", Value: "http://user:" + password + "@" + reflectHTTP(t)}
-	refused := servers.Var{Name: "OLLAMA_HOST", Value: "http://user:" + password + "@" + closedPort(t)}
+	refused := servers.Var{Name: "OLLAMA_HOST", Value: "http://user:" + password + "@" + servers.FreeAddr(t)}
 	for name, vars := range map[string][]servers.Var{
 		"login refused": append(bystanders.env(t), refused),
 		"reflected":     append(addresses(reflectPostgres(t), reflectRedis(t), reflectHTTP(t)), reflected),

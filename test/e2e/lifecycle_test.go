@@ -121,17 +121,7 @@ func nowhere(t testing.TB) []servers.Var {
 	t.Helper()
 	var vars []servers.Var
 	for _, service := range services {
-		vars = append(vars, at(service, closedPort(t))...)
+		vars = append(vars, at(service, servers.FreeAddr(t))...)
 	}
 	return vars
-}
-
-func closedPort(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }

@@ -248,7 +248,7 @@ func fill(t *testing.T, w *os.File) {
 // waits until it answers.
 func launchLogging(t *testing.T, stderr *os.File, vars ...servers.Var) *sidecar {
 	t.Helper()
-	health, metrics := closedPort(t), closedPort(t)
+	health, metrics := servers.FreeAddr(t), servers.FreeAddr(t)
 	s := startProgram(t, nil, stderr, []string{"serve"}, with(with(vars, "HEALTH_ADDR", health), "METRICS_ADDR", metrics)...)
 	s.health, s.metrics = "http://"+health, "http://"+metrics+"/metrics"
 	if !poll.Poll(t.Context(), 30*time.Second, func() bool {

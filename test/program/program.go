@@ -158,6 +158,27 @@ func (p *Process) Kill() {
 	<-p.exited
 }
 
+// Output keeps what a program writes, for a test that reads it meanwhile. The zero value is
+// empty.
+type Output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements [io.Writer].
+func (o *Output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+// String returns all that was written.
+func (o *Output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
 // serving is the log record that has the addresses.
 type serving struct {
 	Msg     string

@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"net"
 	"os"
 	"testing"
 )
@@ -120,6 +121,17 @@ func run[S Server](tb testing.TB, o *Options, setUp func() (S, error)) S {
 		tb.Fatal(err)
 	}
 	return s
+}
+
+// FreeAddr returns an address of loopback on which nothing listens.
+func FreeAddr(tb testing.TB) string {
+	tb.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
 }
 
 // TempDir differs from the test's own TempDir in that other users may enter it:

@@ -132,7 +132,7 @@ func (s *Settings) at(prefix dependency.Prefix, text string) (*Settings, error) 
 	there.useApplicationURL(u)
 	there.URL = config.Secret{}
 	// What [Settings.Rules] refuse where the URL is in no file.
-	contradiction := ""
+	var contradiction string
 	switch {
 	case there.SSLRootCert != "" && slices.Contains([]string{"disable", "allow", "prefer"}, there.SSLMode):
 		contradiction = "its sslmode verifies no certificate, and {SSLROOTCERT} asks for that: use verify-full or verify-ca, or set {SSLMODE}"

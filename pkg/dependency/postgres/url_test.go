@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/dependency"
 	"github.com/reims/reims-health/pkg/dependency/postgres"
 	"github.com/reims/reims-health/pkg/health"
@@ -37,22 +36,5 @@ func TestURLInAFileContradictsTheVariables(t *testing.T) {
 func openFile(t *testing.T, file, variables string) dependency.Checker {
 	t.Helper()
 	service := dependency.Kinds{postgres.Kind(postgres.Schema{})}.Services()[0]
-	environ := append([]string{"DATABASE_URL_FILE=" + file}, strings.Fields(variables)...)
-	if _, _, err := config.Load(config.Options{Services: []*config.Service{service}, Environ: environ}); err != nil {
-		t.Fatal(err)
-	}
-	settings, ok := service.Settings.(dependency.Settings)
-	if !ok {
-		t.Fatalf("%T", service.Settings)
-	}
-	c, err := settings.Open(dependency.Instance{Prefix: service.Prefix(), Timeout: pgPatience})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return c
+	return checking.Open(t, service, append([]string{"DATABASE_URL_FILE=" + file}, strings.Fields(variables)...)...)
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -88,28 +87,7 @@ func open(t *testing.T, check string, environ ...string) dependency.Checker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return openService(t, service, environ...)
-}
-
-func openService(t *testing.T, service *config.Service, environ ...string) dependency.Checker {
-	t.Helper()
-	if _, err := load(service, environ...); err != nil {
-		t.Fatal(err)
-	}
-	s, ok := service.Settings.(dependency.Settings)
-	if !ok {
-		t.Fatalf("%T", service.Settings)
-	}
-	c, err := s.Open(dependency.Instance{Prefix: service.Prefix(), Timeout: 5 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return c
+	return checking.Open(t, service, environ...)
 }
 
 // A named service is checked as the service redis is, and its messages say where to look.
@@ -233,6 +211,6 @@ func TestSentinelsByVariables(t *testing.T) {
 	checking.Says(t, checking.Fault(t, open(t, "redis+sentinel://"+closed(t)+"/m"), health.ReasonRefused), "no Sentinel of CACHE_CHECK")
 
 	environ := []string{"REDIS_SENTINELS=" + at, "REDIS_SENTINEL_MASTER=" + servers.SentinelName, "REDIS_SENTINEL_PASSWORD=" + secret}
-	checking.Healthy(t, openService(t, service(), append(environ, "REDIS_PASSWORD="+master.Password)...))
-	checking.Says(t, checking.Fault(t, openService(t, service(), environ...), health.ReasonAuth), "set REDIS_PASSWORD")
+	checking.Healthy(t, checking.Open(t, service(), append(environ, "REDIS_PASSWORD="+master.Password)...))
+	checking.Says(t, checking.Fault(t, checking.Open(t, service(), environ...), health.ReasonAuth), "set REDIS_PASSWORD")
 }

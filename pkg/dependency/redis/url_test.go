@@ -94,8 +94,8 @@ func TestURL(t *testing.T) {
 func TestURLChecked(t *testing.T) {
 	t.Parallel()
 	plain, secured := servers.RunRedis(t, servers.RedisOptions{}), servers.RunRedis(t, servers.RedisOptions{TLS: true})
-	checking.Healthy(t, openService(t, service(), "REDIS_URL=redis://:"+plain.Password+"@"+plain.Addr()+"/1"))
-	checking.Healthy(t, openService(t, service(), "REDIS_URL=rediss://default:"+secured.Password+"@"+secured.Addr(), "REDIS_CA_FILE="+secured.CAFile()))
+	checking.Healthy(t, checking.Open(t, service(), "REDIS_URL=redis://:"+plain.Password+"@"+plain.Addr()+"/1"))
+	checking.Healthy(t, checking.Open(t, service(), "REDIS_URL=rediss://default:"+secured.Password+"@"+secured.Addr(), "REDIS_CA_FILE="+secured.CAFile()))
 	for environ, test := range map[string]struct {
 		reason health.Reason
 		words  string
@@ -107,7 +107,7 @@ func TestURLChecked(t *testing.T) {
 		"REDIS_URL=rediss://" + plain.Addr():                                       {health.ReasonTLS, "REDIS_URL begins with rediss"},
 		"REDIS_URL=redis://" + checking.Answering(t, replying("HTTP/1.1 400\r\n")): {health.ReasonProtocol, "what listens at REDIS_URL"},
 	} {
-		f := checking.Fault(t, openService(t, service(), environ), test.reason)
+		f := checking.Fault(t, checking.Open(t, service(), environ), test.reason)
 		checking.Says(t, f, test.words)
 		if strings.Contains(f.Message, "canary") {
 			t.Errorf("message %q carries the password", f.Message)
@@ -120,7 +120,7 @@ func TestURLRotated(t *testing.T) {
 	t.Parallel()
 	first, second := servers.RunRedis(t, servers.RedisOptions{}), servers.RunRedis(t, servers.RedisOptions{TLS: true})
 	file := filepath.Join(t.TempDir(), "url")
-	p := openService(t, service(), "REDIS_URL_FILE="+file, "REDIS_CA_FILE="+second.CAFile())
+	p := checking.Open(t, service(), "REDIS_URL_FILE="+file, "REDIS_CA_FILE="+second.CAFile())
 	write := func(text string) {
 		t.Helper()
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
