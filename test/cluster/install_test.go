@@ -83,12 +83,17 @@ func imageValues(tag string) map[string]any {
 
 func apiValues() map[string]any {
 	repository, tag, _ := strings.Cut(env.apiImage, ":")
-	probe := func(period int) map[string]any {
-		return map[string]any{"httpGet": map[string]any{"path": "/healthz", "port": apiPort}, "periodSeconds": period}
+	// The API is a stand-in, and a busy machine starts and answers slowly: only a minute
+	// without an answer restarts it.
+	probe := func(period, failures int) map[string]any {
+		return map[string]any{
+			"httpGet":       map[string]any{"path": "/healthz", "port": apiPort},
+			"periodSeconds": period, "timeoutSeconds": 5, "failureThreshold": failures,
+		}
 	}
 	return map[string]any{
 		"image":        map[string]any{"repository": repository, "tag": tag},
-		"startupProbe": probe(1), "livenessProbe": probe(10), "readinessProbe": probe(2),
+		"startupProbe": probe(1, 60), "livenessProbe": probe(10, 6), "readinessProbe": probe(2, 3),
 	}
 }
 
@@ -213,4 +218,12 @@ func tally(pods []*corev1.Pod) map[string]int32 {
 		}
 	}
 	return count
+}
+
+// totalRestarts counts those of all containers of ours together.
+func totalRestarts(pods []*corev1.Pod) (sum int) {
+	for _, n := range tally(pods) {
+		sum += int(n)
+	}
+	return sum
 }

@@ -144,6 +144,7 @@ func (i *installation) describedAsShared(began time.Time, pods []*corev1.Pod) {
 func (i *installation) killedInSharedOutage(c timing, pod *corev1.Pod) {
 	i.t.Helper()
 	const step = "sidecar killed in a shared outage: "
+	before := totalRestarts(i.pods.now())
 	began := i.signal(pod, syscall.SIGKILL)
 	gone := i.ejection(began, settle, pod)
 	back := i.pods.await(gone, settle, pod.Name+" is ready again", readyPods(fleetSize))
@@ -152,12 +153,8 @@ func (i *installation) killedInSharedOutage(c timing, pod *corev1.Pod) {
 	i.scope("shared", pod)
 	asked := i.askDirectly(pod)
 	i.pause(c.ejected()) // one that had forgotten what was proven would leave by then
-	restarts := int32(0)
-	for _, n := range tally(i.pods.now()) {
-		restarts += n
-	}
 	steps.holds(i.t, step+"one restart, and the Pod Ready for the rest of the outage",
-		count(int(restarts), 1, "restarts"), i.pods.always(back, fmt.Sprintf("%d Ready", fleetSize), readyPods(fleetSize)), asked())
+		count(totalRestarts(i.pods.now())-before, 1, "restarts"), i.pods.always(back, fmt.Sprintf("%d Ready", fleetSize), readyPods(fleetSize)), asked())
 	steps.holds(i.t, step+"no other Pod leaves", i.othersReady(began, pod))
 }
 
