@@ -115,6 +115,8 @@ func (c *control) serve(ctx context.Context) error {
 // answer reads "VERB SERVER" and writes "ok" or "error", and a text.
 func (c *control) answer(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
 	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
 	line, err := bufio.NewReader(io.LimitReader(conn, 1<<10)).ReadString('\n')
 	if err != nil {

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"net"
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/reims/reims-health/test/servers"
 )
@@ -73,6 +76,29 @@ func TestControlOfNothing(t *testing.T) {
 	} else {
 		l.Close()
 	}
+}
+
+// What connected and asks for nothing does not hold up the end: in a bubble, whose time stands
+// still until all wait for it.
+func TestControlEndsBesideAnIdleClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		here, there := net.Pipe()
+		defer there.Close()
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			new(control).answer(ctx, here)
+		}()
+		synctest.Wait()
+		began := time.Now()
+		cancel()
+		<-ended
+		if took := time.Since(began); took > 0 {
+			t.Errorf("it took %s", took)
+		}
+	})
 }
 
 func TestUsage(t *testing.T) {
