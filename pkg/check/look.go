@@ -25,6 +25,9 @@ type Look struct {
 
 	// others decide readiness beside the services: an override or the shutdown, with what to do.
 	others []string
+	// asOf is the timestamp of /health, and readyAsOf that of /health/ready, by the sidecar's
+	// clock; the zero time where there is none.
+	asOf, readyAsOf time.Time
 }
 
 // LookService is one service at a glance.
@@ -42,7 +45,7 @@ type LookService struct {
 	// Scope is whose the fault is: empty where there is none, or where no peers are asked.
 	Scope string `json:"fault_scope,omitempty"`
 	// Fault is the scope with the counts of peers, for people.
-	Fault string `json:"-"`
+	Fault string `json:"fault,omitempty"`
 	// LatencyMS is how long the service took to answer its latest probe, in
 	// milliseconds; 0 where that failed, or is withheld.
 	LatencyMS float64 `json:"latency_ms,omitempty"`
@@ -55,9 +58,9 @@ type LookService struct {
 
 	// Failed counts the probes that failed, of those that were run in place; Problems says how,
 	// and Error is the driver's own text. Of a sidecar they are empty.
-	Failed   int      `json:"-"`
-	Problems []string `json:"-"`
-	Error    string   `json:"-"`
+	Failed   int      `json:"failed,omitempty"`
+	Problems []string `json:"problems,omitempty"`
+	Error    string   `json:"error,omitempty"`
 }
 
 // ReadyState is what a service means for the readiness of its Pod.
@@ -100,7 +103,7 @@ func (c *Client) look(ctx context.Context, maxAge time.Duration) (*Look, *judge,
 	j := &judge{maxAge: maxAge, kinds: c.kinds()}
 	h, f := j.all(a)
 	j.health = h
-	l := &Look{At: a.At, Status: h.Status, TimeMS: millis(a.Took), Services: []LookService{}, Problems: f.problems, Failed: f.verdict() == Fail}
+	l := &Look{At: a.At, Status: h.Status, TimeMS: millis(a.Took), Services: []LookService{}, Problems: f.problems, Failed: f.verdict() == Fail, asOf: h.Timestamp}
 	for _, name := range h.Services.Keys() {
 		l.Services = append(l.Services, lookService(name, h.Services.Text(name), h.Detail(name), j.kinds, a.At))
 	}
@@ -122,7 +125,7 @@ func (c *Client) lookReady(ctx context.Context, j *judge, l *Look) {
 	var o, details Object
 	_ = o.UnmarshalJSON(a.Body) // what is no object has been found to be wrong
 	if status := o.Text("status"); status == ready || status == notReady {
-		l.Ready = status
+		l.Ready, l.readyAsOf = status, o.Time("timestamp")
 	}
 	if value, ok := o.Get("details"); ok {
 		_ = details.UnmarshalJSON(value)

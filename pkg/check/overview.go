@@ -13,6 +13,8 @@ import (
 type Overview struct {
 	// URL is the sidecar's; empty for probes that were run in place.
 	URL string `json:"url,omitempty"`
+	// Direct says that no sidecar was asked: the probes were run in place.
+	Direct bool `json:"direct,omitempty"`
 	// Success says that no service is down, that the Pod is ready, and that the answers are in
 	// order.
 	Success bool `json:"success"`
@@ -42,7 +44,7 @@ func (c *Client) Overview(ctx context.Context, maxAge time.Duration) (*Overview,
 
 // Probed makes it the overview of probes that were run in place, of which d has the counts.
 func (o *Overview) Probed(d *Details) {
-	o.URL = ""
+	o.URL, o.Direct = "", true
 	for i := range o.Services {
 		s, probed := &o.Services[i], &d.Services[i]
 		s.Failed, s.Problems, s.Error = probed.Failed, probed.Problems, probed.Error

@@ -51,7 +51,7 @@ func (c *checkCommand) direct(ctx context.Context, from *source) error {
 	for i := range d.Services {
 		d.Services[i].Error = driverText(cfg, probed[i].worst())
 	}
-	if c.mode == modeDetailed || c.json {
+	if c.mode == modeDetailed {
 		return c.details(d)
 	}
 	o.Probed(d)

@@ -44,8 +44,11 @@ func TestDescribeTellsReadiness(t *testing.T) {
 		for _, f := range c.faults {
 			all = append(all, health.NewResult(svc, began).Next(health.Outcome{Started: began, Finished: began.Add(time.Millisecond), Fault: f}))
 		}
-		_, d, err := describe(t.Context(), []probed{all}, registry.Kinds())
-		if err != nil || d.Ready != c.ready || d.Success != c.good || (c.ready == "ready") != (len(d.NotReady) == 0) {
+		o, d, err := describe(t.Context(), []probed{all}, registry.Kinds())
+		if err == nil {
+			o.Probed(d)
+		}
+		if err != nil || o.Success != d.Success || o.Ready != d.Ready || !o.Direct || d.Ready != c.ready || d.Success != c.good || (c.ready == "ready") != (len(d.NotReady) == 0) {
 			t.Errorf("%s: %+v, %v", name, d, err)
 		}
 	}
