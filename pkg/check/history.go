@@ -118,8 +118,10 @@ type Past struct {
 	checked map[string]time.Time
 }
 
-// Past asks what the sidecar remembers. It is nil where that is nothing.
-func (c *Client) Past(ctx context.Context) *Past {
+// Past asks what the sidecar remembers, after the first look. Its changes are those that the
+// look has seen the outcome of: what changed since then is for the next look to tell. It is
+// nil where the sidecar keeps no history, or does not answer.
+func (c *Client) Past(ctx context.Context, first *Look) *Past {
 	h := c.past(ctx, "")
 	if h == nil {
 		return nil
@@ -131,18 +133,23 @@ func (c *Client) Past(ctx context.Context) *Past {
 			p.trends[name] = append(p.trends[name], max(0, result.LatencyMS))
 			p.checked[name] = result.Time
 		}
-		for _, change := range r.Changes {
-			p.Changes = append(p.Changes, change.of(name))
-		}
+		p.add(name, r.Changes, first.asOf)
 	}
-	for _, change := range h.Readiness {
-		p.Changes = append(p.Changes, change.of(Readiness))
-	}
+	p.add(Readiness, h.Readiness, first.readyAsOf)
 	slices.SortStableFunc(p.Changes, func(a, b Change) int { return a.At.Compare(b.At) })
 	return p
 }
 
-// Begin takes in what a sidecar remembers, before the first look.
+// add takes in the changes up to a moment, or all where it is not known.
+func (p *Past) add(what string, changes []changed, until time.Time) {
+	for _, change := range changes {
+		if until.IsZero() || !change.Time.After(until) {
+			p.Changes = append(p.Changes, change.of(what))
+		}
+	}
+}
+
+// Begin takes in what a sidecar remembers, before the first look that it answered. P may be nil.
 func (w *Watch) Begin(p *Past) {
 	if p == nil {
 		return

@@ -101,17 +101,24 @@ func TestOverviewJudgesTheToken(t *testing.T) {
 // same.
 func TestWatchBegins(t *testing.T) {
 	t.Parallel()
-	p := serve(t, with(map[string]reply{"/health/history": asJSON(200, `{"success":true,"since":"2026-01-01T00:00:00Z","services":{
+	const stamp, lately = "2026-01-01T00:00:11.000Z", "2026-01-01T00:00:12.000Z"
+	ready := strings.ReplaceAll(`{"status":"ready","database":"healthy","timestamp":"NOW"}`, "NOW", lately)
+	client := serve(t, with(map[string]reply{"/health": asJSON(200, strings.ReplaceAll(healthy, "NOW", stamp)), "/health/ready": asJSON(200, ready),
+		"/health/history": asJSON(200, `{"success":true,"since":"2026-01-01T00:00:00Z","services":{
 		"database":{"results":[{"time":"2026-01-01T00:00:01.000Z","status":"healthy","latency_ms":2},
 			{"time":"2026-01-01T00:00:06.000Z","status":"unhealthy","reason":"refused"},{"time":"2026-01-01T00:00:11.000Z","status":"healthy","latency_ms":4}],
 		"changes":[{"time":"2026-01-01T00:00:06.000Z","from":"healthy","to":"unhealthy","reason":"refused"},
-			{"time":"2026-01-01T00:00:11.000Z","from":"unhealthy","to":"healthy"}]},"redis":{"results":[],"changes":[]}},
-		"readiness":[{"time":"2026-01-01T00:00:07.000Z","from":"ready","to":"not_ready"}],"timestamp":"NOW"}`)})).Past(t.Context())
+			{"time":"2026-01-01T00:00:11.000Z","from":"unhealthy","to":"healthy"},
+			{"time":"2026-01-01T00:00:11.001Z","from":"healthy","to":"unhealthy","reason":"refused"}]},"redis":{"results":[],"changes":[]}},
+		"readiness":[{"time":"2026-01-01T00:00:07.000Z","from":"ready","to":"not_ready"},{"time":"2026-01-01T00:00:12.000Z","from":"not_ready","to":"ready"},
+			{"time":"2026-01-01T00:00:12.001Z","from":"ready","to":"not_ready"}],"timestamp":"NOW"}`)}))
+	p := client.Past(t.Context(), client.Look(t.Context(), time.Minute))
 	at := func(second int) time.Time { return time.Date(2026, 1, 1, 0, 0, second, 0, time.UTC) }
 	want := []check.Change{
 		{At: at(6), What: "database", From: "healthy", To: "unhealthy", Reason: "refused"},
 		{At: at(7), What: check.Readiness, From: "ready", To: "not_ready"},
 		{At: at(11), What: "database", From: "unhealthy", To: "healthy"},
+		{At: at(12), What: check.Readiness, From: "not_ready", To: "ready"}, // what comes later is for the next look
 	}
 	if diff := cmp.Diff(want, p.Changes); diff != "" {
 		t.Error(diff)
@@ -124,7 +131,7 @@ func TestWatchBegins(t *testing.T) {
 	if diff := cmp.Diff([]float64{2, 0, 4, 16, 21}, w.Trend("database")); diff != "" {
 		t.Error(diff)
 	}
-	if p := serve(t, with(map[string]reply{"/health/history": {}})).Past(t.Context()); p != nil {
+	if p := serve(t, with(map[string]reply{"/health/history": {}})).Past(t.Context(), look("healthy", "ready")); p != nil {
 		t.Errorf("%+v", p)
 	}
 	w = check.Watch{}

@@ -107,6 +107,29 @@ func TestLinesFit(t *testing.T) {
 	})
 }
 
+// While it is paused, what is shown stays: a look that was under way, and the history, are taken
+// in when it goes on.
+func TestPauseHolds(t *testing.T) {
+	t.Parallel()
+	m := sample(80, 24, true)
+	m.gate = newGate()
+	m.key("p")
+	before := m.draw()
+	m.Update(&check.Look{At: m.now, Status: check.NoAnswer, Failed: true, Problems: []string{"refused"}})
+	m.Update(&check.Past{Changes: []check.Change{{At: m.now.Add(-time.Hour), What: "redis", From: "unknown", To: "healthy"}}})
+	m.Update(tick(m.now.Add(time.Minute)))
+	if diff := cmp.Diff(before, m.draw()); diff != "" {
+		t.Error(diff)
+	}
+	m.key("p")
+	if after := m.draw(); !strings.Contains(after, "connection refused") && !strings.Contains(after, "no answer") || !strings.Contains(after, "unknown -> healthy") {
+		t.Errorf("what came meanwhile is gone:\n%s", after)
+	}
+	if m.Update(&check.Look{At: m.now, Status: "healthy"}); m.watch.Rounds != 4 {
+		t.Errorf("%d looks were taken in, want 4", m.watch.Rounds)
+	}
+}
+
 // While no answer comes the screen says how long it has been waiting.
 func TestDrawAsks(t *testing.T) {
 	t.Parallel()

@@ -209,6 +209,16 @@ func (p *Printer) Changes(l *check.Look, changes []check.Change) {
 	}
 }
 
+// Past writes one line per change of the last hour. P may be nil.
+func (p *Printer) Past(past *check.Past) {
+	if past == nil {
+		return
+	}
+	for _, c := range past.Changes {
+		p.stamped(c.At, c.What+": "+transition(c))
+	}
+}
+
 // Watched sums up what a monitor has seen, in a line.
 func (p *Printer) Watched(w *check.Watch, url string, took time.Duration) {
 	if w.Latest == nil {

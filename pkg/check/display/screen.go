@@ -3,6 +3,7 @@ package display
 import (
 	"context"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -114,8 +115,9 @@ type model struct {
 	changes       []check.Change // the latest last
 
 	gate   *gate
-	mute   bool // no keys are read
-	paused bool // no look is taken, and time stands still
+	mute   bool      // no keys are read
+	paused bool      // no look is taken, and time stands still
+	held   []tea.Msg // what came while it was paused, to be taken in when it goes on
 	panel  panel
 	chosen string // the service whose detail is shown, once one was chosen
 }
@@ -139,12 +141,25 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m, clock()
 	case asking:
 		m.asked = time.Time(msg)
-	case *check.Look:
-		m.see(msg)
-	case *check.Past:
-		m.begin(msg)
+	case *check.Look, *check.Past:
+		if m.held = append(m.held, msg); !m.paused {
+			m.takeIn()
+		}
 	}
 	return m, nil
+}
+
+// takeIn takes in what was held.
+func (m *model) takeIn() {
+	for _, msg := range m.held {
+		switch msg := msg.(type) {
+		case *check.Look:
+			m.see(msg)
+		case *check.Past:
+			m.begin(msg)
+		}
+	}
+	m.held = nil
 }
 
 // key does what a key is for.
@@ -168,7 +183,9 @@ func (m *model) key(name string) tea.Cmd {
 	case "d", "enter":
 		toggle(panelDetail)
 	case "p", "space":
-		m.paused = !m.paused
+		if m.paused = !m.paused; !m.paused {
+			m.takeIn()
+		}
 		m.gate.set(m.paused)
 	case "down", "j", "tab":
 		m.choose(1)
@@ -210,7 +227,9 @@ func (m *model) begin(p *check.Past) {
 		return
 	}
 	m.watch.Begin(p)
-	m.changes = p.Changes[max(0, len(p.Changes)-maxChanges):]
+	m.changes = slices.Concat(p.Changes, m.changes)
+	slices.SortStableFunc(m.changes, func(a, b check.Change) int { return a.At.Compare(b.At) })
+	m.changes = m.changes[max(0, len(m.changes)-maxChanges):]
 }
 
 func (m *model) see(l *check.Look) {

@@ -66,6 +66,7 @@ func TestNothingSteersTheTerminal(t *testing.T) {
 	}
 	l := &check.Look{At: time.Unix(1, 0), Status: hostile, Ready: hostile, Problems: []string{hostile}, Services: []check.LookService{service}}
 	p.State(l)
+	p.Past(&check.Past{Changes: []check.Change{{What: hostile, From: hostile, To: hostile, Reason: hostile}}})
 	var w check.Watch
 	p.Changes(l, w.See(l))
 	p.Overview(&check.Overview{URL: hostile, Verdict: hostile, Look: l})
