@@ -23,12 +23,13 @@ const (
 )
 
 // firstPairs are the pairs of result and reason that a service has from the start. The
-// failures are those of most outages: a counter that begins at 0 lets increase() see the
-// first of them.
+// failures are those of most outages, and those that an alert counts: a counter that begins
+// at 0 lets increase() see the first of them.
 func firstPairs() []pair {
 	pairs := []pair{{success, ""}, {discarded, starved}}
 	for _, r := range []health.Reason{
 		health.ReasonRefused, health.ReasonTimeout, health.ReasonDNS, health.ReasonReset, health.ReasonAuth, health.ReasonTLS,
+		health.ReasonForbidden, health.ReasonTooManyConnections,
 	} {
 		pairs = append(pairs, pair{failure, string(r)})
 	}

@@ -2,10 +2,12 @@ package metrics_test
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/config/prometheus"
 	"github.com/reims/reims-health/pkg/dependency/redis"
 	"github.com/reims/reims-health/pkg/dependency/registry"
 
@@ -75,14 +77,14 @@ func TestFold(t *testing.T) {
 	p := newPod(time.Now(), "minio", "redis")
 	p.publish()
 	begun := p.scrape(t)
-	for _, reason := range []health.Reason{health.ReasonRefused, health.ReasonTimeout, health.ReasonDNS, health.ReasonTLS, health.ReasonReset, health.ReasonAuth} {
+	for _, reason := range []health.Reason{health.ReasonRefused, health.ReasonTimeout, health.ReasonDNS, health.ReasonTLS, health.ReasonReset, health.ReasonAuth, health.ReasonForbidden, health.ReasonTooManyConnections} {
 		if v, there := begun[`reims_health_probes_total{reason="`+string(reason)+`",result="failure",service="minio"}`]; !there || v != 0 {
 			t.Errorf("failures for %s begin at %v, there: %t; want 0", reason, v, there)
 		}
 	}
 	for _, r := range []health.Reason{
 		health.ReasonRefused, health.ReasonRefused, health.ReasonReset,
-		health.ReasonStartingUp, health.ReasonReadOnly, health.ReasonProtocol, health.ReasonUnreachable, health.ReasonError, health.ReasonForbidden, health.ReasonStartingUp,
+		health.ReasonStartingUp, health.ReasonReadOnly, health.ReasonProtocol, health.ReasonUnreachable, health.ReasonError, health.ReasonDatabaseMissing, health.ReasonStartingUp,
 	} {
 		p.check("minio", fail(r))
 	}
@@ -109,6 +111,48 @@ func TestFold(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// An alert that counts the failures of a reason by increase() would miss the first one of a
+// series that begins at 1: each reason that a rule counts so is there from the start.
+func TestAlertsCountFromZero(t *testing.T) {
+	t.Parallel()
+	files, err := prometheus.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPod(time.Now(), "redis")
+	p.publish()
+	begun := p.scrape(t)
+	counted := regexp.MustCompile(`\b(?:increase|i?rate|delta|changes|resets)\(reims_health_probes_total\{([^}]*)\}`)
+	reasons := regexp.MustCompile(`\breason=~?"([^"]*)"`)
+	seen := 0
+	for _, file := range files {
+		for _, group := range file.Groups {
+			for _, rule := range group.Rules {
+				for _, found := range counted.FindAllStringSubmatch(rule.Expr, -1) {
+					named := reasons.FindStringSubmatch(found[1])
+					if named == nil {
+						continue
+					}
+					for reason := range strings.SplitSeq(named[1], "|") {
+						seen++
+						result := "failure"
+						if reason == "starved" {
+							result = "discarded"
+						}
+						series := fmt.Sprintf("reims_health_probes_total{reason=%q,result=%q,service=\"redis\"}", reason, result)
+						if v, there := begun[series]; !there || v != 0 {
+							t.Errorf("%s counts %s, which is %v at first (shown: %t), want 0", file.Name, series, v, there)
+						}
+					}
+				}
+			}
+		}
+	}
+	if seen < 4 {
+		t.Errorf("the rules count %d reasons, want auth, forbidden, too_many_connections and starved at least", seen)
 	}
 }
 
