@@ -19,6 +19,10 @@ namespace, most by service, none by Pod, so an outage that many Pods see is one 
 [monitoring](../monitoring.md) says how to load them, which labels they rely on, and where the waits
 come from.
 
+Each alert has the annotation ` + "`runbook_url`" + `. The annotation ` + "`dashboard_url`" + ` (the dashboard of its service) exists only
+where the chart made the rules and ` + "`monitoring.prometheusRule.grafanaURL`" + ` is set: rules loaded from the
+files, and those of Grafana, do not have it. Open the [dashboard](../dashboards.md) by hand there.
+
 | alert | severity | for | when |
 |---|---|---|---|
 `

@@ -53,6 +53,8 @@
 {{- if and (kindIs "bool" $v.sidecar.docsURL) (not $v.sidecar.docsURL) }}{{- $docs = "off" }}{{- end }}
 {{- with $docs }}{{- $_ := set $env "HEALTH_DOCS_URL" . }}{{- end }}
 {{- $page := toString (default "" $v.sidecar.pageDetails) }}
+{{- /* Who lets answers tell nothing has not asked for a page that tells all. */}}
+{{- if and (kindIs "invalid" $v.sidecar.pageDetails) (ne (include "reims-health.details" .) "off") }}{{- $page = "full" }}{{- end }}
 {{- if and (kindIs "bool" $v.sidecar.pageDetails) (not $v.sidecar.pageDetails) }}{{- $page = "off" }}{{- end }}
 {{- with $page }}{{- $_ := set $env "HEALTH_PAGE_DETAILS" . }}{{- end }}
 {{- if $v.breakGlass.enabled }}{{- $_ := set $env "HEALTH_OVERRIDE_FILE" (printf "%s/readiness" (include "reims-health.breakGlassDir" .)) }}{{- end }}

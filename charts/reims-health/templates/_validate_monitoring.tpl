@@ -27,10 +27,13 @@
 {{- define "reims-health.problems.extraObjects" -}}
 {{- $p := list -}}
 {{- range $i, $object := .Values.extraObjects }}
-{{- $read := tpl (ternary $object (toYaml $object) (kindIs "string" $object)) $ | fromYaml }}
-{{- if $read.Error }}
+{{- $text := tpl (ternary $object (toYaml $object) (kindIs "string" $object)) $ }}
+{{- $read := fromYaml $text }}
+{{- $metadata := get $read "metadata" }}
+{{- if not (regexReplaceAll "(?m)^\\s*(#.*|---.*)?$" $text "" | trim) }}{{- /* a condition in it does not hold */}}
+{{- else if $read.Error }}
 {{- $p = append $p (printf "extraObjects[%d] is no object in YAML. Write one object per entry, with apiVersion, kind and metadata.name." $i) }}
-{{- else if not (and $read.apiVersion $read.kind (dig "metadata" "name" "" $read)) }}
+{{- else if not (and $read.apiVersion $read.kind (kindIs "map" $metadata) (get (ternary $metadata dict (kindIs "map" $metadata)) "name")) }}
 {{- $p = append $p (printf "extraObjects[%d] needs apiVersion, kind and metadata.name, such as {apiVersion: v1, kind: ConfigMap, metadata: {name: example}}." $i) }}
 {{- end }}
 {{- end }}

@@ -6,6 +6,9 @@
 {{- $rules := .Files.Get "files/values.json" | fromJson -}}
 {{- with include "reims-health.shape.check" (dict "at" "" "rule" $rules.values "value" .Values "rules" $rules) | fromJsonArray -}}
 {{- $message := printf "values of %s:\n- %s" $.Chart.Name (join "\n- " .) -}}
+{{- if contains " is null, which it cannot be" $message }}
+{{- $message = printf "%s\nWhere no values of yours set them to null, the release has those of an older chart, as after helm upgrade --reuse-values: upgrade with --reset-then-reuse-values (Helm 3.14 or newer), which adds the defaults of this chart." $message }}
+{{- end }}
 {{- fail $message }}
 {{- /* helm lint goes on after fail, and a template that is not there ends it. */}}
 {{- include $message . }}
