@@ -20,6 +20,9 @@ type Kind struct {
 	InReady bool
 	// Reasons are those that its checks alone give, or that mean something else with it.
 	Reasons []ReasonText
+	// Documented says that docs/troubleshooting.md has a section on each of Reasons, so that
+	// [Service.Docs] leads there. A kind that is kept elsewhere leaves it out.
+	Documented bool
 	// Next are the next steps of reasons of every kind where this kind knows better.
 	Next map[Reason]string
 	// Measures describe the values that its checks report, in the order of references.

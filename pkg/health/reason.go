@@ -144,12 +144,20 @@ func (s *Service) NextStep(r Reason) string {
 	return s.Words(text.Next)
 }
 
-// Docs returns the address of the text on the reason; empty where there is none.
+// Docs returns the address of the text on the reason; empty where there is none, as for a
+// reason of a kind that is not [Kind.Documented], or one that is declared nowhere.
 func (s *Service) Docs(r Reason) string {
-	if s.DocsURL == "" || r == "" || !r.ofFault() {
+	if s.DocsURL == "" || !r.ofFault() || !s.Kind.documents(r) {
 		return ""
 	}
 	return s.DocsURL + "/troubleshooting.md#" + string(r)
+}
+
+// documents reports whether docs/troubleshooting.md has a section on the reason. The kind may
+// be nil.
+func (k *Kind) documents(r Reason) bool {
+	of := func(text ReasonText) bool { return text.Reason == r }
+	return slices.ContainsFunc(reasons, of) || k != nil && k.Documented && slices.ContainsFunc(k.Reasons, of)
 }
 
 // ofFault reports whether a fault may have the reason, if it is declared.

@@ -59,12 +59,47 @@ func TestReasonsAreTheContracts(t *testing.T) {
 
 // everyReason is a kind that declares the reasons of every kind.
 var everyReason = func() *health.Kind {
-	all := &health.Kind{Name: "every"}
+	all := &health.Kind{Name: "every", Documented: true}
 	for _, k := range registry.Kinds().Described() {
 		all.Reasons = append(all.Reasons, k.Reasons...)
 	}
 	return all
 }()
+
+// A link leads to a section that is there: one of a reason of every kind, or of a kind whose
+// reasons docs/troubleshooting.md has. A kind that somebody adds elsewhere has none there.
+func TestDocsLeadToSections(t *testing.T) {
+	t.Parallel()
+	const site = "https://docs.example.com/health"
+	declared := []health.ReasonText{{Reason: "queue_full"}}
+	ours, foreign := &health.Kind{Name: "ours", Documented: true, Reasons: declared}, &health.Kind{Name: "foreign", Reasons: declared}
+	for _, tt := range []struct {
+		site   string
+		kind   *health.Kind
+		reason health.Reason
+		want   string
+	}{
+		{site, nil, health.ReasonRefused, site + "/troubleshooting.md#refused"},
+		{site, ours, health.ReasonRefused, site + "/troubleshooting.md#refused"},
+		{site, foreign, health.ReasonRefused, site + "/troubleshooting.md#refused"},
+		{site, ours, "queue_full", site + "/troubleshooting.md#queue_full"},
+		{site, foreign, "queue_full", ""},
+		{site, nil, "queue_full", ""},
+		{site, ours, "never_heard_of", ""},
+		{site, ours, health.ReasonShutdown, ""},
+		{site, ours, "", ""},
+		{"", ours, health.ReasonRefused, ""},
+	} {
+		s := health.Service{Kind: tt.kind, DocsURL: tt.site}
+		same(t, fmt.Sprintf("%v: %q", tt.kind, tt.reason), s.Docs(tt.reason), tt.want)
+	}
+	for _, k := range registry.Kinds().Described() {
+		for _, r := range k.Reasons {
+			s := health.Service{Kind: k, DocsURL: site}
+			same(t, k.Name, s.Docs(r.Reason), site+"/troubleshooting.md#"+string(r.Reason))
+		}
+	}
+}
 
 func faulty(reason health.Reason, finished time.Time) health.Outcome {
 	return health.Outcome{Started: finished, Finished: finished, Fault: &health.Fault{Reason: reason}}

@@ -117,13 +117,15 @@ func (v *View) CheckDuration() time.Duration {
 	return longest
 }
 
-// Docs returns the address of the text on a reason, which is the same for all services; empty
-// where there is none.
+// Docs returns the address of the text on a reason of any of the services; empty where there is
+// none.
 func (v *View) Docs(r Reason) string {
-	if len(v.results) == 0 {
-		return ""
+	for _, result := range v.results {
+		if docs := result.Service.Docs(r); docs != "" {
+			return docs
+		}
 	}
-	return v.results[0].Service.Docs(r)
+	return ""
 }
 
 // Explain returns a reason in plain words; empty for none.

@@ -16,8 +16,9 @@ const (
 func Kind() dependency.Kind {
 	return dependency.Kind{
 		Kind: health.Kind{
-			Name:  "grpc",
-			Title: "gRPC",
+			Name:       "grpc",
+			Title:      "gRPC",
+			Documented: true,
 			Reasons: []health.ReasonText{
 				{Reason: ReasonNotServing, Severity: health.SeverityDown, Message: "the gRPC server does not say that it is serving", Next: "Read the server's log, and compare the name of the service in {CHECK} with those that the server registers."},
 			},

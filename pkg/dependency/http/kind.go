@@ -17,8 +17,9 @@ const (
 func Kind() dependency.Kind {
 	return dependency.Kind{
 		Kind: health.Kind{
-			Name:  "http",
-			Title: "HTTP",
+			Name:       "http",
+			Title:      "HTTP",
+			Documented: true,
 			Reasons: []health.ReasonText{
 				{Reason: ReasonStatus, Severity: health.SeverityDown, Message: "the HTTP status is not an expected one", Next: "Ask for the URL of {CHECK} with curl from within the Pod: with 401 or 403 check {TOKEN_FILE}, with 404 the path."},
 				{Reason: ReasonBody, Severity: health.SeverityDown, Message: "the answer's body is not the expected one", Next: "Ask for the URL of {CHECK} with curl, and compare the body with {EXPECT_BODY}."},

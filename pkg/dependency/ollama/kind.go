@@ -20,9 +20,10 @@ const (
 func Kind() dependency.Kind {
 	return dependency.Kind{
 		Kind: health.Kind{
-			Name:    "ollama",
-			Title:   "Ollama",
-			Service: "ollama",
+			Name:       "ollama",
+			Title:      "Ollama",
+			Service:    "ollama",
+			Documented: true,
 			Reasons: []health.ReasonText{
 				{Reason: ReasonModelMissing, Severity: health.SeverityImpaired, Message: "a model that must be there is not", Next: "Run `ollama pull` for the model, or correct {REQUIRED_MODELS}."},
 				{Reason: ReasonInference, Severity: health.SeverityImpaired, Message: "the model is loaded and does not answer", Next: "Read Ollama's log; restarting it, or unloading the model, often helps."},

@@ -19,10 +19,11 @@ const (
 func Kind(schema Schema) dependency.Kind {
 	return dependency.Kind{
 		Kind: health.Kind{
-			Name:    "postgres",
-			Title:   "Database",
-			Service: "database",
-			InReady: true,
+			Name:       "postgres",
+			Title:      "Database",
+			Service:    "database",
+			InReady:    true,
+			Documented: true,
 			Reasons: []health.ReasonText{
 				{Reason: ReasonSchemaBehind, Severity: health.SeverityUnproven, Message: "the database's schema is older than this release needs, or cannot be read", Next: "Run `reims-health migrate up`, or read the log of the migration's Job."},
 			},

@@ -20,9 +20,10 @@ const (
 func Kind() dependency.Kind {
 	return dependency.Kind{
 		Kind: health.Kind{
-			Name:    "redis",
-			Title:   "Redis",
-			Service: "redis",
+			Name:       "redis",
+			Title:      "Redis",
+			Service:    "redis",
+			Documented: true,
 			Reasons: []health.ReasonText{
 				{Reason: ReasonOutOfMemory, Severity: health.SeverityImpaired, Message: "memory is full and nothing may be evicted", Next: "Raise maxmemory, or choose a maxmemory-policy that evicts."},
 				{Reason: ReasonClusterDown, Severity: health.SeverityDown, Message: "the Redis Cluster is down: its state is not ok", Next: "Run `redis-cli --cluster check` on the node to see which slots and nodes are missing."},

@@ -20,9 +20,10 @@ const (
 func Kind() dependency.Kind {
 	return dependency.Kind{
 		Kind: health.Kind{
-			Name:    "s3",
-			Title:   "MinIO",
-			Service: "minio",
+			Name:       "s3",
+			Title:      "MinIO",
+			Service:    "minio",
+			Documented: true,
 			Reasons: []health.ReasonText{
 				{Reason: ReasonQuorum, Severity: health.SeverityDown, Message: "the server has lost too many of its drives", Next: "Bring the missing drives or nodes back: `mc admin info` lists them."},
 				{Reason: ReasonBucketMissing, Severity: health.SeverityImpaired, Message: "a bucket that must exist does not", Next: "Create the bucket, or correct {BUCKETS}."},
