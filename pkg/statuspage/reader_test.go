@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/reims/reims-health/pkg/dependency/postgres"
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/server"
 	"github.com/reims/reims-health/pkg/statuspage"
@@ -24,6 +25,9 @@ func pageOf(t *testing.T, s scenario.Scenario, d server.Details) (page string) {
 func TestPageTab(t *testing.T) {
 	t.Parallel()
 	none := scenario.History{}
+	slow, behind := scenario.AllWell().But("redis", scenario.Steadily(scenario.Fault(health.ReasonSlow))),
+		scenario.AllWell().But("database", scenario.Steadily(scenario.Fault(postgres.ReasonSchemaBehind)))
+	refused := scenario.AllWell().But("redis", scenario.Failing(time.Minute, scenario.Fault(health.ReasonRefused)))
 	for _, test := range []struct {
 		scenario    scenario.Scenario
 		title, icon string
@@ -36,6 +40,12 @@ func TestPageTab(t *testing.T) {
 		{scenario.All()["draining"], "All healthy, not ready", "healthy"},
 		{scenario.All()["override_not_ready"], "All healthy, not ready", "healthy"},
 		{scenario.All()["stale"], "Database down", "unhealthy"},
+		{scenario.Scenario{History: slow}, "Redis degraded", "degraded"},
+		{scenario.Scenario{History: slow, Override: health.OverrideNotReady}, "Redis degraded, not ready", "degraded"},
+		{scenario.Scenario{History: slow, Draining: true}, "Redis degraded, not ready", "degraded"},
+		{scenario.Scenario{History: behind}, "Database degraded, not ready", "degraded"},
+		{scenario.Scenario{History: refused}, "Redis down", "degraded"},
+		{scenario.Scenario{History: refused, Override: health.OverrideNotReady}, "Redis down, not ready", "degraded"},
 		{scenario.All()["scheduler_stopped"], "No news", "unknown"},
 	} {
 		for _, d := range []server.Details{server.Full, server.Safe, server.Off} {

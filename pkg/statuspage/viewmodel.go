@@ -140,7 +140,8 @@ func overall(v *health.View) (state, string) {
 	return stateOf(status), strings.Join(text, " ")
 }
 
-// titleOf puts the state into the few words that a browser's tab has room for.
+// titleOf puts the state into the few words that a browser's tab has room for. That the Pod is
+// not ready goes without saying only where a service that it waits for is down.
 func titleOf(v *health.View, overall state) string {
 	names := titles(v)
 	first := func(status health.Status) string {
@@ -149,17 +150,25 @@ func titleOf(v *health.View, overall state) string {
 		}
 		return names[status][0]
 	}
+	text := "All healthy"
 	switch {
 	case len(names[health.Unhealthy]) > 0:
-		return first(health.Unhealthy) + " down"
+		text = first(health.Unhealthy) + " down"
 	case len(names[health.Degraded]) > 0:
-		return first(health.Degraded) + " degraded"
+		text = first(health.Degraded) + " degraded"
 	case overall == states["starting"]:
-		return overall.Word
-	case !v.Readiness().Ready:
-		return "All healthy, not ready"
+		return overall.Word // which says that it is not ready
 	}
-	return "All healthy"
+	if ready := v.Readiness(); !ready.Ready && !slices.ContainsFunc(ready.Causes, func(c health.Cause) bool { return downBlocks(v, c) }) {
+		text += ", not ready"
+	}
+	return text
+}
+
+// downBlocks reports whether the Pod is not ready because a service is down.
+func downBlocks(v *health.View, c health.Cause) bool {
+	r, ok := v.Service(c.Source)
+	return ok && r.Status == health.Unhealthy && !c.Grace && !c.Held
 }
 
 func verb(subjects []string) string {

@@ -101,7 +101,11 @@ func TestHeld(t *testing.T) {
 // inspect looks at a page in every way that a person does, and keeps the pictures.
 func inspect(tab context.Context, t *testing.T, scene string) {
 	t.Helper()
-	for _, v := range []page.View{{Width: 718, Dark: true, Print: true}, {Width: 390}, {Width: 768, Dark: true}, {Width: 1280, Dark: true}, {Width: 1280}} {
+	views := []page.View{{Width: 718, Dark: true, Print: true}}
+	for _, width := range []int64{390, 768, 1280} {
+		views = append(views, page.View{Width: width, Dark: true}, page.View{Width: width})
+	}
+	for _, v := range views { // ends as it began, at 1280 and light
 		if err := page.Look(tab, v); err != nil {
 			t.Fatal(err)
 		}
@@ -157,6 +161,11 @@ func TestServices(t *testing.T) {
 			}
 			if open := evaluate[string](tab, t, `[...document.querySelectorAll("details")].map((e) => e.open === !e.classList.contains("healthy")).join()`); strings.Contains(open, "false") {
 				t.Errorf("a healthy service is shown at length, or another is not: %s", open)
+			}
+			const stretched = `(document.querySelector("details:not([open]) summary")?.click(), [...document.querySelectorAll("details:not([open])")].map((e) =>
+				Math.round(e.closest(".service").getBoundingClientRect().bottom - e.getBoundingClientRect().bottom)).filter((below) => below > 32).join())`
+			if below := evaluate[string](tab, t, stretched); below != "" {
+				t.Errorf("beside a card that is open, one that is not is stretched by %s pixels", below)
 			}
 			if problems := journal.Console(); len(problems) > 0 {
 				t.Errorf("console: %v", problems)
@@ -462,17 +471,63 @@ func TestHidden(t *testing.T) {
 	poll.Within(t, time.Second, "it asks at once", func() bool { return asked() > before })
 }
 
-// TestKeyboard: the first thing that a keyboard meets is a way past the head.
+// TestKeyboard uses the page with no pointer. The first thing that a keyboard meets is a way past
+// the head; then it comes by everything that can be used, in the order of the page, and sees
+// where it is.
 func TestKeyboard(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	awaitCode(t, s, 200)
-	tab, _ := open(t, s.URL+"/", page.View{Width: 1280})
-	if err := chromedp.Do(tab, chromedp.KeyEvent("\t")); err != nil {
-		t.Fatal(err)
+	s := start(t, services(8)...)
+	tab, _ := open(t, s.URL+"/", page.View{Width: 390})
+	awaitText(tab, t, verdict, "Overall: Degraded", patience)
+	press := func(keys string, options ...chromedp.KeyOption) {
+		t.Helper()
+		if err := chromedp.Do(tab, chromedp.KeyEvent(keys, options...)); err != nil {
+			t.Fatal(err)
+		}
 	}
+	press("\t")
 	if top := evaluate[float64](tab, t, `document.activeElement.matches(".skip") ? document.activeElement.getBoundingClientRect().top : -1`); top < 0 {
 		t.Errorf("the way past the head is at %v", top)
+	}
+	const (
+		usable = `[...document.querySelectorAll("a[href], summary, button, input, [tabindex='0']")].filter((e) => e.checkVisibility())`
+		// A link's whole text may be higher than the window, but not its beginning.
+		seen = `((e) => { const r = e.getBoundingClientRect(), s = getComputedStyle(e); return r.width > 0 && r.bottom > 0 && r.top < innerHeight && r.left >= 0 &&
+			r.right <= innerWidth && s.outlineStyle === "solid" && parseFloat(s.outlineWidth) >= 2 && s.outlineColor === getComputedStyle(document.body).color; })(document.activeElement)`
+	)
+	count := evaluate[int](tab, t, usable+".length")
+	if count < 20 { // eight in the strip, eight in the cards' heads, …
+		t.Fatalf("%d things can be used", count)
+	}
+	for i := range count {
+		if at := evaluate[int](tab, t, usable+".indexOf(document.activeElement)"); at != i {
+			t.Fatalf("after %d tabs the focus is on %d of %d: %s", i+1, at, count, evaluate[string](tab, t, "document.activeElement.outerHTML"))
+		}
+		if !evaluate[bool](tab, t, seen) {
+			t.Errorf("it cannot be seen that the focus is on %s", evaluate[string](tab, t, "document.activeElement.outerHTML"))
+		}
+		press("\t")
+	}
+	press("\t", chromedp.KeyModifiers(chromedp.ModifierShift)) // back from what is around the page
+	if at := evaluate[int](tab, t, usable+".indexOf(document.activeElement)"); at != count-1 {
+		t.Errorf("back from the end the focus is on %d of %d", at, count)
+	}
+
+	evaluate[bool](tab, t, `document.querySelector(".skip").focus(), true`)
+	press("\r")
+	press("\t")
+	if !evaluate[bool](tab, t, `document.activeElement.matches("#services .strip li:first-child a")`) {
+		t.Errorf("past the head the focus is on %s", evaluate[string](tab, t, "document.activeElement.outerHTML"))
+	}
+	evaluate[bool](tab, t, `document.querySelector("details.healthy summary").focus(), true`)
+	for _, step := range []struct {
+		key  string
+		open bool
+	}{{"\r", true}, {"\r", false}, {" ", true}, {" ", false}} {
+		press(step.key)
+		poll.Within(t, patience, fmt.Sprintf("after %q open is %t", step.key, step.open), func() bool {
+			return evaluate[bool](tab, t, `document.activeElement.matches("summary") && document.activeElement.parentElement.open`) == step.open
+		})
 	}
 }
 
