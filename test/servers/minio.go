@@ -19,8 +19,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/minio/minio-go/v7/pkg/signer"
 
 	"github.com/reims/reims-health/test/servers/install"
@@ -108,11 +106,7 @@ func (m *MinIO) live(ctx context.Context) error {
 	if err := httpOK(ctx, client, m.Endpoint()+"/minio/health/live"); err != nil {
 		return err
 	}
-	err = m.use(func(c *minio.Client) error {
-		_, err := c.ListBuckets(ctx)
-		return err
-	})
-	if err != nil {
+	if err := m.s3(ctx, http.MethodGet, ""); err != nil {
 		return err
 	}
 	return m.admin(ctx, http.MethodGet, "list-service-accounts", nil, nil)
@@ -132,8 +126,7 @@ func (m *MinIO) CAFile() string { return m.certs.CA }
 
 // MakeBucket makes an empty bucket.
 func (m *MinIO) MakeBucket(ctx context.Context, bucket string) error {
-	err := m.use(func(c *minio.Client) error { return c.MakeBucket(ctx, bucket, minio.MakeBucketOptions{}) })
-	if err != nil {
+	if err := m.s3(ctx, http.MethodPut, bucket); err != nil {
 		return fmt.Errorf("make bucket %s: %w", bucket, err)
 	}
 	return nil
@@ -141,28 +134,33 @@ func (m *MinIO) MakeBucket(ctx context.Context, bucket string) error {
 
 // RemoveBucket removes an empty bucket.
 func (m *MinIO) RemoveBucket(ctx context.Context, bucket string) error {
-	err := m.use(func(c *minio.Client) error { return c.RemoveBucket(ctx, bucket) })
-	if err != nil {
+	if err := m.s3(ctx, http.MethodDelete, bucket); err != nil {
 		return fmt.Errorf("remove bucket %s: %w", bucket, err)
 	}
 	return nil
 }
 
-// use calls f with a client of the root user, over connections of its own.
-func (m *MinIO) use(f func(*minio.Client) error) error {
-	h, err := m.httpClient()
+// s3 sends a request of the root user about a bucket or, for "", about all of them. It is done
+// here and not by MinIO's client library, which a first make run would wait for.
+func (m *MinIO) s3(ctx context.Context, method, bucket string) error {
+	r, err := http.NewRequestWithContext(ctx, method, m.Endpoint()+"/"+url.PathEscape(bucket), nil)
 	if err != nil {
 		return err
 	}
-	defer h.CloseIdleConnections()
-	c, err := minio.New(m.Addr(), &minio.Options{
-		Creds: credentials.NewStaticV4(m.AccessKey, m.SecretKey, ""), Secure: m.CAFile() != "",
-		Transport: h.Transport, MaxRetries: 1, Region: "us-east-1",
-	})
+	return m.send(r, nil, "us-east-1")
+}
+
+// send signs a request as the root user, and sends it over a connection of its own.
+func (m *MinIO) send(r *http.Request, body []byte, region string) error {
+	sum := sha256.Sum256(body)
+	r.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(sum[:]))
+	client, err := m.httpClient()
 	if err != nil {
 		return err
 	}
-	return f(c)
+	defer client.CloseIdleConnections()
+	_, err = do(client, signer.SignV4(*r, m.AccessKey, m.SecretKey, "", region))
+	return err
 }
 
 func (m *MinIO) httpClient() (*http.Client, error) {
@@ -233,14 +231,7 @@ func (m *MinIO) admin(ctx context.Context, method, action string, query url.Valu
 	if err != nil {
 		return fmt.Errorf("minio admin %s: %w", action, err)
 	}
-	sum := sha256.Sum256(body)
-	r.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(sum[:]))
-	client, err := m.httpClient()
-	if err != nil {
-		return err
-	}
-	defer client.CloseIdleConnections()
-	if _, err := do(client, signer.SignV4(*r, m.AccessKey, m.SecretKey, "", "")); err != nil {
+	if err := m.send(r, body, ""); err != nil {
 		return fmt.Errorf("minio admin %s: %w", action, err)
 	}
 	return nil
