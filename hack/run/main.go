@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string) (err error) {
 	case len(args) == 2 && isVerb(args[0]):
 		return send(ctx, os.Stdout, args[0], args[1])
 	case len(args) != 1 || isVerb(args[0]):
-		return errors.New("usage: run PROGRAM, or run stop|start|freeze|thaw SERVER")
+		return errors.New("usage: run PROGRAM, or, while make run runs in this folder: run stop|start|freeze|thaw postgres|redis|minio|ollama")
 	}
 	dir, err := filepath.Abs(live)
 	if err != nil {

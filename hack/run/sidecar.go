@@ -150,7 +150,7 @@ func introduction(s *sidecar, set []servers.Server) string {
 		flag = " --url " + s.base
 	}
 	fmt.Fprintf(&b, "\nAsk from a terminal:\n\n  bin/reims-health check%s\n  curl -s '%s/health?verbose'\n", flag, s.base)
-	fmt.Fprintf(&b, "\nMetrics:                  %s\nThe sidecar's log:        %s\nThe servers' variables:   %s, with passwords\n",
+	fmt.Fprintf(&b, "\nMetrics:                  %s\nThe sidecar's log:        %s\nThe servers' variables:   %s, with passwords, for --env-file\n",
 		s.metrics, s.log.Name(), filepath.Join(live, "servers.env"))
 	if slices.ContainsFunc(set, func(server servers.Server) bool { return !install.Quick(server.Name()) }) {
 		fmt.Fprint(&b, "MinIO and Ollama start last: the first time they are built, which takes minutes.\n")

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/rs/cors"
@@ -58,6 +59,9 @@ func listen(ctx context.Context, addr string, handler http.Handler, log *slog.Lo
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", addr)
 	if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return nil, fmt.Errorf("%w: stop the program that listens on %s, such as a make run, or set HEALTH_ADDR or METRICS_ADDR", err, addr)
+		}
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
 	s := &Server{

@@ -89,7 +89,7 @@ func TestPortInUse(t *testing.T) {
 	}
 	defer taken.Close()
 	code, _, stderr := runProgram(t, with(nowhere(t), "HEALTH_ADDR", taken.Addr().String()), "serve")
-	if code != 1 || !strings.Contains(stderr, taken.Addr().String()) || !strings.Contains(stderr, "address already in use") {
+	if code != 1 || !strings.Contains(stderr, taken.Addr().String()) || !strings.Contains(stderr, "address already in use: stop the program that listens on "+taken.Addr().String()) {
 		t.Errorf("exit %d:\n%s", code, stderr)
 	}
 }
