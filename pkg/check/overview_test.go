@@ -103,7 +103,8 @@ func TestWatchBegins(t *testing.T) {
 	t.Parallel()
 	const stamp, lately = "2026-01-01T00:00:11.000Z", "2026-01-01T00:00:12.000Z"
 	ready := strings.ReplaceAll(`{"status":"ready","database":"healthy","timestamp":"NOW"}`, "NOW", lately)
-	client := serve(t, with(map[string]reply{"/health": asJSON(200, strings.ReplaceAll(healthy, "NOW", stamp)), "/health/ready": asJSON(200, ready),
+	client := serve(t, with(map[string]reply{
+		"/health": asJSON(200, strings.ReplaceAll(healthy, "NOW", stamp)), "/health/ready": asJSON(200, ready),
 		"/health/history": asJSON(200, `{"success":true,"since":"2026-01-01T00:00:00Z","services":{
 		"database":{"results":[{"time":"2026-01-01T00:00:01.000Z","status":"healthy","latency_ms":2},
 			{"time":"2026-01-01T00:00:06.000Z","status":"unhealthy","reason":"refused"},{"time":"2026-01-01T00:00:11.000Z","status":"healthy","latency_ms":4}],
@@ -111,7 +112,8 @@ func TestWatchBegins(t *testing.T) {
 			{"time":"2026-01-01T00:00:11.000Z","from":"unhealthy","to":"healthy"},
 			{"time":"2026-01-01T00:00:11.001Z","from":"healthy","to":"unhealthy","reason":"refused"}]},"redis":{"results":[],"changes":[]}},
 		"readiness":[{"time":"2026-01-01T00:00:07.000Z","from":"ready","to":"not_ready"},{"time":"2026-01-01T00:00:12.000Z","from":"not_ready","to":"ready"},
-			{"time":"2026-01-01T00:00:12.001Z","from":"ready","to":"not_ready"}],"timestamp":"NOW"}`)}))
+			{"time":"2026-01-01T00:00:12.001Z","from":"ready","to":"not_ready"}],"timestamp":"NOW"}`),
+	}))
 	p := client.Past(t.Context(), client.Look(t.Context(), time.Minute))
 	at := func(second int) time.Time { return time.Date(2026, 1, 1, 0, 0, second, 0, time.UTC) }
 	want := []check.Change{

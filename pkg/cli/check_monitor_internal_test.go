@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -63,7 +64,7 @@ func TestMonitorTellsEachChangeOnce(t *testing.T) {
 	t.Parallel()
 	const looks, requests = 3, 8 // the first look and the history have four, each other look has three
 	for request := 1; request <= requests; request++ {
-		args := []string{"check", "monitor", "--interval", "100ms", "--count", fmt.Sprint(looks)}
+		args := []string{"check", "monitor", "--interval", "100ms", "--count", strconv.Itoa(looks)}
 		code, out, errs := execute(t, nil, append(args, "-o", "json", "--url", turnAt(t, request))...)
 		if code != exitFailed || !strings.Contains(errs, "looks failed") {
 			t.Errorf("request %d: exit code %d: %s", request, code, errs)
