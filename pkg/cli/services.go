@@ -8,6 +8,7 @@ import (
 	"github.com/reims/reims-health/pkg/dependency"
 	"github.com/reims/reims-health/pkg/dependency/postgres"
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/idle"
 )
 
 // newServices returns the services to check, in the configured order, and a function
@@ -20,12 +21,14 @@ func newServices(cfg *config.Config, kinds dependency.Kinds, pods func() int, lo
 		errs     []error
 	)
 	for _, s := range cfg.Enabled() {
-		checker, err := open(s, &cfg.Health, pods, log)
+		watch := idle.NewWatch()
+		checker, err := open(s, &cfg.Health, pods, watch, log)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		service := newService(s, kinds.Called(s.Kind), checker)
+		service.Lost = watch.Lost()
 		service.DocsURL = cfg.Health.Docs()
 		if len(cfg.Peers.Names) > 0 {
 			service.SharedFault = health.SharedFault(s.Probe.SharedFault)
@@ -44,13 +47,13 @@ func newServices(cfg *config.Config, kinds dependency.Kinds, pods func() int, lo
 	return services, closeAll, errors.Join(errs...)
 }
 
-func open(s *config.Service, h *config.Health, pods func() int, log *slog.Logger) (dependency.Checker, error) {
+func open(s *config.Service, h *config.Health, pods func() int, watch *idle.Watch, log *slog.Logger) (dependency.Checker, error) {
 	settings, err := settingsOf(s)
 	if err != nil {
 		return nil, err
 	}
 	checker, err := dependency.Open(settings, dependency.Instance{
-		Prefix: s.Prefix(), Timeout: s.Probe.Timeout, Environment: h.Environment, CertificateWarning: h.CertificateWarning, Pods: pods, Log: log,
+		Prefix: s.Prefix(), Timeout: s.Probe.Timeout, Environment: h.Environment, CertificateWarning: h.CertificateWarning, Pods: pods, Idle: watch, Log: log,
 	})
 	if err != nil {
 		return nil, err

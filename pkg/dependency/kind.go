@@ -7,6 +7,7 @@ import (
 
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/idle"
 )
 
 // Kind is all that is known of one kind of dependency.
@@ -79,6 +80,9 @@ type Instance struct {
 	// a server more with each of them; below 1 where it is not. It does not block. Nil: it
 	// is never known.
 	Pods func() int
+	// Idle watches the connections that the checker keeps, between two checks. Nil: nothing
+	// does.
+	Idle *idle.Watch
 	// Log is told what changes no verdict.
 	Log *slog.Logger
 }

@@ -11,6 +11,7 @@ import (
 
 const (
 	retryDelay   = time.Second      // the longest to the next check while the verdict is in doubt
+	lostDelay    = time.Second / 4  // the longest to the next check once a connection was lost
 	beatPeriod   = 10 * time.Second // the longest that a loop sleeps without a sign of life
 	exitPatience = time.Second      // for a check in flight, once the monitor is stopped
 )
@@ -28,6 +29,8 @@ type loop struct {
 	starved  bool          // the latest outcome was thrown away
 	soon     chan struct{} // holds a token when a check is wanted at once
 	redial   bool          // the next check is to trust no old connection
+	hastened bool          // a lost connection has brought the next or present check forward
+	deaf     time.Time     // until when one brings none forward
 	beat     atomic.Int64  // when the loop last ran, since the monitor began
 }
 
@@ -119,6 +122,10 @@ func (l *loop) record(o Outcome) {
 	o = judge(l.svc, o, o.Finished.Sub(l.lagTimer.since), l.lagTimer.lag)
 	l.starved = o.Starved
 	l.lagTimer.restart()
+	if l.hastened && o.Fault == nil && !o.Starved {
+		l.deaf = o.Finished.Add(lostPause * l.svc.Interval)
+	}
+	l.hastened = false
 	l.result = l.result.Next(o)
 	l.monitor.publish(func(s *snapshot) { s.results[l.index] = l.result.keepFinding(s.results[l.index]) })
 }
@@ -142,10 +149,30 @@ func (l *loop) sleep(ctx context.Context, d time.Duration) bool {
 		case <-soon:
 			l.redial = true
 			d = min(d, time.Since(start)+between(0.5, 1, min(retryDelay, l.svc.Interval)))
+		case <-l.svc.Lost:
+			d = min(d, time.Since(start)+l.hasten(d-time.Since(start)))
 		case <-l.lagTimer.C:
 		}
 	}
 	return ctx.Err() == nil
+}
+
+// lostPause is how many intervals pass, after a check that a lost connection had brought
+// forward and that found nothing wrong, until another may.
+const lostPause = 10
+
+// hasten returns the time to the next check once a connection was lost: at most a quarter
+// of a second, and random, so that Pods do not check together. That happens at most once
+// per interval; and where it has found nothing wrong, which is so with a server that closes
+// idle connections on purpose, not again for ten intervals. A check that was due sooner
+// stays where it is.
+func (l *loop) hasten(left time.Duration) time.Duration {
+	now := time.Now()
+	if l.flight != nil || l.hastened || now.Before(l.deaf) || left <= lostDelay {
+		return left
+	}
+	l.hastened, l.deaf = true, now.Add(l.svc.Interval)
+	return between(0, 1, lostDelay)
 }
 
 // awake accounts for our own lateness and gives a sign of life.

@@ -40,7 +40,7 @@ const (
 
 // Service is one dependency and how it is judged. Every duration is above zero
 // but for DegradedLatency and ReadinessGrace, where zero means none. All else but
-// Kind, Endpoint, DocsURL, Words, SharedFault, PeersTimeout and Restored is required as well; [NewMonitor] checks it.
+// Kind, Endpoint, DocsURL, Words, SharedFault, PeersTimeout, Lost and Restored is required as well; [NewMonitor] checks it.
 type Service struct {
 	Name    string
 	Checker Checker
@@ -78,6 +78,11 @@ type Service struct {
 	// PeersTimeout bounds one question to the peers. It is how much longer than a second
 	// their evidence may take to come in; zero is no longer.
 	PeersTimeout time.Duration
+
+	// Lost receives when a connection that the checker keeps was lost between two checks.
+	// The next check then begins within a quarter of a second: at most once per interval
+	// and, after one that found nothing wrong, not for ten. Nil: nothing tells.
+	Lost <-chan struct{}
 
 	// Restored is what an earlier process of the same Pod knew of the service; the
 	// zero value is nothing. It counts until the first result and, of what was proven,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/reims/reims-health/pkg/dependency"
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/idle"
 )
 
 // defaultAppInterval is how often the API's connections are counted.
@@ -49,6 +50,9 @@ type Options struct {
 	// Certificates remembers those of the server; the pool's TLS configurations are to be
 	// watched by it. Nil: they are not remembered.
 	Certificates *dependency.Certificates
+	// Idle watches the pool's connections between two checks. The default, nil, is that
+	// nothing does.
+	Idle *idle.Watch
 	// Pods returns how many Pods count. Above 170 of them the time between two counts is
 	// longer, so that they read at most 1,000 rows per second. The default, nil, is few.
 	Pods func() int
@@ -116,6 +120,7 @@ func endpoint(config *pgx.ConnConfig) string {
 }
 
 func (p *Checker) check(ctx context.Context) (health.Observation, error) {
+	p.opts.Idle.Stop()
 	if p.Expired(time.Now()) {
 		p.pool.Reset()
 		clear(p.missing)
@@ -170,6 +175,7 @@ func (p *Checker) try(ctx context.Context) (_ *state, died bool, _ error) {
 	if sample {
 		p.app.take(state.app, conn.Conn().PgConn())
 	}
+	p.opts.Idle.Add(conn.Conn().PgConn().Conn())
 	return state, false, nil
 }
 

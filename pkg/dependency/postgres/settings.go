@@ -8,6 +8,7 @@ import (
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/database"
 	"github.com/reims/reims-health/pkg/dependency"
+	"github.com/reims/reims-health/pkg/idle"
 )
 
 // Settings are the variables of a PostgreSQL database. Host may be the directory of a
@@ -188,19 +189,24 @@ func (s *Settings) Open(i dependency.Instance) (dependency.Checker, error) {
 		AllowReplica:   bool(s.AllowReplica),
 		Certificates:   i.Certificates,
 		AppConnections: bool(s.AppConnections),
+		Idle:           i.Idle,
 		Pods:           i.Pods,
 	}
 	if s.SchemaCheck {
 		options.RequiredSchema, options.SchemaTable = s.schema.Required, s.schema.Table
 	}
-	return pooled{New(options), db}, nil
+	return pooled{New(options), db, i.Idle}, nil
 }
 
 // pooled closes the pool of its checker.
 type pooled struct {
 	*Checker
-	db *database.DB
+	db   *database.DB
+	idle *idle.Watch
 }
 
 // Close closes the pool. It must not run beside Check.
-func (p pooled) Close() error { return p.db.Close() }
+func (p pooled) Close() error {
+	p.idle.Stop()
+	return p.db.Close()
+}

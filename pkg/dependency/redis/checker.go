@@ -19,6 +19,7 @@ import (
 	"github.com/reims/reims-health/pkg/dependency"
 	"github.com/reims/reims-health/pkg/dial"
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/idle"
 )
 
 // Options says which Redis to ask, and how.
@@ -45,6 +46,8 @@ type Options struct {
 	Words []string
 	// Sentinels, where there are any, say what counts in the place of Addr and TLS.
 	Sentinels *Sentinels
+	// Idle watches the connection between two checks. The default, nil, is that nothing does.
+	Idle *idle.Watch
 	// Lookup resolves the host of Addr. The default is the system's resolver.
 	Lookup dial.LookupFunc
 }
@@ -71,9 +74,9 @@ type Checker struct {
 	// greeting is how the server refused the connection's first command. go-redis
 	// swallows that, goes on, and reports that the connection was closed.
 	greeting error
-	// dialled says that client has made a connection, TLS included. It belongs to the
-	// client, which may still be dialling when the check is over.
-	dialled *atomic.Bool
+	// dialled is the connection that client has made last, TLS included; it holds nil before.
+	// It belongs to the client, which may still be dialling when the check is over.
+	dialled *atomic.Pointer[boundedConn]
 	// minReplicas is Redis's min-replicas-to-write, asked for once per connection;
 	// -1 before that.
 	minReplicas int64
@@ -112,9 +115,23 @@ func New(options Options) *Checker {
 
 // Check implements [health.Checker].
 func (r *Checker) Check(ctx context.Context) (health.Observation, error) {
+	r.options.Idle.Stop()
 	seen, err := r.check(ctx)
+	r.watch()
 	seen.Values = append(seen.Values, health.Text("endpoint", r.endpoint()))
 	return r.options.Prefix.Explain(seen, reword(err, r.words))
+}
+
+// watch watches the connection that the next check is to use.
+func (r *Checker) watch() {
+	switch {
+	case r.plain != nil:
+		r.options.Idle.Add(r.plain.conn)
+	case r.client != nil:
+		if conn := r.dialled.Load(); conn != nil {
+			r.options.Idle.Add(conn)
+		}
+	}
 }
 
 // endpoint returns where Redis is: its address, or those of the Sentinels that know it.
@@ -176,7 +193,7 @@ func (r *Checker) askAny(ctx context.Context) (reply, *health.Fault) {
 	var told *health.Fault
 	for {
 		answer, err := r.ask(ctx)
-		if hungUp(err) && r.dialled.Load() && repliedFault(r.greeting) == nil {
+		if hungUp(err) && r.dialled.Load() != nil && repliedFault(r.greeting) == nil {
 			r.drop()
 			if plain, why := r.askPlainly(ctx); why == nil || hasReply(why) {
 				answer, err = plain, why
@@ -196,6 +213,7 @@ func (r *Checker) askAny(ctx context.Context) (reply, *health.Fault) {
 
 // Close gives up the connection. It must not run beside Check.
 func (r *Checker) Close() error {
+	r.options.Idle.Stop()
 	r.drop()
 	r.dropSentinel()
 	return nil
@@ -323,17 +341,18 @@ func (r *Checker) askMinReplicas(ctx context.Context, reply *reply) error {
 
 func (r *Checker) connect() *redis.Client {
 	route, secure := r.route, r.options.TLS // go-redis may still be dialling when the check is over
-	dialled := new(atomic.Bool)
+	dialled := new(atomic.Pointer[boundedConn])
 	r.dialled = dialled
 	client := redis.NewClient(&redis.Options{
 		Network: r.network(),
 		Addr:    r.options.Addr,
 		Dialer: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := r.dial(ctx, route, network, addr, secure)
-			if err == nil {
-				dialled.Store(true)
+			if err != nil {
+				return nil, err
 			}
-			return conn, err
+			dialled.Store(conn)
+			return conn, nil
 		},
 		OnConnect:                  func(context.Context, *redis.Conn) error { r.ready = time.Now(); return nil },
 		Protocol:                   2, // nothing here needs RESP3 and its pushes

@@ -18,7 +18,7 @@ import (
 const maxRedisReply = 1 << 20
 
 // dial connects with TLS unless that is nil.
-func (r *Checker) dial(ctx context.Context, route *dial.Route, network, addr string, secure *tls.Config) (net.Conn, error) {
+func (r *Checker) dial(ctx context.Context, route *dial.Route, network, addr string, secure *tls.Config) (*boundedConn, error) {
 	conn, err := route.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
@@ -99,6 +99,9 @@ type boundedConn struct {
 	net.Conn
 	read int
 }
+
+// NetConn returns the connection whose answers are limited.
+func (c *boundedConn) NetConn() net.Conn { return c.Conn }
 
 var errReplyTooLarge = errors.New("the reply is larger than the limit")
 

@@ -195,6 +195,7 @@ func (s *Settings) open(i dependency.Instance) (dependency.Checker, error) {
 		DB:           s.DB,
 		AllowReplica: bool(s.AllowReplica),
 		Timeout:      i.Timeout,
+		Idle:         i.Idle,
 		Prefix:       dependency.Prefix(i.Prefix),
 		Words:        s.words(),
 	}

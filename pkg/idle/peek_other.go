@@ -1,0 +1,7 @@
+//go:build !unix
+
+package idle
+
+const supported = false
+
+func readable(uintptr) bool { return false }
