@@ -1,0 +1,138 @@
+package fleet
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// Workload names the DependencyHealth object of a workload, which has the same namespace.
+type Workload struct{ Namespace, Name string }
+
+// String is NAMESPACE/NAME.
+func (w Workload) String() string { return w.Namespace + "/" + w.Name }
+
+// Target is what to ask for one workload: what its DependencyHealth object wants, and the
+// Pods of its Service. It is immutable: a change makes another one.
+type Target struct {
+	Workload   Workload
+	Generation int64         // of the object
+	Service    string        // the sidecars' headless Service
+	Interval   time.Duration // from one round to the next, where the fleet is small enough
+	// CA is a bundle of PEM certificates. Empty, the sidecars are asked by HTTP; else by
+	// HTTPS, with a certificate for ServerName that the bundle leads to.
+	CA         []byte
+	ServerName string
+	Pods       []Pod // sorted by UID
+}
+
+// Pod is one endpoint of the sidecars' Service.
+type Pod struct {
+	UID, Name string
+	// Node and Zone are "" where the EndpointSlice has none.
+	Node, Zone string
+	Address    netip.AddrPort
+	// Ready is the EndpointSlice's `serving`: the Pod's readiness, also where the Service
+	// publishes addresses that are not ready.
+	Ready bool
+}
+
+// Answer is what one sidecar said when it was asked, or why there is none.
+type Answer struct {
+	// At is when it was asked.
+	At time.Time
+	// Failure is why there is no answer, from a closed set; "" where there is one.
+	Failure  Failure
+	Services []ServiceAnswer // in the sidecar's order
+}
+
+// ServiceAnswer is what one sidecar says of one service.
+type ServiceAnswer struct {
+	Name   string
+	Status health.Status
+	Reason health.Reason // "" where healthy or withheld; ReasonOther where it is not one that is known
+	Since  time.Time     // by the sidecar's clock; zero where withheld
+}
+
+// ReasonOther stands for every reason that this program does not know: one of a kind or of a
+// release of the sidecar that is newer.
+const ReasonOther health.Reason = "other"
+
+// Failure is why a sidecar's answer cannot be used.
+type Failure string
+
+// The failures. A closed set, since they are a metric's label.
+const (
+	FailureUnreachable Failure = "unreachable" // no connection, or it ended
+	FailureTimeout     Failure = "timeout"
+	FailureTLS         Failure = "tls"
+	FailureStatus      Failure = "status"   // neither 200 nor 503
+	FailureProtocol    Failure = "protocol" // not what a sidecar answers: another content type, not JSON, too large, a redirect
+)
+
+// Extent is how far a fault of a service reaches.
+type Extent string
+
+// The extents, from none to all.
+const (
+	ExtentNone   Extent = ""
+	ExtentPods   Extent = "pods"   // some Pods, with nothing in common that is known
+	ExtentNode   Extent = "node"   // all, or nearly all, Pods of one or several nodes, and no others
+	ExtentZone   Extent = "zone"   // the same of zones
+	ExtentShared Extent = "shared" // at least half of the Pods that can tell
+)
+
+// MaxNames is how many names of Pods, nodes or zones a summary has at most.
+const MaxNames = 10
+
+// Summary is what a round found of one workload. It is immutable.
+type Summary struct {
+	Target *Target
+	// At is when the round ended.
+	At time.Time
+	// Known, Answering and Ready count Pods.
+	Known, Answering, Ready int
+	// Status is the workload's: Unknown where fewer than half of the Pods answer, Unhealthy
+	// where a service is unhealthy for at least half of those that answer, Degraded where any
+	// Pod has a service that is not healthy, else Healthy.
+	Status   health.Status
+	Services []ServiceSummary
+	// Failures counts the Pods that do not answer, by why.
+	Failures map[Failure]int
+	// Oldest is when the Pod was asked whose answer is the oldest; zero where none answers.
+	Oldest time.Time
+	// Pods has one entry per Pod of the target, in the target's order.
+	Pods []PodSummary
+}
+
+// PodSummary is a Pod with its newest answer.
+type PodSummary struct {
+	Pod
+	Answer Answer
+	// Silent is from when the Pod has not answered; zero where it answers.
+	Silent time.Time
+}
+
+// ServiceSummary is what all Pods say of one service.
+type ServiceSummary struct {
+	Name string
+	// Status is judged as Summary.Status is.
+	Status health.Status
+	// Pods counts the Pods by status, by health.Status; those that do not answer are unknown.
+	Pods map[health.Status]int
+	// Reasons counts the Pods by reason, the most frequent first.
+	Reasons []ReasonCount
+	Extent  Extent
+	// Names has at most MaxNames of the Pods, nodes or zones that the fault is of, sorted;
+	// empty where it is shared.
+	Names []string
+	// Since is from when the service has had this status, by this program's clock.
+	Since time.Time
+}
+
+// ReasonCount is how many Pods have a reason.
+type ReasonCount struct {
+	Reason health.Reason
+	Pods   int
+}
