@@ -40,7 +40,7 @@ type Pod struct {
 
 // Answer is what one sidecar said when it was asked, or why there is none.
 type Answer struct {
-	// At is when it was asked.
+	// At is when it was asked; zero where it has not been asked yet.
 	At time.Time
 	// Failure is why there is no answer, from a closed set; "" where there is one.
 	Failure  Failure
@@ -62,14 +62,19 @@ const ReasonOther health.Reason = "other"
 // Failure is why a sidecar's answer cannot be used.
 type Failure string
 
-// The failures. A closed set, since they are a metric's label.
+// The failures. A closed set, since they are a label of a metric.
 const (
 	FailureUnreachable Failure = "unreachable" // no connection, or it ended
-	FailureTimeout     Failure = "timeout"
-	FailureTLS         Failure = "tls"
-	FailureStatus      Failure = "status"   // neither 200 nor 503
-	FailureProtocol    Failure = "protocol" // not what a sidecar answers: another content type, not JSON, too large, a redirect
+	FailureTimeout     Failure = "timeout"     // no whole answer in time
+	FailureTLS         Failure = "tls"         // the handshake failed, or the certificate
+	FailureStatus      Failure = "status"      // neither 200 nor 503
+	FailureProtocol    Failure = "protocol"    // not what a sidecar answers: another content type, not JSON, too large, a redirect
 )
+
+// Failures returns all failures, in the order of references.
+func Failures() []Failure {
+	return []Failure{FailureUnreachable, FailureTimeout, FailureTLS, FailureStatus, FailureProtocol}
+}
 
 // Extent is how far a fault of a service reaches.
 type Extent string
@@ -80,8 +85,11 @@ const (
 	ExtentPods   Extent = "pods"   // some Pods, with nothing in common that is known
 	ExtentNode   Extent = "node"   // all, or nearly all, Pods of one or several nodes, and no others
 	ExtentZone   Extent = "zone"   // the same of zones
-	ExtentShared Extent = "shared" // at least half of the Pods that can tell
+	ExtentShared Extent = "shared" // more than half of the Pods that can tell
 )
+
+// Extents returns all extents but none.
+func Extents() []Extent { return []Extent{ExtentPods, ExtentNode, ExtentZone, ExtentShared} }
 
 // MaxNames is how many names of Pods, nodes or zones a summary has at most.
 const MaxNames = 10
@@ -93,12 +101,14 @@ type Summary struct {
 	At time.Time
 	// Known, Answering and Ready count Pods.
 	Known, Answering, Ready int
-	// Status is the workload's: Unknown where fewer than half of the Pods answer, Unhealthy
-	// where a service is unhealthy for at least half of those that answer, Degraded where any
-	// Pod has a service that is not healthy, else Healthy.
+	// Status is the workload's: Unknown where fewer than half of the Pods that were asked
+	// answer, Unhealthy where a service is unhealthy for at least half of the Pods that can
+	// tell, Degraded where any Pod has a service that is degraded or unhealthy, Unknown where
+	// too few Pods can tell of a service, else Healthy.
 	Status   health.Status
-	Services []ServiceSummary
-	// Failures counts the Pods that do not answer, by why.
+	Services []ServiceSummary // sorted by name
+	// Failures counts the Pods that do not answer, by why; not those that have not been
+	// asked yet.
 	Failures map[Failure]int
 	// Oldest is when the Pod was asked whose answer is the oldest; zero where none answers.
 	Oldest time.Time
@@ -109,17 +119,37 @@ type Summary struct {
 // PodSummary is a Pod with its newest answer.
 type PodSummary struct {
 	Pod
+	// Answer is the newest answer that can be used, for three intervals, then the latest
+	// failure.
 	Answer Answer
-	// Silent is from when the Pod has not answered; zero where it answers.
+	// Silent is from when the Pod has not answered; zero where it answers. The answer before
+	// counts for three intervals all the same.
 	Silent time.Time
+}
+
+// Answers reports whether there is an answer of the Pod that counts.
+func (p *PodSummary) Answers() bool { return p.Answer.Failure == "" && !p.Answer.At.IsZero() }
+
+// Service returns what the Pod says of a service. It reports false where it says nothing.
+func (p *PodSummary) Service(name string) (ServiceAnswer, bool) {
+	if !p.Answers() {
+		return ServiceAnswer{}, false
+	}
+	for _, s := range p.Answer.Services {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return ServiceAnswer{}, false
 }
 
 // ServiceSummary is what all Pods say of one service.
 type ServiceSummary struct {
 	Name string
-	// Status is judged as Summary.Status is.
+	// Status is judged as Summary.Status is, by the Pods that have the service.
 	Status health.Status
-	// Pods counts the Pods by status, by health.Status; those that do not answer are unknown.
+	// Pods counts the Pods by status; those that do not answer are unknown. A Pod that
+	// answers and does not have the service is not counted.
 	Pods map[health.Status]int
 	// Reasons counts the Pods by reason, the most frequent first.
 	Reasons []ReasonCount

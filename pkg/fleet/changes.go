@@ -1,0 +1,85 @@
+package fleet
+
+import (
+	"slices"
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+const (
+	// changesKept is how long a change is kept.
+	changesKept = time.Hour
+	// maxChanges is how many are kept per workload, the latest.
+	maxChanges = 100
+)
+
+// Change is that a service, or the workload where Service is "", has another status or
+// extent than the round before.
+type Change struct {
+	At       time.Time
+	Service  string
+	From, To Verdict
+}
+
+// Verdict is what a round found of a service or a workload.
+type Verdict struct {
+	Status health.Status
+	Extent Extent
+	Names  []string
+	// Failing counts the Pods for which it is unhealthy, and Pods all of them.
+	Failing, Pods int
+	Reason        health.Reason // the most frequent, or ""
+}
+
+// changes are the latest ones, the oldest first. It is never changed in place.
+type changes []Change
+
+// add returns the changes of the last hour, with those from one summary to the next. The
+// first summary of a workload is no change.
+func (c changes) add(previous, s *Summary) changes {
+	first := slices.IndexFunc(c, func(each Change) bool { return s.At.Sub(each.At) <= changesKept })
+	if first < 0 {
+		first = len(c)
+	}
+	next := slices.Clone(c[first:])
+	if previous != nil {
+		if from, to := previous.verdict(), s.verdict(); from.Status != to.Status {
+			next = append(next, Change{s.At, "", from, to})
+		}
+		for i := range s.Services {
+			from, to := previous.service(s.Services[i].Name).verdict(), s.Services[i].verdict()
+			if from.Status != to.Status || from.Extent != to.Extent {
+				next = append(next, Change{s.At, s.Services[i].Name, from, to})
+			}
+		}
+	}
+	return next[max(0, len(next)-maxChanges):]
+}
+
+func (s *Summary) verdict() Verdict { return Verdict{Status: s.Status, Pods: s.Known} }
+
+// verdict is that of a service that may be nil: it was not known.
+func (s *ServiceSummary) verdict() Verdict {
+	if s == nil {
+		return Verdict{}
+	}
+	v := Verdict{Status: s.Status, Extent: s.Extent, Names: s.Names, Failing: s.Pods[health.Unhealthy]}
+	for _, n := range s.Pods {
+		v.Pods += n
+	}
+	if len(s.Reasons) > 0 {
+		v.Reason = s.Reasons[0].Reason
+	}
+	return v
+}
+
+// Changes returns what changed of a workload in the last hour, the oldest first.
+func (c *Collector) Changes(name Workload) []Change {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if w := c.workloads[name]; w != nil {
+		return w.changes
+	}
+	return nil
+}
