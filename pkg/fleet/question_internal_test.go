@@ -1,0 +1,255 @@
+package fleet
+
+import (
+	"context"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+const goodBody = `{"services":{"db":"healthy"},"details":{}}`
+
+// plain answers every connection with a text, and closes it.
+func plain(t *testing.T, text string) netip.AddrPort {
+	t.Helper()
+	return raw(t, func(conn net.Conn) { _, _ = io.WriteString(conn, text) })
+}
+
+// raw has each connection handled, once something was read from it.
+func raw(t *testing.T, handle func(net.Conn)) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				if _, err := conn.Read(make([]byte, 4096)); err == nil {
+					handle(conn)
+				}
+			}()
+		}
+	}()
+	return netip.MustParseAddrPort(l.Addr().String())
+}
+
+// question puts the question to an address as the collector does.
+func question(t *testing.T, p peer) ([]ServiceAnswer, Failure, time.Duration) {
+	t.Helper()
+	a := newAsker(defaultTimeout, nil)
+	began := time.Now()
+	body, conn, failure := a.ask(t.Context(), p, nil, true)
+	took := time.Since(began)
+	closeAll(compact(conn))
+	if failure != "" {
+		return nil, failure, took
+	}
+	services, err := newParser().parse(body)
+	if err != nil {
+		failure = FailureProtocol
+	}
+	return services, failure, took
+}
+
+const jsonHead = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+// endless writes for as long as anybody reads.
+func endless(head, text string) func(net.Conn) {
+	return func(conn net.Conn) {
+		_, err := io.WriteString(conn, head)
+		for chunk := strings.Repeat(text, 4096); err == nil; {
+			_, err = io.WriteString(conn, chunk)
+		}
+	}
+}
+
+// trickle writes a byte at a time.
+func trickle(text string) func(net.Conn) {
+	return func(conn net.Conn) {
+		for i := 0; ; i++ {
+			if _, err := conn.Write([]byte{text[min(i, len(text)-1)]}); err != nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+}
+
+// TestHostileSidecars: whatever a Pod answers costs a bounded time and memory, and is a
+// failure of its kind.
+func TestHostileSidecars(t *testing.T) {
+	t.Parallel()
+	whole := fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(goodBody), goodBody)
+	closed := raw(t, func(net.Conn) {})
+	for _, c := range []struct {
+		name string
+		at   netip.AddrPort
+		want Failure
+	}{
+		{"a good one", plain(t, jsonHead+whole), ""},
+		{"unhealthy", plain(t, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\n"+whole), ""},
+		{"of HTTP/1.0", plain(t, "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n"+goodBody), ""},
+		{"in chunks", plain(t, jsonHead+"Transfer-Encoding: chunked\r\n\r\n5\r\n"+goodBody[:5]+"\r\n"+fmt.Sprintf("%x\r\n", len(goodBody)-5)+goodBody[5:]+"\r\n0\r\n\r\n"), ""},
+
+		{"no connection", netip.MustParseAddrPort("127.0.0.1:1"), FailureUnreachable},
+		{"closed without a word", closed, FailureUnreachable},
+		{"half a header", plain(t, jsonHead), FailureUnreachable},
+		{"half a body", plain(t, jsonHead+"Content-Length: 1000\r\n\r\n"+goodBody), FailureUnreachable},
+		{"no answer", raw(t, func(conn net.Conn) { _, _ = conn.Read(make([]byte, 1)) }), FailureTimeout},
+		{"a slow header", raw(t, trickle("HTTP/1.1 200 OK\r\nX: y")), FailureTimeout},
+		{"a slow body", raw(t, trickle(jsonHead+"Content-Length: 60000\r\n\r\n{ ")), FailureTimeout},
+		{"slow chunks", raw(t, trickle(jsonHead+"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1")), FailureTimeout},
+
+		{"not found", plain(t, "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\n"+whole), FailureStatus},
+		{"no rights", plain(t, "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\n"+whole), FailureStatus},
+		{"an error", plain(t, "HTTP/1.1 500 Oh\r\n\r\n"), FailureStatus},
+		{"continue", plain(t, "HTTP/1.1 100 Continue\r\n\r\n"+jsonHead+whole), FailureStatus},
+		{"a redirect", plain(t, "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/latest/meta-data\r\nContent-Length: 0\r\n\r\n"), FailureProtocol},
+		{"a redirect to itself", plain(t, "HTTP/1.1 307 Temporary Redirect\r\nLocation: /health\r\nContent-Length: 0\r\n\r\n"), FailureProtocol},
+
+		{"HTML", plain(t, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<!DOCTYPE html><title>It works!</title>"), FailureProtocol},
+		{"HTML that says it is JSON", plain(t, jsonHead+"\r\n<!DOCTYPE html>"), FailureProtocol},
+		{"no content type", plain(t, "HTTP/1.1 200 OK\r\n"+whole), FailureProtocol},
+		{"a content type that is none", plain(t, "HTTP/1.1 200 OK\r\nContent-Type: ;;\r\n"+whole), FailureProtocol},
+		{"a body that is said to be large", plain(t, jsonHead+"Content-Length: 104857600\r\n\r\n"), FailureProtocol},
+		{"a body of no end", raw(t, endless(jsonHead+"\r\n", `{"a":1},`)), FailureProtocol},
+		{"chunks of no end", raw(t, endless(jsonHead+"Transfer-Encoding: chunked\r\n\r\n", "1\r\n{\r\n")), FailureProtocol},
+		{"a header of no end", raw(t, endless("HTTP/1.1 200 OK\r\n", "X-Header: value\r\n")), FailureProtocol},
+		{"a line of no end", raw(t, endless("HTTP/1.1 200 OK\r\nX: ", "x")), FailureProtocol},
+		{"not HTTP", plain(t, "SSH-2.0-OpenSSH_9.6\r\n"), FailureProtocol},
+		{"a negative length", plain(t, jsonHead+"Content-Length: -1\r\n\r\n"+goodBody), FailureProtocol},
+		{"two lengths", plain(t, jsonHead+"Content-Length: 1\r\nContent-Length: 2\r\n\r\n"+goodBody), FailureProtocol},
+		{"a bad chunk", plain(t, jsonHead+"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}"), FailureProtocol},
+		{"another encoding", plain(t, jsonHead+"Transfer-Encoding: gzip\r\n\r\n{}"), FailureProtocol},
+		{"no body", plain(t, jsonHead+"Content-Length: 0\r\n\r\n"), FailureProtocol},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			services, failure, took := question(t, peer{address: c.at})
+			if failure != c.want || (failure == "") != (len(services) == 1) {
+				t.Errorf("%q, %v, want %q", failure, services, c.want)
+			}
+			if took > 10*defaultTimeout || c.want == FailureTimeout && took < defaultTimeout {
+				t.Errorf("it took %s", took)
+			}
+		})
+	}
+}
+
+// TestConnectionsAreKept: one connection per Pod, until the sidecar closes it; then the
+// question is put again on another one.
+func TestConnectionsAreKept(t *testing.T) {
+	t.Parallel()
+	var connections atomic.Int64
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/health" || r.Method != http.MethodGet || r.Header.Get("Authorization") != "" || r.Proto != "HTTP/1.1" {
+			t.Errorf("%s %s %s %v", r.Method, r.URL, r.Proto, r.Header)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, goodBody)
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	a, p := newAsker(defaultTimeout, nil), peer{address: netip.MustParseAddrPort(s.Listener.Addr().String())}
+	var conn net.Conn
+	ask := func(keep bool, want int64) {
+		t.Helper()
+		body, rest, failure := a.ask(t.Context(), p, conn, keep)
+		if string(body) != goodBody || failure != "" || (rest != nil) != keep || connections.Load() != want {
+			t.Fatalf("%q, %q, %v, %d connections, want %d", body, failure, rest, connections.Load(), want)
+		}
+		conn = rest
+	}
+	ask(true, 1)
+	ask(true, 1)
+	s.CloseClientConnections()
+	ask(true, 2)
+	ask(true, 2)
+	ask(false, 2)
+	ask(false, 3)
+	ask(true, 4)
+	s.Config.SetKeepAlivesEnabled(false) // closes the idle connection, and says so in its answers
+	body, rest, failure := a.ask(t.Context(), p, conn, true)
+	if string(body) != goodBody || failure != "" || rest != nil {
+		t.Errorf("%q, %q, %v", body, failure, rest)
+	}
+}
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	answer := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, goodBody)
+	})
+	s := httptest.NewUnstartedServer(answer)
+	s.EnableHTTP2 = true // which the question does not ask for
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	without := httptest.NewServer(answer)
+	t.Cleanup(without.Close)
+	at := func(s *httptest.Server) netip.AddrPort { return netip.MustParseAddrPort(s.Listener.Addr().String()) }
+	for _, c := range []struct {
+		name, ca, server string
+		at               netip.AddrPort
+		want             Failure
+	}{
+		{"it is known", string(ca), "example.com", at(s), ""},
+		{"by another name", string(ca), "reims.shop.svc", at(s), FailureTLS},
+		{"by another authority", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "example.com", at(s), FailureTLS},
+		{"it has no TLS", string(ca), "example.com", at(without), FailureTLS},
+		{"it is asked without", "", "", at(s), FailureStatus},
+		{"it is not there", string(ca), "example.com", netip.MustParseAddrPort("127.0.0.1:1"), FailureUnreachable},
+		{"it shakes no hands", string(ca), "example.com", raw(t, func(conn net.Conn) { _, _ = conn.Read(make([]byte, 1)) }), FailureTimeout},
+		{"it closes", string(ca), "example.com", raw(t, func(net.Conn) {}), FailureTLS},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			_, failure, _ := question(t, peer{c.at, newTLS(&Target{CA: []byte(c.ca), ServerName: c.server})})
+			if failure != c.want {
+				t.Errorf("%q, want %q", failure, c.want)
+			}
+		})
+	}
+}
+
+// When the program ends, no question goes on.
+func TestQuestionsEndWithTheProgram(t *testing.T) {
+	t.Parallel()
+	entered := make(chan struct{})
+	at := raw(t, func(conn net.Conn) {
+		close(entered)
+		_, _ = conn.Read(make([]byte, 1))
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-entered
+		cancel()
+	}()
+	_, _, failure := newAsker(time.Hour, nil).ask(ctx, peer{address: at}, nil, true)
+	if failure == "" {
+		t.Error("an answer")
+	}
+}
