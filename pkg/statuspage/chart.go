@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/webpage"
 )
 
 // The charts' measurements, in units of their drawing.
@@ -86,7 +87,7 @@ func (a axis) chart(r health.Result, samples []health.Sample, l latencies, d Det
 		c.Max = latencyText(l.slowest)
 		words = fmt.Sprintf("Half of the answers came within %s, the slowest after %s. %s", latencyText(l.p50), latencyText(l.slowest), words)
 	}
-	c.Label = fmt.Sprintf("The last %s. %s", spanText(a.span), words)
+	c.Label = fmt.Sprintf("The last %s. %s", webpage.SpanText(a.span), words)
 	return c
 }
 
@@ -121,7 +122,7 @@ func (a axis) hints(steps []step, d Details) []hint {
 		}
 		if steps[n].status != health.Unknown {
 			from, to := a.begin.Add(time.Duration(n)*a.step), a.begin.Add(time.Duration(next)*a.step)
-			text := clockText(from, a.end) + " to " + clockText(to, a.end) + ": " + steps[n].status.String()
+			text := webpage.ClockText(from, a.end) + " to " + webpage.ClockText(to, a.end) + ": " + steps[n].status.String()
 			all = append(all, hint{n, next - n, text + answersText(steps[n:next], d)})
 		}
 		n = next
@@ -254,8 +255,8 @@ func (a axis) verdictWords(steps []step) string {
 	var words []string
 	for _, status := range []health.Status{health.Unhealthy, health.Degraded, health.Healthy} {
 		if n := count[status]; n > 0 {
-			words = append(words, fmt.Sprintf("%s for about %s", status, spanText(time.Duration(n)*a.step)))
+			words = append(words, fmt.Sprintf("%s for about %s", status, webpage.SpanText(time.Duration(n)*a.step)))
 		}
 	}
-	return capital(enumerate(words)) + "."
+	return webpage.Capital(webpage.Enumerate(words)) + "."
 }

@@ -6,53 +6,31 @@ import (
 
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
+
+	"github.com/reims/reims-health/pkg/webpage"
 )
 
 // The page as HTML. The library escapes text and attributes; only the constants below are
 // written as they are.
 
-// pageSigns are drawn once and used by name: the state's class.
-const pageSigns = `<svg class="signs" aria-hidden="true">` +
-	`<symbol id="healthy" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7.2"/><path class="mark" d="M4.8 8.3l2.2 2.2 4.2-4.6"/></symbol>` +
-	`<symbol id="degraded" viewBox="0 0 16 16"><path class="round" d="M8 1.2 15.4 14.4H.6z"/><path class="mark" d="M8 6v3.6M8 11.9v.1"/></symbol>` +
-	`<symbol id="unhealthy" viewBox="0 0 16 16"><path d="M5 .8h6L15.2 5v6L11 15.2H5L.8 11V5z"/><path class="mark" d="M5.4 5.4l5.2 5.2M10.6 5.4l-5.2 5.2"/></symbol>` +
-	`<symbol id="unknown" viewBox="0 0 16 16"><circle class="hollow" cx="8" cy="8" r="6.4"/></symbol></svg>`
-
-// reloadWithoutScript has no effect where there is script.
-const reloadWithoutScript = `<noscript><meta http-equiv="refresh" content="5"></noscript>`
-
 func (v *viewModel) html() g.Node {
-	return h.Doctype(h.HTML(
-		h.Lang("en"),
-		h.Head(
-			h.Meta(h.Charset("utf-8")),
-			h.Meta(h.Name("viewport"), h.Content("width=device-width, initial-scale=1")),
-			h.Meta(h.Name("color-scheme"), h.Content("light dark")),
-			h.TitleEl(g.Text(v.Title)),
-			h.Link(h.Rel("icon"), h.Href(v.Icon), g.Attr("data-lost", v.Icons["unknown"])),
-			h.Link(h.Rel("stylesheet"), h.Href(v.Style)),
-			g.Raw(reloadWithoutScript),
-			h.Script(h.Src(v.Script), h.Defer()),
-		),
-		h.Body(
-			g.Raw(pageSigns),
-			h.A(h.Class("skip"), h.Href("#services"), g.Text("Skip to the services")),
-			v.top(),
-			h.Main(v.overall(), v.services(), v.changes()),
-			v.footer(),
-		),
-	))
+	return webpage.Document{Title: v.Title, Icon: v.Icon, Links: v.Links}.HTML(
+		h.A(h.Class("skip"), h.Href("#services"), g.Text("Skip to the services")),
+		v.top(),
+		h.Main(v.overall(), v.services(), v.changes()),
+		v.footer(),
+	)
 }
 
 func (v *viewModel) top() g.Node {
 	return h.Header(
-		h.P(h.Class("lost"), h.Strong(g.Text("Last heard from the sidecar at "), v.AsOf.html(), g.Text(" UTC.")),
+		h.P(h.Class("lost"), h.Strong(g.Text("Last heard from the sidecar at "), v.AsOf.HTML(), g.Text(" UTC.")),
 			g.Text(" What follows is what it said then; it may no longer be true.")),
 		h.Div(h.Class("top"),
 			h.P(h.Class("brand"), h.Img(h.Src(v.Brand), h.Alt(""), h.Width("20"), h.Height("20")), g.Text("reims-health"),
 				g.If(v.Whose != "", h.Span(h.Class("whose"), g.Text(v.Whose)))),
-			h.P(h.Class("asof"), g.Text("as of "), v.AsOf.html(), g.Text(" UTC"),
-				h.Span(h.Class("watching"), g.Text("watching since "), v.Since.html())),
+			h.P(h.Class("asof"), g.Text("as of "), v.AsOf.HTML(), g.Text(" UTC"),
+				h.Span(h.Class("watching"), g.Text("watching since "), v.Since.HTML())),
 		),
 	)
 }
@@ -62,19 +40,19 @@ func (v *viewModel) overall() g.Node {
 	return h.Section(
 		h.Class("overall "+v.State.Class), h.Aria("labelledby", "overall"),
 		h.Div(
-			h.Class("verdict"), v.State.sign(),
-			h.H1(h.ID("overall"), h.Aria("live", "polite"), h.Aria("atomic", "true"), unseen("Overall: "), was(), g.Text(v.State.Word)),
+			h.Class("verdict"), v.State.Sign(),
+			h.H1(h.ID("overall"), h.Aria("live", "polite"), h.Aria("atomic", "true"), webpage.Unseen("Overall: "), webpage.Was(), g.Text(v.State.Word)),
 			h.P(h.Class("summary"), g.Text(v.Summary)),
 		),
 		h.Div(
-			h.Class("ready "+v.Ready.State.Class), v.Ready.State.sign(),
-			h.H2(h.Aria("live", "polite"), h.Aria("atomic", "true"), was(), g.Text(v.Ready.State.Word)),
+			h.Class("ready "+v.Ready.State.Class), v.Ready.State.Sign(),
+			h.H2(h.Aria("live", "polite"), h.Aria("atomic", "true"), webpage.Was(), g.Text(v.Ready.State.Word)),
 			h.P(h.Class("summary"), g.Text(v.Ready.Text)),
-			g.If(len(v.Ready.Causes) > 0, h.Ul(h.Class("causes"), listRole(), g.Map(v.Ready.Causes, func(c causeView) g.Node {
+			g.If(len(v.Ready.Causes) > 0, h.Ul(h.Class("causes"), webpage.ListRole(), g.Map(v.Ready.Causes, func(c causeView) g.Node {
 				return h.Li(h.B(g.Text(c.Source)), g.Text(": "+c.Text))
 			}))),
 		),
-		g.If(v.Ready.Held != "", h.P(h.Class("held degraded"), states["degraded"].sign(), h.Span(g.Text(v.Ready.Held)))),
+		g.If(v.Ready.Held != "", h.P(h.Class("held degraded"), states["degraded"].Sign(), h.Span(g.Text(v.Ready.Held)))),
 		g.If(v.Stopped != "", h.P(h.Class("stopped"),
 			h.B(g.Textf("This sidecar’s own scheduler has not run for %s.", v.Stopped)), g.Text(" Nothing here is news."))),
 	)
@@ -94,20 +72,20 @@ func (v *viewModel) strip() g.Node {
 	if len(v.Services) < 2 {
 		return nil
 	}
-	return h.Nav(h.Class("strip"), h.Aria("label", "States of the services"), h.Ul(listRole(), g.Map(v.Services, func(s serviceView) g.Node {
-		word := h.Span(h.Class("word"), g.Text(" "), was(), g.Text(s.State.Word))
+	return h.Nav(h.Class("strip"), h.Aria("label", "States of the services"), h.Ul(webpage.ListRole(), g.Map(v.Services, func(s serviceView) g.Node {
+		word := h.Span(h.Class("word"), g.Text(" "), webpage.Was(), g.Text(s.State.Word))
 		if s.State == states["healthy"] {
-			word = h.Span(h.Class("hidden"), g.Text(" "), was(), g.Text(s.State.Word))
+			word = h.Span(h.Class("hidden"), g.Text(" "), webpage.Was(), g.Text(s.State.Word))
 		}
 		return h.Li(h.ID("to-"+s.Name), h.Class(s.State.Class),
-			h.A(h.Href("#service-"+s.Name), s.State.sign(), h.Span(h.Class("title"), g.Text(s.Title)), word))
+			h.A(h.Href("#service-"+s.Name), s.State.Sign(), h.Span(h.Class("title"), g.Text(s.Title)), word))
 	})))
 }
 
 func (v *viewModel) changes() g.Node {
 	list := h.P(h.Class("earlier"), g.Text("None."))
 	if len(v.Changes) > 0 {
-		list = h.Ol(listRole(), g.Map(v.Changes, changeView.html))
+		list = h.Ol(webpage.ListRole(), g.Map(v.Changes, changeView.html))
 	}
 	return h.Section(
 		h.Class("changes"), h.Aria("labelledby", "changes-title"),
@@ -118,7 +96,7 @@ func (v *viewModel) changes() g.Node {
 }
 
 func (c changeView) html() g.Node {
-	what := g.Group{g.Text(c.From.Word + " "), h.Span(h.Aria("hidden", "true"), g.Text("→")), unseen("to"), g.Text(" " + c.To.Word)}
+	what := g.Group{g.Text(c.From.Word + " "), h.Span(h.Aria("hidden", "true"), g.Text("→")), webpage.Unseen("to"), g.Text(" " + c.To.Word)}
 	switch {
 	case c.Same:
 		what = g.Group{g.Text("still " + c.To.Word + ", for another reason")}
@@ -130,7 +108,7 @@ func (c changeView) html() g.Node {
 		what = append(what, g.Text(" after "+c.Lasted))
 	}
 	return h.Li(
-		h.Class(c.To.Class), c.At.html(), c.To.sign(),
+		h.Class(c.To.Class), c.At.HTML(), c.To.Sign(),
 		h.P(h.B(g.Text(c.Subject)), g.Text(" "), what, g.If(c.Reason != "", g.Group{g.Text(" "), reason(c.Reason, c.Docs)}), more(c.Words)),
 	)
 }
@@ -142,32 +120,12 @@ func (v *viewModel) footer() g.Node {
 	}
 	link := func(path, text string) g.Node { return h.A(h.Href(path), g.Text(text)) }
 	return h.Footer(
-		h.P(g.Text("Times are UTC. The latest result came in at "), v.Latest.html(),
+		h.P(g.Text("Times are UTC. The latest result came in at "), v.Latest.HTML(),
 			g.Text(". This page refreshes itself; looking at it causes no check."+withheld[v.Details])),
 		h.Nav(h.Aria("label", "As JSON"), g.Text("As JSON: "),
 			link("health", "health"), g.Text(" "), link("health/ready", "ready"), g.Text(" "), link("health/history", "history")),
 	)
 }
-
-func (s state) sign() g.Node {
-	return g.El("svg", h.Class("sign"), g.Attr("viewBox", "0 0 16 16"), h.Aria("hidden", "true"),
-		g.El("use", h.Href("#"+s.Class)))
-}
-
-func (m moment) html() g.Node { return h.Time(h.DateTime(m.ISO), h.Title(m.Full), g.Text(m.Text)) }
-
-// was is where the style sheet says "was" once nothing was heard from the sidecar for too long.
-// It holds no text, as a browser without style sheets would show it at once.
-func was() g.Node { return h.Span(h.Class("was")) }
-
-// age is seen until then.
-func age(text string) g.Node { return h.Span(h.Class("age"), g.Text(text)) }
-
-// listRole is for Safari, which takes a list without marks for none.
-func listRole() g.Node { return h.Role("list") }
-
-// unseen is for screen readers.
-func unseen(text string) g.Node { return h.Span(h.Class("hidden"), g.Text(text)) }
 
 // reason leads to the text on it, where there is one.
 func reason(name, docs string) g.Node {
@@ -189,7 +147,7 @@ func (s serviceView) html(span string) g.Node {
 		h.Header(
 			h.H3(h.ID(id), h.A(h.Href("health/"+s.Name), h.Title("As JSON"), g.Text(s.Title))),
 			h.P(h.Class("policy"), g.Text(s.Policy)),
-			h.P(h.Class("state"), s.State.sign(), h.Span(was(), g.Text(s.State.Word))),
+			h.P(h.Class("state"), s.State.Sign(), h.Span(webpage.Was(), g.Text(s.State.Word))),
 			s.since(),
 		),
 		s.Trouble.html(),
@@ -213,14 +171,14 @@ func (s serviceView) collapsible(seen g.Node) g.Node {
 		return seen
 	}
 	return h.Details(h.Class("seen "+s.State.Class), g.If(!s.Collapsed, g.Attr("open")),
-		h.Summary(g.Text("Details"), unseen(" of "+s.Title)), seen)
+		h.Summary(g.Text("Details"), webpage.Unseen(" of "+s.Title)), seen)
 }
 
 func (s serviceView) since() g.Node {
 	if s.Since == nil {
 		return nil
 	}
-	return h.P(h.Class("since"), age("for "+s.For+", "), g.Text("since "), s.Since.html())
+	return h.P(h.Class("since"), webpage.Age("for "+s.For+", "), g.Text("since "), s.Since.HTML())
 }
 
 func (t *troubleView) html() g.Node {
@@ -238,7 +196,7 @@ func (f figure) html() g.Node {
 
 func (f fact) html() g.Node {
 	if f.At != nil {
-		return h.Div(h.Dt(g.Text(f.Label)), h.Dd(f.At.html(), age(", "+f.Value)))
+		return h.Div(h.Dt(g.Text(f.Label)), h.Dd(f.At.HTML(), webpage.Age(", "+f.Value)))
 	}
 	return h.Div(g.If(f.Wide, h.Class("wide")), h.Dt(g.Text(f.Label)), h.Dd(g.If(f.Name, h.Class("name")), g.Text(f.Value)))
 }

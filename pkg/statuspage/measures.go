@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/webpage"
 )
 
 // fact is one value of the latest check, as text.
 type fact struct {
 	Label, Value string
-	At           *moment // Value is how long ago it was
-	Name         bool    // a name rather than a number
-	Wide         bool    // it has a line to itself
+	At           *webpage.Moment // Value is how long ago it was
+	Name         bool            // a name rather than a number
+	Wide         bool            // it has a line to itself
 }
 
 // bar shows values of the latest check as parts of a whole. Its text says the same.

@@ -2,46 +2,14 @@ package statuspage
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"embed"
-	"encoding/hex"
-	"maps"
 	"net/http"
-	"path"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/rendered"
-)
-
-// The page is one document, one style sheet, one script and one icon per state. Nothing is loaded
-// from other hosts, and nothing is built.
-var (
-	//go:embed assets/page.css
-	pageCSS []byte
-	//go:embed assets/page.js
-	pageJS []byte
-	//go:embed assets/icon*.svg
-	pageIcons embed.FS
-)
-
-// pageHeaders come with the page and its files. Its script and style are files, so
-// that none has to be allowed inline.
-var pageHeaders = map[string][]string{
-	"Content-Security-Policy": {"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
-	"Referrer-Policy":              {"no-referrer"},
-	"X-Content-Type-Options":       {"nosniff"},
-	"Cross-Origin-Resource-Policy": {"same-origin"},
-}
-
-var (
-	contentHTML = []string{"text/html; charset=utf-8"}
-	noStore     = []string{"no-store"}
-	// forGood is for files whose name changes with their content.
-	forGood = []string{"public, max-age=31536000, immutable"}
+	"github.com/reims/reims-health/pkg/webpage"
 )
 
 // pageAge is the greatest age of the page that a reader is given while no result comes in:
@@ -91,32 +59,16 @@ type Page struct {
 	source    Source
 	history   History
 	options   Options
-	files     map[string]*rendered.Response // by path
-	links     pageLinks
+	files     *webpage.Files
 	since     time.Time // when it was made: when the sidecar started
 	published atomic.Pointer[health.View]
 	latest    *rendered.ViewCache[*rendered.Response]
 }
 
-// pageLinks are relative, so that the page works below any path of a proxy.
-type pageLinks struct {
-	Style, Script, Brand string
-	Icons                map[string]string // by the state's class
-}
-
 // New returns the page of a source and its history. Publish must be called with every new
 // view, once the history has observed it.
 func New(source Source, history History, options Options) *Page {
-	p := &Page{source: source, history: history, options: options, files: map[string]*rendered.Response{}, since: time.Now()}
-	p.links = pageLinks{
-		Style:  p.addFile("page.css", "text/css; charset=utf-8", pageCSS),
-		Script: p.addFile("page.js", "text/javascript; charset=utf-8", pageJS),
-		Brand:  p.addIcon("icon.svg"),
-		Icons:  map[string]string{},
-	}
-	for _, status := range health.Statuses() {
-		p.links.Icons[status.String()] = p.addIcon("icon-" + status.String() + ".svg")
-	}
+	p := &Page{source: source, history: history, options: options, files: webpage.NewFiles(), since: time.Now()}
 	p.latest = rendered.NewViewCache(&p.published, p.render)
 	p.Publish(source.View())
 	return p
@@ -128,40 +80,20 @@ func (p *Page) Publish(v *health.View) {
 	p.latest.Forget()
 }
 
-// addFile serves a file under a name that holds a hash of it, and returns the link.
-func (p *Page) addFile(name, contentType string, content []byte) string {
-	hash := sha256.Sum256(content)
-	extension := path.Ext(name)
-	link := "assets/" + strings.TrimSuffix(name, extension) + "-" + hex.EncodeToString(hash[:6]) + extension
-	p.files["/"+link] = rendered.New(http.StatusOK, []string{contentType}, content)
-	return link
-}
-
-func (p *Page) addIcon(name string) string {
-	content, _ := pageIcons.ReadFile("assets/" + name) // the tests ask for each
-	return p.addFile(name, "image/svg+xml", content)
-}
-
 // Serves reports whether a path is one of the page's, once a slash at its end was cut off.
-func (p *Page) Serves(path string) bool { return path == "" || p.files[path] != nil }
+func (p *Page) Serves(path string) bool { return path == "" || p.files.Serves(path) }
 
 // ServeHTTP answers a GET or HEAD of a path that Serves knows.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimSuffix(r.URL.Path, "/")
-	file := p.files[path]
-	if file == nil && path != "" {
+	switch {
+	case path == "":
+		webpage.WritePage(w, r, p.latest.Get())
+	case p.files.Serves(path):
+		p.files.Serve(w, r, path)
+	default:
 		http.NotFound(w, r)
-		return
 	}
-	header := w.Header()
-	maps.Copy(header, pageHeaders)
-	if file == nil {
-		header["Cache-Control"] = noStore
-		file = p.latest.Get()
-	} else {
-		header["Cache-Control"] = forGood
-	}
-	file.Write(w, r)
 }
 
 func (p *Page) render(v *health.View, now time.Time) (page *rendered.Response, until time.Time) {
@@ -172,5 +104,5 @@ func (p *Page) render(v *health.View, now time.Time) (page *rendered.Response, u
 	}
 	var body bytes.Buffer
 	_ = p.viewModel(v, now).html().Render(&body) // a buffer takes everything
-	return rendered.New(http.StatusOK, contentHTML, body.Bytes()), until
+	return webpage.Page(http.StatusOK, body.Bytes()), until
 }

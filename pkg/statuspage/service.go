@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/webpage"
 )
 
 // serviceView is one service. With HEALTH_DETAILS=off it is little more than its name
@@ -12,9 +13,9 @@ type serviceView struct {
 	Name, Title string
 	Collapsible bool // what the checks saw can be hidden
 	Collapsed   bool // it is, unless the reader shows it
-	State       state
+	State       webpage.State
 	Policy      string // what it means for readiness
-	Since       *moment
+	Since       *webpage.Moment
 	For         string
 	Trouble     *troubleView
 	Silence     string // what is said in the place of figures and a chart, or ""
@@ -51,7 +52,7 @@ func newServiceView(r health.Result, samples []health.Sample, a axis, d Details)
 	case r.Checks == 0:
 		v.Silence = "No check has ended yet."
 	case l.slowest == 0 && d != Off:
-		v.Silence = "No answer in the last " + spanText(a.span) + "."
+		v.Silence = "No answer in the last " + webpage.SpanText(a.span) + "."
 	}
 	if r.Checks > 0 {
 		c := a.chart(r, samples, l, d)
@@ -60,8 +61,8 @@ func newServiceView(r health.Result, samples []health.Sample, a axis, d Details)
 	if d == Off {
 		return v
 	}
-	since := newMoment(r.Since, a.end)
-	v.Since, v.For = &since, spanText(a.end.Sub(r.Since))
+	since := webpage.NewMoment(r.Since, a.end)
+	v.Since, v.For = &since, webpage.SpanText(a.end.Sub(r.Since))
 	v.Trouble = trouble(r, a.end, d)
 	if v.Silence == "" {
 		v.Figures = figures(r, l)
@@ -69,7 +70,7 @@ func newServiceView(r health.Result, samples []health.Sample, a axis, d Details)
 	v.Bars, v.Facts = measures(r, a.end, d)
 	v.Facts = append(origin(r.Service, d), v.Facts...)
 	if r.Checks > 0 {
-		at := newMoment(r.Last.Finished, a.end)
+		at := webpage.NewMoment(r.Last.Finished, a.end)
 		v.Facts = append(v.Facts, fact{Label: "Last checked", At: &at, Value: ago(r.Last.Finished, a.end)})
 	}
 	return v
@@ -88,7 +89,7 @@ func origin(s *health.Service, d Details) (facts []fact) {
 
 func ago(t, now time.Time) string {
 	if d := now.Sub(t); d >= time.Second {
-		return spanText(d) + " ago"
+		return webpage.SpanText(d) + " ago"
 	}
 	return "just now"
 }
@@ -104,21 +105,21 @@ func trouble(r health.Result, now time.Time, d Details) *troubleView {
 	case r.Fault() == nil || r.Checks == 0 && r.Status == health.Unknown:
 		return nil
 	}
-	t := &troubleView{Reason: string(r.Reason()), Words: capital(r.ReasonText()) + ".", Docs: r.Docs(), Next: r.NextStep()}
+	t := &troubleView{Reason: string(r.Reason()), Words: webpage.Capital(r.ReasonText()) + ".", Docs: r.Docs(), Next: r.NextStep()}
 	if d == Full {
-		t.Words = capital(r.Message()) + "."
+		t.Words = webpage.Capital(r.Message()) + "."
 	}
 	t.Scope = scopeText(r)
 	switch n := r.ConsecutiveFailures; {
 	case n == 1:
 		t.More = "1 check not healthy; "
 	case n > 1:
-		t.More = numberText(float64(n)) + " checks in a row not healthy; "
+		t.More = webpage.NumberText(float64(n)) + " checks in a row not healthy; "
 	}
 	if r.LastSuccess.IsZero() {
-		t.More = capital(t.More + "never seen healthy.")
+		t.More = webpage.Capital(t.More + "never seen healthy.")
 	} else {
-		t.More = capital(t.More + "last healthy at " + newMoment(r.LastSuccess, now).Text + ".")
+		t.More = webpage.Capital(t.More + "last healthy at " + webpage.NewMoment(r.LastSuccess, now).Text + ".")
 	}
 	return t
 }
@@ -131,9 +132,9 @@ func scopeText(r health.Result) string {
 	case r.Scope == health.ScopeUndecided:
 		return "The other Pods are being asked whether they see it too."
 	case r.Scope == health.ScopeUnknown:
-		return capital("whether other Pods see it too is " + r.Scope.Describe(r.Finding) + ".")
+		return webpage.Capital("whether other Pods see it too is " + r.Scope.Describe(r.Finding) + ".")
 	}
-	return capital(r.Scope.Describe(r.Finding) + ".")
+	return webpage.Capital(r.Scope.Describe(r.Finding) + ".")
 }
 
 // latencies are those of the past; zero where there was no answer.

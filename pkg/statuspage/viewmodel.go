@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/webpage"
 )
 
 // maxChangesShown keeps the page short; /health/history has them all.
@@ -14,15 +15,15 @@ const maxChangesShown = 30
 
 // viewModel is what the page shows. What a reader may not see is not in it.
 type viewModel struct {
-	pageLinks
-	Title    string // of the browser's tab
-	Icon     string // the link of the icon that tells the state
-	Since    moment // when this sidecar began to watch
-	State    state
+	webpage.Links
+	Title    string         // of the browser's tab
+	Icon     string         // the link of the icon that tells the state
+	Since    webpage.Moment // when this sidecar began to watch
+	State    webpage.State
 	Summary  string
-	AsOf     moment
-	Latest   moment // when the latest result came in
-	Stopped  string // for how long the scheduler has not run, or ""
+	AsOf     webpage.Moment
+	Latest   webpage.Moment // when the latest result came in
+	Stopped  string         // for how long the scheduler has not run, or ""
 	Ready    readyView
 	Services []serviceView
 	Span     string // the time that the charts show
@@ -32,35 +33,32 @@ type viewModel struct {
 	Whose    string // which sidecar this is, or "" where that is withheld
 }
 
-// state is a verdict: Class is its name in the style sheet and of its sign.
-type state struct{ Class, Word string }
-
-var states = map[string]state{
-	"unknown":   {"unknown", "Unknown"},
-	"healthy":   {"healthy", "Healthy"},
-	"degraded":  {"degraded", "Degraded"},
-	"unhealthy": {"unhealthy", "Unhealthy"},
-	"starting":  {"unknown", "Starting"}, // overall, while only first results are missing
-	"ready":     {"healthy", "Ready"},
-	"not_ready": {"unhealthy", "Not ready"},
+var states = map[string]webpage.State{
+	"unknown":   {Class: "unknown", Word: "Unknown"},
+	"healthy":   {Class: "healthy", Word: "Healthy"},
+	"degraded":  {Class: "degraded", Word: "Degraded"},
+	"unhealthy": {Class: "unhealthy", Word: "Unhealthy"},
+	"starting":  {Class: "unknown", Word: "Starting"}, // overall, while only first results are missing
+	"ready":     {Class: "healthy", Word: "Ready"},
+	"not_ready": {Class: "unhealthy", Word: "Not ready"},
 }
 
-func stateOf(s health.Status) state { return states[s.String()] }
+func stateOf(s health.Status) webpage.State { return states[s.String()] }
 
 func (p *Page) viewModel(v *health.View, now time.Time) *viewModel {
 	since := now.Add(-historySpan)
 	page := &viewModel{
-		pageLinks: p.links, AsOf: newMoment(now, now), Latest: newMoment(v.Time(), now), Details: p.options.Details,
-		Ready: newReadyView(v, p.options.Details), Since: newMoment(p.since, now),
+		Links: p.files.Links, AsOf: webpage.NewMoment(now, now), Latest: webpage.NewMoment(v.Time(), now), Details: p.options.Details,
+		Ready: newReadyView(v, p.options.Details), Since: webpage.NewMoment(p.since, now),
 	}
 	if p.options.Details == Full {
 		page.Whose = strings.TrimSpace(p.options.Instance + " " + p.options.Version)
 	}
 	page.State, page.Summary = overall(v)
-	page.Icon = p.links.Icons[page.State.Class]
+	page.Icon = p.files.Links.Icons[page.State.Class]
 	page.Title = titleOf(v, page.State)
 	if idle := p.source.Idle(); idle > health.MaxIdle {
-		page.Stopped, page.Title, page.Icon = spanText(idle), "No news", p.links.Icons["unknown"]
+		page.Stopped, page.Title, page.Icon = webpage.SpanText(idle), "No news", p.files.Links.Icons["unknown"]
 	}
 	if p.options.Details == Full && p.options.Instance != "" {
 		page.Title += " · " + p.options.Instance
@@ -72,7 +70,7 @@ func (p *Page) viewModel(v *health.View, now time.Time) *viewModel {
 		samples[i] = p.history.Samples(r.Service.Name, since)
 	}
 	axis := newAxis(samples, now)
-	page.Span = spanText(axis.span)
+	page.Span = webpage.SpanText(axis.span)
 	for _, i := range worstFirst(v.Results()) {
 		service := newServiceView(v.Results()[i], samples[i], axis, p.options.Details)
 		service.Collapsible = len(samples) > fewServices
@@ -114,11 +112,11 @@ func titles(v *health.View) map[health.Status][]string {
 
 // overall puts /health into words. While nothing but first results are missing it is
 // starting, which /health calls unhealthy.
-func overall(v *health.View) (state, string) {
+func overall(v *health.View) (webpage.State, string) {
 	names := titles(v)
 	status, waiting := v.Status(), names[health.Unknown]
 	if len(waiting) > 0 && len(names[health.Unhealthy]) == 0 {
-		text := "Waiting for the first result of " + enumerate(waiting)
+		text := "Waiting for the first result of " + webpage.Enumerate(waiting)
 		if status == health.Unhealthy {
 			text += "; until then /health is unhealthy"
 		}
@@ -134,7 +132,7 @@ func overall(v *health.View) (state, string) {
 		case each == health.Healthy && len(list) > fewServices:
 			text = append(text, "The other "+strconv.Itoa(len(list))+" services are healthy.")
 		default:
-			text = append(text, enumerate(list)+verb(list)+each.String()+".")
+			text = append(text, webpage.Enumerate(list)+verb(list)+each.String()+".")
 		}
 	}
 	return stateOf(status), strings.Join(text, " ")
@@ -142,7 +140,7 @@ func overall(v *health.View) (state, string) {
 
 // titleOf puts the state into the few words that a browser's tab has room for. That the Pod is
 // not ready goes without saying only where a service that it waits for is down.
-func titleOf(v *health.View, overall state) string {
+func titleOf(v *health.View, overall webpage.State) string {
 	names := titles(v)
 	first := func(status health.Status) string {
 		if n := len(names[status]); n > 1 {
@@ -180,7 +178,7 @@ func verb(subjects []string) string {
 
 // readyView is /health/ready in words.
 type readyView struct {
-	State  state
+	State  webpage.State
 	Text   string
 	Held   string // why it is ready although a service is unhealthy, or ""
 	Causes []causeView
@@ -226,11 +224,11 @@ func heldText(v *health.View, ready health.Readiness, d Details) string {
 	if !ready.Ready || len(names) == 0 {
 		return ""
 	}
-	text := "Ready although " + enumerate(names) + verb(names) + health.Unhealthy.String()
+	text := "Ready although " + webpage.Enumerate(names) + verb(names) + health.Unhealthy.String()
 	if d == Off {
 		return text + "."
 	}
-	return text + ": " + enumerate(why) + "."
+	return text + ": " + webpage.Enumerate(why) + "."
 }
 
 // heldWhy says why a service holds the Pod.
@@ -243,9 +241,9 @@ func heldWhy(c health.Cause) string {
 
 // changeView is one line of the timeline.
 type changeView struct {
-	At       moment
+	At       webpage.Moment
 	Subject  string
-	From, To state
+	From, To webpage.State
 	Same     bool   // it is the reason that changed
 	First    bool   // there was no verdict before
 	Lasted   string // how long the state before lasted, or "" where that is not known
@@ -273,7 +271,7 @@ func (p *Page) changes(current *health.View, since, now time.Time) []changeView 
 				continue
 			}
 			v := changeView{
-				At: newMoment(c.Time, now), Subject: subject, From: states[c.From], To: states[c.To], time: c.Time,
+				At: webpage.NewMoment(c.Time, now), Subject: subject, From: states[c.From], To: states[c.To], time: c.Time,
 				Same: c.From == c.To, First: c.From == health.Unknown.String(), Lasted: lasted,
 			}
 			if p.options.Details != Off {
@@ -297,5 +295,5 @@ func sourceTitle(v *health.View, source string) string {
 	if r, ok := v.Service(source); ok {
 		return r.Service.Title()
 	}
-	return capital(source)
+	return webpage.Capital(source)
 }

@@ -1,8 +1,10 @@
-// Keeps the page as the sidecar last answered, and says so when it does not answer.
-// The page is rendered by the server alone: what changed is taken over from there.
+// Keeps the page as its server, the sidecar or the fleet program, last answered, and says so
+// when it does not answer. The page is rendered by the server alone: what changed is taken
+// over from there.
 "use strict";
 (() => {
-  const period = 2000, patience = 3000, keeps = 10000; // milliseconds
+  const period = Number(document.body.dataset.period) || 2000, patience = 3000, keeps = 10000; // milliseconds
+  const from = document.body.dataset.from || "the sidecar";
   const lost = document.documentElement.classList;
   const local = new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "long"});
   let asking = false;
@@ -11,7 +13,7 @@
   async function ask() {
     if (document.hidden) return;
     // By the wall clock, which a computer's sleep does not stop as it does timers.
-    if (!lost.contains("lost") && Date.now() - heard > keeps) lose("Nothing new from the sidecar");
+    if (!lost.contains("lost") && Date.now() - heard > keeps) lose("Nothing new from " + from);
     if (asking) return;
     asking = true;
     try {
@@ -19,7 +21,7 @@
       if (!answer.ok) throw new Error(answer.statusText);
       take(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch {
-      lose("No answer from the sidecar");
+      lose("No answer from " + from);
     } finally {
       asking = false;
     }
