@@ -52,6 +52,7 @@ type Collector struct {
 	parser      *parser
 	wake        chan struct{} // something is due sooner than it was
 	asking      sync.WaitGroup
+	detailing   chan struct{} // one per Pod that is asked for its details
 	subscribers []func(*Summary)
 
 	mu        sync.Mutex
@@ -69,7 +70,7 @@ func NewCollector(o Options) *Collector {
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	return &Collector{
 		options: o, asker: newAsker(o.Timeout, o.Dial), parser: newParser(),
-		wake: make(chan struct{}, 1), workloads: map[Workload]*workload{},
+		wake: make(chan struct{}, 1), detailing: make(chan struct{}, maxDetails), workloads: map[Workload]*workload{},
 	}
 }
 

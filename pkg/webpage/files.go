@@ -103,3 +103,12 @@ func WritePage(w http.ResponseWriter, r *http.Request, page *rendered.Response) 
 	w.Header()["Cache-Control"] = noStore
 	page.Write(w, r)
 }
+
+// Below returns the links for a page whose way up to / is root, such as "../../".
+func (l Links) Below(root string) Links {
+	below := Links{Style: root + l.Style, Script: root + l.Script, Brand: root + l.Brand, Icons: map[string]string{}}
+	for class, link := range l.Icons {
+		below.Icons[class] = root + link
+	}
+	return below
+}

@@ -1,0 +1,238 @@
+package fleet
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// The documents of the API; docs/fleet.md describes them. Where it matters how long ago
+// something was, they have its age, so that no two clocks are compared.
+
+type workloadsDocument struct {
+	Workloads []workloadDocument `json:"workloads"`
+	Timestamp string             `json:"timestamp"`
+}
+
+type workloadDocument struct {
+	Namespace   string            `json:"namespace"`
+	Name        string            `json:"name"`
+	Service     string            `json:"service"`
+	Status      string            `json:"status"`
+	Counts      countsDocument    `json:"counts"`
+	Failures    map[Failure]int   `json:"failures"`
+	Services    []serviceDocument `json:"services"`
+	AgeMS       int64             `json:"age_ms"`
+	OldestAgeMS *int64            `json:"oldest_answer_age_ms"`
+	Changes     []changeDocument  `json:"changes,omitempty"`
+	Pods        []podDocument     `json:"pods,omitempty"`
+}
+
+type countsDocument struct {
+	Known     int `json:"known"`
+	Answering int `json:"answering"`
+	Ready     int `json:"ready"`
+}
+
+type serviceDocument struct {
+	Name    string           `json:"name"`
+	Status  string           `json:"status"`
+	ForMS   int64            `json:"for_ms"`
+	Pods    map[string]int   `json:"pods"`
+	Reasons []reasonDocument `json:"reasons"`
+	Extent  string           `json:"extent"`
+	Names   []string         `json:"names"`
+}
+
+type reasonDocument struct {
+	Reason health.Reason `json:"reason"`
+	Pods   int           `json:"pods"`
+}
+
+type changeDocument struct {
+	AgeMS   int64         `json:"age_ms"`
+	Service string        `json:"service,omitempty"`
+	From    string        `json:"from"`
+	To      string        `json:"to"`
+	Extent  string        `json:"extent,omitempty"`
+	Failing int           `json:"failing,omitempty"`
+	Reason  health.Reason `json:"reason,omitempty"`
+}
+
+type podDocument struct {
+	Name     string               `json:"name"`
+	Node     string               `json:"node"`
+	Zone     string               `json:"zone"`
+	Ready    bool                 `json:"ready"`
+	Failure  Failure              `json:"failure,omitempty"`
+	AgeMS    *int64               `json:"answer_age_ms"`
+	SilentMS *int64               `json:"silent_for_ms,omitempty"`
+	Services []podServiceDocument `json:"services"`
+}
+
+type podServiceDocument struct {
+	Name   string        `json:"name"`
+	Status string        `json:"status"`
+	Reason health.Reason `json:"reason,omitempty"`
+	Since  string        `json:"since,omitempty"` // by the Pod's clock
+	Facts  []fact        `json:"facts,omitempty"`
+}
+
+const timeFormat = "2006-01-02T15:04:05.000Z07:00"
+
+func ageMS(then, now time.Time) *int64 {
+	if then.IsZero() {
+		return nil
+	}
+	age := max(0, now.Sub(then)).Milliseconds()
+	return &age
+}
+
+func newWorkloadDocument(s *Summary, now time.Time) workloadDocument {
+	w := s.Target.Workload
+	d := workloadDocument{
+		Namespace: w.Namespace, Name: w.Name, Service: s.Target.Service, Status: s.Status.String(),
+		Counts: countsDocument{s.Known, s.Answering, s.Ready}, Failures: s.Failures, Services: []serviceDocument{},
+		AgeMS: *ageMS(s.At, now), OldestAgeMS: ageMS(s.Oldest, now),
+	}
+	for _, service := range s.Services {
+		each := serviceDocument{
+			Name: service.Name, Status: service.Status.String(), ForMS: *ageMS(service.Since, now), Pods: map[string]int{},
+			Reasons: []reasonDocument{}, Extent: service.Extent.label(), Names: append([]string{}, service.Names...),
+		}
+		for _, status := range health.Statuses() {
+			each.Pods[status.String()] = service.Pods[status]
+		}
+		for _, r := range service.Reasons {
+			each.Reasons = append(each.Reasons, reasonDocument(r))
+		}
+		d.Services = append(d.Services, each)
+	}
+	return d
+}
+
+func newPodDocument(p *PodSummary, now time.Time) podDocument {
+	d := podDocument{
+		Name: p.Name, Node: p.Node, Zone: p.Zone, Ready: p.Ready, Failure: p.Answer.Failure, SilentMS: ageMS(p.Silent, now),
+		Services: []podServiceDocument{},
+	}
+	if p.Answers() {
+		d.AgeMS = ageMS(p.Answer.At, now)
+	}
+	for _, s := range p.Answer.Services {
+		d.Services = append(d.Services, newPodServiceDocument(s))
+	}
+	return d
+}
+
+func newPodServiceDocument(s ServiceAnswer) podServiceDocument {
+	d := podServiceDocument{Name: s.Name, Status: s.Status.String(), Reason: s.Reason}
+	if !s.Since.IsZero() {
+		d.Since = s.Since.Format(timeFormat)
+	}
+	return d
+}
+
+func newChangeDocument(c Change, now time.Time) changeDocument {
+	d := changeDocument{
+		AgeMS: *ageMS(c.At, now), Service: c.Service, From: c.From.Status.String(), To: c.To.Status.String(),
+		Failing: c.To.Failing, Reason: c.To.Reason,
+	}
+	if c.Service != "" {
+		d.Extent = c.To.Extent.label()
+	}
+	return d
+}
+
+// listWorkloads answers GET /api/v1/workloads.
+func (h *handler) listWorkloads(w http.ResponseWriter, _ *http.Request) {
+	now := time.Now()
+	all := workloadsDocument{Workloads: []workloadDocument{}, Timestamp: now.UTC().Format(timeFormat)}
+	for _, s := range h.c.Summaries() {
+		all.Workloads = append(all.Workloads, newWorkloadDocument(s, now))
+	}
+	writeJSON(w, http.StatusOK, all)
+}
+
+// oneWorkload answers GET /api/v1/workloads/NAMESPACE/NAME.
+func (h *handler) oneWorkload(w http.ResponseWriter, r *http.Request) {
+	s := h.summaryOf(r)
+	if s == nil {
+		notFound(w, r)
+		return
+	}
+	now := time.Now()
+	d := newWorkloadDocument(s, now)
+	for i := range s.Pods {
+		d.Pods = append(d.Pods, newPodDocument(&s.Pods[i], now))
+	}
+	for _, c := range h.c.Changes(s.Target.Workload) {
+		d.Changes = append(d.Changes, newChangeDocument(c, now))
+	}
+	writeJSON(w, http.StatusOK, d)
+}
+
+// onePod answers GET /api/v1/workloads/NAMESPACE/NAME/pods/POD: it asks the Pod now.
+func (h *handler) onePod(w http.ResponseWriter, r *http.Request) {
+	_, p := h.podOf(r)
+	if p == nil {
+		notFound(w, r)
+		return
+	}
+	details, err := h.c.details(r.Context(), workloadOf(r), p.UID)
+	if err != nil {
+		w.Header().Set("Retry-After", "1")
+		writeJSON(w, http.StatusServiceUnavailable, errorDocument{err.Error()})
+		return
+	}
+	now := time.Now()
+	d := newPodDocument(&PodSummary{Pod: p.Pod, Answer: details.answer, Silent: p.Silent}, now)
+	for i := range d.Services {
+		d.Services[i].Facts = details.facts[d.Services[i].Name]
+	}
+	writeJSON(w, http.StatusOK, d)
+}
+
+func workloadOf(r *http.Request) Workload {
+	return Workload{r.PathValue("namespace"), r.PathValue("name")}
+}
+
+// summaryOf returns the newest summary of the workload that the path names, or nil.
+func (h *handler) summaryOf(r *http.Request) *Summary { return h.c.Summary(workloadOf(r)) }
+
+// podOf returns the Pod that the path names, with its workload's summary, or nil.
+func (h *handler) podOf(r *http.Request) (*Summary, *PodSummary) {
+	s := h.summaryOf(r)
+	if s == nil {
+		return nil, nil
+	}
+	for i := range s.Pods {
+		if s.Pods[i].Name == r.PathValue("pod") {
+			return s, &s.Pods[i]
+		}
+	}
+	return s, nil
+}
+
+type errorDocument struct {
+	Error string `json:"error"`
+}
+
+func notFound(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		writeJSON(w, http.StatusMethodNotAllowed, errorDocument{"only GET and HEAD are answered"})
+		return
+	}
+	writeJSON(w, http.StatusNotFound, errorDocument{"there is no such workload or Pod, or its first round is not over: see /api/v1/workloads"})
+}
+
+func writeJSON(w http.ResponseWriter, code int, document any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(document) // a reader that has gone needs no answer
+}

@@ -1,0 +1,196 @@
+package fleet
+
+import (
+	"bytes"
+	_ "embed" // the style sheet
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/rendered"
+	"github.com/reims/reims-health/pkg/webpage"
+)
+
+//go:embed assets/fleet.css
+var fleetCSS []byte
+
+// pageAge is how long the page of all workloads is kept: many readers cost no more than one.
+const pageAge = time.Second
+
+// PageOptions are what the page shows besides the summaries.
+type PageOptions struct {
+	// Instance and Version tell readers which fleet program they look at; both may be empty.
+	Instance, Version string
+}
+
+// handler answers for people and for programs.
+type handler struct {
+	c       *Collector
+	options PageOptions
+	files   *webpage.Files
+
+	mu    sync.Mutex
+	kept  *rendered.Response
+	until time.Time
+}
+
+// NewHandler returns the page for people at /, its files, and the API below /api/v1. All of
+// it is answered from the newest summaries; only the details of a Pod cause a question, to
+// that Pod.
+func NewHandler(c *Collector, o PageOptions) http.Handler {
+	p := &handler{c: c, options: o, files: webpage.NewFiles(fleetCSS)}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", p.all)
+	mux.HandleFunc("GET /assets/", p.file)
+	mux.HandleFunc("GET /workloads/{namespace}/{name}", p.one)
+	mux.HandleFunc("GET /pods/{namespace}/{name}/{pod}", p.pod)
+	mux.HandleFunc("GET /api/v1/workloads", p.listWorkloads)
+	mux.HandleFunc("GET /api/v1/workloads/{namespace}/{name}", p.oneWorkload)
+	mux.HandleFunc("GET /api/v1/workloads/{namespace}/{name}/pods/{pod}", p.onePod)
+	mux.HandleFunc("/api/", notFound)
+	return mux
+}
+
+func (p *handler) file(w http.ResponseWriter, r *http.Request) {
+	if !p.files.Serves(r.URL.Path) {
+		http.NotFound(w, r)
+		return
+	}
+	p.files.Serve(w, r, r.URL.Path)
+}
+
+// all answers with the page of all workloads.
+func (p *handler) all(w http.ResponseWriter, r *http.Request) {
+	webpage.WritePage(w, r, p.latest())
+}
+
+func (p *handler) latest() *rendered.Response {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := time.Now(); p.kept == nil || !now.Before(p.until) {
+		p.kept, p.until = render(http.StatusOK, p.viewModel(p.c.Summaries(), "", now).html()), now.Add(pageAge)
+	}
+	return p.kept
+}
+
+// one answers with the page of one workload.
+func (p *handler) one(w http.ResponseWriter, r *http.Request) {
+	s := p.summaryOf(r)
+	if s == nil {
+		p.missing(w, r, "../../")
+		return
+	}
+	v := p.viewModel([]*Summary{s}, "../../", time.Now())
+	v.One = true
+	v.Title = v.Word + " · " + s.Target.Workload.String()
+	webpage.WritePage(w, r, render(http.StatusOK, v.html()))
+}
+
+// pod answers with the details of one Pod, which is asked for them.
+func (p *handler) pod(w http.ResponseWriter, r *http.Request) {
+	const root = "../../../"
+	s, pod := p.podOf(r)
+	if pod == nil {
+		p.missing(w, r, root)
+		return
+	}
+	details, err := p.c.details(r.Context(), s.Target.Workload, pod.UID)
+	code := http.StatusOK
+	if err != nil {
+		code = http.StatusServiceUnavailable
+	}
+	webpage.WritePage(w, r, render(code, p.podPage(s.Target.Workload, pod, details, err, root)))
+}
+
+func (p *handler) podPage(name Workload, pod *PodSummary, details podDetails, err error, root string) g.Node {
+	now := time.Now()
+	worst, summary := health.Unknown, ""
+	switch {
+	case err != nil:
+		summary = webpage.Capital(err.Error()) + "."
+	case details.answer.Failure != "":
+		summary = "It did not answer just now: " + string(details.answer.Failure) + "."
+	default:
+		asked := PodSummary{Answer: details.answer}
+		worst = severity[worstOf(&asked)]
+		summary = "This is what its sidecar says now."
+	}
+	state := webpage.StateOf(worst)
+	ready := "ready"
+	if !pod.Ready {
+		ready = "not ready"
+	}
+	links := p.files.Links.Below(root)
+	return webpage.Document{Title: state.Word + " · " + pod.Name, Icon: links.Icons[state.Class], Links: links, From: from, Period: period}.HTML(
+		top(links, strings.TrimSpace(p.options.Instance+" "+p.options.Version), webpage.NewMoment(now, now)),
+		h.Main(
+			h.P(h.Class("crumb"), h.A(h.Href(root), g.Text("All workloads")), g.Text(" · "),
+				h.A(h.Href(root+"workloads/"+name.Namespace+"/"+name.Name), g.Text(name.String()))),
+			overall(state, state.Word, summary),
+			h.Section(h.Class("fleet"), h.Aria("labelledby", "pod"), h.H2(h.Class("said"), h.ID("pod"), g.Text(pod.Name)),
+				h.P(h.Class("counts"), g.Text(strings.Join(nonEmpty(ready, prefixed("zone ", pod.Zone), prefixed("node ", pod.Node), pod.Address.String()), ", ")))),
+			h.Div(h.Class("services"), g.Map(details.answer.Services, func(s ServiceAnswer) g.Node { return s.html(details.facts[s.Name], now) })),
+		),
+		footer(root+"api/v1/workloads/"+name.Namespace+"/"+name.Name+"/pods/"+pod.Name),
+	)
+}
+
+func (s ServiceAnswer) html(facts []fact, now time.Time) g.Node {
+	state := webpage.StateOf(s.Status)
+	words, known := (*health.Kind)(nil).Explain(s.Reason)
+	return h.Article(
+		h.ID("service-"+s.Name), h.Class("service "+state.Class), h.Aria("labelledby", "title-"+s.Name),
+		h.Header(
+			h.H3(h.ID("title-"+s.Name), g.Text(s.Name)),
+			h.P(h.Class("state"), state.Sign(), h.Span(webpage.Was(), g.Text(state.Word))),
+			g.If(!s.Since.IsZero(), g.Group{h.P(h.Class("since"), g.Text("since "), webpage.NewMoment(s.Since, now).HTML())}),
+		),
+		g.If(s.Reason != "", h.P(h.Class("trouble"), h.Code(g.Text(string(s.Reason))), g.If(known, g.Text(" "+words.Message)))),
+		g.If(len(facts) > 0, h.Dl(h.Class("facts"), g.Map(facts, func(f fact) g.Node {
+			return h.Div(g.If(len(f.Value) > 24, h.Class("wide")), h.Dt(g.Text(strings.ReplaceAll(f.Name, "_", " "))), h.Dd(h.Class("name"), g.Text(f.Value)))
+		}))),
+	)
+}
+
+// missing answers that there is no such workload or Pod.
+func (p *handler) missing(w http.ResponseWriter, r *http.Request, root string) {
+	now := time.Now()
+	links := p.files.Links.Below(root)
+	webpage.WritePage(w, r, render(http.StatusNotFound, webpage.Document{Title: "Not found", Icon: links.Icons["unknown"], Links: links, From: from, Period: period}.HTML(
+		top(links, "", webpage.NewMoment(now, now)),
+		h.Main(overall(webpage.StateOf(health.Unknown), "Not found", "There is no such workload or Pod, or its first round is not over."),
+			h.P(h.Class("crumb"), h.A(h.Href(root), g.Text("All workloads")))),
+		footer(root+"api/v1/workloads"),
+	)))
+}
+
+func render(code int, page g.Node) *rendered.Response {
+	var body bytes.Buffer
+	_ = page.Render(&body) // a buffer takes everything
+	return webpage.Page(code, body.Bytes())
+}
+
+func prefixed(prefix, text string) string {
+	if text == "" {
+		return ""
+	}
+	return prefix + text
+}
+
+func nonEmpty(words ...string) []string {
+	var all []string
+	for _, w := range words {
+		if w != "" {
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+func number(n int) string { return strconv.Itoa(n) }
