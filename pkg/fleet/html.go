@@ -27,7 +27,7 @@ func (v *viewModel) html() g.Node {
 				h.H2(h.Class("hidden"), h.ID("workloads-title"), g.Text("Workloads")),
 				g.Map(v.Workloads, func(w workloadView) g.Node { return w.html(v) })),
 		),
-		footer(v.Root+"api/v1/workloads"),
+		footer(v.Root+"api/v1/workloads", "workloads"),
 	)
 }
 
@@ -64,10 +64,10 @@ func overall(s webpage.State, word, summary string) g.Node {
 
 func (v *viewModel) overall() g.Node { return overall(v.State, v.Word, v.Summary) }
 
-func footer(api string) g.Node {
+func footer(api, what string) g.Node {
 	return h.Footer(
 		h.P(g.Text("Times are UTC. This page refreshes itself. A Pod that does not answer is unknown, never unhealthy.")),
-		h.Nav(h.Aria("label", "As JSON"), g.Text("As JSON: "), h.A(h.Href(api), g.Text("workloads"))),
+		h.Nav(h.Aria("label", "As JSON"), g.Text("As JSON: "), h.A(h.Href(api), g.Text(what))),
 	)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed" // the style sheet
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -137,7 +138,7 @@ func (p *handler) podPage(name Workload, pod *PodSummary, details podDetails, er
 				h.P(h.Class("counts"), g.Text(strings.Join(nonEmpty(ready, prefixed("zone ", pod.Zone), prefixed("node ", pod.Node), pod.Address.String()), ", ")))),
 			h.Div(h.Class("services"), g.Map(details.answer.Services, func(s ServiceAnswer) g.Node { return s.html(details.facts[s.Name], now) })),
 		),
-		footer(root+"api/v1/workloads/"+name.Namespace+"/"+name.Name+"/pods/"+pod.Name),
+		footer(root+"api/v1/workloads/"+name.Namespace+"/"+name.Name+"/pods/"+url.PathEscape(pod.Name), "this Pod"),
 	)
 }
 
@@ -153,7 +154,7 @@ func (s ServiceAnswer) html(facts []fact, now time.Time) g.Node {
 		),
 		g.If(s.Reason != "", h.P(h.Class("trouble"), h.Code(g.Text(string(s.Reason))), g.If(known, g.Text(" "+words.Message)))),
 		g.If(len(facts) > 0, h.Dl(h.Class("facts"), g.Map(facts, func(f fact) g.Node {
-			return h.Div(g.If(len(f.Value) > 24, h.Class("wide")), h.Dt(g.Text(strings.ReplaceAll(f.Name, "_", " "))), h.Dd(h.Class("name"), g.Text(f.Value)))
+			return h.Div(g.If(len(f.Value) > 16, h.Class("wide")), h.Dt(g.Text(strings.ReplaceAll(f.Name, "_", " "))), h.Dd(h.Class("name"), g.Text(f.Value)))
 		}))),
 	)
 }
@@ -166,7 +167,7 @@ func (p *handler) missing(w http.ResponseWriter, r *http.Request, root string) {
 		top(links, "", webpage.NewMoment(now, now)),
 		h.Main(overall(webpage.StateOf(health.Unknown), "Not found", "There is no such workload or Pod, or its first round is not over."),
 			h.P(h.Class("crumb"), h.A(h.Href(root), g.Text("All workloads")))),
-		footer(root+"api/v1/workloads"),
+		footer(root+"api/v1/workloads", "workloads"),
 	)))
 }
 
