@@ -244,16 +244,16 @@ func TestPace(t *testing.T) {
 		pods, perSecond int // the bound
 		rate            float64
 	}{
-		{100, 500, 20}, {1000, 500, 200}, {1000, 100, 100}, {5000, 500, 500},
+		{100, 500, 20}, {1000, 500, 200}, {1000, 100, 100}, {2500, 250, 250},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			f := farm.New(always(healthy))
 			collector, _ := collect(t, f, fleet.Options{RequestsPerSecond: c.perSecond})
 			collector.Set(target(farm.Pods(c.pods, 10, 3)))
-			after(40 * time.Second) // the first questions, and a place for each Pod
+			after(30 * time.Second) // the first questions, and a place for each Pod
 			var most int64
 			begin := f.Requests()
-			const seconds = 60
+			const seconds = 20
 			for last, i := begin, 0; i < seconds; i++ {
 				after(time.Second)
 				most = max(most, f.Requests()-last)

@@ -18,7 +18,6 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/reims/reims-health/pkg/fleet"
-	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/test/farm"
 	"github.com/reims/reims-health/test/scenario"
 )
@@ -222,56 +221,6 @@ func TestPagesEscape(t *testing.T) {
 			}
 		}
 	})
-}
-
-// The pages stay small, whatever they show.
-func TestPageSizes(t *testing.T) {
-	t.Parallel()
-	services := func(status health.Status, n int) []byte {
-		var all []farm.Service
-		for i := range n {
-			all = append(all, farm.Service{Name: fmt.Sprintf("warehouse-of-the-north-%02d", i), Status: status, Reason: map[bool]health.Reason{true: health.ReasonTooManyConnections}[status == health.Unhealthy]})
-		}
-		return farm.Response(all...)
-	}
-	for _, c := range []struct {
-		name                     string
-		pods, perNode, workloads int
-		services                 int
-	}{
-		{"10,000 Pods on 500 nodes", 10000, 20, 1, 4},
-		{"10,000 Pods on 5,000 nodes", 10000, 2, 1, 16},
-		{"50 workloads of 200", 200, 10, 50, 4},
-		{"200 Pods with 16 services", 200, 10, 1, 16},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				good, bad := farm.Behaviour{Response: services(health.Healthy, c.services)}, farm.Behaviour{Response: services(health.Unhealthy, c.services)}
-				f := farm.New(some(func(i int) bool { return i%7 == 0 }, bad, good))
-				col, _ := collect(t, f, fleet.Options{RequestsPerSecond: 5000})
-				for i := range c.workloads {
-					w := target(farm.Pods(c.pods, c.perNode, 3))
-					w.Workload.Name += fmt.Sprint(i)
-					w.Interval = 20 * time.Second
-					col.Set(w)
-				}
-				after(10 * time.Second)
-				h := fleet.NewHandler(col, fleet.PageOptions{})
-				for _, path := range []string{"/", "/workloads/shop/reims0"} {
-					w := scenario.Get(h, path)
-					size := w.Body.Len()
-					t.Logf("%s: %d bytes", path, size)
-					if w.Code != http.StatusOK || size > 300_000 || size < 10_000 {
-						t.Errorf("%s: %d, %d bytes", path, w.Code, size)
-					}
-					if rows := strings.Count(w.Body.String(), "<tr"); rows > 400 {
-						t.Errorf("%s: %d rows", path, rows)
-					}
-				}
-			})
-		})
-	}
 }
 
 func TestMetrics(t *testing.T) {
