@@ -16,7 +16,7 @@ const (
 	// a row per node.
 	podsShown = 200
 	// rowsShown is how many rows all grids of one page have, so that it stays small.
-	rowsShown = 240
+	rowsShown = 220
 	// changesShown is how many changes are shown of each workload; the API has them all.
 	changesShown = 20
 )
