@@ -222,6 +222,8 @@ const (
 	Predecessor
 	// Metrics is reims-health at METRICS_ADDR, which --metrics-url gives.
 	Metrics
+	// FleetProgram is reims-health-fleet, which --fleet gives.
+	FleetProgram
 )
 
 // roleWords are what an error says of a role.
@@ -254,6 +256,15 @@ func (r Role) words() roleWords {
 			plain:     "the sidecar itself speaks plain HTTP",
 			none:      "those are no metrics of reims-health",
 			elsewhere: "does --metrics-url lead to the metrics (METRICS_ADDR, by default port 9008)?",
+		}
+	case FleetProgram:
+		return roleWords{
+			whose:     "the fleet program's",
+			refused:   "is the fleet program running (reims-health-fleet), and is this the address of its page? --fleet asks another one",
+			silent:    "the fleet program answers from memory: " + dropped,
+			plain:     "the fleet program itself speaks plain HTTP",
+			none:      "that is no reims-health-fleet",
+			elsewhere: "does --fleet lead to the page of reims-health-fleet, rather than to a sidecar, the metrics or a proxy?",
 		}
 	default:
 		return roleWords{

@@ -26,7 +26,10 @@ address and the token are those of HEALTH_ADDR and HEALTH_TOKEN: within the Pod,
 to be given.
 
 --direct asks no sidecar: it runs each probe once, from the environment, and tells whether a
-Pod with this configuration would become ready.`
+Pod with this configuration would become ready.
+
+--fleet asks no sidecar either, but the fleet program: for all workloads that it knows. The exit
+code is 1 where a workload is unhealthy or unknown, or was not looked at for --max-age.`
 
 // subcommand is one of those of check.
 type subcommand struct {
@@ -74,7 +77,8 @@ func newCheck(from *source) *cobra.Command {
 		Example: "  reims-health check\n" +
 			"  reims-health check --url http://localhost:8008\n" +
 			"  reims-health check --direct --env-file .env\n" +
-			"  reims-health check --compare http://localhost:8000",
+			"  reims-health check --compare http://localhost:8000\n" +
+			"  reims-health check --fleet http://localhost:8010",
 		Args: commandArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runCheck(cmd, f, f.modeOf()) },
 	}
@@ -112,6 +116,10 @@ func runCheck(cmd *cobra.Command, f *checkFlags, mode string) error {
 	if s.direct {
 		return c.direct(cmd.Context(), f.from)
 	}
+	if s.fleet != nil {
+		c.client = check.NewClient(*s.fleet)
+		return c.run(cmd.Context())
+	}
 	if err := s.whom(f, c.stderr); err != nil {
 		return err
 	}
@@ -122,6 +130,8 @@ func runCheck(cmd *cobra.Command, f *checkFlags, mode string) error {
 func (c *checkCommand) run(ctx context.Context) error {
 	var err error
 	switch {
+	case c.fleet != nil:
+		err = c.workloads(ctx)
 	case c.old != nil:
 		err = c.compare(ctx)
 	case c.mode == modeDetailed:
@@ -160,6 +170,28 @@ func (c *checkCommand) overview(o *check.Overview) error {
 	}
 	switch failure := errors.New(o.Verdict); {
 	case o.Success:
+		return nil
+	case c.json:
+		return failure
+	default:
+		return &shownError{failure}
+	}
+}
+
+// workloads is check with --fleet.
+func (c *checkCommand) workloads(ctx context.Context) error {
+	stop := c.progress(func() string { return "still asking " + c.client.URL() })
+	f, err := c.client.Fleet(ctx, c.maxAge)
+	stop()
+	if err != nil {
+		return c.failed(err)
+	}
+	p := c.printer()
+	if err := c.result(f, func() error { p.Fleet(f); return p.Err() }); err != nil {
+		return err
+	}
+	switch failure := errors.New(f.Verdict); {
+	case f.Success:
 		return nil
 	case c.json:
 		return failure

@@ -33,9 +33,9 @@ const (
 type checkFlags struct {
 	from *source
 
-	mode, url, metricsURL, output, tokenFile, caFile, compare string
-	timeout, interval, count, maxAge                          rawFlag
-	insecure, direct                                          bool
+	mode, url, metricsURL, output, tokenFile, caFile, compare, fleet string
+	timeout, interval, count, maxAge                                 rawFlag
+	insecure, direct                                                 bool
 }
 
 func newCheckFlags(from *source) *checkFlags {
@@ -72,6 +72,7 @@ func flagUses() []flagUse {
 		{"metrics-url", []string{modeEndpoints}, "check endpoints"},
 		{"compare", []string{modeServices, modeEndpoints}, "check with no subcommand"},
 		{"direct", []string{modeServices, modeDetailed}, "check with no subcommand and check detailed"},
+		{"fleet", []string{modeServices}, "check with no subcommand"},
 	}
 }
 
@@ -95,6 +96,7 @@ func (f *checkFlags) add(cmd *cobra.Command, mode string) {
 	flags.BoolVar(&f.insecure, "insecure", false, "accept any certificate")
 	flags.BoolVar(&f.direct, "direct", false, "ask no sidecar: run each probe itself, from the environment")
 	flags.StringVar(&f.compare, "compare", "", "the predecessor's address: ask it too, show what differs")
+	flags.StringVar(&f.fleet, "fleet", "", "the fleet program's address: show all workloads that it asks, instead of one sidecar's services")
 	for _, use := range flagUses() {
 		shown := slices.Contains(use.modes, mode) || use.flag == "count" && mode == modeServices
 		flags.Lookup(use.flag).Hidden = !shown
@@ -103,6 +105,7 @@ func (f *checkFlags) add(cmd *cobra.Command, mode string) {
 	complete(cmd, "url", "http://localhost:8008")
 	complete(cmd, "metrics-url", "http://localhost:9008")
 	complete(cmd, "compare", "http://localhost:8000")
+	complete(cmd, "fleet", "http://localhost:8010")
 	complete(cmd, "timeout", "1s", "10s", "30s")
 	complete(cmd, "interval", "500ms", "2s", "30s")
 	complete(cmd, "max-age", "1m", "5m", "1h")
@@ -129,6 +132,7 @@ type checkSettings struct {
 	client   check.Options
 	old      *check.Options // the predecessor; nil for no comparison
 	metrics  *check.Options // nil where it is not asked for
+	fleet    *check.Options // nil where no fleet program is asked
 	direct   bool
 	json     bool
 	count    int // 0 where it was not given
@@ -162,6 +166,7 @@ func (f *checkFlags) settings(mode string, given func(flag string) bool, termina
 	}
 	s.old = problems.other("compare", f.compare, check.Predecessor, s.client)
 	s.metrics = problems.other("metrics-url", f.metricsURL, check.Metrics, s.client)
+	s.fleet = problems.other("fleet", f.fleet, check.FleetProgram, s.client)
 	s.client.Token = problems.token("token-file", f.tokenFile)
 	s.client.URL = problems.url("url", f.url)
 	if known {
@@ -202,6 +207,11 @@ func (p *flagProblems) useless(mode string, direct bool) {
 		case use.flag == "interval" && p.given("mode"): // the predecessor's script took both
 		default:
 			refuse(use.flag, "does nothing in %s: it is for %s", strings.TrimSpace("check "+mode), use.where)
+		}
+	}
+	if p.given("fleet") {
+		for _, flag := range []string{"direct", "compare", "url", "token-file"} {
+			refuse(flag, "does not go with --fleet, which asks no sidecar")
 		}
 	}
 	if p.given("compare") {

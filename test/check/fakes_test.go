@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"context"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -9,11 +10,18 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
+	"net/netip"
 	"net/url"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/reims/reims-health/pkg/fleet"
+	domain "github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/test/farm"
+	"github.com/reims/reims-health/test/poll"
 )
 
 // fakeCmd starts something that is not the sidecar:
@@ -23,6 +31,8 @@ import (
 //	json       an API that is another one
 //	silent     a port that takes connections and never answers
 //	greeter    a server of another protocol
+//	fleet      a fleet program, for which a node fails
+//	fleet-down one for which all Pods of a workload fail
 //	tls        a proxy before the sidecar that speaks TLS; ca.pem has its authority
 //	free       nothing: a port where nothing listens
 func (s *stage) fakeCmd(ts *testscript.TestScript, args []string) error {
@@ -32,6 +42,8 @@ func (s *stage) fakeCmd(ts *testscript.TestScript, args []string) error {
 	switch kind := args[0]; kind {
 	case "tls":
 		return s.tlsProxy(ts)
+	case "fleet", "fleet-down":
+		return fleetProgram(ts, kind)
 	case "silent", "greeter", "free":
 		return bareListener(ts, kind)
 	default:
@@ -101,4 +113,35 @@ func (s *stage) tlsProxy(ts *testscript.TestScript) error {
 	ts.Setenv("FAKE", server.URL)
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	return os.WriteFile(ts.MkAbs("ca.pem"), authority, 0o600)
+}
+
+// fleetProgram asks a farm of sidecars, and answers once it has been round.
+func fleetProgram(ts *testscript.TestScript, kind string) error {
+	say := func(status domain.Status, reason domain.Reason) farm.Behaviour {
+		return farm.Behaviour{Response: farm.Response(farm.Service{Name: "database", Status: status, Reason: reason}, farm.Service{Name: "redis", Status: domain.Healthy})}
+	}
+	f := farm.New(func(a netip.AddrPort) farm.Behaviour {
+		if farm.Number(a) < 2 || kind == "fleet-down" {
+			return say(domain.Unhealthy, domain.ReasonRefused)
+		}
+		return say(domain.Healthy, "")
+	})
+	c := fleet.NewCollector(fleet.Options{Dial: f.Dial})
+	for name, pods := range map[string][]fleet.Pod{"reims": farm.Pods(8, 2, 0), "ledger": farm.Pods(8, 2, 0)[4:]} {
+		c.Set(&fleet.Target{Workload: fleet.Workload{Namespace: "shop", Name: name}, Interval: time.Second, Pods: pods})
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	server := httptest.NewServer(fleet.NewHandler(c, fleet.PageOptions{}))
+	ts.Defer(func() {
+		server.Close()
+		cancel()
+		<-done
+	})
+	ts.Setenv("FAKE", server.URL)
+	if !poll.Poll(ctx, time.Minute, func() bool { return len(c.Summaries()) == 2 }) {
+		return errors.New("no round in a minute")
+	}
+	return nil
 }
