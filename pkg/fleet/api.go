@@ -147,18 +147,18 @@ func newChangeDocument(c Change, now time.Time) changeDocument {
 }
 
 // listWorkloads answers GET /api/v1/workloads.
-func (h *handler) listWorkloads(w http.ResponseWriter, _ *http.Request) {
+func (p *handler) listWorkloads(w http.ResponseWriter, _ *http.Request) {
 	now := time.Now()
 	all := workloadsDocument{Workloads: []workloadDocument{}, Timestamp: now.UTC().Format(timeFormat)}
-	for _, s := range h.c.Summaries() {
+	for _, s := range p.c.Summaries() {
 		all.Workloads = append(all.Workloads, newWorkloadDocument(s, now))
 	}
 	writeJSON(w, http.StatusOK, all)
 }
 
 // oneWorkload answers GET /api/v1/workloads/NAMESPACE/NAME.
-func (h *handler) oneWorkload(w http.ResponseWriter, r *http.Request) {
-	s := h.summaryOf(r)
+func (p *handler) oneWorkload(w http.ResponseWriter, r *http.Request) {
+	s := p.summaryOf(r)
 	if s == nil {
 		notFound(w, r)
 		return
@@ -168,27 +168,27 @@ func (h *handler) oneWorkload(w http.ResponseWriter, r *http.Request) {
 	for i := range s.Pods {
 		d.Pods = append(d.Pods, newPodDocument(&s.Pods[i], now))
 	}
-	for _, c := range h.c.Changes(s.Target.Workload) {
+	for _, c := range p.c.Changes(s.Target.Workload) {
 		d.Changes = append(d.Changes, newChangeDocument(c, now))
 	}
 	writeJSON(w, http.StatusOK, d)
 }
 
 // onePod answers GET /api/v1/workloads/NAMESPACE/NAME/pods/POD: it asks the Pod now.
-func (h *handler) onePod(w http.ResponseWriter, r *http.Request) {
-	_, p := h.podOf(r)
-	if p == nil {
+func (p *handler) onePod(w http.ResponseWriter, r *http.Request) {
+	_, pod := p.podOf(r)
+	if pod == nil {
 		notFound(w, r)
 		return
 	}
-	details, err := h.c.details(r.Context(), workloadOf(r), p.UID)
+	details, err := p.c.details(r.Context(), workloadOf(r), pod.UID)
 	if err != nil {
 		w.Header().Set("Retry-After", "1")
 		writeJSON(w, http.StatusServiceUnavailable, errorDocument{err.Error()})
 		return
 	}
 	now := time.Now()
-	d := newPodDocument(&PodSummary{Pod: p.Pod, Answer: details.answer, Silent: p.Silent}, now)
+	d := newPodDocument(&PodSummary{Pod: pod.Pod, Answer: details.answer, Silent: pod.Silent}, now)
 	for i := range d.Services {
 		d.Services[i].Facts = details.facts[d.Services[i].Name]
 	}
@@ -200,11 +200,11 @@ func workloadOf(r *http.Request) Workload {
 }
 
 // summaryOf returns the newest summary of the workload that the path names, or nil.
-func (h *handler) summaryOf(r *http.Request) *Summary { return h.c.Summary(workloadOf(r)) }
+func (p *handler) summaryOf(r *http.Request) *Summary { return p.c.Summary(workloadOf(r)) }
 
 // podOf returns the Pod that the path names, with its workload's summary, or nil.
-func (h *handler) podOf(r *http.Request) (*Summary, *PodSummary) {
-	s := h.summaryOf(r)
+func (p *handler) podOf(r *http.Request) (*Summary, *PodSummary) {
+	s := p.summaryOf(r)
 	if s == nil {
 		return nil, nil
 	}

@@ -22,8 +22,9 @@ const (
 	maxKept = 10 * time.Second
 	// soon is within what time a new Pod is asked, where there are few of them.
 	soon = time.Second
-	// burst is how many questions may be asked at once to make up for a late timer.
-	burst = 10
+	// tick is the shortest time between two looks at what is due: to wake for each question
+	// would cost more than the question.
+	tick = 50 * time.Millisecond
 	// minInterval is the shortest interval that a target may want.
 	minInterval = time.Second
 	// defaultInterval is where a target has none.
@@ -227,7 +228,7 @@ func (c *Collector) wait() time.Duration {
 			next = w.next
 		}
 	}
-	return max(0, time.Until(next))
+	return max(tick, time.Until(next))
 }
 
 // askDue asks the Pods that are due, at most at the pace that is allowed.
@@ -235,7 +236,7 @@ func (c *Collector) askDue(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now, gap := time.Now(), c.perPods(1)
-	if earliest := now.Add(-burst * gap); c.asked.Before(earliest) {
+	if earliest := now.Add(-2 * tick); c.asked.Before(earliest) {
 		c.asked = earliest
 	}
 	for len(c.due) > 0 && !c.due[0].due.After(now) && !c.asked.Add(gap).After(now) {
@@ -290,10 +291,7 @@ func (c *Collector) record(p *pod, whom peer, answer Answer, rest net.Conn) {
 			p.record(answer, keptIntervals*c.interval(w))
 		}
 		p.due = p.nextDue(time.Now(), c.interval(w))
-		heap.Push(&c.due, p)
-		if c.due[0] == p {
-			c.alert()
-		}
+		heap.Push(&c.due, p) // Run looks in time: the next question is at least half an interval away
 	}
 	c.mu.Unlock()
 	closeAll(compact(rest))

@@ -174,8 +174,11 @@ func TestFailures(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		behaviours := []farm.Behaviour{
-			{Refused: true}, {Silent: true}, {Response: []byte("HTTP/1.1 500 Oh\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")},
-			{Response: farm.Respond(`{"services":{}`)}, healthy,
+			{Refused: true},
+			{Silent: true},
+			{Response: []byte("HTTP/1.1 500 Oh\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")},
+			{Response: farm.Respond(`{"services":{}`)},
+			healthy,
 		}
 		f := farm.New(func(a netip.AddrPort) farm.Behaviour { return behaviours[farm.Number(a)] })
 		c, _ := collect(t, f, fleet.Options{})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -154,7 +155,7 @@ func farms() *rapid.Generator[[]fleet.PodSummary] {
 				zone = string(rune('a' + n%zones))
 			}
 			if n > 0 {
-				node = fmt.Sprint(n)
+				node = strconv.Itoa(n)
 			}
 			letter := rapid.SampledFrom([]rune(letters)).Draw(t, "letter")
 			if perNode && last[node] != 0 {

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"maps"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -91,9 +92,7 @@ func (c *Collector) questions(name Workload) map[Failure]int {
 	defer c.mu.Unlock()
 	counts := map[Failure]int{}
 	if w := c.workloads[name]; w != nil {
-		for failure, n := range w.counts {
-			counts[failure] = n
-		}
+		maps.Copy(counts, w.counts)
 	}
 	return counts
 }

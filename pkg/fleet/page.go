@@ -111,7 +111,8 @@ func (p *handler) pod(w http.ResponseWriter, r *http.Request) {
 
 func (p *handler) podPage(name Workload, pod *PodSummary, details podDetails, err error, root string) g.Node {
 	now := time.Now()
-	worst, summary := health.Unknown, ""
+	worst := health.Unknown
+	var summary string
 	switch {
 	case err != nil:
 		summary = webpage.Capital(err.Error()) + "."

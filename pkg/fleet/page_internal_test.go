@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ func crowd(name string, pods, perNode, services int) *Summary {
 	for i := range all {
 		node := i / perNode
 		p := PodSummary{Pod: Pod{
-			UID: fmt.Sprint(i), Name: fmt.Sprintf("reims-of-the-north-7c9d6b5f4-%05d", i), Node: fmt.Sprintf("gke-prod-pool-%05d", node), Zone: string(rune('a' + node%3)), Ready: true,
+			UID: strconv.Itoa(i), Name: fmt.Sprintf("reims-of-the-north-7c9d6b5f4-%05d", i), Node: fmt.Sprintf("gke-prod-pool-%05d", node), Zone: string(rune('a' + node%3)), Ready: true,
 		}, Answer: Answer{At: now}}
 		for n := range services {
 			s := ServiceAnswer{Name: fmt.Sprintf("warehouse-of-the-northern-api-%02d", n), Status: health.Healthy}

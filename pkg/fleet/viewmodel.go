@@ -74,10 +74,10 @@ func count(n int, noun string) string {
 	return text
 }
 
-func (h *handler) viewModel(all []*Summary, root string, now time.Time) *viewModel {
+func (p *handler) viewModel(all []*Summary, root string, now time.Time) *viewModel {
 	v := &viewModel{
-		Links: h.files.Links.Below(root), Root: root, AsOf: webpage.NewMoment(now, now),
-		Whose: strings.TrimSpace(h.options.Instance + " " + h.options.Version),
+		Links: p.files.Links.Below(root), Root: root, AsOf: webpage.NewMoment(now, now),
+		Whose: strings.TrimSpace(p.options.Instance + " " + p.options.Version),
 	}
 	all = slices.Clone(all)
 	slices.SortStableFunc(all, func(a, b *Summary) int { return rank(a.Status) - rank(b.Status) })
@@ -89,7 +89,7 @@ func (h *handler) viewModel(all []*Summary, root string, now time.Time) *viewMod
 	}
 	rows := rowsShown
 	for _, s := range all {
-		w := newWorkloadView(s, h.c.Changes(s.Target.Workload), rows, now)
+		w := newWorkloadView(s, p.c.Changes(s.Target.Workload), rows, now)
 		rows -= len(w.Grid.Rows)
 		v.Workloads = append(v.Workloads, w)
 	}

@@ -21,6 +21,7 @@ func NewMoment(t, now time.Time) Moment {
 	return Moment{t.UTC().Format(isoFormat), ClockText(t, now), t.UTC().Format("2 Jan 2006 15:04:05 UTC")}
 }
 
+// ClockText is the time of day, with the date where that alone could be taken for another day's.
 func ClockText(t, now time.Time) string {
 	format := time.TimeOnly
 	if now.Sub(t).Abs() > 12*time.Hour {

@@ -137,7 +137,7 @@ func fleetProgram(ts *testscript.TestScript, kind string) error {
 	ts.Defer(func() {
 		server.Close()
 		cancel()
-		<-done
+		ts.Check(<-done)
 	})
 	ts.Setenv("FAKE", server.URL)
 	if !poll.Poll(ctx, time.Minute, func() bool { return len(c.Summaries()) == 2 }) {
