@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -113,9 +114,46 @@ func (i installation) String() string {
 	return filepath.Base(i.chart) + "/" + filepath.Base(i.values)
 }
 
+// render asks Helm once for each chart, values and arguments: many tests look at the same
+// rendering, and to start Helm takes longer than to read what it says.
 func (i installation) render(t *testing.T, helm, kubeVersion string, args ...string) string {
 	t.Helper()
-	return mustTool(t, nil, helm, append([]string{"template", "rel", i.chart, "--namespace=ns", "--values", i.values, "--kube-version", kubeVersion}, args...)...)
+	run := func() string {
+		return mustTool(t, nil, helm, append([]string{"template", "rel", i.chart, "--namespace=ns", "--values", i.values, "--kube-version", kubeVersion}, args...)...)
+	}
+	if slices.Contains(args, "--values") { // a file that may change
+		return run()
+	}
+	text, err := os.ReadFile(i.values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := fmt.Sprintf("%q", append([]string{helm, kubeVersion, i.chart, string(text)}, args...))
+	renderings.Lock()
+	r := renderings.of[key]
+	if r == nil {
+		r = new(rendering)
+		renderings.of[key] = r
+	}
+	renderings.Unlock()
+	r.Lock() // of this rendering alone: others go on meanwhile
+	defer r.Unlock()
+	if !r.done {
+		r.text, r.done = run(), true
+	}
+	return r.text
+}
+
+// renderings are what Helm has rendered, by what it was given.
+var renderings = struct {
+	sync.Mutex
+	of map[string]*rendering
+}{of: make(map[string]*rendering)}
+
+type rendering struct {
+	sync.Mutex
+	done bool
+	text string
 }
 
 func installations(t *testing.T) []installation {
