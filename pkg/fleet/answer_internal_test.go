@@ -188,3 +188,20 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkParse reads the answer of a sidecar with four services.
+func BenchmarkParse(b *testing.B) {
+	const details = `{"latency_ms":3.125,"pool_size":4,"pool_free":3,"pool_active":1,"connections_used":17,"connections_max":100,"schema_required":3,"schema_current":3,` +
+		`"app_connections_active":2,"app_connections_idle":5,"checked_at":"2026-03-14T09:26:50.000Z","since":"2026-03-14T09:00:00.000Z"}`
+	names := []string{"database", "redis", "minio", "ollama"}
+	body := []byte(`{"success":true,"status":"healthy","services":{"` + strings.Join(names, `":"healthy","`) + `":"healthy"},"details":{"` +
+		strings.Join(names, `":`+details+`,"`) + `":` + details + `},"timestamp":"2026-03-14T09:26:53.000Z","check_duration_ms":4.5}`)
+	p := newParser()
+	b.ReportAllocs()
+	b.SetBytes(int64(len(body)))
+	for b.Loop() {
+		if _, err := p.parse(body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
