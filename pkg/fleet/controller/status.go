@@ -1,0 +1,175 @@
+package controller
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reims/reims-health/pkg/fleet"
+	"github.com/reims/reims-health/pkg/fleet/v1alpha1"
+	"github.com/reims/reims-health/pkg/health"
+)
+
+// SidecarsLabel is the label of a Service whose EndpointSlices are watched, with the value
+// "true". EndpointSlices have the labels of their Service.
+const SidecarsLabel = "health.reims.io/sidecars"
+
+// maxServices bounds what a status holds.
+const maxServices = 64
+
+// statusOf returns the status of an object after a round. before is the status that it
+// has: times of what did not change are taken from it, so that they survive a change of the
+// leader.
+func statusOf(s *fleet.Summary, before *v1alpha1.DependencyHealthStatus) v1alpha1.DependencyHealthStatus {
+	now := metav1.Time{Time: s.At.Truncate(time.Second)}
+	status := v1alpha1.DependencyHealthStatus{
+		ObservedGeneration: s.Target.Generation,
+		Status:             s.Status.String(),
+		Since:              now,
+		Pods:               v1alpha1.PodCounts{Known: count(s.Known), Answering: count(s.Answering), Ready: count(s.Ready)},
+		Conditions:         slices.Clone(before.Conditions),
+	}
+	if before.Status == status.Status && !before.Since.IsZero() {
+		status.Since = before.Since
+	}
+	for i := range s.Services[:min(len(s.Services), maxServices)] {
+		service := serviceStatus(&s.Services[i])
+		service.Since = now
+		if was := find(before.Services, service.Name); was != nil && was.Status == service.Status && !was.Since.IsZero() {
+			service.Since = was.Since
+		}
+		status.Services = append(status.Services, service)
+	}
+	status.Summary = v1alpha1.Summary{Pods: fmt.Sprintf("%d/%d", s.Answering, s.Known)}
+	if worst := worstOf(s); worst != nil {
+		status.Summary.Worst, status.Summary.Extent = describe(worst), extentWords(worst)
+	}
+	for _, c := range []metav1.Condition{healthyCondition(s), reportingCondition(s)} {
+		c.ObservedGeneration, c.LastTransitionTime = s.Target.Generation, now
+		meta.SetStatusCondition(&status.Conditions, c)
+	}
+	return status
+}
+
+func serviceStatus(s *fleet.ServiceSummary) v1alpha1.ServiceStatus {
+	status := v1alpha1.ServiceStatus{
+		Name: s.Name, Status: s.Status.String(), Extent: string(s.Extent), Names: s.Names,
+		Pods: v1alpha1.ServicePods{
+			Healthy: count(s.Pods[health.Healthy]), Degraded: count(s.Pods[health.Degraded]),
+			Unhealthy: count(s.Pods[health.Unhealthy]), Unknown: count(s.Pods[health.Unknown]),
+		},
+	}
+	for _, r := range s.Reasons {
+		status.Reasons = append(status.Reasons, v1alpha1.ReasonCount{Reason: string(r.Reason), Pods: count(r.Pods)})
+	}
+	return status
+}
+
+func count(n int) int32 { return int32(n) } //nolint:gosec // of Pods in one workload
+
+func find(services []v1alpha1.ServiceStatus, name string) *v1alpha1.ServiceStatus {
+	for i := range services {
+		if services[i].Name == name {
+			return &services[i]
+		}
+	}
+	return nil
+}
+
+// worstOf returns the service to look at first: the one that most Pods call unhealthy or,
+// where none does, degraded. It is nil where all is well or not known.
+func worstOf(s *fleet.Summary) *fleet.ServiceSummary {
+	var worst *fleet.ServiceSummary
+	for i := range s.Services {
+		each := &s.Services[i]
+		if each.Pods[health.Unhealthy]+each.Pods[health.Degraded] == 0 {
+			continue
+		}
+		if worst == nil || cmp.Or(
+			each.Pods[health.Unhealthy]-worst.Pods[health.Unhealthy],
+			each.Pods[health.Degraded]-worst.Pods[health.Degraded],
+		) > 0 {
+			worst = each
+		}
+	}
+	return worst
+}
+
+// describe says for how many of the Pods that can tell a service is not healthy, and why:
+// database 12/12 refused.
+func describe(s *fleet.ServiceSummary) string {
+	told := s.Pods[health.Healthy] + s.Pods[health.Degraded] + s.Pods[health.Unhealthy]
+	n := s.Pods[health.Unhealthy]
+	if n == 0 {
+		n = s.Pods[health.Degraded]
+	}
+	words := fmt.Sprintf("%s %d/%d", s.Name, n, told)
+	if len(s.Reasons) > 0 {
+		words += " " + string(s.Reasons[0].Reason)
+	}
+	return words
+}
+
+// extentWords says where a service is unhealthy: shared, zone a, node n1 +2, pods.
+func extentWords(s *fleet.ServiceSummary) string {
+	words := string(s.Extent)
+	if (s.Extent == fleet.ExtentNode || s.Extent == fleet.ExtentZone) && len(s.Names) > 0 {
+		words += " " + s.Names[0]
+		if more := len(s.Names) - 1; more > 0 {
+			words += fmt.Sprintf(" +%d", more)
+		}
+	}
+	return words
+}
+
+func healthyCondition(s *fleet.Summary) metav1.Condition {
+	c := metav1.Condition{Type: v1alpha1.ConditionHealthy, Status: metav1.ConditionFalse}
+	switch s.Status {
+	case health.Healthy:
+		c.Status, c.Reason, c.Message = metav1.ConditionTrue, "Healthy", "every service is healthy for every Pod that answers"
+	case health.Degraded, health.Unhealthy:
+		c.Reason = map[health.Status]string{health.Degraded: "Degraded", health.Unhealthy: "Unhealthy"}[s.Status]
+		var words []string
+		for i := range s.Services {
+			if each := &s.Services[i]; each.Pods[health.Unhealthy]+each.Pods[health.Degraded] > 0 {
+				words = append(words, strings.TrimSpace(describe(each)+" "+extentWords(each)))
+			}
+		}
+		c.Message = strings.Join(words, "; ")
+	default:
+		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, "TooFewAnswers", "too few Pods can tell: see the condition Reporting"
+	}
+	return c
+}
+
+func reportingCondition(s *fleet.Summary) metav1.Condition {
+	c := metav1.Condition{Type: v1alpha1.ConditionReporting, Status: metav1.ConditionFalse}
+	switch {
+	case s.Known == 0:
+		c.Reason = "NoPods"
+		c.Message = fmt.Sprintf("Service %s has no EndpointSlice with the label %s: \"true\", or no Pod: give the Service that label, "+
+			"and let its selector match Pods with the sidecar", s.Target.Service, SidecarsLabel)
+	case 2*s.Answering < s.Known:
+		c.Reason, c.Message = "TooFewAnswers", fmt.Sprintf("%d of %d Pods answer", s.Answering, s.Known)
+		if why := failureWords(s); why != "" {
+			c.Message += ": " + why + "; look at the port, the NetworkPolicies and, with TLS, the certificates"
+		}
+	default:
+		c.Status, c.Reason, c.Message = metav1.ConditionTrue, "Answering", "at least half of the Pods answer"
+	}
+	return c
+}
+
+func failureWords(s *fleet.Summary) string {
+	var words []string
+	for _, f := range slices.Sorted(maps.Keys(s.Failures)) {
+		words = append(words, fmt.Sprintf("%d %s", s.Failures[f], f))
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,168 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/reims/reims-health/pkg/config"
+	"github.com/reims/reims-health/pkg/fleet"
+	"github.com/reims/reims-health/pkg/fleet/controller"
+	"github.com/reims/reims-health/pkg/server"
+)
+
+// Exit codes.
+const (
+	exitGood   = 0
+	exitFailed = 1
+	exitUsage  = 2 // bad usage or configuration
+)
+
+// Build is what the build stamped into the program; fields that it did not stamp are
+// empty.
+type Build struct{ Version, Commit string }
+
+// Run runs the program until ctx ends, and returns its exit code.
+func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, build Build) int {
+	build = build.orRecorded()
+	flags := flag.NewFlagSet("reims-health-fleet", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	version := flags.Bool("version", false, "")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return printed(usage(stdout))
+	case err != nil || flags.NArg() > 0:
+		if err == nil {
+			err = fmt.Errorf("there is no command %q", flags.Arg(0))
+		}
+		fmt.Fprintf(stderr, "reims-health-fleet: %v: see reims-health-fleet --help\n", err)
+		return exitUsage
+	case *version:
+		_, err := fmt.Fprintf(stdout, "reims-health-fleet %s (commit %s, %s %s/%s)\n", build.Version, build.Commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		return printed(err)
+	}
+	s, err := load(ctx, environ)
+	if err == nil {
+		err = s.serve(ctx, stderr, build)
+	}
+	if err == nil {
+		return exitGood
+	}
+	fmt.Fprintf(stderr, "reims-health-fleet: %v\n", err)
+	if wrong := (*config.Error)(nil); errors.As(err, &wrong) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func printed(err error) int {
+	if err != nil {
+		return exitFailed
+	}
+	return exitGood
+}
+
+func usage(w io.Writer) error {
+	text := "Ask the reims-health sidecars of all workloads that have a DependencyHealth object, and\n" +
+		"tell what is wrong, for how many Pods, and where.\n\n" +
+		"Usage:\n  reims-health-fleet [--version | --help]\n\nEnvironment:\n"
+	new(variables).fields(func(name, fallback, help string) {
+		text += fmt.Sprintf("  %-26s %s", name, help)
+		if fallback != "" {
+			text += " (default " + fallback + ")"
+		}
+		text += "\n"
+	})
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// orRecorded fills empty fields with what the Go toolchain recorded.
+func (b Build) orRecorded() Build {
+	if info, ok := debug.ReadBuildInfo(); ok && b.Version == "" {
+		b.Version = info.Main.Version
+	}
+	if b.Version == "" {
+		b.Version = "unknown"
+	}
+	if b.Commit == "" {
+		b.Commit = "unknown"
+	}
+	return b
+}
+
+// serve wires everything together and runs it until ctx ends.
+func (s *settings) serve(ctx context.Context, stderr io.Writer, build Build) error {
+	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: s.logLevel}))
+	// What libraries log through their global loggers.
+	ctrl.SetLogger(logr.FromSlogHandler(log.Handler()))
+	klog.SetSlogLogger(log)
+
+	kubernetes, err := s.kubernetes()
+	if err != nil {
+		return err
+	}
+	collector := fleet.NewCollector(fleet.Options{Timeout: s.timeout, RequestsPerSecond: s.requestsPerSecond, Log: log})
+	registry := prometheus.NewRegistry()
+	for _, c := range []prometheus.Collector{
+		fleet.NewMetrics(collector),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	} {
+		if err := registry.Register(c); err != nil {
+			return fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	m, err := controller.New(kubernetes, controller.Options{
+		Collector: collector, Namespaces: s.namespaces, HealthAddr: s.healthAddr, Registry: registry, Log: log,
+		LeaderElection: s.leaderElection, Namespace: s.podNamespace, Identity: s.podName,
+	})
+	if err != nil {
+		return err
+	}
+	page, err := server.Listen(ctx, s.addr, fleet.NewHandler(collector, fleet.PageOptions{Instance: s.podName, Version: build.Version}), log)
+	if err != nil {
+		return err
+	}
+	metrics, err := server.Listen(ctx, s.metricsAddr, promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}), log)
+	if err != nil {
+		return err
+	}
+	log.Info("starting", "version", build.Version, "page", page.Addr().String(), "metrics", metrics.Addr().String(), "health", s.healthAddr)
+	if err := errors.Join(m.Add(controller.Everywhere(page.Start)), m.Add(controller.Everywhere(metrics.Start))); err != nil {
+		return err
+	}
+	if err := m.Start(ctx); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	return nil
+}
+
+// kubernetes returns how to reach the API server.
+func (s *settings) kubernetes() (*rest.Config, error) {
+	if s.kubeconfig == "" {
+		c, err := rest.InClusterConfig()
+		if err != nil {
+			return nil, fmt.Errorf("use the Pod's service account (outside a Pod set FLEET_KUBECONFIG): %w", err)
+		}
+		return c, nil
+	}
+	c, err := clientcmd.BuildConfigFromFlags("", s.kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("read FLEET_KUBECONFIG: %w", err)
+	}
+	return c, nil
+}
