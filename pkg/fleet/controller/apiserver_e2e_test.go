@@ -76,6 +76,8 @@ func (c *cluster) tells(t *testing.T) {
 	w.farm.Set(some(func(i int) bool { return i/2%3 == 1 }, refused, well)) // zone b
 	w.await("degraded", "zone b", "12/12")
 	w.wantKubectl("reims   12/12   degraded   database 4/12 refused   zone b")
+	const begun = "DependencyUnhealthy database is unhealthy for 4 of 12 Pods (refused): zone b"
+	w.wantEvents(begun)
 	w.farm.Set(some(func(int) bool { return true }, refused, well))
 	got := w.await("unhealthy", "shared", "12/12")
 	if s := got.Status.Services[0]; s.Name != "database" || s.Pods.Unhealthy != 12 || len(s.Names) != 0 || s.Reasons[0] != (v1alpha1.ReasonCount{Reason: "refused", Pods: 12}) {
@@ -88,8 +90,7 @@ func (c *cluster) tells(t *testing.T) {
 
 	w.farm.Set(always(well))
 	w.await("healthy", "", "12/12")
-	w.wantEvents("DependencyUnhealthy database is unhealthy for 4 of 12 Pods (refused), by zone: b",
-		"DependencyHealthy database is usable again for every Pod that answers")
+	w.wantEvents(begun, "DependencyHealthy database is usable again for every Pod that answers")
 	if n := r.writes.Load(); n > 10 {
 		t.Errorf("%d writes of the status", n)
 	}

@@ -82,7 +82,7 @@ func begun(s *fleet.ServiceSummary) string {
 	case fleet.ExtentShared:
 		words += ": the fault is shared"
 	case fleet.ExtentNode, fleet.ExtentZone, fleet.ExtentPods:
-		words += fmt.Sprintf(", by %s: %s", strings.TrimSuffix(string(s.Extent), "s"), strings.Join(s.Names, ", "))
+		words += fmt.Sprintf(": %s %s", s.Extent, strings.Join(s.Names, ", "))
 	}
 	return words
 }
