@@ -13,6 +13,9 @@ GOTEST  := go tool -modfile=hack/tools/test/go.mod gotestsum --hide-summary skip
 RERUNS   = $(if $(RERUN),--rerun-fails=1 --rerun-fails-max-failures=6 --rerun-fails-abort-on-data-race --rerun-fails-report=dist/reruns/$@.$(1).txt)
 CHART   := charts/reims-health
 DOCS    := go tool -modfile=hack/tools/helm/go.mod helm-docs --chart-search-root $(CHART) --sort-values-order file --skip-version-footer --log-level warning
+CRD_TYPES  := pkg/fleet/v1alpha1
+CRD_FOLDER := charts/reims-health-fleet/crds
+CRD        := go tool -modfile=hack/tools/crd/go.mod controller-gen object crd
 ACTIONS := go tool -modfile=hack/tools/actionlint/go.mod actionlint
 BIN     := bin/reims-health
 
@@ -161,7 +164,7 @@ fuzz: ## Fuzz every parser for FUZZTIME (default 10s) each
 ##@ Keep in order
 
 .PHONY: verify
-verify: verify-lint verify-mod verify-docs verify-chart verify-dashboards verify-workflows ## Everything that can be checked without servers
+verify: verify-lint verify-mod verify-docs verify-chart verify-dashboards verify-crd verify-workflows ## Everything that can be checked without servers
 
 .PHONY: verify-lint
 verify-lint: ## Lint, formatting and layering
@@ -199,6 +202,15 @@ update-chart: ## Make the chart's values.schema.json and README.md anew, and cop
 	cp -r config/prometheus/rules config/prometheus/thresholds.yaml config/grafana/dashboards $(CHART)/files
 	$(RUN) ./hack/chart/values $(CHART)
 	$(DOCS)
+
+.PHONY: verify-crd
+verify-crd: ## The custom resource's definition and copying code match its types
+	$(CRD) paths=./$(CRD_TYPES) output:dir=dist/crd
+	@diff -r dist/crd/zz_generated.deepcopy.go $(CRD_TYPES)/zz_generated.deepcopy.go && diff dist/crd/health.reims.io_dependencyhealths.yaml $(CRD_FOLDER)/health.reims.io_dependencyhealths.yaml || { echo "$(CRD_FOLDER) or $(CRD_TYPES) is out of date: run make update-crd"; exit 1; }
+
+.PHONY: update-crd
+update-crd: ## Make the custom resource's definition and copying code anew, from its types
+	$(CRD) paths=./$(CRD_TYPES) output:crd:dir=$(CRD_FOLDER)
 
 .PHONY: verify-chart-schemas
 verify-chart-schemas: ## The schemas that the charts are held against are those of the modules (downloads them)

@@ -1,0 +1,222 @@
+package controller
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
+
+	"github.com/reims/reims-health/pkg/fleet"
+	"github.com/reims/reims-health/pkg/fleet/v1alpha1"
+	"github.com/reims/reims-health/pkg/health"
+)
+
+func endpoint(name, address string, edit ...func(*discoveryv1.Endpoint)) discoveryv1.Endpoint {
+	e := discoveryv1.Endpoint{
+		Addresses: []string{address}, NodeName: new("n1"), Zone: new("a"),
+		Conditions: discoveryv1.EndpointConditions{Ready: new(true), Serving: new(true), Terminating: new(false)},
+		TargetRef:  &corev1.ObjectReference{Kind: "Pod", Name: name, UID: types.UID("uid-" + name)},
+	}
+	for _, f := range edit {
+		f(&e)
+	}
+	return e
+}
+
+// What Kubernetes says of a Pod in EndpointSlices becomes one Pod of the target, or none.
+func TestPodsOfEndpointSlices(t *testing.T) {
+	t.Parallel()
+	slice := func(kind discoveryv1.AddressType, endpoints ...discoveryv1.Endpoint) discoveryv1.EndpointSlice {
+		return discoveryv1.EndpointSlice{AddressType: kind, Endpoints: endpoints}
+	}
+	got := podsOf([]discoveryv1.EndpointSlice{
+		slice(discoveryv1.AddressTypeIPv6, endpoint("both", "fd00::1"), endpoint("six", "fd00::2")),
+		slice(discoveryv1.AddressTypeIPv4,
+			endpoint("both", "10.0.0.1"),
+			endpoint("not-ready", "10.0.0.2", func(e *discoveryv1.Endpoint) { e.Conditions.Serving = new(false) }),
+			endpoint("old", "10.0.0.3", func(e *discoveryv1.Endpoint) { e.Conditions = discoveryv1.EndpointConditions{Ready: new(true)} }),
+			endpoint("going", "10.0.0.4", func(e *discoveryv1.Endpoint) { e.Conditions.Terminating = new(true) }),
+			endpoint("", "10.0.0.5", func(e *discoveryv1.Endpoint) { e.TargetRef, e.NodeName, e.Zone = nil, nil, nil })),
+		slice(discoveryv1.AddressTypeFQDN, endpoint("named", "pod.example")),
+	}, 8008)
+	pod := func(uid, name, node, zone, address string, ready bool) fleet.Pod {
+		return fleet.Pod{UID: uid, Name: name, Node: node, Zone: zone, Address: netip.MustParseAddrPort(address), Ready: ready}
+	}
+	want := []fleet.Pod{
+		pod("10.0.0.5", "10.0.0.5", "", "", "10.0.0.5:8008", true),
+		pod("uid-both", "both", "n1", "a", "10.0.0.1:8008", true),
+		pod("uid-not-ready", "not-ready", "n1", "a", "10.0.0.2:8008", false),
+		pod("uid-old", "old", "n1", "a", "10.0.0.3:8008", true),
+		pod("uid-six", "six", "n1", "a", "[fd00::2]:8008", true),
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What the cache drops of an EndpointSlice is not missed by what is made of it.
+func TestStripSlice(t *testing.T) {
+	t.Parallel()
+	whole := &discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: "x", Namespace: "shop", ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kube"}}, Annotations: map[string]string{"a": "b"},
+			Labels: map[string]string{discoveryv1.LabelServiceName: "reims-peers", SidecarsLabel: "true", "team": "x"},
+		},
+		AddressType: discoveryv1.AddressTypeIPv4,
+		Endpoints:   []discoveryv1.Endpoint{endpoint("one", "10.0.0.1"), endpoint("two", "10.0.0.2")},
+		Ports:       []discoveryv1.EndpointPort{{Name: new("health")}},
+	}
+	before := podsOf([]discoveryv1.EndpointSlice{*whole.DeepCopy()}, 1)
+	stripped, err := stripSlice(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, ok := stripped.(*discoveryv1.EndpointSlice)
+	if !ok || len(after.ManagedFields)+len(after.Ports)+len(after.Annotations) > 0 || len(after.Labels) != 1 {
+		t.Errorf("left: %+v", stripped)
+	}
+	if diff := cmp.Diff(before, podsOf([]discoveryv1.EndpointSlice{*after}, 1), cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// summary is one of the database and of cache, each told by ten Pods.
+func summary(at time.Time, database, cache fleet.ServiceSummary) *fleet.Summary {
+	database.Name, cache.Name = "database", "cache"
+	s := &fleet.Summary{
+		Target: &fleet.Target{Workload: fleet.Workload{Namespace: "shop", Name: "reims"}, Generation: 3, Service: "reims-peers"},
+		At:     at, Known: 10, Answering: 10, Ready: 9, Services: []fleet.ServiceSummary{cache, database},
+	}
+	s.Status = max(database.Status, cache.Status)
+	return s
+}
+
+func service(status health.Status, unhealthy, degraded int, extent fleet.Extent, reason health.Reason, names ...string) fleet.ServiceSummary {
+	s := fleet.ServiceSummary{
+		Status: status, Extent: extent, Names: names,
+		Pods: map[health.Status]int{health.Unhealthy: unhealthy, health.Degraded: degraded, health.Healthy: 10 - unhealthy - degraded},
+	}
+	if reason != "" {
+		s.Reasons = []fleet.ReasonCount{{Reason: reason, Pods: unhealthy + degraded}}
+	}
+	return s
+}
+
+var fine = service(health.Healthy, 0, 0, "", "")
+
+func TestStatusWords(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 14, 9, 26, 53, 7, time.UTC)
+	for name, tt := range map[string]struct {
+		database, cache              fleet.ServiceSummary
+		status, worst, extent, words string
+	}{
+		"well":   {fine, fine, "healthy", "", "", "every service is healthy for every Pod that answers"},
+		"shared": {service(health.Unhealthy, 10, 0, "shared", "refused"), fine, "unhealthy", "database 10/10 refused", "shared", "database 10/10 refused shared"},
+		"zones": {
+			service(health.Degraded, 4, 0, "zone", "timeout", "a", "b"), service(health.Degraded, 0, 2, "", "slow"),
+			"degraded", "database 4/10 timeout", "zone a +1", "cache 2/10 slow; database 4/10 timeout zone a +1",
+		},
+		"node":     {fine, service(health.Degraded, 1, 0, "node", "auth", "n1"), "degraded", "cache 1/10 auth", "node n1", "cache 1/10 auth node n1"},
+		"pods":     {service(health.Degraded, 1, 0, "pods", "", "p"), fine, "degraded", "database 1/10", "pods", "database 1/10 pods"},
+		"degraded": {service(health.Degraded, 0, 10, "", "slow"), fine, "degraded", "database 10/10 slow", "", "database 10/10 slow"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := statusOf(summary(at, tt.database, tt.cache), &v1alpha1.DependencyHealthStatus{})
+			if got.Status != tt.status || got.Summary != (v1alpha1.Summary{Pods: "10/10", Worst: tt.worst, Extent: tt.extent}) {
+				t.Errorf("%s %+v", got.Status, got.Summary)
+			}
+			if c := got.Conditions[0]; c.Message != tt.words || c.ObservedGeneration != 3 || got.ObservedGeneration != 3 {
+				t.Errorf("Healthy is %+v", c)
+			}
+		})
+	}
+}
+
+// Rounds that find the same give the same status, byte for byte, so that nothing is written.
+func TestStatusOfTheSameIsTheSame(t *testing.T) {
+	t.Parallel()
+	began := time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)
+	down := service(health.Unhealthy, 10, 0, "shared", "refused")
+	first := statusOf(summary(began, down, fine), &v1alpha1.DependencyHealthStatus{})
+	if later := statusOf(summary(began.Add(time.Hour), down, fine), &first); !cmp.Equal(first, later) {
+		t.Error(cmp.Diff(first, later))
+	}
+	back := statusOf(summary(began.Add(2*time.Hour), fine, fine), &first)
+	if !back.Since.Time.Equal(began.Add(2*time.Hour)) || !back.Services[1].Since.Time.Equal(began.Add(2*time.Hour)) || !back.Services[0].Since.Time.Equal(began) {
+		t.Errorf("%+v", back)
+	}
+}
+
+func TestReportingSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	s := summary(time.Now(), fine, fine)
+	s.Answering, s.Failures, s.Status = 4, map[fleet.Failure]int{fleet.FailureTimeout: 5, fleet.FailureTLS: 1}, health.Unknown
+	if c := reportingCondition(s); c.Status != metav1.ConditionFalse || !strings.HasPrefix(c.Message, "4 of 10 Pods answer: 5 timeout, 1 tls; look at") {
+		t.Errorf("%+v", c)
+	}
+	if c := healthyCondition(s); c.Status != metav1.ConditionUnknown {
+		t.Errorf("%+v", c)
+	}
+}
+
+// Whatever the rounds find, Events come in turn for each service, the first begins, and none
+// comes without two rounds in a row that agree.
+func TestOutagesProperty(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		o := newOutages(&v1alpha1.DependencyHealthStatus{})
+		begun, before := false, ""
+		for range rapid.IntRange(1, 50).Draw(t, "rounds") {
+			s := fine
+			switch rapid.IntRange(0, 3).Draw(t, "found") {
+			case 1:
+				s = service(health.Degraded, 2, 0, "pods", "refused", "a", "b")
+			case 2:
+				s = service(health.Unhealthy, 10, 0, "shared", "refused")
+			case 3:
+				s = fleet.ServiceSummary{Status: health.Unknown}
+			}
+			now := fmt.Sprint(s.Status, s.Extent)
+			notes := o.next(summary(time.Now(), s, fine))
+			switch {
+			case len(notes) > 1:
+				t.Fatalf("%d Events of one round: %v", len(notes), notes)
+			case len(notes) == 1 && (now != before || notes[0].warning == begun || s.Status == health.Unknown):
+				t.Fatalf("%v after %q and %q, begun %t", notes, before, now, begun)
+			case len(notes) == 0 && now == before && s.Status != health.Unknown && begun != (s.Extent != ""):
+				t.Fatalf("no Event after %q twice, begun %t", now, begun)
+			case len(notes) == 1:
+				begun = notes[0].warning
+			}
+			before = now
+		}
+	})
+}
+
+// A leader that takes over does not tell again what the status says already.
+func TestOutagesGoOn(t *testing.T) {
+	t.Parallel()
+	down := summary(time.Now(), service(health.Unhealthy, 10, 0, "shared", "refused"), fine)
+	before := statusOf(down, &v1alpha1.DependencyHealthStatus{})
+	o := newOutages(&before)
+	for range 3 {
+		if notes := o.next(down); len(notes) > 0 {
+			t.Errorf("told again: %v", notes)
+		}
+	}
+	o.next(summary(time.Now(), fine, fine))
+	if notes := o.next(summary(time.Now(), fine, fine)); len(notes) != 1 || notes[0].warning {
+		t.Errorf("the end: %v", notes)
+	}
+}
