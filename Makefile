@@ -57,6 +57,11 @@ servers-down: ## Stop what servers-up started
 migrate-demo: build ## Migrate an empty database, verify it, break it, repair it
 	@$(RUN) ./hack/migrate-demo $(BIN)
 
+.PHONY: fleet-demo
+fleet-demo: cluster-build ## The fleet program beside a farm of 200 sidecars, with a zone cut off: kubectl get dh as text, the page as pictures (as root)
+	$(BUILD) -ldflags '$(LDFLAGS)' -o $(BIN)-fleet ./cmd/reims-health-fleet
+	@CGO_ENABLED=0 go run -trimpath -tags e2e ./hack/fleet-demo -pods $(or $(PODS),200) $(BIN)-fleet
+
 .PHONY: peers-demo
 peers-demo: build ## Six sidecars that ask each other: a server dies for all, a wire is cut for one
 	@$(RUN) ./hack/peers-demo $(BIN)
@@ -205,8 +210,8 @@ update-chart: ## Make the chart's values.schema.json and README.md anew, and cop
 
 .PHONY: verify-crd
 verify-crd: ## The custom resource's definition and copying code match its types
-	$(CRD) paths=./$(CRD_TYPES) output:dir=dist/crd
-	@diff -r dist/crd/zz_generated.deepcopy.go $(CRD_TYPES)/zz_generated.deepcopy.go && diff dist/crd/health.reims.io_dependencyhealths.yaml $(CRD_FOLDER)/health.reims.io_dependencyhealths.yaml || { echo "$(CRD_FOLDER) or $(CRD_TYPES) is out of date: run make update-crd"; exit 1; }
+	$(CRD) paths=./$(CRD_TYPES) output:dir=dist/_crd
+	@diff -r dist/_crd/zz_generated.deepcopy.go $(CRD_TYPES)/zz_generated.deepcopy.go && diff dist/_crd/health.reims.io_dependencyhealths.yaml $(CRD_FOLDER)/health.reims.io_dependencyhealths.yaml || { echo "$(CRD_FOLDER) or $(CRD_TYPES) is out of date: run make update-crd"; exit 1; }
 
 .PHONY: update-crd
 update-crd: ## Make the custom resource's definition and copying code anew, from its types
@@ -242,7 +247,7 @@ hack/dashboards/node_modules: hack/dashboards/package-lock.json
 
 .PHONY: update-golden
 update-golden: ## Write the golden files anew
-	go test ./pkg/server ./pkg/statuspage ./test/golden -update
+	go test ./pkg/server ./pkg/statuspage ./pkg/fleet ./test/golden -update
 
 .PHONY: screenshots
 screenshots: ## Pictures of the status page into dist/screenshots, and those of the documents (4 minutes)

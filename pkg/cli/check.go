@@ -78,7 +78,7 @@ func newCheck(from *source) *cobra.Command {
 			"  reims-health check --url http://localhost:8008\n" +
 			"  reims-health check --direct --env-file .env\n" +
 			"  reims-health check --compare http://localhost:8000\n" +
-			"  reims-health check --fleet http://localhost:8010",
+			"  reims-health check --fleet http://localhost:8080",
 		Args: commandArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runCheck(cmd, f, f.modeOf()) },
 	}

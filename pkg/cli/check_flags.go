@@ -105,7 +105,7 @@ func (f *checkFlags) add(cmd *cobra.Command, mode string) {
 	complete(cmd, "url", "http://localhost:8008")
 	complete(cmd, "metrics-url", "http://localhost:9008")
 	complete(cmd, "compare", "http://localhost:8000")
-	complete(cmd, "fleet", "http://localhost:8010")
+	complete(cmd, "fleet", "http://localhost:8080")
 	complete(cmd, "timeout", "1s", "10s", "30s")
 	complete(cmd, "interval", "500ms", "2s", "30s")
 	complete(cmd, "max-age", "1m", "5m", "1h")

@@ -84,6 +84,28 @@ func (f *Farm) Dial(_ context.Context, _, address string) (net.Conn, error) {
 	return client, nil
 }
 
+// Serve answers on the connections that a listener accepts, each for the address that it came
+// to, until the listener is closed.
+func (f *Farm) Serve(l net.Listener) error {
+	for {
+		conn, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		at, err := netip.ParseAddrPort(conn.LocalAddr().String())
+		if err != nil {
+			return err
+		}
+		at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+		f.connections.Add(1)
+		f.open.Add(1)
+		go f.serve(conn, at)
+	}
+}
+
 // serve answers on a connection that came to the address.
 func (f *Farm) serve(conn net.Conn, at netip.AddrPort) {
 	defer func() {

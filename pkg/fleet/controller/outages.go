@@ -81,7 +81,7 @@ func begun(s *fleet.ServiceSummary) string {
 	switch s.Extent {
 	case fleet.ExtentShared:
 		words += ": the fault is shared"
-	case fleet.ExtentNode, fleet.ExtentZone, fleet.ExtentPods:
+	default:
 		words += fmt.Sprintf(": %s %s", s.Extent, strings.Join(s.Names, ", "))
 	}
 	return words
