@@ -12,7 +12,8 @@ LINT    := go tool -modfile=hack/tools/lint/go.mod golangci-lint
 GOTEST  := go tool -modfile=hack/tools/test/go.mod gotestsum --hide-summary skipped
 RERUNS   = $(if $(RERUN),--rerun-fails=1 --rerun-fails-max-failures=6 --rerun-fails-abort-on-data-race --rerun-fails-report=dist/reruns/$@.$(1).txt)
 CHART   := charts/reims-health
-DOCS    := go tool -modfile=hack/tools/helm/go.mod helm-docs --chart-search-root $(CHART) --sort-values-order file --skip-version-footer --log-level warning
+CHARTS  := $(CHART) $(CHART)-fleet
+DOCS    := go tool -modfile=hack/tools/helm/go.mod helm-docs --sort-values-order file --skip-version-footer --log-level warning --chart-search-root
 CRD_TYPES  := pkg/fleet/v1alpha1
 CRD_FOLDER := charts/reims-health-fleet/crds
 CRD        := go tool -modfile=hack/tools/crd/go.mod controller-gen object crd
@@ -195,18 +196,19 @@ update-docs: ## Write the generated references anew
 	$(RUN) ./hack/docs
 
 .PHONY: verify-chart
-verify-chart: ## The chart's values.schema.json and README.md match its values.yaml, its files those in config
-	$(RUN) ./hack/chart/values -check $(CHART)
-	@$(DOCS) --dry-run | diff $(CHART)/README.md - || { echo "$(CHART)/README.md is out of date: run make update-chart"; exit 1; }
+verify-chart: ## The charts' values.schema.json and README.md match their values.yaml, their files those in config
+	@for chart in $(CHARTS); do \
+	  $(RUN) ./hack/chart/values -check $$chart; \
+	  $(DOCS) $$chart --dry-run | diff $$chart/README.md - || { echo "$$chart/README.md is out of date: run make update-chart"; exit 1; }; \
+	done
 	@diff -r config/prometheus/rules $(CHART)/files/rules && diff config/prometheus/thresholds.yaml $(CHART)/files/thresholds.yaml && diff -r config/grafana/dashboards $(CHART)/files/dashboards || { echo "$(CHART)/files is out of date: run make update-chart"; exit 1; }
 
 .PHONY: update-chart
-update-chart: ## Make the chart's values.schema.json and README.md anew, and copy the rules and dashboards into it
+update-chart: ## Make the charts' values.schema.json and README.md anew, and copy the rules and dashboards
 	rm -rf $(CHART)/files
 	mkdir $(CHART)/files
 	cp -r config/prometheus/rules config/prometheus/thresholds.yaml config/grafana/dashboards $(CHART)/files
-	$(RUN) ./hack/chart/values $(CHART)
-	$(DOCS)
+	@for chart in $(CHARTS); do $(RUN) ./hack/chart/values $$chart; $(DOCS) $$chart; done
 
 .PHONY: verify-crd
 verify-crd: ## The custom resource's definition and copying code match its types

@@ -1,6 +1,7 @@
 package chart_test
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,10 @@ func TestInvariants(t *testing.T) {
 			}
 			onlyPodsOfTheAPIAreSelected(t, objects)
 			serviceAccountsAreThere(t, objects)
+			if filepath.Base(i.chart) == "reims-health-fleet" {
+				runsTheFleetProgram(t, objects)
+				return
+			}
 			oneSidecar(t, objects)
 			peersFindEachOther(t, objects)
 		})

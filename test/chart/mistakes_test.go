@@ -61,7 +61,7 @@ func TestMistakesOfNewcomers(t *testing.T) {
 // gives it the defaults as well, and leaves the rest to the templates.
 func TestSchemaIsStrictInEditors(t *testing.T) {
 	t.Parallel()
-	chart := shapeless(t)
+	chart := shapeless(t, "reims-health")
 	write(t, filepath.Join(chart, "values.yaml"), "{}\n")
 	tests := map[string]string{
 		"databse: {host: postgres}": "additional properties 'databse' not allowed",

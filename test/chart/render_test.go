@@ -67,7 +67,7 @@ func TestKubeconformRefuses(t *testing.T) {
 
 func TestUnits(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"reims-health", "example-api"} {
+	for _, name := range append(ours[:2:2], "example-api") {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			out := mustTool(t, nil, "helm-unittest", "--strict", filepath.Join(charts(t), name))
@@ -79,37 +79,41 @@ func TestUnits(t *testing.T) {
 }
 
 // What Artifact Hub shows is what the chart runs.
-func TestChartNamesItsImage(t *testing.T) {
+func TestChartsNameTheirImages(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(filepath.Join(root(t), "charts/reims-health/Chart.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	chart := decode(t, string(text))[0]
-	image := "image: ghcr.io/reims/reims-health:" + chart.text("appVersion") + "\n"
-	if images := chart.text("annotations", "artifacthub.io/images"); !strings.Contains(images, image) {
-		t.Errorf("want %q in:\n%s", image, images)
+	for _, name := range ours {
+		chart := values(t, filepath.Join(root(t), "charts", name, "Chart.yaml"))
+		image := "image: ghcr.io/reims/" + name + ":" + chart.text("appVersion") + "\n"
+		if images := chart.text("annotations", "artifacthub.io/images"); !strings.Contains(images, image) {
+			t.Errorf("%s: want %q in:\n%s", name, image, images)
+		}
+		text, err := os.ReadFile(filepath.Join(root(t), "charts", name, "values.yaml"))
+		if err != nil || !strings.Contains(string(text), "\n  repository: reims/"+name+"\n") {
+			t.Errorf("%s: its values have another image: %v", name, err)
+		}
 	}
 }
 
 // The picture that Artifact Hub and consoles show is in this repository.
-func TestChartHasAnIcon(t *testing.T) {
+func TestChartsHaveAnIcon(t *testing.T) {
 	t.Parallel()
-	chart := values(t, filepath.Join(root(t), "charts/reims-health/Chart.yaml"))
-	path, ours := strings.CutPrefix(chart.text("icon"), "https://raw.githubusercontent.com/reims/reims-health/main/")
-	if !ours {
-		t.Fatalf("the icon is %q, not a file of this repository", chart.text("icon"))
-	}
-	text, err := os.ReadFile(filepath.Join(root(t), path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var picture struct {
-		XMLName xml.Name `xml:"http://www.w3.org/2000/svg svg"`
-		Title   string   `xml:"title"`
-	}
-	if err := xml.Unmarshal(text, &picture); err != nil || picture.Title == "" {
-		t.Errorf("%s: %v, title %q", path, err, picture.Title)
+	for _, name := range ours {
+		chart := values(t, filepath.Join(root(t), "charts", name, "Chart.yaml"))
+		path, ours := strings.CutPrefix(chart.text("icon"), "https://raw.githubusercontent.com/reims/reims-health/main/")
+		if !ours {
+			t.Fatalf("%s: the icon is %q, not a file of this repository", name, chart.text("icon"))
+		}
+		text, err := os.ReadFile(filepath.Join(root(t), path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var picture struct {
+			XMLName xml.Name `xml:"http://www.w3.org/2000/svg svg"`
+			Title   string   `xml:"title"`
+		}
+		if err := xml.Unmarshal(text, &picture); err != nil || picture.Title == "" {
+			t.Errorf("%s: %v, title %q", path, err, picture.Title)
+		}
 	}
 }
 
@@ -129,22 +133,27 @@ func TestDefaults(t *testing.T) {
 // What is kept for development is not in the package, and all that it needs is.
 func TestPackage(t *testing.T) {
 	t.Parallel()
-	for _, helm := range helms {
-		dir := t.TempDir()
-		mustTool(t, nil, helm, "package", filepath.Join(charts(t), "reims-health"), "--destination", dir)
-		archives, _ := filepath.Glob(filepath.Join(dir, "reims-health-*.tgz"))
-		if len(archives) != 1 {
-			t.Fatalf("%s made %v", helm, archives)
-		}
-		files := list(t, archives[0])
-		for _, want := range []string{"values.schema.json", "README.md", "templates/tests/test.yaml"} {
-			if !files["reims-health/"+want] {
-				t.Errorf("%s leaves out %s", helm, want)
+	for name, needed := range map[string][]string{
+		"reims-health":       {"values.schema.json", "README.md", "templates/tests/test.yaml"},
+		"reims-health-fleet": {"values.schema.json", "README.md", "crds/health.reims.io_dependencyhealths.yaml"},
+	} {
+		for _, helm := range helms {
+			dir := t.TempDir()
+			mustTool(t, nil, helm, "package", filepath.Join(charts(t), name), "--destination", dir)
+			archives, _ := filepath.Glob(filepath.Join(dir, name+"-*.tgz"))
+			if len(archives) != 1 {
+				t.Fatalf("%s made %v", helm, archives)
 			}
-		}
-		for name := range files {
-			if strings.HasPrefix(name, "reims-health/tests/") || strings.HasPrefix(name, "reims-health/ci/") {
-				t.Errorf("%s packs %s", helm, name)
+			files := list(t, archives[0])
+			for _, want := range needed {
+				if !files[name+"/"+want] {
+					t.Errorf("%s leaves out %s of %s", helm, want, name)
+				}
+			}
+			for file := range files {
+				if strings.HasPrefix(file, name+"/tests/") || strings.HasPrefix(file, name+"/ci/") {
+					t.Errorf("%s packs %s", helm, file)
+				}
 			}
 		}
 	}

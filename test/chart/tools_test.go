@@ -20,6 +20,9 @@ var kubeVersions = []string{"1.29.15", "1.36.3"}
 
 var helms = []string{"helm3", "helm4"}
 
+// ours are the charts that are published.
+var ours = []string{"reims-health", "reims-health-fleet"}
+
 // buildTools returns the root of the module, once bin/chart holds the tools.
 var buildTools = sync.OnceValues(func() (string, error) {
 	root, err := servers.Root()
@@ -76,7 +79,7 @@ var copies = struct {
 	dir string
 }{}
 
-// charts returns a folder with a copy of both charts, in which the example has its
+// charts returns a folder with a copy of all charts, in which the example has its
 // dependency.
 func charts(t *testing.T) string {
 	t.Helper()
@@ -89,7 +92,7 @@ func charts(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"reims-health", "example-api"} {
+	for _, name := range append(ours[:2:2], "example-api") {
 		if err := os.CopyFS(filepath.Join(dir, name), os.DirFS(filepath.Join(root(t), "charts", name))); err != nil {
 			t.Fatal(err)
 		}

@@ -43,11 +43,16 @@ func run(ctx context.Context, check bool) error {
 	}
 	var errs []error
 	for _, s := range sources() {
-		files, err := s.files(ctx)
-		errs = append(errs, err)
-		for name, schema := range files {
-			errs = append(errs, update(filepath.Join(root, folder, s.folder, name), schema, check))
-		}
+		errs = append(errs, s.update(ctx, root, check))
+	}
+	return errors.Join(errs...)
+}
+
+func (s source) update(ctx context.Context, root string, check bool) error {
+	files, err := s.files(ctx, root)
+	errs := []error{err}
+	for name, schema := range files {
+		errs = append(errs, update(filepath.Join(root, folder, s.folder, name), schema, check))
 	}
 	return errors.Join(errs...)
 }

@@ -18,7 +18,7 @@ type object = map[string]any
 // source is a Go module whose file says what some kinds look like.
 type source struct {
 	folder string // in ours
-	module string // path@version
+	module string // path@version; this one where it is empty
 	file   string // in the module
 	kinds  []string
 	read   func(text []byte, kinds []string) (map[string]object, error)
@@ -27,13 +27,13 @@ type source struct {
 // kinds are all that the charts render, as kubeconform names their files.
 func kinds() []string {
 	return []string{
-		"configmap-v1", "deployment-apps-v1", "ingress-networking-v1", "job-batch-v1", "networkpolicy-networking-v1", "pod-v1",
-		"poddisruptionbudget-policy-v1", "role-rbac-v1", "rolebinding-rbac-v1", "service-v1", "serviceaccount-v1",
+		"clusterrole-rbac-v1", "clusterrolebinding-rbac-v1", "configmap-v1", "deployment-apps-v1", "ingress-networking-v1",
+		"job-batch-v1", "networkpolicy-networking-v1", "pod-v1", "poddisruptionbudget-policy-v1", "role-rbac-v1", "rolebinding-rbac-v1", "service-v1", "serviceaccount-v1",
 	}
 }
 
 // sources are the oldest Kubernetes with native sidecars, the newest, and the newest
-// module of the Prometheus Operator that holds its custom resources.
+// module of the Prometheus Operator that holds its custom resources. The last one is ours.
 func sources() []source {
 	const (
 		swagger    = "api/openapi-spec/swagger.json"
@@ -46,14 +46,19 @@ func sources() []source {
 		{folder: "custom", module: operator, file: monitoring + "podmonitors.yaml", kinds: []string{"podmonitor-monitoring-v1"}, read: fromCRD},
 		{folder: "custom", module: operator, file: monitoring + "servicemonitors.yaml", kinds: []string{"servicemonitor-monitoring-v1"}, read: fromCRD},
 		{folder: "custom", module: operator, file: monitoring + "prometheusrules.yaml", kinds: []string{"prometheusrule-monitoring-v1"}, read: fromCRD},
+		{folder: "custom", file: "charts/reims-health-fleet/crds/health.reims.io_dependencyhealths.yaml", kinds: []string{"dependencyhealth-health-v1alpha1"}, read: fromCRD},
 	}
 }
 
-// files returns the schemas by the name of their file.
-func (s source) files(ctx context.Context) (map[string]object, error) {
-	dir, err := download(ctx, s.module)
-	if err != nil {
-		return nil, err
+// files returns the schemas by the name of their file. The root is that of this module.
+func (s source) files(ctx context.Context, root string) (map[string]object, error) {
+	dir, from := root, s.file
+	if s.module != "" {
+		var err error
+		if dir, err = download(ctx, s.module); err != nil {
+			return nil, err
+		}
+		from = s.module
 	}
 	text, err := os.ReadFile(filepath.Join(dir, s.file))
 	if err != nil {
@@ -66,7 +71,7 @@ func (s source) files(ctx context.Context) (map[string]object, error) {
 	files := make(map[string]object)
 	for kind, schema := range schemas {
 		schema["$schema"] = "http://json-schema.org/draft-07/schema#"
-		schema["$comment"] = "Made by hack/chart/kubernetes from " + s.module
+		schema["$comment"] = "Made by hack/chart/kubernetes from " + from
 		files[kind+".json"] = schema
 	}
 	return files, nil

@@ -1,6 +1,7 @@
 // Values makes a chart's values.schema.json and files/values.json from its values.yaml: what Helm
 // refuses, and what the templates do. It makes files/configuration.json from pkg/config: what the
-// program refuses, for the templates.
+// program refuses, for the templates. Of a chart whose templates check no shapes (_shape.tpl), it
+// makes the schema alone, a strict one.
 //
 //	go run ./hack/chart/values [-check] charts/reims-health
 //
@@ -13,6 +14,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -44,6 +46,14 @@ func run(args []string, check bool) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", values, err)
 	}
+	schemaFile := filepath.Join(args[0], "values.schema.json")
+	if _, err := os.Stat(filepath.Join(args[0], "templates/values/_shape.tpl")); errors.Is(err, fs.ErrNotExist) {
+		schema, err := encode(strict)
+		if err != nil {
+			return err
+		}
+		return update(schemaFile, schema, check)
+	}
 	schema, err := encode(forHelm(strict))
 	if err != nil {
 		return err
@@ -69,7 +79,7 @@ func run(args []string, check bool) error {
 		return err
 	}
 	return errors.Join(
-		update(filepath.Join(args[0], "values.schema.json"), schema, check),
+		update(schemaFile, schema, check),
 		update(filepath.Join(args[0], "files", "configuration.json"), configuration, check),
 		update(filepath.Join(args[0], "files", "values.json"), shapeFile, check),
 	)

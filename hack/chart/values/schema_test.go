@@ -140,8 +140,10 @@ func TestRun(t *testing.T) {
 
 func TestChartIsUpToDate(t *testing.T) {
 	t.Parallel()
-	if err := run([]string{"../../../charts/reims-health"}, true); err != nil {
-		t.Error(err)
+	for _, chart := range []string{"reims-health", "reims-health-fleet"} {
+		if err := run([]string{"../../../charts/" + chart}, true); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
