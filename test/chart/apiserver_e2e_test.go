@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -23,7 +24,8 @@ import (
 // resources are the paths of the kinds that the charts render. Those of Prometheus' operator
 // are not here: the API server has no definition of them.
 var resources = map[string]string{
-	"ConfigMap": "api/v1/%s/configmaps", "Deployment": "apis/apps/v1/%s/deployments", "Ingress": "apis/networking.k8s.io/v1/%s/ingresses",
+	"ClusterRole": "apis/rbac.authorization.k8s.io/v1/clusterroles", "ClusterRoleBinding": "apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+	"DependencyHealth": "apis/health.reims.io/v1alpha1/%s/dependencyhealths", "ConfigMap": "api/v1/%s/configmaps", "Deployment": "apis/apps/v1/%s/deployments", "Ingress": "apis/networking.k8s.io/v1/%s/ingresses",
 	"Job": "apis/batch/v1/%s/jobs", "NetworkPolicy": "apis/networking.k8s.io/v1/%s/networkpolicies", "Pod": "api/v1/%s/pods",
 	"PodDisruptionBudget": "apis/policy/v1/%s/poddisruptionbudgets", "Role": "apis/rbac.authorization.k8s.io/v1/%s/roles",
 	"RoleBinding": "apis/rbac.authorization.k8s.io/v1/%s/rolebindings", "Service": "api/v1/%s/services", "ServiceAccount": "api/v1/%s/serviceaccounts",
@@ -37,24 +39,26 @@ func TestAPIServerTakesWhatIsRendered(t *testing.T) {
 	for _, i := range installations(t) {
 		server.takes(t, i.String(), i.render(t, "helm4", kubeVersions[1]))
 	}
-	chart := filepath.Join(charts(t), "reims-health")
-	rendered, refused := 0, 0
-	for name, files := range unitTestValues(t, chart) {
-		args := []string{"template", "rel", chart, "--namespace=ns", "--kube-version", kubeVersions[1]}
-		for _, f := range files {
-			args = append(args, "--values", f)
+	for name, want := range map[string]struct{ rendered, refused int }{"reims-health": {100, 50}, "reims-health-fleet": {15, 8}} {
+		chart := filepath.Join(charts(t), name)
+		rendered, refused := 0, 0
+		for test, files := range unitTestValues(t, chart) {
+			args := []string{"template", "rel", chart, "--namespace=ns", "--kube-version", kubeVersions[1]}
+			for _, f := range files {
+				args = append(args, "--values", f)
+			}
+			out, err := tool(t, nil, "helm4", args...)
+			if err != nil {
+				refused++
+				continue
+			}
+			rendered++
+			server.takes(t, test, out)
 		}
-		out, err := tool(t, nil, "helm4", args...)
-		if err != nil {
-			refused++
-			continue
+		t.Logf("%s: of the unit tests' values %d render and %d are refused", name, rendered, refused)
+		if rendered < want.rendered || refused < want.refused {
+			t.Errorf("%s: %d sets render and %d are refused: want most of the unit tests'", name, rendered, refused)
 		}
-		rendered++
-		server.takes(t, name, out)
-	}
-	t.Logf("of the unit tests' values %d render and %d are refused", rendered, refused)
-	if rendered < 100 || refused < 50 {
-		t.Errorf("%d sets render and %d are refused: want most of the unit tests'", rendered, refused)
 	}
 }
 
@@ -130,7 +134,22 @@ func newAPIServer(t *testing.T) *apiServer {
 	if answer := s.create(t, "api/v1/namespaces", "", object{"apiVersion": "v1", "kind": "Namespace", "metadata": object{"name": "ns"}}); answer != "" {
 		t.Fatal(answer)
 	}
-	return s
+	definition := decode(t, readFile(t, "charts/reims-health-fleet/crds/health.reims.io_dependencyhealths.yaml"))[0]
+	if answer := s.create(t, "apis/apiextensions.k8s.io/v1/customresourcedefinitions", "", definition); answer != "" {
+		t.Fatal(answer)
+	}
+	workload := object{"apiVersion": "health.reims.io/v1alpha1", "kind": "DependencyHealth", "metadata": object{"name": "x"}, "spec": object{"service": "x"}}
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C { // it serves a definition a moment after it was made
+		answer := s.create(t, fmt.Sprintf(resources["DependencyHealth"], "namespaces/ns"), "?dryRun=All", workload)
+		if answer == "" {
+			return s
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no DependencyHealth can be made: %s", answer)
+		}
+	}
 }
 
 // takes asks with a dry run, each object apart.
@@ -141,8 +160,10 @@ func (s *apiServer) takes(t *testing.T, name, manifests string) {
 		if !ok {
 			continue
 		}
-		path = fmt.Sprintf(path, "namespaces/ns")
-		o.child("metadata")["namespace"] = "ns"
+		if strings.Contains(path, "%s") {
+			path = fmt.Sprintf(path, "namespaces/ns")
+			o.child("metadata")["namespace"] = "ns"
+		}
 		answer := s.create(t, path, "?dryRun=All&fieldValidation=Strict", o)
 		if strings.Contains(answer, "not configured on this cluster") { // its families are, the value is not, at fault
 			continue

@@ -3,9 +3,11 @@ package chart_test
 import (
 	"bytes"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/reims/reims-health/pkg/fleet/controller"
 	"github.com/reims/reims-health/pkg/fleet/program"
 )
 
@@ -94,5 +96,48 @@ func TestFleetProgramTakesItsEnvironment(t *testing.T) {
 	}
 	if seen < 3 {
 		t.Errorf("%d installations", seen)
+	}
+}
+
+// What one chart makes is what the program of the other looks for: the label of the Service, the
+// object, and the Lease that its Role is about.
+func TestFleetFindsWhatTheChartsMake(t *testing.T) {
+	t.Parallel()
+	fleet := filepath.Join(charts(t), "reims-health-fleet")
+	var names []string
+	for _, role := range ofKind(t, decode(t, installation{fleet, filepath.Join(fleet, "ci/default-values.yaml")}.render(t, "helm4", kubeVersions[1])), "Role") {
+		for _, rule := range role.list("rules") {
+			list, _ := rule["resourceNames"].([]any)
+			for _, name := range list {
+				names = append(names, name.(string))
+			}
+		}
+	}
+	if !slices.Equal(names, []string{controller.LeaseName}) {
+		t.Errorf("the Role is about the Leases %v, and the program's is %s", names, controller.LeaseName)
+	}
+	chart := filepath.Join(charts(t), "reims-health")
+	objects := decode(t, installation{chart, filepath.Join(chart, "ci/everything-values.yaml")}.render(t, "helm4", kubeVersions[1]))
+	workload := ofKind(t, objects, "DependencyHealth")[0]
+	found := 0
+	for _, service := range ofKind(t, objects, "Service") {
+		if service.text("metadata", "labels", controller.SidecarsLabel) != "true" {
+			continue
+		}
+		found++
+		if service.text("metadata", "name") != workload.text("spec", "service") || service.list("spec", "ports")[0]["port"] != workload.at("spec", "port") {
+			t.Errorf("the object looks for %v, and the labelled Service is %v", workload["spec"], service)
+		}
+	}
+	if found != 1 {
+		t.Errorf("%d Services have the label %s, want that of the peers alone", found, controller.SidecarsLabel)
+	}
+	for name, text := range map[string]string{
+		"manifest":  readFile(t, "examples/manifest/shop.yaml"),
+		"kustomize": mustTool(t, nil, "kustomize", "build", filepath.Join(root(t), "examples/kustomize/base")),
+	} {
+		if strings.Count(text, controller.SidecarsLabel+`: "true"`) != 1 {
+			t.Errorf("examples/%s: no Service has the label %s", name, controller.SidecarsLabel)
+		}
 	}
 }

@@ -70,6 +70,9 @@
 {{- if and (include "reims-health.reports" .) (eq (include "reims-health.serviceAccountName" .) "default") }}
 {{- $p = append $p "reporting.enabled would give its rights to the ServiceAccount default, which every Pod of the namespace can use: set serviceAccount.create to true, or serviceAccount.name to one of its own." }}
 {{- end }}
+{{- if and $v.enabled $v.fleet.enabled (not (include "reims-health.peers.makesService" .)) }}
+{{- $p = append $p (printf "fleet.enabled needs the Service %s-peers, by which reims-health-fleet finds the Pods, and there is none: set peers.enabled to true, or fleet.enabled to false and make a DependencyHealth object for a Service of your own." (include "reims-health.fullname" .)) }}
+{{- end }}
 {{- toYaml $p }}
 {{- end }}
 
