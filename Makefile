@@ -30,11 +30,18 @@ RUN     := CGO_ENABLED=0 go run -trimpath
 QUICK   := -gcflags='all=-N -l'
 COMPILE := $(RUN) $(QUICK) ./hack/install run -- go build -trimpath $(QUICK) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/reims-health
 
-# The image: its name, the processors it is for (such as "amd64 arm64", in one archive), and the
-# time that all in it bears.
+# The images, of the sidecar and of the fleet program: their names, the processors they are for (such as
+# "amd64 arm64", in one archive), and the time that all in them bears.
 IMAGE        ?= ghcr.io/reims/reims-health
 IMAGE_ARCHES ?= $(shell go env GOARCH)
-IMAGE_FILE   ?= dist/reims-health-$(VERSION)$(if $(word 2,$(IMAGE_ARCHES)),,-linux-$(IMAGE_ARCHES)).oci.tar
+ARCHIVE       = dist/$(1)-$(VERSION)$(if $(word 2,$(IMAGE_ARCHES)),,-linux-$(IMAGE_ARCHES)).oci.tar
+IMAGE_FILE   ?= $(call ARCHIVE,reims-health)
+FLEET_IMAGE  ?= $(IMAGE)-fleet
+FLEET_IMAGE_FILE ?= $(call ARCHIVE,reims-health-fleet)
+# Packs the program $(1).
+PACK          = CGO_ENABLED=0 go -C hack/image run -trimpath . -dockerfile ../../Dockerfile -created $(CREATED) \
+  -arg VERSION=$(VERSION) -arg COMMIT=$(COMMIT) -arg CREATED=$(CREATED) -sbom $(CURDIR)/dist \
+  $(foreach arch,$(IMAGE_ARCHES),-binary $(CURDIR)/dist/linux-$(arch)/$(1))
 CREATED      ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null || echo 1970-01-01T00:00:00Z)
 
 ##@ Use
@@ -87,22 +94,22 @@ build: ## Build bin/reims-health: static, stripped, reproducible
 	$(BUILD) -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/reims-health
 
 .PHONY: docker
-docker: ## Build the container image (needs a container engine)
+docker: ## Build the container images (needs a container engine)
 	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg CREATED=$(CREATED) -t $(IMAGE):$(VERSION) .
+	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg CREATED=$(CREATED) -t $(FLEET_IMAGE):$(VERSION) --target fleet .
 
 .PHONY: image
-image: ## Make the same image with no engine: dist/*.oci.tar and its SBOM (IMAGE_ARCHES="amd64 arm64" for both)
+image: ## Make the same images with no engine: dist/*.oci.tar and their SBOMs (IMAGE_ARCHES="amd64 arm64" for both)
 	@for arch in $(IMAGE_ARCHES); do \
-	  GOOS=linux GOARCH=$$arch $(BUILD) -buildvcs=false -ldflags '$(LDFLAGS)' -o dist/linux-$$arch/reims-health ./cmd/reims-health; \
+	  mkdir -p dist/linux-$$arch; \
+	  GOOS=linux GOARCH=$$arch $(BUILD) -buildvcs=false -ldflags '$(LDFLAGS)' -o dist/linux-$$arch/ ./cmd/reims-health ./cmd/reims-health-fleet; \
 	done
-	@CGO_ENABLED=0 go -C hack/image run -trimpath . -dockerfile ../../Dockerfile -name $(IMAGE):$(VERSION) -created $(CREATED) \
-	  -arg VERSION=$(VERSION) -arg COMMIT=$(COMMIT) -arg CREATED=$(CREATED) \
-	  $(foreach arch,$(IMAGE_ARCHES),-binary $(CURDIR)/dist/linux-$(arch)/reims-health) \
-	  -out $(abspath $(IMAGE_FILE)) -sbom $(CURDIR)/dist
+	@$(call PACK,reims-health) -name $(IMAGE):$(VERSION) -out $(abspath $(IMAGE_FILE))
+	@$(call PACK,reims-health-fleet) -stage fleet -name $(FLEET_IMAGE):$(VERSION) -out $(abspath $(FLEET_IMAGE_FILE))
 
 .PHONY: chart
-chart: chart-build ## Pack the Helm chart: dist/reims-health-VERSION.tgz
-	bin/chart/helm4 package $(CHART) --destination dist
+chart: chart-build ## Pack the Helm charts: dist/reims-health-VERSION.tgz and dist/reims-health-fleet-VERSION.tgz
+	bin/chart/helm4 package $(CHARTS) --destination dist
 
 .PHONY: clean
 clean: ## Remove what was built here

@@ -4,14 +4,19 @@
 # the workflow's run. PLAIN_HTTP=1 is for a registry on this machine, as in the test.
 set -euo pipefail
 version=$1 dist=$2
-image=$IMAGE@$(cat "$dist/image.digest")
 
-cosign sign --yes --recursive "$image"
-cosign sign --yes "$CHARTS/reims-health@$(cat "$dist/chart.digest")"
+for chart in reims-health reims-health-fleet; do
+  cosign sign --yes "$CHARTS/$chart@$(cat "$dist/$chart.chart.digest")"
+done
 
-# One line per processor: its name and the digest of its image.
-skopeo inspect --raw ${PLAIN_HTTP:+--tls-verify=false} "docker://$image" |
-  jq -r '.manifests[] | "\(.platform.architecture) \(.digest)"' |
-  while read -r arch digest; do
-    cosign attest --yes --type cyclonedx --predicate "$dist/reims-health-$version-linux-$arch.cdx.json" "$IMAGE@$digest"
-  done
+for image in "$IMAGE" "$IMAGE-fleet"; do
+  name=${image##*/}
+  pushed=$image@$(cat "$dist/$name.image.digest")
+  cosign sign --yes --recursive "$pushed"
+  # One line per processor: its name and the digest of its image.
+  skopeo inspect --raw ${PLAIN_HTTP:+--tls-verify=false} "docker://$pushed" |
+    jq -r '.manifests[] | "\(.platform.architecture) \(.digest)"' |
+    while read -r arch digest; do
+      cosign attest --yes --type cyclonedx --predicate "$dist/$name-$version-linux-$arch.cdx.json" "$image@$digest"
+    done
+done

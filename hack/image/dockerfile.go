@@ -13,34 +13,43 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
 
-// rootfsCopy is the one way in which the Dockerfile's last stage gets files: those
-// that the build stage wrote with hack/image/stage.
-const rootfsCopy = "COPY --from=build /rootfs /"
+// rootfsCopy returns the one way in which a stage of the Dockerfile gets files: those that
+// the build stage wrote with hack/image/stage.
+func rootfsCopy(stage string) string {
+	if stage == "" {
+		return "COPY --from=build /rootfs /"
+	}
+	return "COPY --from=build /rootfs-" + stage + " /"
+}
 
-// readDockerfile returns the configuration that the last stage of a Dockerfile gives
-// its image, so that the Dockerfile alone says it. An instruction that it can't
-// follow is an error: it could make the two images differ.
-func readDockerfile(file string, arguments map[string]string) (v1.Config, error) {
-	stage, err := lastStage(file)
+// readDockerfile returns the configuration that a stage of a Dockerfile gives its image,
+// so that the Dockerfile alone says it. Without a name it is the last stage. An
+// instruction that it can't follow is an error: it could make the two images differ.
+func readDockerfile(file, name string, arguments map[string]string) (v1.Config, error) {
+	stage, err := readStage(file, name)
 	if err != nil {
 		return v1.Config{}, fmt.Errorf("read %s: %w", file, err)
 	}
-	if stage.BaseName != "scratch" {
-		return v1.Config{}, fmt.Errorf("read %s: the last stage is from %s, want scratch: there is no registry to take another from", file, stage.BaseName)
+	which := "the last stage"
+	if name != "" {
+		which = "the stage " + name
 	}
-	s := stageReader{arguments: arguments, known: map[string]string{}, lex: shell.NewLex('\\')}
+	if stage.BaseName != "scratch" {
+		return v1.Config{}, fmt.Errorf("read %s: %s is from %s, want scratch: there is no registry to take another from", file, which, stage.BaseName)
+	}
+	s := stageReader{arguments: arguments, known: map[string]string{}, lex: shell.NewLex('\\'), copy: rootfsCopy(name)}
 	for _, command := range stage.Commands {
 		if err := s.read(command); err != nil {
 			return v1.Config{}, fmt.Errorf("read %s: %s: %w", file, command, err)
 		}
 	}
 	if s.copies != 1 {
-		return v1.Config{}, fmt.Errorf("read %s: the last stage must have once: %s", file, rootfsCopy)
+		return v1.Config{}, fmt.Errorf("read %s: %s must have once: %s", file, which, s.copy)
 	}
 	return s.config, nil
 }
 
-func lastStage(file string) (instructions.Stage, error) {
+func readStage(file, name string) (instructions.Stage, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return instructions.Stage{}, err
@@ -57,7 +66,14 @@ func lastStage(file string) (instructions.Stage, error) {
 	if len(stages) == 0 {
 		return instructions.Stage{}, errors.New("it has no stage")
 	}
-	return stages[len(stages)-1], nil
+	if name == "" {
+		return stages[len(stages)-1], nil
+	}
+	at, ok := instructions.HasStage(stages, name)
+	if !ok {
+		return instructions.Stage{}, fmt.Errorf("it has no stage %s", name)
+	}
+	return stages[at], nil
 }
 
 // stageReader follows the instructions of a stage.
@@ -65,6 +81,7 @@ type stageReader struct {
 	arguments map[string]string // of the build
 	known     map[string]string // as declared by ARG so far
 	lex       *shell.Lex
+	copy      string // the one COPY that is understood
 	config    v1.Config
 	copies    int
 }
@@ -101,8 +118,8 @@ func (s *stageReader) read(command instructions.Command) error {
 		return needsNoShell(c.ShellDependantCmdLine)
 	case *instructions.CopyCommand:
 		s.copies++
-		if c.String() != rootfsCopy {
-			return fmt.Errorf("want %s", rootfsCopy)
+		if c.String() != s.copy {
+			return fmt.Errorf("want %s", s.copy)
 		}
 	default:
 		return errors.New("hack/image does not know what to make of it")

@@ -17,32 +17,45 @@ import (
 
 const root = "../.."
 
-// What the chart and its users rely on.
+// What the charts and their users rely on.
 func TestDockerfile(t *testing.T) {
 	t.Parallel()
-	got, err := readDockerfile(filepath.Join(root, "Dockerfile"),
-		map[string]string{"VERSION": "v1.2.3", "COMMIT": "c0ffee", "CREATED": created})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := v1.Config{
-		User:         "65532:65532",
-		Env:          []string{"PATH=/"}, // where the program is
-		Entrypoint:   []string{"/reims-health"},
-		Cmd:          []string{"serve"},
-		ExposedPorts: map[string]struct{}{"8008/tcp": {}, "9008/tcp": {}},
-		Labels: map[string]string{
-			"org.opencontainers.image.title":       "reims-health",
-			"org.opencontainers.image.description": "Health of the REIMS API's dependencies, from a sidecar",
+	labels := func(title, description string) map[string]string {
+		return map[string]string{
+			"org.opencontainers.image.title":       title,
+			"org.opencontainers.image.description": description,
 			"org.opencontainers.image.source":      "https://github.com/reims/reims-health",
 			"org.opencontainers.image.licenses":    "Apache-2.0",
 			"org.opencontainers.image.version":     "v1.2.3",
 			"org.opencontainers.image.revision":    "c0ffee",
 			"org.opencontainers.image.created":     created,
-		},
+		}
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	for stage, want := range map[string]v1.Config{
+		"": {
+			User:         "65532:65532",
+			Env:          []string{"PATH=/"}, // where the program is
+			Entrypoint:   []string{"/reims-health"},
+			Cmd:          []string{"serve"},
+			ExposedPorts: map[string]struct{}{"8008/tcp": {}, "9008/tcp": {}},
+			Labels:       labels("reims-health", "Health of the REIMS API's dependencies, from a sidecar"),
+		},
+		"fleet": {
+			User:         "65532:65532",
+			Env:          []string{"PATH=/"},
+			Entrypoint:   []string{"/reims-health-fleet"},
+			ExposedPorts: map[string]struct{}{"8080/tcp": {}, "8081/tcp": {}, "9090/tcp": {}},
+			Labels:       labels("reims-health-fleet", "One look at the reims-health sidecars of all workloads"),
+		},
+	} {
+		got, err := readDockerfile(filepath.Join(root, "Dockerfile"), stage,
+			map[string]string{"VERSION": "v1.2.3", "COMMIT": "c0ffee", "CREATED": created})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("stage %q (-want +got):\n%s", stage, diff)
+		}
 	}
 }
 
@@ -110,7 +123,7 @@ func buildStage(t *testing.T) instructions.Stage {
 		t.Fatal(err)
 	}
 	stages, _, err := instructions.Parse(parsed.AST, nil)
-	if err != nil || len(stages) != 2 || stages[0].Name != "build" {
+	if err != nil || len(stages) != 3 || stages[0].Name != "build" {
 		t.Fatalf("%d stages, %v", len(stages), err)
 	}
 	return stages[0]
@@ -121,6 +134,9 @@ func TestDockerfileRefused(t *testing.T) {
 	const good = "FROM a AS build\nFROM scratch\nCOPY --from=build /rootfs /\n"
 	for name, c := range map[string]struct{ text, want string }{
 		"another base":      {"FROM debian\n", "scratch"},
+		"no such stage":     {good, "no stage fleet"},
+		"files of another":  {"FROM scratch AS fleet\nCOPY --from=build /rootfs /\n" + good, "want COPY --from=build /rootfs-fleet /"},
+		"no files of fleet": {"FROM scratch AS fleet\n" + good, "the stage fleet must have once"},
 		"no files":          {"FROM scratch\n", "must have once"},
 		"files twice":       {good + "COPY --from=build /rootfs /\n", "must have once"},
 		"other files":       {good + "COPY README.md /\n", "want COPY"},
@@ -140,7 +156,11 @@ func TestDockerfileRefused(t *testing.T) {
 			if err := os.WriteFile(file, []byte(c.text), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := readDockerfile(file, nil); err == nil || !strings.Contains(err.Error(), c.want) {
+			stage := ""
+			if strings.Contains(c.want, "fleet") {
+				stage = "fleet"
+			}
+			if _, err := readDockerfile(file, stage, nil); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want one that says %q", err, c.want)
 			}
 		})

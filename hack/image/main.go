@@ -59,7 +59,7 @@ func configure(o options, p program) (v1.Config, error) {
 	if o.dockerfile == "" {
 		return v1.Config{User: "65532:65532", Entrypoint: []string{path.Join("/", p.name)}}, nil
 	}
-	return readDockerfile(o.dockerfile, o.arguments)
+	return readDockerfile(o.dockerfile, o.stage, o.arguments)
 }
 
 // names are what runtimes look for: the first is containerd's and Docker's, the

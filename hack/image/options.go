@@ -17,6 +17,7 @@ type options struct {
 	name       string
 	out        string
 	dockerfile string
+	stage      string
 	arguments  map[string]string
 	sbom       string
 	created    time.Time
@@ -32,7 +33,8 @@ func parse(args []string, usage io.Writer) (options, error) {
 	})
 	flags.StringVar(&o.name, "name", "", "`reference` under which a runtime knows the image, such as ghcr.io/example/api:v1")
 	flags.StringVar(&o.out, "out", "", "OCI archive to write")
-	flags.StringVar(&o.dockerfile, "dockerfile", "", "`file` whose last stage configures the image")
+	flags.StringVar(&o.dockerfile, "dockerfile", "", "`file` of which a stage configures the image")
+	flags.StringVar(&o.stage, "stage", "", "`name` of that stage; the default is the last one")
 	flags.Func("arg", "`NAME=VALUE` for the Dockerfile; can be repeated", func(pair string) error {
 		name, value, ok := strings.Cut(pair, "=")
 		if !ok {

@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// The release's scripts push the images of both processors and the chart to a registry, and
+// The release's scripts push the images of both processors and the charts to a registry, and
 // have cosign sign just that. Cosign itself is a stand-in that notes what it is asked for: a
 // keyless signature needs the identity of a run on GitHub.
 func TestPublish(t *testing.T) {
@@ -27,19 +27,30 @@ func TestPublish(t *testing.T) {
 	p := newPublication(t)
 	p.script(t, "publish.sh")
 	p.script(t, "sign.sh")
-	var index v1.IndexManifest
-	var chart v1.Manifest
-
-	want := []string{
-		"sign --yes --recursive " + p.image + "@" + p.manifest(t, p.image+":"+p.version, &index),
-		"sign --yes " + p.charts + "/reims-health@" + p.manifest(t, p.charts+"/reims-health:"+p.version, &chart),
-	}
-	for _, m := range index.Manifests {
-		bill := filepath.Join(p.dist, "reims-health-"+p.version+"-linux-"+m.Platform.Architecture+".cdx.json")
-		if _, err := os.Stat(bill); err != nil {
-			t.Error(err)
+	var want []string
+	for _, product := range products {
+		name := product.name
+		var chart v1.Manifest
+		want = append(want, "sign --yes "+p.charts+"/"+name+"@"+p.manifest(t, p.charts+"/"+name+":"+p.version, &chart))
+		if chart.Config.MediaType != "application/vnd.cncf.helm.config.v1+json" {
+			t.Errorf("%s: the chart's configuration is %s", name, chart.Config.MediaType)
 		}
-		want = append(want, "attest --yes --type cyclonedx --predicate "+bill+" "+p.image+"@"+m.Digest.String())
+	}
+	for _, product := range products {
+		name := product.name
+		var index v1.IndexManifest
+		image := p.images + "/" + name
+		want = append(want, "sign --yes --recursive "+image+"@"+p.manifest(t, image+":"+p.version, &index))
+		for _, m := range index.Manifests {
+			bill := filepath.Join(p.dist, name+"-"+p.version+"-linux-"+m.Platform.Architecture+".cdx.json")
+			if _, err := os.Stat(bill); err != nil {
+				t.Error(err)
+			}
+			want = append(want, "attest --yes --type cyclonedx --predicate "+bill+" "+image+"@"+m.Digest.String())
+		}
+		if len(index.Manifests) != 2 {
+			t.Errorf("%s: %d images, want one per processor", name, len(index.Manifests))
+		}
 	}
 	signed, err := os.ReadFile(filepath.Join(p.dist, "cosign.log"))
 	if err != nil {
@@ -48,15 +59,16 @@ func TestPublish(t *testing.T) {
 	if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(string(signed)), "\n")); diff != "" {
 		t.Errorf("cosign (-want +got):\n%s", diff)
 	}
-	if len(index.Manifests) != 2 || chart.Config.MediaType != "application/vnd.cncf.helm.config.v1+json" {
-		t.Errorf("%d images, want one per processor; the chart's configuration is %s", len(index.Manifests), chart.Config.MediaType)
-	}
 }
+
+// products are the programs, each with an image and a chart of its name, and the stage of the
+// Dockerfile that makes its image.
+var products = []struct{ name, stage string }{{"reims-health", ""}, {"reims-health-fleet", "fleet"}}
 
 // publication is a registry on loopback, and a folder with what a release makes.
 type publication struct {
-	dist, version, image, charts string
-	env                          []string
+	dist, version, images, charts string
+	env                           []string
 }
 
 func newPublication(t *testing.T) *publication {
@@ -64,7 +76,7 @@ func newPublication(t *testing.T) *publication {
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
 	host := strings.TrimPrefix(server.URL, "http://")
-	p := &publication{dist: t.TempDir(), image: host + "/reims/reims-health", charts: host + "/reims/charts"}
+	p := &publication{dist: t.TempDir(), images: host + "/reims", charts: host + "/reims/charts"}
 	chart, err := os.ReadFile("../../charts/reims-health/Chart.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -74,30 +86,32 @@ func newPublication(t *testing.T) *publication {
 			p.version = strings.TrimSpace(v)
 		}
 	}
-	args := []string{
-		"-name", p.image + ":" + p.version, "-created", created, "-dockerfile", "../../Dockerfile",
-		"-out", filepath.Join(p.dist, "image.oci.tar"), "-sbom", p.dist,
-	}
-	for _, arch := range []string{"amd64", "arm64"} {
-		file := sample(t, arch)
-		named := filepath.Join(filepath.Dir(file), "reims-health")
-		if err := os.Rename(file, named); err != nil {
+	for _, product := range products {
+		args := []string{
+			"-name", p.images + "/" + product.name + ":" + p.version, "-created", created, "-dockerfile", "../../Dockerfile", "-stage", product.stage,
+			"-out", filepath.Join(p.dist, product.name+".oci.tar"), "-sbom", p.dist,
+		}
+		for _, arch := range []string{"amd64", "arm64"} {
+			file := sample(t, arch)
+			named := filepath.Join(filepath.Dir(file), product.name)
+			if err := os.Rename(file, named); err != nil {
+				t.Fatal(err)
+			}
+			args = append(args, "-binary", named)
+		}
+		if err := run(args, new(bytes.Buffer)); err != nil {
 			t.Fatal(err)
 		}
-		args = append(args, "-binary", named)
-	}
-	if err := run(args, new(bytes.Buffer)); err != nil {
-		t.Fatal(err)
 	}
 	cosign := "#!/bin/sh\necho \"$*\" >> '" + p.dist + "/cosign.log'\n"
 	if err := os.WriteFile(filepath.Join(p.dist, "cosign"), []byte(cosign), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	p.env = append(os.Environ(), "IMAGE="+p.image, "CHARTS="+p.charts, "PLAIN_HTTP=1", "HOME="+p.dist, "PATH="+p.dist+":"+os.Getenv("PATH"))
-	pack := exec.CommandContext(t.Context(), "../../bin/chart/helm4", "package", "../../charts/reims-health", "--destination", p.dist)
+	p.env = append(os.Environ(), "IMAGE="+p.images+"/reims-health", "CHARTS="+p.charts, "PLAIN_HTTP=1", "HOME="+p.dist, "PATH="+p.dist+":"+os.Getenv("PATH"))
+	pack := exec.CommandContext(t.Context(), "../../bin/chart/helm4", "package", "../../charts/reims-health", "../../charts/reims-health-fleet", "--destination", p.dist)
 	pack.Env = p.env
 	if out, err := pack.CombinedOutput(); err != nil {
-		t.Fatalf("pack the chart (make chart-build makes the program): %v\n%s", err, out)
+		t.Fatalf("pack the charts (make chart-build makes the program): %v\n%s", err, out)
 	}
 	return p
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # images.sh FOLDER: the archives of images that `make e2e` runs, into FOLDER.
 #   reims-health:e2e           this tree, by make image
+#   reims-health-fleet:e2e     this tree, too
 #   reims-health:e2e-next      one migration more, which it requires
 #   reims-health:e2e-failing   and one after that, which fails
 #   reims-api:e2e              the stand-in of the REIMS API, and its load
@@ -39,7 +40,8 @@ overlay() {
 next=test/cluster/testdata/next.sql failing=test/cluster/testdata/failing.sql
 overlay next "$next" >"$work/next.json"
 overlay failing "$next" "$failing" >"$work/failing.json"
-make --no-print-directory image IMAGE="$image" VERSION=e2e IMAGE_ARCHES="$(go env GOARCH)" IMAGE_FILE="$out/reims-health.tar"
+make --no-print-directory image IMAGE="$image" VERSION=e2e IMAGE_ARCHES="$(go env GOARCH)" IMAGE_FILE="$out/reims-health.tar" \
+  FLEET_IMAGE_FILE="$out/reims-health-fleet.tar"
 product reims-health-next e2e-next -overlay "$work/next.json"
 product reims-health-failing e2e-failing -overlay "$work/failing.json"
 go build -trimpath -ldflags '-s -w' -o "$work/api/reims-api" ./test/cluster/api
