@@ -22,12 +22,12 @@ type flags []string
 // verbs are those that the pages use. A new one is added here after it was tried.
 var verbs = map[string]map[string]flags{
 	"kubectl": {
-		"apply": {"-f=", "-k="}, "auth": {"--as=", "--subresource="}, "create": {"--from-file=", "--from-literal="}, "debug": {"-it", "--image=", "--target=", "--profile=", "--custom="},
-		"delete": {"-l="}, "describe": {}, "drain": {"--delete-emptydir-data", "--ignore-daemonsets"}, "exec": {"-c=", "-it", "--"}, "get": {"-l=", "-o=", "-w", "--raw="},
+		"apply": {"-f=", "-k=", "--server-side"}, "auth": {"--as=", "--subresource="}, "create": {"--from-file=", "--from-literal="}, "debug": {"-it", "--image=", "--target=", "--profile=", "--custom="},
+		"delete": {"-l=", "-f="}, "describe": {}, "drain": {"--delete-emptydir-data", "--ignore-daemonsets"}, "exec": {"-c=", "-it", "--"}, "get": {"-l=", "-o=", "-w", "-A", "--raw="},
 		"logs": {"-c=", "-l=", "--previous", "--tail=", "-f"}, "port-forward": {}, "rollout": {}, "scale": {"--replicas="}, "top": {}, "wait": {"--all", "--for=", "--timeout="}, "annotate": {}, "label": {},
 	},
 	"helm": {
-		"install": {"-f=", "--wait", "--timeout=", "--set="}, "upgrade": {"-f=", "--wait", "--timeout=", "--set=", "--install", "--reset-values", "--reuse-values"},
+		"install": {"-f=", "--wait", "--timeout=", "--set=", "--create-namespace"}, "upgrade": {"-f=", "--wait", "--timeout=", "--set=", "--install", "--reset-values", "--reuse-values"},
 		"test": {"--logs"}, "uninstall": {"--wait"}, "rollback": {"--wait"}, "history": {}, "status": {}, "template": {"-f=", "--set="}, "show": {}, "package": {},
 		"dependency": {}, "list": {"-a"}, "get": {},
 	},
@@ -48,7 +48,7 @@ type reference struct {
 	program  string // reims-health, built
 	targets  map[string]bool
 	makefile string
-	rendered string // the chart, of a release reims
+	rendered string // the charts, of the releases reims and reims-health-fleet
 	vars     map[string]bool
 }
 
@@ -65,11 +65,14 @@ func newReference(t *testing.T) *reference {
 	if r.program, err = program.Build(t.Context(), t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(root+"/bin/chart/helm4", "template", "reims", root+"/charts/reims-health", "-f", root+"/charts/reims-health/ci/hook-values.yaml").Output()
-	if err != nil {
-		t.Fatalf("render the chart (make chart-build makes the program): %v", err)
+	for release, values := range map[string]string{"reims": "reims-health/ci/hook-values.yaml", "reims-health-fleet": "reims-health-fleet/ci/default-values.yaml"} {
+		chart, _, _ := strings.Cut(values, "/")
+		out, err := exec.Command(root+"/bin/chart/helm4", "template", release, root+"/charts/"+chart, "-f", root+"/charts/"+values).Output()
+		if err != nil {
+			t.Fatalf("render the chart %s (make chart-build makes the program): %v", chart, err)
+		}
+		r.rendered += string(out)
 	}
-	r.rendered = string(out)
 	return r
 }
 
@@ -308,7 +311,7 @@ func TestCommands(t *testing.T) {
 
 func (r *reference) testPages(t *testing.T) {
 	seen := 0
-	for _, page := range append(pages(t), "charts/reims-health/README.md") {
+	for _, page := range append(pages(t), chartPages...) {
 		if page == "CHANGELOG.md" || strings.Contains(page, "/decisions/") { // history, not instructions
 			continue
 		}
@@ -338,8 +341,8 @@ func (r *reference) testNotes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	samples, err := filepath.Glob(filepath.Join(root, "charts/reims-health/ci/*-values.yaml"))
-	if err != nil || len(samples) < 3 {
+	samples, err := filepath.Glob(filepath.Join(root, "charts/reims-health*/ci/*-values.yaml"))
+	if err != nil || len(samples) < 6 {
 		t.Fatalf("samples of values: %v %v", samples, err)
 	}
 	found := 0
@@ -348,7 +351,7 @@ func (r *reference) testNotes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := dryRun(t, helm, "helm install reims charts/reims-health -f values.yaml", string(values))
+		out, err := dryRun(t, helm, "helm install reims charts/"+filepath.Base(filepath.Dir(filepath.Dir(sample)))+" -f values.yaml", string(values))
 		if err != nil {
 			t.Errorf("%s: %v\n%s", sample, err, out)
 			continue

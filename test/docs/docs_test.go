@@ -18,6 +18,9 @@ import (
 
 const root = "../.."
 
+// chartPages are the charts' own.
+var chartPages = []string{"charts/reims-health/README.md", "charts/reims-health-fleet/README.md"}
+
 // Every reason has a section, and every section a reason (or is about starvation,
 // which is none).
 func TestTroubleshootingHasEveryReason(t *testing.T) {
@@ -134,7 +137,7 @@ func TestLinksNameSections(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)#:]*)#([^)]+)\)`)
 	seen := 0
-	for _, page := range append(pages(t), "charts/reims-health/README.md") {
+	for _, page := range append(pages(t), chartPages...) {
 		for _, m := range link.FindAllStringSubmatch(read(t, page), -1) {
 			target := page
 			if m[1] != "" {

@@ -48,6 +48,7 @@ var rules = []rule{
 	{pattern: `^helm (install|upgrade) `, how: byHelm},
 	{pattern: `^helm test `, how: byTest, why: "it needs a cluster", tests: []string{"test/cluster TestProfile"}},
 	{pattern: `^helm rollback `, how: byTest, why: "it needs a cluster", tests: []string{"test/cluster TestUpgrade"}},
+	{pattern: `^helm uninstall `, how: parsed, why: "it needs a cluster, and a release that is there"},
 	{pattern: `^helm history `, how: parsed, why: "it needs a cluster, and changes nothing"},
 	{pattern: `^kubectl `, how: parsed, why: "it needs a cluster; the names in it are those that the chart renders"},
 	{pattern: `^(docker|kind) |do kind load `, how: parsed, why: "it needs a container engine"},
@@ -173,7 +174,7 @@ func allBlocks(t *testing.T) (all []block) {
 // instructions are the pages whose commands a reader types: no history.
 func instructions(t *testing.T) (paths []string) {
 	t.Helper()
-	for _, page := range append(pages(t), "charts/reims-health/README.md") {
+	for _, page := range append(pages(t), chartPages...) {
 		if page != "CHANGELOG.md" && !strings.Contains(page, "/decisions/") {
 			paths = append(paths, page)
 		}
