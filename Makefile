@@ -144,7 +144,7 @@ test-cluster: cluster-build ## The life of the test cluster: up, crash, up, down
 test-apiserver: servers-build chart-build ## The tests that ask a real Kubernetes API server, which it builds (part of e2e)
 	@$(RUN) ./hack/install apiserver
 	@mkdir -p dist/reruns
-	$(GOTEST) $(call RERUNS,packages) --packages "./pkg/kube ./test/chart ./test/e2e ./test/servers" -- -race -shuffle=on -tags e2e -count=1 -timeout 30m -run APIServer
+	$(GOTEST) $(call RERUNS,packages) --packages "./pkg/kube ./pkg/fleet/controller ./test/chart ./test/e2e ./test/servers" -- -race -shuffle=on -tags e2e -count=1 -timeout 30m -run APIServer
 
 .PHONY: cluster-build
 cluster-build: ## Install or build what the test cluster needs, all of Kubernetes (once)

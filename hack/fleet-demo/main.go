@@ -11,6 +11,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -50,7 +51,7 @@ func main() {
 // of 10.0.0.0/8 is this machine's.
 func enter(ctx context.Context, program string, pods int, out string) error {
 	if os.Geteuid() != 0 {
-		return fmt.Errorf("a network namespace needs root: run it with sudo")
+		return errors.New("a network namespace needs root: run it with sudo")
 	}
 	progress := install.To(os.Stdout)
 	if err := install.Node(ctx, progress); err != nil {
