@@ -90,9 +90,21 @@ func (c *cluster) tells(t *testing.T) {
 
 	w.farm.Set(always(well))
 	w.await("healthy", "", "12/12")
-	w.wantEvents(begun, "DependencyHealthy database is usable again for every Pod that answers")
+	const ended = "DependencyHealthy database is usable again for every Pod that answers"
+	w.wantEvents(begun, ended)
 	if n := r.writes.Load(); n > 10 {
 		t.Errorf("%d writes of the status", n)
+	}
+
+	// A second outage soon after the first one is told in its own words.
+	w.farm.Set(always(slow))
+	w.await("unhealthy", "shared", "12/12")
+	w.wantEvents(begun, ended, "DependencyUnhealthy redis is unhealthy for 12 of 12 Pods (timeout): the fault is shared")
+	w.farm.Set(always(well))
+	w.await("healthy", "", "12/12")
+	w.wantEvents(begun, ended, "DependencyUnhealthy redis *", "DependencyHealthy redis *")
+	if out, err := w.kubectl("describe", "dh", "reims"); err != nil || !strings.Contains(out, "redis is unhealthy for 12 of 12 Pods") {
+		t.Errorf("kubectl describe: %v\n%s", err, out)
 	}
 }
 
@@ -189,11 +201,14 @@ func (c *cluster) rightsLost(t *testing.T) {
 	poll.Until(t, "the collector knows of the outage", func() bool { return r.summary().Status == health.Unhealthy })
 	poll.Until(t, "the log says that the status can't be written", func() bool { return strings.Contains(r.log.String(), `"kind":"Forbidden"`) })
 	_ = poll.Pause(t.Context(), 10*time.Second) // with several attempts
-	if n := strings.Count(r.log.String(), `"kind":"Forbidden"`); n != 1 {
-		t.Errorf("the log says %d times that the status cannot be written", n)
+	for _, what := range []string{"status", "Event"} {
+		if n := strings.Count(r.log.String(), `"what":"`+what+`","kind":"Forbidden"`); n != 1 {
+			t.Errorf("the log says %d times that the %s cannot be written", n, what)
+		}
 	}
 	c.grant(t, w.namespace)
 	w.await("unhealthy", "shared", "2/2")
+	w.wantEvents("DependencyUnhealthy *")
 }
 
 // stops has no API server for a while, in which an outage begins and another ends.
@@ -218,6 +233,7 @@ func (c *cluster) stops(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.await("unhealthy", "shared", "4/4")
+	w.wantEvents("DependencyUnhealthy database is unhealthy for 4 of 4 Pods (refused): the fault is shared")
 }
 
 // wantEvents waits until the object has just these Events, each as REASON NOTE, where * is

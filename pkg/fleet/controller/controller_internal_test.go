@@ -3,9 +3,11 @@ package controller
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -13,6 +15,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"pgregory.net/rapid"
 
 	"github.com/reims/reims-health/pkg/fleet"
@@ -218,5 +221,34 @@ func TestOutagesGoOn(t *testing.T) {
 	o.next(summary(time.Now(), fine, fine))
 	if notes := o.next(summary(time.Now(), fine, fine)); len(notes) != 1 || notes[0].warning {
 		t.Errorf("the end: %v", notes)
+	}
+}
+
+// An Event fits into what the API takes, however long the names are, and two Events of one
+// object are never one.
+func TestEventsFit(t *testing.T) {
+	t.Parallel()
+	w := &writer{instance: strings.Repeat("i", 253)}
+	object := &v1alpha1.DependencyHealth{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: strings.Repeat("a", 235) + "." + strings.Repeat("b", 17), UID: "u"}}
+	down := service(health.Degraded, 10, 0, "pods", "refused")
+	for i := range fleet.MaxNames {
+		down.Names = append(down.Names, strings.Repeat("ä", 100)+strconv.Itoa(i))
+	}
+	at := time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)
+	seen := map[string]bool{}
+	for _, n := range []note{
+		{at, "database", true, reasonUnhealthy, begun(&down)},
+		{at, "redis", true, reasonUnhealthy, begun(&down)},
+		{at, "database", false, reasonHealthy, "well"},
+		{at.Add(time.Second), "database", true, reasonUnhealthy, begun(&down)},
+	} {
+		e := w.event(object, n)
+		if faults := validation.IsDNS1123Subdomain(e.Name); faults != nil || len(e.Note) > 1024 || !utf8.ValidString(e.Note) || len(e.ReportingInstance) > 128 {
+			t.Errorf("%s: %v, %d bytes of note, %d of instance", e.Name, faults, len(e.Note), len(e.ReportingInstance))
+		}
+		if seen[e.Name] || w.event(object, n).Name != e.Name {
+			t.Errorf("%s is not the name of one Event", e.Name)
+		}
+		seen[e.Name] = true
 	}
 }

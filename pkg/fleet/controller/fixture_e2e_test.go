@@ -51,6 +51,8 @@ var (
 		farm.Service{Name: "database", Status: health.Healthy}, farm.Service{Name: "redis", Status: health.Healthy})}
 	refused = farm.Behaviour{Response: farm.Response(
 		farm.Service{Name: "database", Status: health.Unhealthy, Reason: health.ReasonRefused}, farm.Service{Name: "redis", Status: health.Healthy})}
+	slow = farm.Behaviour{Response: farm.Response(
+		farm.Service{Name: "database", Status: health.Healthy}, farm.Service{Name: "redis", Status: health.Unhealthy, Reason: health.ReasonTimeout})}
 )
 
 func always(b farm.Behaviour) func(netip.AddrPort) farm.Behaviour {

@@ -84,7 +84,7 @@ func New(config *rest.Config, o Options) (manager.Manager, error) {
 
 // add gives the manager everything that it runs.
 func add(m manager.Manager, config *rest.Config, o Options) error {
-	w, err := newWriter(m.GetClient(), m.GetEventRecorder(component), o.Registry, o.Log)
+	w, err := newWriter(m.GetClient(), m.GetAPIReader(), o.Identity, o.Registry, o.Log)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package controller
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/reims/reims-health/pkg/fleet"
 	"github.com/reims/reims-health/pkg/fleet/v1alpha1"
@@ -15,8 +16,10 @@ const (
 	reasonHealthy   = "DependencyHealthy"
 )
 
-// note is an Event to write.
+// note is an Event to write. Its time and its service tell it from all others of an object.
 type note struct {
+	at              time.Time
+	service         string
 	warning         bool
 	reason, message string
 }
@@ -44,6 +47,18 @@ func newOutages(before *v1alpha1.DependencyHealthStatus) *outages {
 	return o
 }
 
+// resumed returns outages that go on from a status, with what the latest round found.
+func (o *outages) resumed(before *v1alpha1.DependencyHealthStatus) *outages {
+	next := newOutages(before)
+	for name, was := range o.services {
+		if next.services[name] == nil {
+			next.services[name] = &outage{}
+		}
+		next.services[name].latest = was.latest
+	}
+	return next
+}
+
 // next returns the Events of a round. A service of which too few Pods can tell begins and
 // ends nothing.
 func (o *outages) next(s *fleet.Summary) (notes []note) {
@@ -62,10 +77,10 @@ func (o *outages) next(s *fleet.Summary) (notes []note) {
 		case !agree || was.told == failing || service.Status == health.Unknown:
 		case failing:
 			was.told = true
-			notes = append(notes, note{true, reasonUnhealthy, begun(service)})
+			notes = append(notes, note{s.At, service.Name, true, reasonUnhealthy, begun(service)})
 		default:
 			was.told = false
-			notes = append(notes, note{false, reasonHealthy, service.Name + " is usable again for every Pod that answers"})
+			notes = append(notes, note{s.At, service.Name, false, reasonHealthy, service.Name + " is usable again for every Pod that answers"})
 		}
 	}
 	return notes

@@ -1,19 +1,22 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reims/reims-health/pkg/fleet"
@@ -28,6 +31,12 @@ const (
 	maxBackoff = time.Minute
 	// writeTimeout bounds one write.
 	writeTimeout = 10 * time.Second
+	// maxNotes bounds the Events of one object that wait while they cannot be written. The
+	// oldest are dropped.
+	maxNotes = 16
+	// maxNote and maxInstance are the API's limits, in bytes.
+	maxNote     = 1024
+	maxInstance = 128
 )
 
 // writer writes what rounds found into the status of objects, on change only, and Events. It
@@ -35,7 +44,8 @@ const (
 // it leads.
 type writer struct {
 	client   client.Client // reads from the cache
-	recorder events.EventRecorder
+	live     client.Reader // does not
+	instance string        // this replica's name in Events
 	log      *slog.Logger
 	wake     chan struct{}
 	results  *prometheus.CounterVec
@@ -43,16 +53,20 @@ type writer struct {
 	mu      sync.Mutex
 	leads   bool
 	objects map[fleet.Workload]*object
-	failing string // why the latest write failed; "" where it did not
+	failing map[string]string // why the latest write failed, by what was written
 }
 
 // object is what the writer knows of one DependencyHealth.
 type object struct {
 	pending *fleet.Summary // newest, where it is not written yet
 	outages *outages
-	notes   []note
-	due     time.Time // when it may be written next
-	backoff time.Duration
+	notes   []note // which this leader has to write
+	// adopted is that this leader has read the status that was there, which says what earlier
+	// leaders told. Until then it writes no Event.
+	adopted bool
+	// When its status and its Events may be written next. The one does not wait for the other:
+	// the rights may be there for one alone.
+	status, events retry
 
 	// written is the status that this leader wrote last, into the object of that UID. The
 	// cache may be behind it.
@@ -60,9 +74,22 @@ type object struct {
 	uid     types.UID
 }
 
-func newWriter(c client.Client, recorder events.EventRecorder, registry prometheus.Registerer, log *slog.Logger) (*writer, error) {
+// retry is when something may be tried next.
+type retry struct {
+	due     time.Time
+	backoff time.Duration
+}
+
+func (r *retry) succeeded(pause time.Duration) { r.backoff, r.due = 0, time.Now().Add(pause) }
+
+func (r *retry) failed() {
+	r.backoff = min(max(2*r.backoff, writeInterval), maxBackoff)
+	r.due = time.Now().Add(r.backoff)
+}
+
+func newWriter(c client.Client, live client.Reader, instance string, registry prometheus.Registerer, log *slog.Logger) (*writer, error) {
 	w := &writer{
-		client: c, recorder: recorder, log: log, wake: make(chan struct{}, 1), objects: map[fleet.Workload]*object{},
+		client: c, live: live, instance: cmp.Or(instance, component), log: log, wake: make(chan struct{}, 1), objects: map[fleet.Workload]*object{}, failing: map[string]string{},
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "reims_fleet_status_writes_total", Help: "Writes of the status of DependencyHealth objects, by result.",
 		}, []string{"result"}),
@@ -109,8 +136,9 @@ func (w *writer) observe(s *fleet.Summary) {
 		w.objects[name] = o
 	}
 	o.pending = s
-	if notes := o.outages.next(s); w.leads {
+	if notes := o.outages.next(s); w.leads && o.adopted {
 		o.notes = append(o.notes, notes...)
+		o.notes = o.notes[max(0, len(o.notes)-maxNotes):]
 	}
 	w.mu.Unlock()
 	w.alert()
@@ -167,7 +195,11 @@ func (w *writer) setLeads(leads bool) {
 	defer w.mu.Unlock()
 	w.leads = leads
 	for _, o := range w.objects { // another leader may have written, or will
-		o.written, o.notes = nil, nil
+		o.written, o.notes, o.adopted = nil, nil, false
+		if o.status.backoff > 0 {
+			o.status = retry{}
+		}
+		o.events = retry{}
 	}
 }
 
@@ -177,10 +209,13 @@ func (w *writer) next() (fleet.Workload, *object, time.Duration) {
 	defer w.mu.Unlock()
 	wait := time.Minute
 	for name, o := range w.objects {
-		if o.pending == nil && len(o.notes) == 0 {
-			continue
+		left := wait
+		if o.pending != nil {
+			left = min(left, time.Until(o.status.due))
 		}
-		left := time.Until(o.due)
+		if len(o.notes) > 0 {
+			left = min(left, time.Until(o.events.due))
+		}
 		if left <= 0 {
 			return name, o, 0
 		}
@@ -189,81 +224,171 @@ func (w *writer) next() (fleet.Workload, *object, time.Duration) {
 	return fleet.Workload{}, nil, wait
 }
 
+// What is written, for the log.
+const (
+	theStatus = "status"
+	anEvent   = "Event"
+)
+
 // write brings one object up to date. Only the leader's goroutine calls it.
 func (w *writer) write(ctx context.Context, name fleet.Workload, o *object) {
+	now := time.Now()
+	var summary *fleet.Summary
+	var notes []note
 	w.mu.Lock()
-	summary, notes := o.pending, o.notes
-	o.pending, o.notes = nil, nil
+	if !o.status.due.After(now) {
+		summary, o.pending = o.pending, nil
+	}
+	if !o.events.due.After(now) {
+		notes, o.notes = o.notes, nil
+	}
 	w.mu.Unlock()
 
-	wrote, err := w.writeStatus(ctx, name, o, summary, notes)
-	if apierrors.IsNotFound(err) { // the reconciler forgets it
-		err = nil
+	limited, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	have, err := w.read(limited, name, o)
+	if apierrors.IsNotFound(err) {
+		return // the reconciler forgets it
+	}
+	wrote, left, failed := false, notes, err
+	if err == nil {
+		wrote, err = w.writeStatus(limited, o, have, summary)
+		left, failed = w.writeEvents(limited, have, notes)
+	}
+	if ctx.Err() != nil { // the next leader goes on
+		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case err != nil && ctx.Err() == nil:
+	case err != nil && summary != nil:
 		w.results.WithLabelValues(resultFailed).Inc()
-		o.backoff = min(max(2*o.backoff, writeInterval), maxBackoff)
-		o.due = time.Now().Add(o.backoff)
+		o.status.failed()
 		if o.pending == nil {
 			o.pending = summary
 		}
-		w.complain(name, err)
+		w.complain(theStatus, name, err)
 	case wrote:
 		w.results.WithLabelValues(resultOK).Inc()
-		o.backoff, o.due = 0, time.Now().Add(writeInterval)
-		if w.failing != "" {
-			w.failing = ""
-			w.log.Info("statuses can be written again")
-		}
+		o.status.succeeded(writeInterval)
+		w.recovered(theStatus)
+	}
+	switch {
+	case failed != nil && len(left) > 0:
+		o.events.failed()
+		o.notes = append(left, o.notes...)
+		w.complain(anEvent, name, failed)
+	case len(notes) > 0:
+		o.events.succeeded(0)
+		w.recovered(anEvent)
 	}
 }
 
 // complain logs a failure unless the one before was of the same kind.
-func (w *writer) complain(name fleet.Workload, err error) {
+func (w *writer) complain(what string, name fleet.Workload, err error) {
 	kind := string(apierrors.ReasonForError(err))
 	if kind == string(metav1.StatusReasonUnknown) {
 		kind = "unreachable"
 	}
-	if kind == w.failing {
+	if kind == w.failing[what] {
 		return
 	}
-	w.failing = kind
-	w.log.Error("the status of a DependencyHealth cannot be written; asking, the page and the metrics go on",
-		"object", name.String(), "kind", kind, "error", err)
+	w.failing[what] = kind
+	w.log.Error("a DependencyHealth cannot be written; asking, the page and the metrics go on",
+		"object", name.String(), "what", what, "kind", kind, "error", err)
 }
 
-// writeStatus writes the status where it changed, then the Events. Events are sent in the
-// background and never fail.
-func (w *writer) writeStatus(ctx context.Context, name fleet.Workload, o *object, summary *fleet.Summary, notes []note) (wrote bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
+func (w *writer) recovered(what string) {
+	if w.failing[what] != "" {
+		w.failing[what] = ""
+		w.log.Info("a DependencyHealth can be written again", "what", what)
+	}
+}
+
+// read returns the object with the status that it has, as far as this leader knows.
+func (w *writer) read(ctx context.Context, name fleet.Workload, o *object) (*v1alpha1.DependencyHealth, error) {
+	if !o.adopted {
+		if err := w.adopt(ctx, name, o); err != nil {
+			return nil, err
+		}
+	}
 	var have v1alpha1.DependencyHealth
 	if err := w.client.Get(ctx, objectKey(name), &have); err != nil {
-		return false, fmt.Errorf("read DependencyHealth %s: %w", name, err)
+		return nil, fmt.Errorf("read DependencyHealth %s: %w", name, err)
 	}
 	if o.written != nil && o.uid == have.UID {
 		have.Status = *o.written
 	}
-	if summary != nil {
-		want := have.DeepCopy()
-		want.Status = statusOf(summary, &have.Status)
-		if !equality.Semantic.DeepEqual(want.Status, have.Status) {
-			if err := w.client.Status().Patch(ctx, want, client.MergeFrom(&have)); err != nil {
-				return false, fmt.Errorf("write the status of DependencyHealth %s: %w", name, err)
-			}
-			wrote = true
-		}
-		o.written, o.uid = &want.Status, have.UID
+	return &have, nil
+}
+
+// writeStatus writes the status where it changed.
+func (w *writer) writeStatus(ctx context.Context, o *object, have *v1alpha1.DependencyHealth, summary *fleet.Summary) (wrote bool, err error) {
+	if summary == nil {
+		return false, nil
 	}
-	for _, n := range notes {
-		kind := corev1.EventTypeNormal
-		if n.warning {
-			kind = corev1.EventTypeWarning
+	want := have.DeepCopy()
+	want.Status = statusOf(summary, &have.Status)
+	if !equality.Semantic.DeepEqual(want.Status, have.Status) {
+		if err := w.client.Status().Patch(ctx, want, client.MergeFrom(have)); err != nil {
+			return false, fmt.Errorf("write the status of DependencyHealth %s: %w", summary.Target.Workload, err)
 		}
-		w.recorder.Eventf(&have, nil, kind, n.reason, "Check", "%s", n.message)
+		wrote = true
 	}
+	o.written, o.uid = &want.Status, have.UID
 	return wrote, nil
+}
+
+// writeEvents returns those that are not written.
+func (w *writer) writeEvents(ctx context.Context, about *v1alpha1.DependencyHealth, notes []note) ([]note, error) {
+	for i, n := range notes {
+		if err := w.client.Create(ctx, w.event(about, n)); err != nil && !apierrors.IsAlreadyExists(err) {
+			return notes[i:], fmt.Errorf("write an Event about DependencyHealth %s/%s: %w", about.Namespace, about.Name, err)
+		}
+	}
+	return nil, nil
+}
+
+// adopt goes on from what is written, of which the cache may be behind: by another leader,
+// or by this replica when it led before.
+func (w *writer) adopt(ctx context.Context, name fleet.Workload, o *object) error {
+	var have v1alpha1.DependencyHealth
+	if err := w.live.Get(ctx, objectKey(name), &have); err != nil {
+		return fmt.Errorf("read DependencyHealth %s: %w", name, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	o.outages, o.adopted = o.outages.resumed(&have.Status), true
+	o.written, o.uid = &have.Status, have.UID
+	return nil
+}
+
+// event returns the Event of a note. With a name of its own, an Event that is sent again,
+// since the answer to the first attempt was lost, is there once.
+func (w *writer) event(about *v1alpha1.DependencyHealth, n note) *eventsv1.Event {
+	hash := fnv.New64a()
+	fmt.Fprint(hash, about.UID, n.service, n.reason, n.at.UnixNano())
+	kind := corev1.EventTypeNormal
+	if n.warning {
+		kind = corev1.EventTypeWarning
+	}
+	const maxName = 253 - len(".0123456789abcdef")
+	object := strings.TrimRight(about.Name[:min(len(about.Name), maxName)], "-.")
+	return &eventsv1.Event{
+		ObjectMeta: metav1.ObjectMeta{Namespace: about.Namespace, Name: fmt.Sprintf("%s.%016x", object, hash.Sum64())},
+		EventTime:  metav1.NewMicroTime(n.at), Type: kind, Reason: n.reason, Action: "Check", Note: shortened(n.message),
+		ReportingController: component, ReportingInstance: w.instance[:min(len(w.instance), maxInstance)],
+		Regarding: corev1.ObjectReference{
+			APIVersion: v1alpha1.GroupVersion().String(), Kind: "DependencyHealth",
+			Namespace: about.Namespace, Name: about.Name, UID: about.UID,
+		},
+	}
+}
+
+// shortened is a text of at most the length that the API takes of an Event's note.
+func shortened(text string) string {
+	if len(text) <= maxNote {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxNote-len("…")], "") + "…"
 }
