@@ -128,7 +128,7 @@ func (a *asker) exchange(ctx context.Context, p peer, conn net.Conn, keep bool) 
 	reader.Reset(limited)
 	response, err := http.ReadResponse(reader, a.get)
 	if err != nil {
-		return nil, false, readError(err, limited)
+		return nil, false, readError(ctx, err, limited)
 	}
 	defer response.Body.Close()
 	if err := judge(response); err != nil {
@@ -137,7 +137,7 @@ func (a *asker) exchange(ctx context.Context, p peer, conn net.Conn, keep bool) 
 	body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return nil, false, readError(err, limited)
+		return nil, false, readError(ctx, err, limited)
 	case len(body) > maxAnswer:
 		return nil, false, failed(FailureProtocol)
 	}
@@ -174,12 +174,19 @@ type failed Failure
 
 func (f failed) Error() string { return string(f) }
 
-// readError is why a response could not be read: the network's error, or that it is not one.
-func readError(err error, limited *io.LimitedReader) error {
-	if limited.N > 0 && (isTimeout(err) || isUnreachable(err)) {
+// readError is why a response could not be read: there was no more time, the network's error,
+// or that it is no response.
+func readError(ctx context.Context, err error, limited *io.LimitedReader) error {
+	switch {
+	case limited.N <= 0:
+		return failed(FailureProtocol)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case isTimeout(err), isUnreachable(err):
 		return err
+	default:
+		return failed(FailureProtocol)
 	}
-	return failed(FailureProtocol)
 }
 
 func failureOf(err error) Failure {
