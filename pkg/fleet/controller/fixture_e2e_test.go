@@ -157,7 +157,7 @@ func (c *cluster) grant(t *testing.T, namespace string) {
 		{APIGroups: []string{"health.reims.io"}, Resources: []string{"dependencyhealths"}, Verbs: []string{"get", "list", "watch"}},
 		{APIGroups: []string{"health.reims.io"}, Resources: []string{"dependencyhealths/status"}, Verbs: []string{"patch"}},
 		{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: []string{"get", "list", "watch"}},
-		{APIGroups: []string{"events.k8s.io"}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
+		{APIGroups: []string{"events.k8s.io"}, Resources: []string{"events"}, Verbs: []string{"create"}},
 	}}
 	if err := c.admin.Create(t.Context(), role); client.IgnoreAlreadyExists(err) != nil {
 		t.Fatal(err)
