@@ -45,6 +45,8 @@ func (w *Watch) Add(conn net.Conn) {
 	if raw == nil {
 		return
 	}
+	// A driver may have left the deadline of its last read, which would end the waiting.
+	_ = socket.SetReadDeadline(time.Time{})
 	one := &watched{socket: socket, done: make(chan struct{})}
 	w.mu.Lock()
 	w.watched = append(w.watched, one)

@@ -112,6 +112,19 @@ func TestWatchStaysSilent(t *testing.T) {
 	}
 }
 
+// A deadline that a driver left behind does not end the watching.
+func TestWatchOutlastsADeadline(t *testing.T) {
+	t.Parallel()
+	ours, theirs := pair(t)
+	_ = ours.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	w := idle.NewWatch()
+	w.Add(ours)
+	<-time.After(50 * time.Millisecond)
+	_ = theirs.Close()
+	poll.Until(t, "it tells", func() bool { return told(w) })
+	w.Stop()
+}
+
 // A deadline that Stop left would end the next read.
 func TestStopLeavesNoDeadline(t *testing.T) {
 	t.Parallel()

@@ -60,7 +60,7 @@ func listen(ctx context.Context, addr string, handler http.Handler, log *slog.Lo
 	listener, err := config.Listen(ctx, "tcp", addr)
 	if err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return nil, fmt.Errorf("%w: stop the program that listens on %s, such as a make run, or set HEALTH_ADDR or METRICS_ADDR", err, addr)
+			return nil, fmt.Errorf("listen on %s: %w: stop the program that listens on %[1]s, such as a make run, or choose another address", addr, err)
 		}
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}

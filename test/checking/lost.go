@@ -10,12 +10,14 @@ import (
 	"github.com/reims/reims-health/test/poll"
 )
 
+const checkTimeout = 2 * time.Second
+
 // Monitored checks with a monitor, once per minute unless the connections that watch looks
 // at are lost. It returns once the first check found the service healthy.
 func Monitored(t *testing.T, c health.Checker, watch *idle.Watch) (result func() health.Result) {
 	t.Helper()
 	m, err := health.NewMonitor([]*health.Service{{
-		Name: "watched", Checker: c, Lost: watch.Lost(), Interval: time.Minute, Timeout: 5 * time.Second,
+		Name: "watched", Checker: c, Lost: watch.Lost(), Interval: time.Minute, Timeout: checkTimeout,
 		FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.PolicyIgnore,
 	}})
 	if err != nil {
@@ -43,6 +45,10 @@ func Monitored(t *testing.T, c health.Checker, watch *idle.Watch) (result func()
 func TellsOfLoss(t *testing.T, c health.Checker, watch *idle.Watch, breaks func() error) {
 	t.Helper()
 	result := Monitored(t, c, watch)
+	// Until every deadline of the check has passed.
+	if err := poll.Pause(t.Context(), checkTimeout+checkTimeout/2); err != nil {
+		t.Fatal(err)
+	}
 	began := time.Now()
 	if err := breaks(); err != nil {
 		t.Fatal(err)

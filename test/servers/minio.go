@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/minio/minio-go/v7/pkg/signer"
 
@@ -45,6 +46,7 @@ type MinIO struct {
 	// AccessKey and SecretKey are the root user's.
 	AccessKey, SecretKey string
 	certs                certFiles
+	region               string
 }
 
 // NewMinIO prepares a MinIO. Start builds it first when this user has none.
@@ -76,6 +78,12 @@ func NewMinIO(o MinIOOptions) (*MinIO, error) {
 	}
 	for i := 0; o.Drives > 1 && i < o.Drives; i++ {
 		m.args = append(m.args, m.Drive(i))
+	}
+	m.region = "us-east-1"
+	for _, line := range o.Env {
+		if region, ok := strings.CutPrefix(line, "MINIO_SITE_REGION="); ok {
+			m.region = region
+		}
 	}
 	m.env = append([]string{
 		"HOME=" + m.dir, "MINIO_ROOT_USER=" + m.AccessKey, "MINIO_ROOT_PASSWORD=" + m.SecretKey,
@@ -147,7 +155,7 @@ func (m *MinIO) s3(ctx context.Context, method, bucket string) error {
 	if err != nil {
 		return err
 	}
-	return m.send(r, nil, "us-east-1")
+	return m.send(r, nil, m.region)
 }
 
 // send signs a request as the root user, and sends it over a connection of its own.
