@@ -22,7 +22,7 @@ type flags []string
 // verbs are those that the pages use. A new one is added here after it was tried.
 var verbs = map[string]map[string]flags{
 	"kubectl": {
-		"apply": {"-f=", "-k=", "--server-side"}, "auth": {"--as=", "--subresource="}, "create": {"--from-file=", "--from-literal="}, "debug": {"-it", "--image=", "--target=", "--profile=", "--custom="},
+		"apply": {"-f=", "-k=", "--server-side", "--force-conflicts"}, "auth": {"--as=", "--subresource="}, "create": {"--from-file=", "--from-literal="}, "debug": {"-it", "--image=", "--target=", "--profile=", "--custom="},
 		"delete": {"-l=", "-f="}, "describe": {}, "drain": {"--delete-emptydir-data", "--ignore-daemonsets"}, "exec": {"-c=", "-it", "--"}, "get": {"-l=", "-o=", "-w", "-A", "--raw="},
 		"logs": {"-c=", "-l=", "--previous", "--tail=", "-f"}, "port-forward": {}, "rollout": {}, "scale": {"--replicas="}, "top": {}, "wait": {"--all", "--for=", "--timeout="}, "annotate": {}, "label": {},
 	},

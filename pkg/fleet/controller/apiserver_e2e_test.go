@@ -28,6 +28,7 @@ func TestAPIServer(t *testing.T) {
 	t.Run("tells what is wrong, where, and once", c.tells)
 	t.Run("writes little while an outage spreads", c.writesLittle)
 	t.Run("follows the Pods", c.follows)
+	t.Run("an answer is lost", c.answerLost)
 	t.Run("the next leader goes on", c.leaderLost)
 	t.Run("the rights are taken away", c.rightsLost)
 	t.Run("the API server stops", c.stops) // last: the others need it
@@ -79,7 +80,12 @@ func (c *cluster) tells(t *testing.T) {
 	const begun = "DependencyUnhealthy database is unhealthy for 4 of 12 Pods (refused): zone b"
 	w.wantEvents(begun)
 	w.farm.Set(some(func(int) bool { return true }, refused, well))
-	got := w.await("unhealthy", "shared", "12/12")
+	w.await("unhealthy", "shared", "12/12")
+	got := c.get(t, w.namespace)
+	poll.Until(t, "all Pods say so", func() bool {
+		got = c.get(t, w.namespace)
+		return got.Status.Services[0].Pods.Unhealthy == 12
+	})
 	if s := got.Status.Services[0]; s.Name != "database" || s.Pods.Unhealthy != 12 || len(s.Names) != 0 || s.Reasons[0] != (v1alpha1.ReasonCount{Reason: "refused", Pods: 12}) {
 		t.Errorf("database is %+v", s)
 	}
@@ -161,6 +167,21 @@ func (c *cluster) follows(t *testing.T) {
 		_ = poll.Pause(t.Context(), 3*time.Second)
 		return before == requests
 	})
+}
+
+// answerLost has the API server take a write whose answer does not come back, in an outage
+// that is over before the next attempt.
+func (c *cluster) answerLost(t *testing.T) {
+	w := c.workload(t, 2, 2, 1)
+	r := w.replica(t, "one")
+	w.await("healthy", "", "2/2")
+	r.lose.Store(true)
+	w.farm.Set(always(refused))
+	w.await("unhealthy", "shared", "2/2")
+	w.farm.Set(always(well))
+	poll.Until(t, "the collector knows that it is over", func() bool { return r.summary().Status == health.Healthy })
+	r.lose.Store(false)
+	w.await("healthy", "", "2/2")
 }
 
 // leaderLost cuts the leader off from the API server in an outage, so that it cannot give

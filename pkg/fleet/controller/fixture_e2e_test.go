@@ -263,6 +263,7 @@ type replica struct {
 	log       lockedBuffer
 	writes    atomic.Int64 // of statuses
 	cut       atomic.Bool  // it does not reach the API server
+	lose      atomic.Bool  // it does not get the answers to its writes of statuses
 	done      chan struct{}
 	err       error
 }
@@ -337,6 +338,12 @@ func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if strings.HasSuffix(r.URL.Path, "/status") {
 		c.replica.writes.Add(1)
+		response, err := c.next.RoundTrip(r)
+		if c.replica.lose.Load() && err == nil {
+			_ = response.Body.Close()
+			return nil, errors.New("the answer was lost")
+		}
+		return response, err
 	}
 	return c.next.RoundTrip(r)
 }

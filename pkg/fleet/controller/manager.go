@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,6 +66,7 @@ func New(config *rest.Config, o Options) (manager.Manager, error) {
 		}
 	}
 	config = rest.AddUserAgent(config, component)
+	config.QPS = -1 // the writer bounds what it sends, and the API server has its own fairness
 	m, err := ctrl.NewManager(config, manager.Options{
 		Scheme:                  scheme,
 		Logger:                  logr.FromSlogHandler(o.Log.Handler()),
@@ -142,7 +144,7 @@ func newWatchErrors(log *slog.Logger) toolscache.WatchErrorHandlerWithContext {
 	var mu sync.Mutex
 	told := map[string]string{} // cause, by what was watched
 	return func(ctx context.Context, r *toolscache.Reflector, err error) {
-		cause := string(apierrors.ReasonForError(err))
+		cause := cmp.Or(string(apierrors.ReasonForError(err)), "unreachable")
 		if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || ctx.Err() != nil {
 			return // what every long watch comes to
 		}

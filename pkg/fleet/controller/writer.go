@@ -72,6 +72,8 @@ type object struct {
 	// cache may be behind it.
 	written *v1alpha1.DependencyHealthStatus
 	uid     types.UID
+	// doubtful says that the latest write failed, perhaps after the API server had taken it.
+	doubtful bool
 }
 
 // retry is when something may be tried next.
@@ -312,8 +314,12 @@ func (w *writer) read(ctx context.Context, name fleet.Workload, o *object) (*v1a
 			return nil, err
 		}
 	}
+	reader := client.Reader(w.client)
+	if o.doubtful {
+		reader = w.live
+	}
 	var have v1alpha1.DependencyHealth
-	if err := w.client.Get(ctx, objectKey(name), &have); err != nil {
+	if err := reader.Get(ctx, objectKey(name), &have); err != nil {
 		return nil, fmt.Errorf("read DependencyHealth %s: %w", name, err)
 	}
 	if o.written != nil && o.uid == have.UID {
@@ -331,11 +337,12 @@ func (w *writer) writeStatus(ctx context.Context, o *object, have *v1alpha1.Depe
 	want.Status = statusOf(summary, &have.Status)
 	if !equality.Semantic.DeepEqual(want.Status, have.Status) {
 		if err := w.client.Status().Patch(ctx, want, client.MergeFrom(have)); err != nil {
+			o.written, o.doubtful = nil, true
 			return false, fmt.Errorf("write the status of DependencyHealth %s: %w", summary.Target.Workload, err)
 		}
 		wrote = true
 	}
-	o.written, o.uid = &want.Status, have.UID
+	o.written, o.uid, o.doubtful = &want.Status, have.UID, false
 	return wrote, nil
 }
 
