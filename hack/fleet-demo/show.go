@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,7 +60,7 @@ func show(ctx context.Context, program string, pods int, out string) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	d := &demo{farm: farm.New(all(well)), pods: farm.Pods(pods, perNode, zones), out: out}
+	d := &demo{farm: farm.New(farm.Always(well)), pods: farm.Pods(pods, perNode, zones), out: out}
 	listener, err := net.Listen("tcp", ":8008")
 	if err != nil {
 		return err
@@ -98,18 +97,9 @@ func show(ctx context.Context, program string, pods int, out string) (err error)
 
 func say(format string, args ...any) { fmt.Printf("\n-- "+format+"\n", args...) }
 
-func all(b farm.Behaviour) func(netip.AddrPort) farm.Behaviour {
-	return func(netip.AddrPort) farm.Behaviour { return b }
-}
-
-// for some Pods the database is refused.
+// refuseFor has the database refused for some Pods.
 func (d *demo) refuseFor(fits func(p *fleet.Pod) bool) {
-	d.farm.Set(func(a netip.AddrPort) farm.Behaviour {
-		if i := farm.Number(a); i < len(d.pods) && fits(&d.pods[i]) {
-			return refused
-		}
-		return well
-	})
+	d.farm.Set(farm.Some(func(i int) bool { return i < len(d.pods) && fits(&d.pods[i]) }, refused, well))
 }
 
 // steps breaks one thing after the other.

@@ -18,26 +18,9 @@ import (
 
 var (
 	shop    = fleet.Workload{Namespace: "shop", Name: "reims"}
-	healthy = farm.Behaviour{Response: farm.Response(
-		farm.Service{Name: "database", Status: health.Healthy}, farm.Service{Name: "redis", Status: health.Healthy})}
-	refused = farm.Behaviour{Response: farm.Response(
-		farm.Service{Name: "database", Status: health.Unhealthy, Reason: health.ReasonRefused}, farm.Service{Name: "redis", Status: health.Healthy})}
+	healthy = farm.Healthy()
+	refused = farm.Refused()
 )
-
-// always is how all sidecars behave.
-func always(b farm.Behaviour) func(netip.AddrPort) farm.Behaviour {
-	return func(netip.AddrPort) farm.Behaviour { return b }
-}
-
-// some is how sidecars behave of which those differ whose number fits.
-func some(fits func(i int) bool, then, otherwise farm.Behaviour) func(netip.AddrPort) farm.Behaviour {
-	return func(a netip.AddrPort) farm.Behaviour {
-		if fits(farm.Number(a)) {
-			return then
-		}
-		return otherwise
-	}
-}
 
 func target(pods []fleet.Pod) *fleet.Target {
 	return &fleet.Target{Workload: shop, Service: "reims-health", Interval: 5 * time.Second, Pods: pods}
@@ -91,7 +74,7 @@ func after(d time.Duration) {
 func TestCollectorFollowsAnOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := farm.New(always(healthy))
+		f := farm.New(farm.Always(healthy))
 		c, told := collect(t, f, fleet.Options{})
 		if c.Summary(shop) != nil || len(c.Summaries()) > 0 {
 			t.Fatal("a summary of nothing")
@@ -103,19 +86,19 @@ func TestCollectorFollowsAnOutage(t *testing.T) {
 			t.Fatalf("the first round: %+v", s)
 		}
 		after(time.Minute)
-		f.Set(some(func(i int) bool { return i < 4 }, refused, healthy))
+		f.Set(farm.Some(func(i int) bool { return i < 4 }, refused, healthy))
 		after(10 * time.Second)
 		if got := database(c.Summary(shop)); got.Status != health.Degraded || got.Extent != fleet.ExtentNode || !slices.Equal(got.Names, []string{"node-000"}) {
 			t.Errorf("one node fails: %+v", got)
 		}
-		f.Set(always(refused))
+		f.Set(farm.Always(refused))
 		after(12 * time.Second)
 		broken := time.Now()
 		if got := database(c.Summary(shop)); got.Status != health.Unhealthy || got.Extent != fleet.ExtentShared || got.Pods[health.Unhealthy] != 12 ||
 			!slices.Equal(got.Reasons, []fleet.ReasonCount{{Reason: health.ReasonRefused, Pods: 12}}) {
 			t.Errorf("all fail: %+v", got)
 		}
-		f.Set(always(healthy))
+		f.Set(farm.Always(healthy))
 		after(12 * time.Second)
 		if got := database(c.Summary(shop)); got.Status != health.Healthy || got.Extent != fleet.ExtentNone || got.Since.Before(broken) {
 			t.Errorf("all is well again: %+v", got)
@@ -144,11 +127,11 @@ func TestCollectorFollowsAnOutage(t *testing.T) {
 func TestAnswersCountForThreeIntervals(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := farm.New(always(healthy))
+		f := farm.New(farm.Always(healthy))
 		c, _ := collect(t, f, fleet.Options{})
 		c.Set(target(farm.Pods(4, 2, 0)))
 		after(time.Minute)
-		f.Set(some(func(i int) bool { return i == 0 }, farm.Behaviour{Refused: true}, healthy))
+		f.Set(farm.Some(func(i int) bool { return i == 0 }, farm.Behaviour{Refused: true}, healthy))
 		lost := time.Now()
 		after(9 * time.Second)
 		s := c.Summary(shop)
@@ -161,7 +144,7 @@ func TestAnswersCountForThreeIntervals(t *testing.T) {
 			!cmp.Equal(s.Failures, map[fleet.Failure]int{fleet.FailureUnreachable: 1}) || database(s).Pods[health.Unknown] != 1 {
 			t.Errorf("after 26 s: %+v, %+v", p, s)
 		}
-		f.Set(always(healthy))
+		f.Set(farm.Always(healthy))
 		after(12 * time.Second)
 		if s = c.Summary(shop); s.Answering != 4 || !s.Pods[0].Silent.IsZero() {
 			t.Errorf("it answers again: %+v", s)
@@ -197,7 +180,7 @@ func TestFailures(t *testing.T) {
 func TestPodsComeAndGo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := farm.New(always(healthy))
+		f := farm.New(farm.Always(healthy))
 		c, told := collect(t, f, fleet.Options{})
 		pods := farm.Pods(6, 3, 0)
 		c.Set(target(pods[:4]))
@@ -250,7 +233,7 @@ func TestPace(t *testing.T) {
 		{100, 500, 20}, {1000, 500, 200}, {1000, 100, 100}, {2500, 250, 250},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			f := farm.New(always(healthy))
+			f := farm.New(farm.Always(healthy))
 			collector, _ := collect(t, f, fleet.Options{RequestsPerSecond: c.perSecond})
 			collector.Set(target(farm.Pods(c.pods, 10, 3)))
 			after(30 * time.Second) // the first questions, and a place for each Pod
@@ -277,7 +260,7 @@ func TestPace(t *testing.T) {
 func TestFirstRoundWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := farm.New(some(func(i int) bool { return i%3 == 0 }, farm.Behaviour{Silent: true}, healthy))
+		f := farm.New(farm.Some(func(i int) bool { return i%3 == 0 }, farm.Behaviour{Silent: true}, healthy))
 		c, told := collect(t, f, fleet.Options{})
 		c.Set(target(farm.Pods(3000, 10, 3)))
 		after(5 * time.Second)
@@ -300,7 +283,7 @@ func TestFirstRoundWaits(t *testing.T) {
 func TestWorkloads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := farm.New(some(func(i int) bool { return i < 10 }, healthy, refused))
+		f := farm.New(farm.Some(func(i int) bool { return i < 10 }, healthy, refused))
 		c, _ := collect(t, f, fleet.Options{})
 		other := fleet.Workload{Namespace: "bank", Name: "reims"}
 		c.Set(target(farm.Pods(20, 2, 0)[:10]))

@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // staged is a collector that has seen a zone fail, and a Pod fall silent.
 func staged(t *testing.T) (*farm.Farm, *fleet.Collector, http.Handler) {
 	t.Helper()
-	f := farm.New(always(healthy))
+	f := farm.New(farm.Always(healthy))
 	c, _ := collect(t, f, fleet.Options{})
 	c.Set(target(farm.Pods(12, 2, 3)))
 	bank := *target(farm.Pods(102, 2, 0)[100:])
@@ -104,7 +104,7 @@ func TestDetailsAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f, c, h := staged(t)
-		f.Set(always(farm.Behaviour{Silent: true}))
+		f.Set(farm.Always(farm.Behaviour{Silent: true}))
 		pods := farm.Pods(12, 2, 3)
 		codes := make(chan int, len(pods))
 		for _, p := range pods {
@@ -201,7 +201,7 @@ func TestPagesEscape(t *testing.T) {
 		const markup = `<script>alert(1)</script>`
 		body := `{"services":{"database":"unhealthy"},"details":{"database":{"reason":"` + markup + `","note":"` + markup + `","<b>":"x","long":"` +
 			strings.Repeat("x", 300) + `","control":"a\u0000b","deep":{"a":[1]},"flag":true,"big":1e400}}}`
-		f := farm.New(always(farm.Behaviour{Response: farm.Respond(body)}))
+		f := farm.New(farm.Always(farm.Behaviour{Response: farm.Respond(body)}))
 		c, _ := collect(t, f, fleet.Options{})
 		pods := farm.Pods(2, 1, 0)
 		pods[0].Name, pods[0].Node = `"><img src=x>`, markup

@@ -72,3 +72,24 @@ func ReconnectsOnce(t *testing.T, c health.Checker, watch *idle.Watch, closing t
 		t.Errorf("%d checks, status %s, %d failures in a row; want 2, healthy, 0", r.Checks, r.Status, r.ConsecutiveFailures)
 	}
 }
+
+// KeepsWatched wants the connection that is watched between checks to answer them all, and
+// its end to be told.
+func KeepsWatched(t *testing.T, w *Wire, c interface {
+	health.Checker
+	health.Redialer
+}, watch *idle.Watch,
+) {
+	t.Helper()
+	Healthy(t, c)
+	OneRoundTrip(t, w, c)
+	w.HangUp()
+	poll.Until(t, "the end of the connection is told", func() bool {
+		select {
+		case <-watch.Lost():
+			return true
+		default:
+			return false
+		}
+	})
+}

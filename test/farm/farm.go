@@ -40,6 +40,32 @@ type Behaviour struct {
 	Response []byte
 }
 
+// Healthy is a sidecar all of whose services are healthy: a database and redis.
+func Healthy() Behaviour {
+	return Behaviour{Response: Response(Service{Name: "database", Status: health.Healthy}, Service{Name: "redis", Status: health.Healthy})}
+}
+
+// Refused is one that does not reach its database.
+func Refused() Behaviour {
+	return Behaviour{Response: Response(
+		Service{Name: "database", Status: health.Unhealthy, Reason: health.ReasonRefused}, Service{Name: "redis", Status: health.Healthy})}
+}
+
+// Always is how all sidecars behave.
+func Always(b Behaviour) func(netip.AddrPort) Behaviour {
+	return func(netip.AddrPort) Behaviour { return b }
+}
+
+// Some is how sidecars behave of which those differ whose number fits.
+func Some(fits func(i int) bool, then, otherwise Behaviour) func(netip.AddrPort) Behaviour {
+	return func(a netip.AddrPort) Behaviour {
+		if fits(Number(a)) {
+			return then
+		}
+		return otherwise
+	}
+}
+
 // Farm answers for every address that is dialled.
 type Farm struct {
 	behaviour   atomic.Pointer[func(netip.AddrPort) Behaviour]

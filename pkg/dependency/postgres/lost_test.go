@@ -8,7 +8,6 @@ import (
 	"github.com/reims/reims-health/pkg/dependency/postgres"
 	"github.com/reims/reims-health/pkg/idle"
 	"github.com/reims/reims-health/test/checking"
-	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -64,15 +63,5 @@ func TestWatchedConnectionIsKept(t *testing.T) {
 	pg := servers.RunPostgres(t, servers.PostgresOptions{})
 	w := checking.NewWire(t, pg.Addr())
 	checker, watch := pgWatched(t, pgAddress(t, pg, func(u *url.URL) { u.Host = w.Addr() }))
-	checking.Healthy(t, checker)
-	checking.OneRoundTrip(t, w, checker)
-	w.HangUp()
-	poll.Until(t, "the end of the connection is told", func() bool {
-		select {
-		case <-watch.Lost():
-			return true
-		default:
-			return false
-		}
-	})
+	checking.KeepsWatched(t, w, checker, watch)
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/reims/reims-health/pkg/dependency/redis"
 	"github.com/reims/reims-health/pkg/idle"
 	"github.com/reims/reims-health/test/checking"
-	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -56,15 +55,5 @@ func TestWatchedConnectionIsKept(t *testing.T) {
 	r := servers.RunRedis(t, servers.RedisOptions{})
 	w := checking.NewWire(t, r.Addr())
 	checker, watch := watchedRedis(t, r, func(o *redis.Options) { o.Addr = w.Addr() })
-	checking.Healthy(t, checker)
-	checking.OneRoundTrip(t, w, checker)
-	w.HangUp()
-	poll.Until(t, "the end of the connection is told", func() bool {
-		select {
-		case <-watch.Lost():
-			return true
-		default:
-			return false
-		}
-	})
+	checking.KeepsWatched(t, w, checker, watch)
 }

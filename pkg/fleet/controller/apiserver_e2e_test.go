@@ -74,12 +74,12 @@ func (c *cluster) tells(t *testing.T) {
 		t.Errorf("kubectl wait: %v: %s", err, out)
 	}
 
-	w.farm.Set(some(func(i int) bool { return i/2%3 == 1 }, refused, well)) // zone b
+	w.farm.Set(farm.Some(func(i int) bool { return i/2%3 == 1 }, refused, well)) // zone b
 	w.await("degraded", "zone b", "12/12")
 	w.wantKubectl("reims   12/12   degraded   database 4/12 refused   zone b")
 	const begun = "DependencyUnhealthy database is unhealthy for 4 of 12 Pods (refused): zone b"
 	w.wantEvents(begun)
-	w.farm.Set(some(func(int) bool { return true }, refused, well))
+	w.farm.Set(farm.Some(func(int) bool { return true }, refused, well))
 	w.await("unhealthy", "shared", "12/12")
 	got := c.get(t, w.namespace)
 	poll.Until(t, "all Pods say so", func() bool {
@@ -94,7 +94,7 @@ func (c *cluster) tells(t *testing.T) {
 	}
 	w.wantKubectl("reims   12/12   unhealthy   database 12/12 refused   shared")
 
-	w.farm.Set(always(well))
+	w.farm.Set(farm.Always(well))
 	w.await("healthy", "", "12/12")
 	const ended = "DependencyHealthy database is usable again for every Pod that answers"
 	w.wantEvents(begun, ended)
@@ -103,10 +103,10 @@ func (c *cluster) tells(t *testing.T) {
 	}
 
 	// A second outage soon after the first one is told in its own words.
-	w.farm.Set(always(slow))
+	w.farm.Set(farm.Always(slow))
 	w.await("unhealthy", "shared", "12/12")
 	w.wantEvents(begun, ended, "DependencyUnhealthy redis is unhealthy for 12 of 12 Pods (timeout): the fault is shared")
-	w.farm.Set(always(well))
+	w.farm.Set(farm.Always(well))
 	w.await("healthy", "", "12/12")
 	w.wantEvents(begun, ended, "DependencyUnhealthy redis *", "DependencyHealthy redis *")
 	if out, err := w.kubectl("describe", "dh", "reims"); err != nil || !strings.Contains(out, "redis is unhealthy for 12 of 12 Pods") {
@@ -147,7 +147,7 @@ func (c *cluster) follows(t *testing.T) {
 	}
 	w.publish(2, 2, 2, ready)
 	w.await("healthy", "", "2/2")
-	w.farm.Set(always(farm.Behaviour{Refused: true}))
+	w.farm.Set(farm.Always(farm.Behaviour{Refused: true}))
 	got := w.await("unknown", "", "0/2")
 	if m := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionReporting); m.Status != metav1.ConditionFalse || !strings.Contains(m.Message, "2 unreachable") {
 		t.Errorf("Reporting is %+v", m)
@@ -176,9 +176,9 @@ func (c *cluster) answerLost(t *testing.T) {
 	r := w.replica(t, "one")
 	w.await("healthy", "", "2/2")
 	r.lose.Store(true)
-	w.farm.Set(always(refused))
+	w.farm.Set(farm.Always(refused))
 	w.await("unhealthy", "shared", "2/2")
-	w.farm.Set(always(well))
+	w.farm.Set(farm.Always(well))
 	poll.Until(t, "the collector knows that it is over", func() bool { return r.summary().Status == health.Healthy })
 	r.lose.Store(false)
 	w.await("healthy", "", "2/2")
@@ -192,19 +192,19 @@ func (c *cluster) leaderLost(t *testing.T) {
 	poll.Until(t, "the first replica leads", first.leads)
 	second := w.replica(t, "second")
 	w.await("healthy", "", "6/6")
-	w.farm.Set(always(refused))
+	w.farm.Set(farm.Always(refused))
 	since := w.await("unhealthy", "shared", "6/6").Status.Since
 	w.wantEvents("DependencyUnhealthy *")
 	first.cut.Store(true)
 	poll.Within(t, 3*time.Minute, "the second replica leads", second.leads)
-	w.farm.Set(some(func(i int) bool { return i == 0 }, well, refused))
+	w.farm.Set(farm.Some(func(i int) bool { return i == 0 }, well, refused))
 	poll.Until(t, "the second replica writes", func() bool { return c.get(t, w.namespace).Status.Services[0].Pods.Healthy == 1 })
 	if got := c.get(t, w.namespace).Status; !got.Since.Equal(&since) {
 		t.Errorf("unhealthy since %s, before the change of the leader since %s", got.Since, since)
 	}
 	poll.Until(t, "the first replica no longer leads", func() bool { return !first.leads() })
 	first.cut.Store(false)
-	w.farm.Set(always(well))
+	w.farm.Set(farm.Always(well))
 	w.await("healthy", "", "6/6")
 	w.wantEvents("DependencyUnhealthy *", "DependencyHealthy *")
 	if second.summary() == nil || first.summary().Status != health.Healthy {
@@ -218,7 +218,7 @@ func (c *cluster) rightsLost(t *testing.T) {
 	r := w.replicaOf(t, "one", c.user(t, w.namespace))
 	w.await("healthy", "", "2/2")
 	c.revoke(t, w.namespace)
-	w.farm.Set(always(refused))
+	w.farm.Set(farm.Always(refused))
 	poll.Until(t, "the collector knows of the outage", func() bool { return r.summary().Status == health.Unhealthy })
 	poll.Until(t, "the log says that the status can't be written", func() bool { return strings.Contains(r.log.String(), `"kind":"Forbidden"`) })
 	_ = poll.Pause(t.Context(), 10*time.Second) // with several attempts
@@ -240,7 +240,7 @@ func (c *cluster) stops(t *testing.T) {
 	if err := c.kubernetes.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	w.farm.Set(always(refused))
+	w.farm.Set(farm.Always(refused))
 	poll.Until(t, "the collector knows of the outage", func() bool { return r.summary().Status == health.Unhealthy })
 	if err := poll.Pause(t.Context(), 20*time.Second); err != nil { // longer than a leader keeps its Lease
 		t.Fatal(err)

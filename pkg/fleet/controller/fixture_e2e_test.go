@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,26 +46,11 @@ const definition = "../../../charts/reims-health-fleet/crds/health.reims.io_depe
 
 // What sidecars answer.
 var (
-	well = farm.Behaviour{Response: farm.Response(
-		farm.Service{Name: "database", Status: health.Healthy}, farm.Service{Name: "redis", Status: health.Healthy})}
-	refused = farm.Behaviour{Response: farm.Response(
-		farm.Service{Name: "database", Status: health.Unhealthy, Reason: health.ReasonRefused}, farm.Service{Name: "redis", Status: health.Healthy})}
-	slow = farm.Behaviour{Response: farm.Response(
+	well    = farm.Healthy()
+	refused = farm.Refused()
+	slow    = farm.Behaviour{Response: farm.Response(
 		farm.Service{Name: "database", Status: health.Healthy}, farm.Service{Name: "redis", Status: health.Unhealthy, Reason: health.ReasonTimeout})}
 )
-
-func always(b farm.Behaviour) func(netip.AddrPort) farm.Behaviour {
-	return func(netip.AddrPort) farm.Behaviour { return b }
-}
-
-func some(fits func(i int) bool, then, otherwise farm.Behaviour) func(netip.AddrPort) farm.Behaviour {
-	return func(a netip.AddrPort) farm.Behaviour {
-		if fits(farm.Number(a)) {
-			return then
-		}
-		return otherwise
-	}
-}
 
 func ready(int) bool { return true }
 
@@ -185,7 +169,7 @@ type workload struct {
 
 func (c *cluster) workload(t *testing.T, pods, perNode, zones int) *workload {
 	t.Helper()
-	w := &workload{t: t, cluster: c, namespace: c.namespace(t), farm: farm.New(always(well))}
+	w := &workload{t: t, cluster: c, namespace: c.namespace(t), farm: farm.New(farm.Always(well))}
 	w.publish(pods, perNode, zones, ready)
 	must(t, c.admin.Create(t.Context(), c.decode(t, w.namespace, `{service: reims-peers, interval: 1s}`)))
 	return w
