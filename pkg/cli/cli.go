@@ -32,7 +32,7 @@ const (
 func Run(ctx context.Context, kinds dependency.Kinds, args []string, stdout, stderr io.Writer, build Build) int {
 	var understood atomic.Bool // a command that was given up may still set it
 	logs := logqueue.New(stderr)
-	root := newRoot(&understood, kinds, logs, build.orRecorded())
+	root := newRoot(&understood, kinds, logs, build.OrRecorded())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	execute := root.ExecuteContext
@@ -120,7 +120,7 @@ func newRoot(understood *atomic.Bool, kinds dependency.Kinds, logs *logqueue.Que
 		Args:          commandArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if version {
-				return build.print(cmd.OutOrStdout())
+				return build.Print(cmd.OutOrStdout(), programName)
 			}
 			return cmd.Help()
 		},

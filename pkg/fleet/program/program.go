@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime"
-	"runtime/debug"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +17,7 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/reims/reims-health/pkg/buildinfo"
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/fleet"
 	"github.com/reims/reims-health/pkg/fleet/controller"
@@ -32,14 +31,16 @@ const (
 	exitUsage  = 2 // bad usage or configuration
 )
 
-// Build is what the build stamped into the program; fields that it did not stamp are
-// empty.
-type Build struct{ Version, Commit string }
+// Build is what the build stamped into the program.
+type Build = buildinfo.Info
+
+// programName is how the program is called.
+const programName = "reims-health-fleet"
 
 // Run runs the program until ctx ends, and returns its exit code.
 func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, build Build) int {
-	build = build.orRecorded()
-	flags := flag.NewFlagSet("reims-health-fleet", flag.ContinueOnError)
+	build = build.OrRecorded()
+	flags := flag.NewFlagSet(programName, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	version := flags.Bool("version", false, "")
 	switch err := flags.Parse(args); {
@@ -52,8 +53,7 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 		fmt.Fprintf(stderr, "reims-health-fleet: %v: see reims-health-fleet --help\n", err)
 		return exitUsage
 	case *version:
-		_, err := fmt.Fprintf(stdout, "reims-health-fleet %s (commit %s, %s %s/%s)\n", build.Version, build.Commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-		return printed(err)
+		return printed(build.Print(stdout, programName))
 	}
 	s, err := load(ctx, environ)
 	if err == nil {
@@ -89,20 +89,6 @@ func usage(w io.Writer) error {
 	})
 	_, err := io.WriteString(w, text)
 	return err
-}
-
-// orRecorded fills empty fields with what the Go toolchain recorded.
-func (b Build) orRecorded() Build {
-	if info, ok := debug.ReadBuildInfo(); ok && b.Version == "" {
-		b.Version = info.Main.Version
-	}
-	if b.Version == "" {
-		b.Version = "unknown"
-	}
-	if b.Commit == "" {
-		b.Commit = "unknown"
-	}
-	return b
 }
 
 // serve wires everything together and runs it until ctx ends.
