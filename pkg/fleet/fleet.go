@@ -161,6 +161,12 @@ type ServiceSummary struct {
 	Since time.Time
 }
 
+// Telling is how many Pods can tell how the service is: those that have a result.
+func (s *ServiceSummary) Telling() int { return s.Pods[health.Healthy] + s.Impaired() }
+
+// Impaired is how many Pods call it degraded or unhealthy.
+func (s *ServiceSummary) Impaired() int { return s.Pods[health.Degraded] + s.Pods[health.Unhealthy] }
+
 // ReasonCount is how many Pods have a reason.
 type ReasonCount struct {
 	Reason health.Reason

@@ -62,7 +62,7 @@ func (s *Summary) judge(asked int) health.Status {
 	for i := range s.Services {
 		service := &s.Services[i]
 		worst = max(worst, service.Status)
-		if service.Pods[health.Degraded]+service.Pods[health.Unhealthy] > 0 {
+		if service.Impaired() > 0 {
 			worst = max(worst, health.Degraded)
 		}
 		known = known && service.Status != health.Unknown

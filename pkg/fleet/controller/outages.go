@@ -88,8 +88,7 @@ func (o *outages) next(s *fleet.Summary) (notes []note) {
 
 // begun says what is wrong, for how many Pods, why and where.
 func begun(s *fleet.ServiceSummary) string {
-	told := s.Pods[health.Healthy] + s.Pods[health.Degraded] + s.Pods[health.Unhealthy]
-	words := fmt.Sprintf("%s is unhealthy for %d of %d Pods", s.Name, s.Pods[health.Unhealthy], told)
+	words := fmt.Sprintf("%s is unhealthy for %d of %d Pods", s.Name, s.Pods[health.Unhealthy], s.Telling())
 	if len(s.Reasons) > 0 {
 		words += " (" + string(s.Reasons[0].Reason) + ")"
 	}

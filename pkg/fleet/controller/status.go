@@ -88,7 +88,7 @@ func worstOf(s *fleet.Summary) *fleet.ServiceSummary {
 	var worst *fleet.ServiceSummary
 	for i := range s.Services {
 		each := &s.Services[i]
-		if each.Pods[health.Unhealthy]+each.Pods[health.Degraded] == 0 {
+		if each.Impaired() == 0 {
 			continue
 		}
 		if worst == nil || cmp.Or(
@@ -104,12 +104,11 @@ func worstOf(s *fleet.Summary) *fleet.ServiceSummary {
 // describe says for how many of the Pods that can tell a service is not healthy, and why:
 // database 12/12 refused.
 func describe(s *fleet.ServiceSummary) string {
-	told := s.Pods[health.Healthy] + s.Pods[health.Degraded] + s.Pods[health.Unhealthy]
 	n := s.Pods[health.Unhealthy]
 	if n == 0 {
 		n = s.Pods[health.Degraded]
 	}
-	words := fmt.Sprintf("%s %d/%d", s.Name, n, told)
+	words := fmt.Sprintf("%s %d/%d", s.Name, n, s.Telling())
 	if len(s.Reasons) > 0 {
 		words += " " + string(s.Reasons[0].Reason)
 	}
@@ -137,7 +136,7 @@ func healthyCondition(s *fleet.Summary) metav1.Condition {
 		c.Reason = map[health.Status]string{health.Degraded: "Degraded", health.Unhealthy: "Unhealthy"}[s.Status]
 		var words []string
 		for i := range s.Services {
-			if each := &s.Services[i]; each.Pods[health.Unhealthy]+each.Pods[health.Degraded] > 0 {
+			if each := &s.Services[i]; each.Impaired() > 0 {
 				words = append(words, strings.TrimSpace(describe(each)+" "+extentWords(each)))
 			}
 		}
