@@ -22,8 +22,8 @@ type Outcome struct {
 	Starved bool
 }
 
-// Answered reports whether the service gave the check an answer to go by, be it slow
-// or incomplete: not one that makes it unhealthy, such as a database's that it is a
+// Answered reports whether the service gave the check an answer to go by, even a slow
+// or incomplete one: not one that makes it unhealthy, such as a database's that it is a
 // standby.
 func (o Outcome) Answered() bool { return o.Observation.Latency > 0 }
 

@@ -57,7 +57,7 @@ func probesFamily(services []string) family {
 	return family{
 		name:   "reims_health_probes_total",
 		kind:   "counter",
-		help:   "Checks, by what became of them: success (an answer, be it slow or incomplete), failure (none), discarded (the sidecar itself was starved of CPU). The reason is empty for an answer with no fault; a service's rarer reasons are added up as other.",
+		help:   "Checks, by what became of them: success (an answer, even a slow or incomplete one), failure (none), discarded (the sidecar itself was starved of CPU). The reason is empty for an answer with no fault; a service's rarer reasons are added up as other.",
 		labels: []label{serviceLabel(services), {"result", []string{success, failure, discarded}}, {name: "reason"}},
 		absent: "until a check has had that result and reason; never for `success` with no reason, for `discarded`, and for `failure` with the reasons " + firstReasons(),
 		series: len(services) * (len(firstPairs()) + morePairs + 2),
