@@ -230,6 +230,18 @@ func (r Result) Message() string {
 	return ""
 }
 
+// Same reports whether other is this result, perhaps read at another moment, and tells a
+// reader the same. What one check observed is not compared with what another did: results
+// of different checks are never the same.
+func (r Result) Same(other Result) bool {
+	return r.Service == other.Service &&
+		r.Checks == other.Checks && r.Discarded == other.Discarded &&
+		r.Last.Started.Equal(other.Last.Started) && r.Last.Finished.Equal(other.Last.Finished) &&
+		r.Status == other.Status && r.Since.Equal(other.Since) &&
+		r.Reason() == other.Reason() && r.Message() == other.Message() &&
+		r.Scope == other.Scope && r.Finding == other.Finding
+}
+
 // OK reports whether the service answers well enough for HTTP 200: healthy or
 // degraded.
 func (r Result) OK() bool { return r.Status == Healthy || r.Status == Degraded }

@@ -1,13 +1,17 @@
 package server_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 
+	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/server"
 	"github.com/reims/reims-health/test/scenario"
 )
@@ -54,17 +58,37 @@ func benchmark(b *testing.B, h http.Handler, target string) {
 	}
 }
 
-// BenchmarkPublish renders every answer of four services.
+// BenchmarkPublish renders every answer of four and of sixteen services after one of them was
+// checked.
 func BenchmarkPublish(b *testing.B) {
 	for name, details := range map[string]server.Details{"full": server.Full, "safe": server.Safe} {
-		b.Run(name, func(b *testing.B) {
-			s := scenario.AllWell().View(0)
-			h := scenario.NewHandler(s, details)
-			b.ReportAllocs()
-			for b.Loop() {
-				h.Publish(s)
-			}
-		})
+		for _, services := range []int{4, 16} {
+			b.Run(fmt.Sprintf("%s/%d", name, services), func(b *testing.B) {
+				publish := publishing(services, details)
+				b.ReportAllocs()
+				for b.Loop() {
+					publish()
+				}
+			})
+		}
+	}
+}
+
+// publishing returns what publishes a view in which another one of so many services was checked.
+func publishing(services int, details server.Details) (publish func()) {
+	first := scenario.Many(services)
+	views := []*health.View{first}
+	results := slices.Clone(first.Results())
+	for i, r := range results {
+		at := first.Time().Add(time.Duration(i+1) * time.Millisecond)
+		results[i] = r.Next(scenario.Outcome(r.Service.Kind.Service, at, nil))
+		views = append(views, health.NewView(at, slices.Clone(results), health.NoOverride, false))
+	}
+	h := scenario.NewHandler(first, details)
+	next := 0
+	return func() {
+		next = (next + 1) % len(views)
+		h.Publish(views[next])
 	}
 }
 

@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/server"
@@ -156,4 +159,62 @@ func identifying(v *health.View) []string {
 		}
 	}
 	return names
+}
+
+// TestPublishedInTurn shows that a handler that has rendered other views before answers each
+// reader as one that has not: no part of an answer outlives what it was made of.
+func TestPublishedInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		random := rand.New(rand.NewPCG(1, 2))
+		v := scenario.Many(6)
+		results := slices.Clone(v.Results())
+		for i, r := range results {
+			service := *r.Service
+			if i%2 == 0 {
+				service.SharedFault = health.SharedFaultHold
+			}
+			results[i].Service = &service
+		}
+		kept := map[scenario.Reader]*server.Handler{}
+		for _, r := range scenario.Readers() {
+			kept[r] = scenario.NewHandler(v, r.Details)
+		}
+		override, draining := health.NoOverride, false
+		for range 300 {
+			time.Sleep(time.Duration(random.IntN(4000)) * time.Millisecond)
+			now := time.Now()
+			i := random.IntN(len(results))
+			switch random.IntN(8) {
+			case 0: // nothing came in, and results grow old
+			case 1:
+				results[i].Finding = health.Finding{Scope: health.ScopeShared, Asked: 3, Failing: random.IntN(3), Since: results[i].FailingSince(), At: now}
+			case 2:
+				override, draining = []health.Override{health.NoOverride, health.OverrideReady, health.OverrideNotReady}[random.IntN(3)], random.IntN(2) == 0
+			default:
+				faults := []*health.Fault{nil, nil, scenario.Fault(health.ReasonTimeout), scenario.Fault(health.ReasonRefused), {Reason: health.ReasonSlow, Message: fmt.Sprint(random.IntN(3))}}
+				results[i] = results[i].Next(scenario.Outcome(results[i].Service.Kind.Service, now, faults[random.IntN(len(faults))]))
+			}
+			v := health.NewView(now, slices.Clone(results), override, draining)
+			for _, r := range scenario.Readers() {
+				kept[r].Publish(v)
+				fresh := scenario.NewHandler(v, r.Details)
+				for _, target := range targetsOf(v) {
+					if got, want := r.Get(kept[r], target), r.Get(fresh, target); got.Code != want.Code || got.Body.String() != want.Body.String() {
+						t.Fatalf("%s to %s:\n%d %s\nbut rendered for the first time:\n%d %s", target, r, got.Code, got.Body, want.Code, want.Body)
+					}
+				}
+			}
+		}
+	})
+}
+
+func targetsOf(v *health.View) []string {
+	targets := []string{"/health", "/health/ready", "/health/live"}
+	for _, r := range v.Results() {
+		targets = append(targets, "/health/"+r.Service.Name)
+	}
+	for _, target := range slices.Clone(targets) {
+		targets = append(targets, target+"?verbose")
+	}
+	return targets
 }

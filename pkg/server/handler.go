@@ -99,7 +99,7 @@ func (h *Handler) Publish(v *health.View) {
 	if h.options.History != nil {
 		h.options.History.Observe(v)
 	}
-	h.responses.Store(renderAll(v.At(time.Now()), h.options))
+	h.responses.Store(renderAll(v.At(time.Now()), h.options, h.responses.Load()))
 	h.published.Store(v)
 	h.history.Forget()
 	if h.options.Page != nil {
@@ -157,7 +157,7 @@ func (h *Handler) current() *responseSet {
 	if set.until.IsZero() || time.Until(set.until) >= 0 {
 		return set
 	}
-	fresh := renderAll(h.source.View(), h.options)
+	fresh := renderAll(h.source.View(), h.options, set)
 	h.responses.CompareAndSwap(set, fresh) // a view published meanwhile is newer
 	return fresh
 }

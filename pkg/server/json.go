@@ -1,8 +1,6 @@
 package server
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"math"
 	"net/http"
@@ -28,35 +26,23 @@ func httpCode(ok bool) int {
 	return http.StatusServiceUnavailable
 }
 
-func jsonHealth(v *health.View, d Details) (int, object) {
-	var services, details object
-	for _, r := range v.Results() {
-		services = append(services, member{r.Service.Name, r.Status.String()})
+func (s *responseSet) jsonHealth(reader int, d Details) (int, object) {
+	services := make(object, 0, len(s.parts))
+	details := make(object, 0, len(s.parts))
+	for _, p := range s.parts {
+		services = append(services, member{p.result.Service.Name, p.result.Status.String()})
 		if d != Off {
-			details = append(details, member{r.Service.Name, serviceDetails(r, d)})
+			details = append(details, member{p.result.Service.Name, &p.details[reader]})
 		}
 	}
-	ok := v.Status() != health.Unhealthy
+	ok := s.view.Status() != health.Unhealthy
 	return httpCode(ok), object{
 		{"success", ok},
-		{"status", v.Status().String()},
+		{"status", s.view.Status().String()},
 		{"services", services},
 		{"details", details},
-		{"timestamp", stamp(v.Time())},
-		{"check_duration_ms", millis(v.CheckDuration())},
-	}
-}
-
-func jsonService(v *health.View, r health.Result, d Details) (int, object) {
-	var details object
-	if d != Off {
-		details = serviceDetails(r, d)
-	}
-	return httpCode(r.OK()), object{
-		{"success", r.OK()},
-		{"status", r.Status.String()},
-		{"details", details},
-		{"timestamp", stamp(v.Time())},
+		{"timestamp", s.stamp},
+		{"check_duration_ms", millis(s.view.CheckDuration())},
 	}
 }
 
@@ -147,19 +133,19 @@ func humanBytes(n float64) string {
 	return fmt.Sprintf("%.2f%c", n, units[0])
 }
 
-func jsonReady(v *health.View, d Details) (int, object) {
-	ready := v.Readiness()
+func (s *responseSet) jsonReady(_ int, d Details) (int, object) {
+	ready := s.view.Readiness()
 	status := "not_ready"
 	if ready.Ready {
 		status = "ready"
 	}
 	o := object{{"status", status}}
-	for _, r := range v.Results() {
-		if r.Service.InReady() {
-			o = append(o, member{r.Service.Name, r.Status.String()})
+	for _, p := range s.parts {
+		if p.result.Service.InReady() {
+			o = append(o, member{p.result.Service.Name, p.result.Status.String()})
 		}
 	}
-	o = append(o, member{"timestamp", stamp(v.Time())})
+	o = append(o, member{"timestamp", s.stamp})
 	if details := causeDetails(ready.Causes, d); len(details) > 0 {
 		o = append(o, member{"details", details})
 	}
@@ -185,53 +171,10 @@ func causeDetails(causes []health.Cause, d Details) object {
 	return o
 }
 
-func jsonLive(v *health.View, _ Details) (int, object) {
-	return http.StatusOK, object{{"status", "alive"}, {"timestamp", stamp(v.Time())}}
+func (s *responseSet) jsonLive(int, Details) (int, object) {
+	return http.StatusOK, object{{"status", "alive"}, {"timestamp", s.stamp}}
 }
 
-func jsonDead(v *health.View, _ Details) (int, object) {
-	return http.StatusServiceUnavailable, object{{"status", "not_alive"}, {"timestamp", stamp(v.Time())}}
-}
-
-// object is a JSON object whose keys keep their order.
-type object []member
-
-type member struct {
-	key   string
-	value any // what encoding/json takes, or an object
-}
-
-// MarshalJSON writes the members in order.
-func (o object) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, m := range o {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		key, err := json.Marshal(m.key)
-		if err != nil {
-			return nil, err
-		}
-		value, err := json.Marshal(m.value)
-		if err != nil {
-			return nil, err
-		}
-		b.Write(key)
-		b.WriteByte(':')
-		b.Write(value)
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
-}
-
-// encode returns the object and a newline. What the renderers put into an object
-// (strings, finite numbers, lists of strings) can always be encoded; should that
-// ever change, the reader is told instead of being given half a body.
-func (o object) encode() []byte {
-	body, err := json.Marshal(o)
-	if err != nil {
-		body = []byte(`{"success":false,"error":"the answer could not be encoded"}`)
-	}
-	return append(body, '\n')
+func (s *responseSet) jsonDead(int, Details) (int, object) {
+	return http.StatusServiceUnavailable, object{{"status", "not_alive"}, {"timestamp", s.stamp}}
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
@@ -11,6 +12,10 @@ import (
 // responseSet holds the answer to every path, as one view gives them. Paths are looked up
 // in a map: http.ServeMux would redirect paths such as //health, which are not found here.
 type responseSet struct {
+	view       *health.View
+	stamp      string    // the view's time
+	parts      []*part   // one per result of the view
+	buffer     []byte    // for the rendering of one answer after the other
 	until      time.Time // past it, some answer is no longer true; zero: never
 	endpoints  map[string]*endpoint
 	dead       *endpoint // in place of /health/live, when the scheduler does not run
@@ -22,6 +27,18 @@ type responseSet struct {
 type endpoint struct {
 	live    bool
 	answers [2][2]*rendered.Response
+}
+
+// part is what one result adds to the answers. Every JSON answer has the time of the latest
+// result in it, so that each is written anew for every view; the parts are kept for as long
+// as their results are.
+type part struct {
+	result  health.Result
+	details [2]encoded // its object below "details", by reader
+	code    int
+	head    [2]encoded         // its own answer before that time, by reader
+	line    string             // its line in the text of /health
+	text    *rendered.Response // its own answer as text, which has no time in it
 }
 
 // The forms of an answer.
@@ -47,22 +64,37 @@ var (
 	allowed     = []string{"GET, HEAD"}
 )
 
-// renderAll renders every answer of a view.
-func renderAll(v *health.View, options Options) *responseSet {
+// renderAll renders every answer of a view. Before holds the answers that it replaces, of
+// which it takes what is still true; it is nil for the first view.
+func renderAll(v *health.View, options Options, before *responseSet) *responseSet {
+	results := v.Results()
 	details := options.Details
-	set := &responseSet{until: v.Until(), endpoints: map[string]*endpoint{}}
-	set.endpoints["/health"] = newEndpoint(v, details, jsonHealth, textHealth)
-	set.endpoints["/health/ready"] = newEndpoint(v, details, jsonReady, textReady)
-	set.endpoints["/health/live"] = newEndpoint(v, details, jsonLive, textLive)
+	set := &responseSet{
+		view: v, stamp: stamp(v.Time()), parts: make([]*part, len(results)),
+		until: v.Until(), endpoints: make(map[string]*endpoint, len(results)+3),
+	}
+	for i, r := range results {
+		if before != nil && i < len(before.parts) && before.parts[i].result.Same(r) {
+			set.parts[i] = before.parts[i]
+		} else {
+			set.parts[i] = newPart(r, details)
+		}
+	}
+	set.endpoints["/health"] = set.endpoint(details, (*responseSet).jsonHealth, (*responseSet).textHealth)
+	set.endpoints["/health/ready"] = set.endpoint(details, (*responseSet).jsonReady, (*responseSet).textReady)
+	set.endpoints["/health/live"] = set.endpoint(details, (*responseSet).jsonLive, (*responseSet).textLive)
 	set.endpoints["/health/live"].live = true
-	set.dead = newEndpoint(v, details, jsonDead, textDead)
+	set.dead = set.endpoint(details, (*responseSet).jsonDead, (*responseSet).textDead)
 	paths := options.paths()
-	for _, r := range v.Results() {
+	for i, r := range results {
 		path := "/health/" + r.Service.Name
 		paths = append(paths, path)
-		set.endpoints[path] = newEndpoint(v, details,
-			func(v *health.View, d Details) (int, object) { return jsonService(v, r, d) },
-			func(_ *health.View, d Details) (int, string) { return textService(r, d) })
+		set.endpoints[path] = set.serviceEndpoint(set.parts[i], details)
+	}
+	set.buffer = nil
+	if before != nil {
+		set.notFound, set.notAllowed = before.notFound, before.notAllowed
+		return set
 	}
 	set.notFound = rendered.New(http.StatusNotFound, contentJSON,
 		object{{"success", false}, {"error", "no such path or service"}, {"paths", paths}}.encode())
@@ -86,17 +118,56 @@ func (o Options) paths() []string {
 	return paths
 }
 
-func newEndpoint(
-	v *health.View, details Details,
-	toJSON func(*health.View, Details) (int, object),
-	toText func(*health.View, Details) (int, string),
-) *endpoint {
-	var p endpoint
-	for reader, d := range [...]Details{anonymous: details, trusted: details.withToken()} {
-		code, body := toJSON(v, d)
-		p.answers[asJSON][reader] = rendered.New(code, contentJSON, body.encode())
-		code, text := toText(v, d)
-		p.answers[asText][reader] = rendered.New(code, contentText, []byte(text))
+// eachReader calls render for both readers, or once where both are shown the same.
+func eachReader[T any](details Details, render func(reader int, d Details) T) [2]T {
+	first := render(anonymous, details)
+	if details.withToken() == details {
+		return [2]T{anonymous: first, trusted: first}
 	}
-	return &p
+	return [2]T{anonymous: first, trusted: render(trusted, details.withToken())}
+}
+
+// endpoint renders the answer to one path. The text is the same for both readers: with or
+// without the token, it holds no name, message or version.
+func (s *responseSet) endpoint(
+	details Details,
+	toJSON func(s *responseSet, reader int, d Details) (int, object),
+	toText func(s *responseSet, d Details) (int, string),
+) *endpoint {
+	code, body := toText(s, details)
+	text := rendered.New(code, contentText, []byte(body))
+	return &endpoint{answers: [2][2]*rendered.Response{
+		asJSON: eachReader(details, func(reader int, d Details) *rendered.Response {
+			code, body := toJSON(s, reader, d)
+			s.buffer = append(body.appendTo(s.buffer[:0]), '\n')
+			return rendered.New(code, contentJSON, slices.Clone(s.buffer))
+		}),
+		asText: {text, text},
+	}}
+}
+
+func newPart(r health.Result, d Details) *part {
+	p := &part{result: r, code: httpCode(r.OK()), line: textLine(r, d)}
+	p.details = eachReader(d, func(_ int, d Details) encoded {
+		if d == Off {
+			return encoded("{}")
+		}
+		return serviceDetails(r, d).appendTo(nil)
+	})
+	p.head = eachReader(d, func(reader int, _ Details) encoded {
+		return object{{"success", r.OK()}, {"status", r.Status.String()}, {"details", p.details[reader]}}.appendTo(nil)
+	})
+	code, text := textService(r, d)
+	p.text = rendered.New(code, contentText, []byte(text))
+	return p
+}
+
+// serviceEndpoint renders the answer to the path of a part's service.
+func (s *responseSet) serviceEndpoint(p *part, details Details) *endpoint {
+	return &endpoint{answers: [2][2]*rendered.Response{
+		asJSON: eachReader(details, func(reader int, _ Details) *rendered.Response {
+			return rendered.New(p.code, contentJSON, p.head[reader].with("timestamp", s.stamp))
+		}),
+		asText: {p.text, p.text},
+	}}
 }

@@ -11,12 +11,12 @@ import (
 // The plain-text form of ?verbose is that of Kubernetes' own health endpoints: a
 // line a check and a last line with the outcome.
 
-func textHealth(v *health.View, d Details) (int, string) {
+func (s *responseSet) textHealth(Details) (int, string) {
 	var b strings.Builder
-	for _, r := range v.Results() {
-		b.WriteString(textLine(r, d))
+	for _, p := range s.parts {
+		b.WriteString(p.line)
 	}
-	return outcome(&b, "health", v.Status() != health.Unhealthy)
+	return outcome(&b, "health", s.view.Status() != health.Unhealthy)
 }
 
 func textService(r health.Result, d Details) (int, string) {
@@ -53,7 +53,8 @@ func withheld(reason health.Reason, d Details) string {
 	return string(reason)
 }
 
-func textReady(v *health.View, d Details) (int, string) {
+func (s *responseSet) textReady(d Details) (int, string) {
+	v := s.view
 	ready := v.Readiness()
 	causes := map[string]health.Cause{}
 	for _, c := range ready.Causes {
@@ -89,11 +90,11 @@ func readyLine(r health.Result, causes map[string]health.Cause, d Details) strin
 	}
 }
 
-func textLive(*health.View, Details) (int, string) {
+func (s *responseSet) textLive(Details) (int, string) {
 	return http.StatusOK, "[+]scheduler ok\nlive check passed\n"
 }
 
-func textDead(*health.View, Details) (int, string) {
+func (s *responseSet) textDead(Details) (int, string) {
 	return http.StatusServiceUnavailable, "[-]scheduler failed: it has not run for too long\nlive check failed\n"
 }
 

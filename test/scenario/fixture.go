@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"time"
@@ -87,6 +88,22 @@ func (h History) View(databaseGrace time.Duration) *health.View {
 		results = append(results, r)
 	}
 	return health.NewView(now, results, health.NoOverride, false)
+}
+
+// Many is a view of so many healthy services: those of the contract, and others of their kinds.
+func Many(services int) *health.View {
+	v := AllWell().View(0)
+	var results []health.Result
+	for i := range services {
+		r := v.Results()[i%len(v.Results())]
+		if i >= len(v.Results()) {
+			service := *r.Service
+			service.Name = fmt.Sprintf("%s-%d", service.Name, i)
+			r.Service = &service
+		}
+		results = append(results, r)
+	}
+	return health.NewView(v.Time(), results, health.NoOverride, false)
 }
 
 // Outcome is the end of a check of a service of the contract.

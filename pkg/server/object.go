@@ -1,0 +1,89 @@
+package server
+
+import (
+	"encoding/json"
+	"strconv"
+)
+
+// object is a JSON object whose keys keep their order.
+type object []member
+
+type member struct {
+	key   string
+	value any // an object, what is encoded already, or what encoding/json takes
+}
+
+// encoded is an object in JSON.
+type encoded []byte
+
+// with returns the object with another member at its end, a string, and a newline. The
+// object has a member already.
+func (e encoded) with(key, value string) []byte {
+	b := make([]byte, 0, len(e)+len(key)+len(value)+len(`,"":""`)+1)
+	b = append(b, e[:len(e)-1]...)
+	b = appendString(append(b, ','), key)
+	b = appendString(append(b, ':'), value)
+	return append(b, '}', '\n')
+}
+
+// encode returns the object and a newline.
+func (o object) encode() []byte {
+	return append(o.appendTo(make([]byte, 0, 256)), '\n')
+}
+
+// appendTo appends the object in JSON, with the same text as encoding/json gives it. It is
+// written for every result of a check, where encoding/json alone would go over each value
+// once per object that it is in.
+func (o object) appendTo(b []byte) []byte {
+	b = append(b, '{')
+	for i, m := range o {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendValue(appendString(b, m.key), ':', m.value)
+	}
+	return append(b, '}')
+}
+
+func appendValue(b []byte, separator byte, value any) []byte {
+	b = append(b, separator)
+	switch v := value.(type) {
+	case object:
+		return v.appendTo(b)
+	case encoded:
+		return append(b, v...)
+	case *encoded: // costs no allocation
+		return append(b, *v...)
+	case string:
+		return appendString(b, v)
+	case bool:
+		return strconv.AppendBool(b, v)
+	case int:
+		return strconv.AppendInt(b, int64(v), 10)
+	default:
+		return appendAny(b, v)
+	}
+}
+
+// appendString appends a string, by encoding/json where any of its characters is escaped.
+func appendString(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return appendAny(b, s)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
+
+// appendAny appends what encoding/json makes of a value. What the renderers put into an
+// object (strings, finite numbers, lists of strings) can always be encoded; should that
+// ever change, the answer stays valid JSON and its reader finds a null.
+func appendAny(b []byte, value any) []byte {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return append(b, "null"...)
+	}
+	return append(b, text...)
+}
