@@ -99,10 +99,13 @@ func (c *Logger) service(was, is health.Result) {
 	}
 }
 
+// maxNotes bounds what is remembered, since a note may quote a word of the server's.
+const maxNotes = 16
+
 func (c *Logger) note(log *slog.Logger, r health.Result) {
 	name := r.Service.Name
 	for _, note := range r.Last.Observation.Notes {
-		if slices.Contains(c.noted[name], note) {
+		if slices.Contains(c.noted[name], note) || len(c.noted[name]) == maxNotes {
 			continue
 		}
 		if c.noted == nil {

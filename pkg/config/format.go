@@ -196,7 +196,8 @@ const (
 
 	PatternName      = `[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}` // of a host; an IPv4 address matches too
 	PatternPort      = `0*(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])`
-	PatternBracketed = `\[(?:` + PatternName + `|` + ipv6Pattern + `(?:%[^\[\]]+)?)\]`
+	PatternIPv6      = ipv6Pattern + `(?:%[^\[\]]+)?` // within brackets, with a zone or without
+	PatternBracketed = `\[(?:` + PatternName + `|` + PatternIPv6 + `)\]`
 
 	PatternEscaped = `%[0-9A-Fa-f]{2}` // in a URL
 	PatternLogin   = `(?:(?:[A-Za-z0-9._:~!$&'()*+,;=@-]|` + PatternEscaped + `)*@)?`

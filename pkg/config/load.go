@@ -136,9 +136,13 @@ func (l *loader) load(v Variable) {
 		l.loadSecret(v)
 		return
 	}
-	s, ok := l.settings[v.Name]
+	s := l.settings[v.Name]
 	text := strings.TrimSpace(s.value)
-	if !ok || text == "" {
+	if text == "" {
+		return
+	}
+	if i := slices.IndexFunc(v.unless(), l.config.isSet); i >= 0 {
+		l.warn(v.Name, "ignored, because "+v.unless()[i]+" is set: leave that out to use it")
 		return
 	}
 	l.decode(v, text, s.source)

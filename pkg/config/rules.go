@@ -113,7 +113,7 @@ func (h *Health) rules() []Rule {
 		},
 		{
 			Variables: []string{"HEALTH_PAGE_DETAILS", "HEALTH_PAGE"},
-			When:      Patterns{"HEALTH_PAGE_DETAILS": ".", "HEALTH_PAGE": "^(off|false)$"},
+			When:      Patterns{"HEALTH_PAGE_DETAILS": ".", "HEALTH_PAGE": PatternOff},
 			Text:      "has no effect with HEALTH_PAGE=off",
 			Warning:   true,
 		},
@@ -150,7 +150,7 @@ func kubeRules() []Rule {
 	lacking := func(variable, field string) Rule {
 		return Rule{
 			Variables: []string{variable, "HEALTH_POD_REPORTING"},
-			When:      Patterns{variable: "^$", "HEALTH_POD_REPORTING": "^(on|true)$"},
+			When:      Patterns{variable: "^$", "HEALTH_POD_REPORTING": PatternOn},
 			Text:      "missing, and HEALTH_POD_REPORTING=on needs it: fill it in from " + field + " (downward API)",
 		}
 	}
@@ -160,7 +160,7 @@ func kubeRules() []Rule {
 		lacking("POD_UID", "metadata.uid"),
 		{
 			Variables: []string{"POD_UID", "HEALTH_STATE_FILE", "HEALTH_POD_REPORTING"},
-			When:      Patterns{"POD_UID": "^$", "HEALTH_STATE_FILE": ".", "HEALTH_POD_REPORTING": "^(off|false)$"},
+			When:      Patterns{"POD_UID": "^$", "HEALTH_STATE_FILE": ".", "HEALTH_POD_REPORTING": PatternOff},
 			Text:      "missing, and HEALTH_STATE_FILE needs it: fill it in from metadata.uid (downward API)",
 		},
 	}
@@ -221,6 +221,9 @@ type VariableRule struct {
 	Secret  bool   `json:"secret,omitempty"` // NAME_FILE is the path of a file; white space counts
 	List    bool   `json:"list,omitempty"`   // items between commas, none twice
 	Lower   bool   `json:"lower,omitempty"`  // upper case counts as lower case
+
+	// Unless are variables of which one that is set has this one ignored.
+	Unless []string `json:"unless,omitempty"`
 
 	Format   string        `json:"format,omitempty"`   // of a text: one of Formats
 	Number   *NumberRule   `json:"number,omitempty"`   // of a whole number
@@ -360,7 +363,7 @@ func (v Variable) formatRule() FormatRule {
 }
 
 func (v Variable) rule(format string) VariableRule {
-	r := VariableRule{Secret: v.Secret, Format: format, Lower: v.oneof != nil || v.isSwitch() || v.format != nil && v.format.Lower}
+	r := VariableRule{Secret: v.Secret, Unless: v.unless(), Format: format, Lower: v.oneof != nil || v.isSwitch() || v.format != nil && v.format.Lower}
 	if !v.Secret {
 		r.Default = v.Default
 	}

@@ -131,6 +131,16 @@ func durationText(d time.Duration) string {
 	return text
 }
 
+// unless returns the variables of the same section, each of which takes the place of this
+// one: where one is set, this one is ignored, whatever its value is.
+func (v Variable) unless() []string {
+	names := strings.Fields(v.tag.Get("unless"))
+	for i := range names {
+		names[i] = v.prefix + names[i]
+	}
+	return names
+}
+
 // words says what the variable accepts.
 func (v Variable) words() string {
 	words := v.itemWords()
@@ -151,7 +161,7 @@ func (v Variable) itemWords() string {
 		}
 		return "duration above 0s"
 	case Switch:
-		return "on, off, true, false"
+		return strings.ReplaceAll(switchWords, " ", ", ")
 	case int:
 		return v.tag.Get("min") + " to " + v.tag.Get("max")
 	}
@@ -289,22 +299,29 @@ func OneOf(text string, words []string) (string, error) {
 	return "", Invalid("%s is none of %s", Quote(text), strings.Join(words, ", "))
 }
 
-// Switch is on or off. In the environment it is written on, off, true or false.
+// Switch is on or off. In the environment it is written in one of the words that
+// applications have for it, in any case.
 type Switch bool
 
-const switchWords = "on off true false"
+const switchWords = "on off true false yes no 1 0"
+
+// Patterns of what a switch may be written as.
+const (
+	PatternOn  = `^(?i:on|true|yes|1)$`
+	PatternOff = `^(?i:off|false|no|0)$`
+)
 
 // EnvDecode sets the switch. An empty value leaves it alone: envconfig calls this
 // for every switch that is off, whether its variable is set or not.
 func (s *Switch) EnvDecode(text string) error {
 	switch strings.ToLower(text) {
 	case "":
-	case "on", "true":
+	case "on", "true", "yes", "1":
 		*s = true
-	case "off", "false":
+	case "off", "false", "no", "0":
 		*s = false
 	default:
-		return Invalid("%s is none of on, off, true, false", Quote(text))
+		return Invalid("%s is none of %s", Quote(text), strings.ReplaceAll(switchWords, " ", ", "))
 	}
 	return nil
 }

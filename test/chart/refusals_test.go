@@ -277,6 +277,9 @@ func TestValuesAreRefusedAsByTheProgram(t *testing.T) {
 		"services: {shop: {check: 'https://shop', existingSecret: s, certKey: tls.crt}}", "services: {shop: {check: 'https://shop', existingSecret: s, certKey: tls.crt, keyKey: tls.key}}",
 		"services: {llm: {check: 'ollama://llm', probe: {degradedLatency: 5s}}}", "services: {llm: {check: 'ollama://llm', probe: {degradedLatency: 5s, timeout: 6s, failureThreshold: 3}}}", "services: {llm: {check: 'ollama://llm', env: {REQUIRED_MODELS: [tiny, tiny]}}}",
 		"services: {docs: {check: 's3s://docs', existingSecret: d, caSecret: ca, env: {BUCKETS: [docs, pics], PATH_STYLE: false, REGION: eu-central-1}}}", "services: {docs: {check: 's3://docs', existingSecret: d, caSecret: ca}}",
+		"redis: {host: r}\nsidecar: {extraEnv: [{name: REDIS_SENTINELS, value: '[[\"a\",1]]'}]}", "redis: {host: r}\nsidecar: {extraEnv: [{name: REDIS_SENTINELS, value: a}, {name: REDIS_SENTINEL_MASTER, value: m}]}", "redis: {host: 'r:1'}\nsidecar: {extraEnv: [{name: REDIS_SENTINELS, value: a;b}]}",
+		"sidecar: {extraEnv: [{name: MINIO_PATH_STYLE, value: 'No'}]}", "sidecar: {extraEnv: [{name: MINIO_PATH_STYLE, value: '2'}]}", "sidecar: {extraEnv: [{name: MINIO_CA_FILE, value: /ca}, {name: MINIO_SECURE, value: '0'}]}",
+		"services: {queue: {check: 'redis+sentinel://[fe80::1%25eth0]:26379/mymaster', existingSecret: c}}", "services: {docs: {check: 's3://docs', existingSecret: d, env: {PATH_STYLE: 'yes', REGION: eu-central-1}}}", "services: {docs: {check: 's3s://docs', existingSecret: d, env: {PATH_STYLE: auto}}}",
 		"services: {docs: {check: 's3://docs', existingSecret: d, env: {REGION: 'a b'}}}", "services: {health-peers: {check: 's3s://docs', existingSecret: d}}", "services: {a1: {check: 'ollama://a'}, a-1: {check: 'ollama://a'}}",
 	}
 	dir := filepath.Join(t.TempDir(), "reims-health") // the same chart, which refuses nothing

@@ -73,7 +73,8 @@
 {{- $skipped := dict -}}
 {{- range $p }}{{- $_ := set $skipped .variable true }}{{- end }}
 {{- range $name, $rule := $rules.variables }}{{- $_ := set $values $name (default "" $rule.default) }}{{- end }}
-{{- range $name, $value := .env }}
+{{- $env := .env }}
+{{- range $name, $value := $env }}
 {{- $base := trimSuffix "_FILE" $name }}
 {{- $rule := get $rules.variables $name }}
 {{- if and (not $rule) (get (default dict (get $rules.variables $base)) "secret") (ne $name $base) }}
@@ -81,7 +82,9 @@
 {{- end }}
 {{- if kindIs "map" $rule }}
 {{- $result := dict "skip" true }}
-{{- if kindIs "string" $value }}
+{{- $ignored := false }}
+{{- range $rule.unless }}{{- if and (get $env .) (not (get $skipped .)) }}{{- $ignored = true }}{{- end }}{{- end }}
+{{- if and (kindIs "string" $value) (not $ignored) }}
 {{- $result = include "reims-health.variables.judge" (dict "rules" $rules "rule" $rule "text" $value) | fromJson }}
 {{- end }}
 {{- if $result.skip }}

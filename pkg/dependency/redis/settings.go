@@ -27,7 +27,7 @@ type Settings struct {
 	AllowReplica config.Switch `env:"ALLOW_REPLICA" help:"Accept a replica, which is degraded otherwise."`
 
 	URL              config.Secret `env:"URL" format:"redis" named:"-" help:"Address and login in one, as applications have it. It counts where none of REDIS_HOST, REDIS_PORT, REDIS_USERNAME, REDIS_DB and REDIS_SENTINELS is set; REDIS_PASSWORD and REDIS_TLS win over what it says. URLs of other drivers are ignored."`
-	Sentinels        []string      `env:"SENTINELS" format:"sentinel" named:"-" help:"Redis Sentinels, in the place of a host and a port: they are asked at each check where the master is, and a failover is followed. Their port is 26379 by default."`
+	Sentinels        []string      `env:"SENTINELS" unless:"HOST PORT" format:"sentinel" named:"-" help:"Redis Sentinels, in the place of a host and a port: they are asked at each check where the master is, and a failover is followed. Their port is 26379 by default. They count only where neither REDIS_HOST nor REDIS_PORT is set, and are ignored with a warning otherwise."`
 	SentinelMaster   string        `env:"SENTINEL_MASTER" named:"-" help:"Name by which the Sentinels know the master, such as mymaster."`
 	SentinelPassword config.Secret `env:"SENTINEL_PASSWORD" help:"Password of the Sentinels; no login to them when empty. The Redis itself has its own."`
 
@@ -42,7 +42,7 @@ type Settings struct {
 
 const (
 	isSentinel      = "host[:port] of a Sentinel: leave out scheme and path, and put an IPv6 address in brackets"
-	sentinelPattern = config.PatternBegin + `(?:` + config.PatternName + `|\[` + config.PatternURLIPv6 + `\])(?::` + config.PatternPort + `)?` + config.PatternEnd
+	sentinelPattern = config.PatternBegin + `(?:` + config.PatternName + `|\[` + config.PatternIPv6 + `\])(?::` + config.PatternPort + `)?` + config.PatternEnd
 )
 
 // Formats implements [config.Settings].
@@ -79,7 +79,7 @@ func (s *Settings) Rules(prefix string) []config.Rule {
 	if !s.application.InFile(s.URL) { // it may say rediss
 		rules = append(rules, config.Rule{
 			Variables: []string{prefix + "CA_FILE", prefix + "TLS"},
-			When:      config.Patterns{prefix + "CA_FILE": ".", prefix + "TLS": "^(off|false)$"},
+			When:      config.Patterns{prefix + "CA_FILE": ".", prefix + "TLS": config.PatternOff},
 			Text:      needsTLS,
 		})
 	}
@@ -97,20 +97,14 @@ func (s *Settings) sentinelRules(prefix string) []config.Rule {
 		needed = "a " + prefix + "CHECK that begins with redis+sentinel"
 	}
 	rules := []config.Rule{{
-		Variables: []string{prefix + "SENTINEL_PASSWORD"},
+		Variables: []string{prefix + "SENTINEL_PASSWORD", sentinels},
 		Broken:    func() bool { return len(s.Sentinels) == 0 && s.SentinelPassword.Given() },
 		Text:      "has no effect without " + needed,
+		Named:     "has no effect without " + needed,
 		Warning:   true,
 	}}
 	if s.scheme != "" { // its URL is whole
 		return rules
-	}
-	for _, name := range []string{"HOST", "PORT"} {
-		rules = append(rules, config.Rule{
-			Variables: []string{prefix + name, sentinels},
-			Broken:    func() bool { return len(s.Sentinels) > 0 && s.application.Given(name) },
-			Text:      "set together with " + sentinels + ", which say where the master is: remove one of them",
-		})
 	}
 	return append(rules, config.Rule{
 		Variables: []string{sentinels, master},
@@ -119,7 +113,8 @@ func (s *Settings) sentinelRules(prefix string) []config.Rule {
 	}, config.Rule{
 		Variables: []string{master, sentinels},
 		When:      config.Patterns{sentinels: "^$", master: "."},
-		Text:      "needs " + sentinels + ", the Sentinels that know the master by that name",
+		Text:      "has no effect without " + sentinels + ", the Sentinels that know the master by that name",
+		Warning:   true,
 	})
 }
 

@@ -174,17 +174,25 @@ func service() *config.Service { return dependency.Kinds{redis.Kind()}.Services(
 
 func TestSentinelSettings(t *testing.T) {
 	t.Parallel()
-	const master = "REDIS_SENTINEL_MASTER=mymaster"
+	const (
+		master = "REDIS_SENTINEL_MASTER=mymaster"
+		alone  = "REDIS_SENTINEL_MASTER: has no effect without REDIS_SENTINELS, the Sentinels that know the master by that name"
+	)
+	ignored := func(by string) string {
+		return "REDIS_SENTINELS: ignored, because " + by + " is set: leave that out to use it"
+	}
 	for _, test := range []struct{ environ, problem, warning string }{
 		{"REDIS_SENTINELS=a,b:1,[::1] " + master, "", ""},
 		{"REDIS_SENTINELS=a", "REDIS_SENTINELS: needs REDIS_SENTINEL_MASTER, the name by which the Sentinels know the master", ""},
-		{master, "REDIS_SENTINEL_MASTER: needs REDIS_SENTINELS, the Sentinels that know the master by that name", ""},
+		{master, "", alone},
+		{"REDIS_HOST=b " + master, "", alone},
 		{"REDIS_SENTINEL_PASSWORD=secret-one", "", "REDIS_SENTINEL_PASSWORD: has no effect without REDIS_SENTINELS"},
-		{
-			"REDIS_SENTINELS=a REDIS_HOST=b REDIS_PORT=1 " + master,
-			"REDIS_HOST: set together with REDIS_SENTINELS, which say where the master is: remove one of them; " +
-				"REDIS_PORT: set together with REDIS_SENTINELS, which say where the master is: remove one of them", "",
-		},
+		{"REDIS_SENTINELS=a REDIS_HOST=b REDIS_PORT=1 " + master, "", ignored("REDIS_HOST") + "; " + alone},
+		{"REDIS_SENTINELS=a REDIS_PORT=1 " + master, "", ignored("REDIS_PORT") + "; " + alone},
+		{"REDIS_SENTINELS=a REDIS_HOST=b", "", ignored("REDIS_HOST")},
+		{`REDIS_SENTINELS=[["a",26379],["a",26379]] REDIS_HOST=b`, "", ignored("REDIS_HOST")},
+		{"REDIS_SENTINELS=redis://a;redis://a, REDIS_HOST=b", "", ignored("REDIS_HOST")},
+		{"REDIS_SENTINELS=[fe80::1%eth0]:26379,[fe80::1%25eth0],[fe80::2%2] " + master, "", ""},
 		{
 			"REDIS_SENTINELS=a REDIS_PORT=tcp://10.0.0.1:6379 " + master, "",
 			"REDIS_PORT: ignored, because a service link of Kubernetes set it (tcp://…): set enableServiceLinks: false in the Pod, or the variable itself",

@@ -122,7 +122,8 @@ func TestS3OfAmazon(t *testing.T) {
 		"path, older bucket":        {func(o *s3.Options) { o.VirtualHost = false }, "mine", true, "", "", 2},
 		"no such bucket":            {nil, "mine gone", false, s3.ReasonBucketMissing, "gone", 3},
 		"bucket of another region":  {nil, "far", false, health.ReasonError, "another region", 2},
-		"wrong region":              {func(o *s3.Options) { o.Region = "eu-west-1" }, "mine", false, health.ReasonError, "MINIO_REGION", 1},
+		"wrong region":              {func(o *s3.Options) { o.Region = "eu-west-1" }, "mine", false, "", "", 2},
+		"wrong region, no buckets":  {func(o *s3.Options) { o.Region = "eu-west-1" }, "", false, "", "", 1},
 		"wrong key":                 {func(o *s3.Options) { o.Keys = keys("access", "another-key") }, "mine", false, health.ReasonAuth, "MINIO_SECRET_KEY", 1},
 		"name that is no host name": {nil, "Mine_1", false, s3.ReasonBucketMissing, "Mine_1", 2},
 	} {
@@ -150,7 +151,11 @@ func TestS3OfAmazon(t *testing.T) {
 			for range 2 { // the first one may have to learn
 				server.requests.Store(0)
 				if test.reason == "" {
-					checking.Healthy(t, checker)
+					note := "the server's region is eu-central-1, and MINIO_REGION is another"
+					seen := checking.Healthy(t, checker)
+					if noted := strings.Contains(strings.Join(seen.Notes, ""), note); noted != (options.Region == "eu-west-1") {
+						t.Errorf("notes %q", seen.Notes)
+					}
 				} else {
 					fault := checking.Fault(t, checker, test.reason)
 					checking.Says(t, fault, test.says)

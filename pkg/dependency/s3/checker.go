@@ -32,8 +32,8 @@ type Options struct {
 	Keys func(context.Context) (access, secret string, err error)
 	// Buckets must exist and be within reach.
 	Buckets []string
-	// Region is the one that requests are signed for. The default is the one that the
-	// server names, us-east-1 before that.
+	// Region is the one that requests are signed for until the server names another, which
+	// is noted. The default is us-east-1, without a note.
 	Region string
 	// VirtualHost addresses a bucket as BUCKET.Endpoint rather than Endpoint/BUCKET.
 	VirtualHost bool
@@ -116,8 +116,11 @@ func (m *Checker) check(ctx context.Context) (health.Observation, error) {
 	m.unlisted = list.partial
 	names, err := session.require(ctx, m.options.Buckets, list.names)
 	seen.Latency = session.latency
+	if given := m.options.Region; given != "" && session.region != given {
+		seen.Notes = append(seen.Notes, "the server's region is "+session.region+", and {REGION} is another, which a stricter client may fail with: correct it, or leave it out")
+	}
 	if list.partial {
-		seen.Notes = []string{"the list of buckets is longer than 4 MB: only those of {BUCKETS} are looked at"}
+		seen.Notes = append(seen.Notes, "the list of buckets is longer than 4 MB: only those of {BUCKETS} are looked at")
 	} else {
 		seen.Values = append([]health.Value{
 			health.Number("buckets_count", len(names)),
@@ -164,7 +167,7 @@ func (m *Checker) login(ctx context.Context) (*session, error) {
 	}
 	return &session{
 		web: m.web, root: root, virtualHost: m.options.VirtualHost, access: access, secret: secret,
-		region: m.region, regionGiven: m.options.Region != "",
+		region: m.region,
 	}, nil
 }
 

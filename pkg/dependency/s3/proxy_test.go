@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,9 +109,36 @@ func TestMinIOAnotherRegion(t *testing.T) {
 			}
 		})
 	}
-	checking.Says(t, checking.Fault(t, openMinIO(t, s3.Options{
-		Endpoint: checking.ServeHTTP(t, checking.Reply(400, "<Error><Code>AuthorizationHeaderMalformed</Code></Error>")), Keys: keys("k", "s"), Timeout: 5 * time.Second,
-	}), health.ReasonError), "region")
+	for answer, words := range map[string]string{
+		"":                                "does not name its own: see MINIO_REGION",
+		"<Region>garage</Region>":         "names garage: see MINIO_REGION", // and refuses it too
+		"<Region>canary word</Region>":    "does not name its own: see MINIO_REGION",
+		"<Message>expecting ''</Message>": "does not name its own: see MINIO_REGION",
+	} {
+		checking.Says(t, checking.Fault(t, openMinIO(t, s3.Options{
+			Endpoint: checking.ServeHTTP(t, checking.Reply(400, "<Error><Code>AuthorizationHeaderMalformed</Code>"+answer+"</Error>")),
+			Keys:     keys("k", "s"), Region: "eu-west-1", Timeout: 5 * time.Second,
+		}), health.ReasonError), words)
+	}
+}
+
+// MinIO lists its buckets whatever the region is, and tells its own; a bucket by its name is
+// refused with a wrong one.
+func TestMinIOWithItsRegion(t *testing.T) {
+	t.Parallel()
+	m := servers.RunMinIO(t, servers.MinIOOptions{Env: []string{"MINIO_SITE_REGION=eu-north-1"}})
+	makeBuckets(t, m, "docs")
+	for _, region := range []string{"", "eu-north-1", "us-east-1", "elsewhere"} {
+		p := newMinIO(t, m, func(o *s3.Options) { o.Region, o.Buckets = region, []string{"docs"} })
+		for range 2 {
+			seen := checking.Healthy(t, p)
+			noted := slices.Contains(seen.Notes, "the server's region is eu-north-1, and MINIO_REGION is another, which a stricter client may fail with: correct it, or leave it out")
+			if wrong := region != "" && region != "eu-north-1"; noted != wrong {
+				t.Errorf("region %q: notes %q", region, seen.Notes)
+			}
+		}
+		checking.Says(t, checking.Fault(t, newMinIO(t, m, func(o *s3.Options) { o.Region, o.Buckets = region, []string{"gone"} }), s3.ReasonBucketMissing), "gone")
+	}
 }
 
 // A bucket that is elsewhere.

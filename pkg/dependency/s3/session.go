@@ -27,8 +27,6 @@ type session struct {
 	// region is the one that requests are signed for. MinIO accepts any to list its
 	// buckets, and then tells its own; others refuse a wrong one, and name theirs.
 	region string
-	// regionGiven says that the region was configured: no other one is tried.
-	regionGiven bool
 	// latency is that of the first answer.
 	latency time.Duration
 }
@@ -39,7 +37,8 @@ const emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b785
 // send asks once more where the answer names the region to sign for.
 func (s *session) send(ctx context.Context, method, bucket string) (dependency.HTTPReply, error) {
 	reply, err := s.sendSigned(ctx, method, bucket)
-	if region := region(reply); err == nil && region != "" && region != s.region && !s.regionGiven {
+	// A redirect names the region of another endpoint.
+	if region := region(reply); err == nil && region != "" && region != s.region && reply.Status/100 != 3 {
 		s.region = region
 		if wantsRegion(reply) {
 			reply, err = s.sendSigned(ctx, method, bucket)
@@ -177,7 +176,7 @@ const messageNoWrites = "MinIO has lost too many of its drives or nodes to write
 
 // codeMessages has words for codes whose reason says too little.
 var codeMessages = map[string]string{
-	"AuthorizationHeaderMalformed": "the S3 server refuses the region that the request is signed for, and does not name its own, or {REGION} is another: see {REGION}",
+	"AuthorizationHeaderMalformed": "the S3 server refuses the region that the request is signed for, and does not name its own: see {REGION}",
 	"PermanentRedirect":            "the bucket is in another region: {ENDPOINT} has to be that region's own endpoint",
 	"TemporaryRedirect":            "the S3 server sends the sidecar to another endpoint: see {ENDPOINT}",
 	"ServiceUnavailable":           "the S3 server says that it is unavailable; see its log",
@@ -254,6 +253,9 @@ func faultOf(reply dependency.HTTPReply) *health.Fault {
 		fault.Reason = health.ReasonError // an S3 server, but not an answer to be expected
 	}
 	fault.Message = cmp.Or(codeMessages[code], minioMessages[fault.Reason])
+	if named := region(reply); named != "" && code == "AuthorizationHeaderMalformed" {
+		fault.Message = "the S3 server refuses the region that the request is signed for, and names " + named + ": see {REGION}"
+	}
 	if code == "SlowDownWrite" {
 		fault.Severity, fault.Message = health.SeverityUnproven, messageNoWrites
 	}

@@ -18,7 +18,7 @@ type Settings struct {
 	SecretKey config.Secret `env:"SECRET_KEY" help:"Secret key."`
 	Secure    config.Switch `env:"SECURE" named:"-" help:"Connect with TLS (https)."`
 	Buckets   []string      `env:"BUCKETS" format:"bucket" help:"Buckets that must exist; degraded while one does not. With it set, the credentials need not be allowed to list all buckets."`
-	Region    string        `env:"REGION" format:"region" help:"Region that requests are signed for, such as eu-central-1. When empty, the sidecar begins with us-east-1 and takes the one that the server names."`
+	Region    string        `env:"REGION" format:"region" help:"Region that requests are signed for, such as eu-central-1; us-east-1 when empty. Where the server names another one, that one is taken, and the log says so if this is set."`
 	PathStyle config.Switch `env:"PATH_STYLE" help:"Address a bucket as HOST/BUCKET, as MinIO does. Off is BUCKET.HOST, which Amazon and others want for newer buckets; HOST is then the regional endpoint, such as s3.eu-central-1.amazonaws.com."`
 	CAFile    string        `env:"CA_FILE" format:"path" help:"PEM file with the certificates that the server's one must lead to. The default is the system's."`
 
@@ -85,7 +85,7 @@ func (s *Settings) Rules(prefix string) []config.Rule {
 	}
 	return []config.Rule{missing("ACCESS_KEY", s.AccessKey), missing("SECRET_KEY", s.SecretKey), {
 		Variables: []string{prefix + "CA_FILE", prefix + "SECURE"},
-		When:      config.Patterns{prefix + "CA_FILE": ".", prefix + "SECURE": "^(off|false)$"},
+		When:      config.Patterns{prefix + "CA_FILE": ".", prefix + "SECURE": config.PatternOff},
 		Text:      "needs " + prefix + "SECURE=on",
 		Named:     "has no effect: the scheme of " + prefix + "CHECK is not s3s",
 	}}
