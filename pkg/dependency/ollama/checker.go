@@ -236,6 +236,15 @@ func isOwnError(r dependency.HTTPReply) bool {
 	return own && !strings.EqualFold(text, http.StatusText(r.Status))
 }
 
+// isBusy reports whether an error in Ollama's form is that of its full queue. Gateways use
+// the same form for a limit of theirs (Tyk's "API Rate limit exceeded") and for a backend
+// that is down.
+func isBusy(r dependency.HTTPReply) bool {
+	text := strings.ToLower(string(r.Body))
+	return (r.Status == http.StatusTooManyRequests || r.Status == http.StatusServiceUnavailable) &&
+		(strings.Contains(text, "server busy") || strings.Contains(text, "pending requests") || strings.Contains(text, "overloaded"))
+}
+
 // isWithheld reports whether a path is not there, or not for this client, rather
 // than failing.
 func isWithheld(r dependency.HTTPReply) bool {
@@ -265,10 +274,10 @@ func faultOf(reply dependency.HTTPReply) *health.Fault {
 	case status == http.StatusForbidden && !reply.IsPage():
 		fault.Reason = health.ReasonForbidden
 		fault.Message = "the server refuses this client: see the proxy in front of Ollama"
-	case own && (status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable):
+	case own && isBusy(reply):
 		fault.Reason = health.ReasonOverloaded
 		fault.Message = "Ollama says that it is busy"
-	case own && status >= http.StatusInternalServerError:
+	case own && status == http.StatusInternalServerError:
 		fault.Reason = health.ReasonError
 		fault.Message = "Ollama answers with an error of its own; see its log"
 	default:
