@@ -19,7 +19,7 @@ import (
 // namespace.
 func keep(t testing.TB, namespace string) {
 	t.Helper()
-	dir := filepath.Join(env.out, strings.ReplaceAll(t.Name(), "/", "_"))
+	dir := filepath.Join(env.out, strings.ReplaceAll(t.Name(), "/", "_"), namespace)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Log(err)
 		return
@@ -35,6 +35,7 @@ func keep(t testing.TB, namespace string) {
 	}
 	save("objects", "get", "all,endpointslices,configmaps,poddisruptionbudgets", "--output", "wide")
 	save("describe", "describe", "pods,jobs")
+	save("dependencyhealths", "get", fleetCRD, "--output", "yaml")
 	save("events", "get", "events", "--sort-by", ".metadata.creationTimestamp")
 	var pods corev1.PodList
 	if err := kube.List(context.WithoutCancel(t.Context()), &pods, client.InNamespace(namespace)); err != nil {

@@ -12,7 +12,7 @@ import (
 type environment struct {
 	kubeconfig string
 	host       string // this machine, as Pods reach it; the servers listen there
-	image      string // repository; the tags are e2e, e2e-next and e2e-failing
+	image      string // repository; the tags are e2e, e2e-next and e2e-failing; -fleet is appended for the fleet program, with the tag e2e
 	apiImage   string
 	helm       string // programs
 	helm4      string // the same, of version 4

@@ -61,20 +61,23 @@ func (i *installation) uninstall() {
 	took := timed(func() { i.run("uninstall", "--wait", "--timeout", "2m") })
 	steps.took(i.t, "helm uninstall --wait", took, 2*time.Minute)
 	i.pods.await(time.Now(), settle, "the Pods are gone", func(pods []*corev1.Pod) bool { return len(app(pods)) == 0 })
-	const kinds = "pods,deployments,replicasets,services,endpointslices,jobs,serviceaccounts,configmaps,secrets," +
+	i.leaves("helm uninstall leaves the hook's Job and the Pod of helm test alone",
+		"configmap/kube-root-ca.crt", "job.batch/"+jobName, "pod/"+releaseName+"-test", "secret/"+secretName, "serviceaccount/default")
+}
+
+// leaves holds what is left in the namespace: exactly these, in order, and Pods of the
+// migrations' Job.
+func (s *scenario) leaves(step string, want ...string) {
+	s.t.Helper()
+	const kinds = "pods,deployments,replicasets,services,endpointslices,jobs,serviceaccounts,configmaps,secrets,leases," +
 		"roles,rolebindings,poddisruptionbudgets,networkpolicies,ingresses,cronjobs,statefulsets,persistentvolumeclaims"
-	left := slices.DeleteFunc(strings.Fields(i.kubectl("get", kinds, "--output", "name")), func(name string) bool {
+	left := slices.DeleteFunc(strings.Fields(s.kubectl("get", kinds, "--output", "name")), func(name string) bool {
 		return strings.HasPrefix(name, "pod/"+jobName+"-")
 	})
 	slices.Sort(left)
-	want := []string{
-		"configmap/kube-root-ca.crt", "job.batch/" + jobName, "pod/" + releaseName + "-test",
-		"secret/" + secretName, "serviceaccount/default",
-	}
 	diff := cmp.Diff(want, left)
 	if diff != "" {
-		i.t.Logf("what helm uninstall left (-want +got):\n%s", diff)
+		s.t.Logf("what helm uninstall left (-want +got):\n%s", diff)
 	}
-	const step = "helm uninstall leaves the hook's Job and the Pod of helm test alone"
-	steps.holds(i.t, step, finding{fmt.Sprintf("%d objects left, %d expected", len(left), len(want)), diff == ""})
+	steps.holds(s.t, step, finding{fmt.Sprintf("%d objects left, %d expected", len(left), len(want)), diff == ""})
 }

@@ -37,7 +37,7 @@ func imagesPod(namespace string) *corev1.Pod {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "images"}}
 	pod.Spec.RestartPolicy = corev1.RestartPolicyNever
 	pod.Spec.TerminationGracePeriodSeconds = new(int64(0))
-	for n, image := range []string{env.image + ":e2e", env.image + ":e2e-next", env.image + ":e2e-failing", env.apiImage} {
+	for n, image := range []string{env.image + ":e2e", env.image + ":e2e-next", env.image + ":e2e-failing", env.image + "-fleet:e2e", env.apiImage} {
 		pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{
 			Name: fmt.Sprintf("image-%d", n), Image: image, ImagePullPolicy: corev1.PullIfNotPresent, Args: []string{"version"},
 		})
