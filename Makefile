@@ -209,12 +209,14 @@ verify-chart: ## The charts' values.schema.json and README.md match their values
 	  $(DOCS) $$chart --dry-run | diff $$chart/README.md - || { echo "$$chart/README.md is out of date: run make update-chart"; exit 1; }; \
 	done
 	@diff -r config/prometheus/rules $(CHART)/files/rules && diff config/prometheus/thresholds.yaml $(CHART)/files/thresholds.yaml && diff -r config/grafana/dashboards $(CHART)/files/dashboards || { echo "$(CHART)/files is out of date: run make update-chart"; exit 1; }
+	@diff config/prometheus/rules/ReimsHealthFleetStale.yaml $(CHART)-fleet/files/rules || { echo "$(CHART)-fleet/files is out of date: run make update-chart"; exit 1; }
 
 .PHONY: update-chart
 update-chart: ## Make the charts' values.schema.json and README.md anew, and copy the rules and dashboards
 	rm -rf $(CHART)/files
 	mkdir $(CHART)/files
 	cp -r config/prometheus/rules config/prometheus/thresholds.yaml config/grafana/dashboards $(CHART)/files
+	cp config/prometheus/rules/ReimsHealthFleetStale.yaml $(CHART)-fleet/files/rules
 	@for chart in $(CHARTS); do $(RUN) ./hack/chart/values $$chart; $(DOCS) $$chart; done
 
 .PHONY: verify-crd

@@ -3,9 +3,9 @@ import * as units from '@grafana/grafana-foundation-sdk/units';
 import { DashboardLinkBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { dashboard, uidOf } from './dashboard.js';
 import { bars, coloured, graded, limited, lines, stacked, stat, table, timeline, verdicts } from './panels.js';
-import { increase, ofSidecars, readiness, selected, worstStatus } from './promql.js';
+import { increase, ofFleet, ofSidecars, readiness, selected, worstExtent, worstStatus } from './promql.js';
 import { availability, budgetLeft, burnRate, firing } from './recorded.js';
-import { budget, codes, colour, readinessCodes, thresholds, zeroIsGood } from './status.js';
+import { budget, codes, colour, extentCodes, readinessCodes, thresholds, zeroIsGood } from './status.js';
 
 /** @param {import('./kinds.js').Kind[]} kinds those whose service has a dashboard of its own */
 export function overview(kinds) {
@@ -14,7 +14,7 @@ export function overview(kinds) {
     title: 'Overview',
     description: 'Every REIMS Pod and the services that it needs, as its health sidecar sees them.',
     transitions: [],
-    rows: [now(), states(kinds), objective(), checks(), peers(), sidecars()],
+    rows: [now(), states(kinds), objective(), checks(), peers(), fleet(), sidecars()],
   });
 }
 
@@ -157,6 +157,27 @@ function peers() {
         title: 'Peers that answer', unit: units.PercentUnit, width: 8,
         description: 'The share of the peers asked in the latest rounds that answered, by namespace. Far below 100 %, a shared fault cannot be told from a Pod\'s own. Empty without HEALTH_PEERS.',
       }, [`${state('answered')} / (${state('asked')} > 0)`, '{{namespace}}']).min(0).max(1),
+    ],
+  };
+}
+
+function fleet() {
+  const pods = (/** @type {string} */ state) => `sum(max by (cluster, namespace, workload) (${ofFleet('reims_fleet_pods', `state="${state}"`)}))`;
+  return {
+    title: 'Fleet program',
+    panels: [
+      timeline({
+        title: 'How far faults reach', unit: units.Short, height: 6, width: 12,
+        description: 'For how many Pods each service is unhealthy, as the fleet program finds out: some Pods, nodes, zones, or most of them. Empty without the fleet program.',
+      }, [worstExtent('namespace, workload, service'), '{{namespace}}/{{workload}} {{service}}'], extentCodes),
+      stacked(lines({
+        title: 'Pods that the fleet program sees', unit: units.Short, width: 6, height: 6,
+        description: 'Pods that answer it, and Pods that do not, whose health is unknown to it. Empty without the fleet program.',
+      }, [pods('answering'), 'answering'], [pods('silent'), 'silent'])).min(0),
+      lines({
+        title: 'Age of the oldest answer to it', unit: units.Seconds, width: 6, height: 6,
+        description: 'How long ago the Pod was asked whose answer is the oldest that counts, by workload. Up to three intervals are normal. Empty without the fleet program.',
+      }, [`max by (namespace, workload) (${ofFleet('reims_fleet_oldest_answer_age_seconds')})`, '{{namespace}}/{{workload}}']).min(0),
     ],
   };
 }

@@ -56,3 +56,22 @@ export function readiness(labels) {
 export function ofSidecars(expr) {
   return `${expr} and on (cluster, job, instance) ${selected('reims_health_build_info')}`;
 }
+
+/**
+ * A selector for the fleet program's series, which are about whole workloads: the choice of Pods
+ * has no effect on it. Each replica of the program has all of them, so take the maximum, not the sum.
+ * @param {string} metric
+ * @param {string[]} matchers
+ */
+export function ofFleet(metric, ...matchers) {
+  return `${metric}{${['cluster=~"$cluster"', 'namespace=~"$namespace"', ...matchers].join(', ')}}`;
+}
+
+/**
+ * How far faults reach in each group at most, as a number: see extentCodes in status.js.
+ * @param {string} labels to group by
+ */
+export function worstExtent(labels) {
+  const each = ['pods', 'node', 'zone', 'shared'].map((extent, n) => `${n + 1} * ${ofFleet('reims_fleet_fault_extent', `extent="${extent}"`)}`);
+  return `max by (${labels}) (${each.join(' or ')})`;
+}

@@ -25,6 +25,15 @@ export const readinessCodes = mapping(
   ['ready by override', 'orange'],
 );
 
+/** The numbers that worstExtent in promql.js gives: how far a fault reaches. */
+export const extentCodes = mapping(
+  ['no fault', colour.healthy],
+  ['some Pods', colour.degraded],
+  ['nodes', 'orange'],
+  ['zones', 'dark-orange'],
+  ['most Pods', colour.unhealthy],
+);
+
 /** @param {[string, string][]} states text and colour of 0, 1, 2 ... */
 function mapping(...states) {
   const options = Object.fromEntries(states.map(([text, color], index) => [String(index), { text, color, index }]));

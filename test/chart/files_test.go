@@ -18,6 +18,9 @@ import (
 // outside a chart.
 var sources = map[string]string{"rules": "config/prometheus/rules", "dashboards": "config/grafana/dashboards"}
 
+// fleetRule is the alert of which the chart of the fleet program has a copy.
+const fleetRule = "ReimsHealthFleetStale"
+
 // It has a copy of config/prometheus/thresholds.yaml as well. hack/chart/values writes configuration.json from pkg/config, and values.json from
 // values.yaml.
 //
@@ -35,6 +38,10 @@ func TestFilesAreThoseOfConfig(t *testing.T) {
 	const thresholds = "thresholds.yaml"
 	if diff := cmp.Diff(contents(t, filepath.Join(root(t), "config/prometheus"))[thresholds], contents(t, filepath.Join(root(t), "charts/reims-health/files"))[thresholds]); diff != "" {
 		t.Errorf("files/%s is not that of config/prometheus: run make update-chart\n%s", thresholds, diff)
+	}
+	fleet := contents(t, filepath.Join(root(t), "charts/reims-health-fleet/files"))
+	if diff := cmp.Diff(map[string]string{"rules/" + fleetRule + ".yaml": contents(t, filepath.Join(root(t), sources["rules"]))[fleetRule+".yaml"]}, fleet); diff != "" {
+		t.Errorf("the files of reims-health-fleet are not those of config: run make update-chart\n%s", diff)
 	}
 	entries, err := os.ReadDir(filepath.Join(root(t), "charts/reims-health/files"))
 	if err != nil || len(entries) != len(sources)+3 {

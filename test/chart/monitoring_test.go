@@ -50,6 +50,21 @@ func TestRulesAreThoseOfConfig(t *testing.T) {
 	}
 }
 
+// The chart of the fleet program has the one alert about it, as it is.
+func TestFleetRuleIsThatOfConfig(t *testing.T) {
+	t.Parallel()
+	chart := filepath.Join(charts(t), "reims-health-fleet")
+	i := installation{chart, filepath.Join(chart, "ci/default-values.yaml")}
+	want := values(t, filepath.Join(root(t), sources["rules"], fleetRule+".yaml")).list("groups")
+	for _, helm := range helms {
+		out := i.render(t, helm, kubeVersions[1], "--set", "monitoring.prometheusRule.enabled=true")
+		rule := ofKind(t, decode(t, out), "PrometheusRule")[0]
+		if diff := cmp.Diff(want, rule.list("spec", "groups")); diff != "" {
+			t.Errorf("%s: %s", helm, diff)
+		}
+	}
+}
+
 // groups are those in config, of all files but the excluded.
 func groups(t *testing.T, excluded []string) []object {
 	t.Helper()
@@ -70,7 +85,8 @@ func groups(t *testing.T, excluded []string) []object {
 func TestRenderedRulesAreValid(t *testing.T) {
 	t.Parallel()
 	everything := installation{monitoring(t).chart, filepath.Join(monitoring(t).chart, "ci/everything-values.yaml")}
-	for _, i := range []installation{monitoring(t), everything} {
+	fleet := filepath.Join(charts(t), "reims-health-fleet")
+	for _, i := range []installation{monitoring(t), everything, {fleet, filepath.Join(fleet, "ci/everything-values.yaml")}} {
 		rule := ofKind(t, decode(t, i.render(t, "helm4", kubeVersions[1])), "PrometheusRule")[0]
 		promtool(t, "rules", rule.child("spec"), "--lint=all", "--lint-fatal")
 	}

@@ -3,6 +3,7 @@ package dashboards_test
 import (
 	"bytes"
 	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -119,7 +120,37 @@ func knownSeries(t *testing.T) known {
 	for _, record := range recorded(t) {
 		all[record] = map[string][]string{"service": nil}
 	}
+	addFleet(t, all)
 	return all
+}
+
+// addFleet adds the series of the fleet program, as its own test has them, and what Prometheus
+// itself says of it.
+func addFleet(t *testing.T, all known) {
+	t.Helper()
+	golden, err := os.ReadFile("../../pkg/fleet/testdata/metrics.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := []string{"state", "status", "extent", "result"} // the others are names
+	for _, line := range regexp.MustCompile(`(?m)^(reims_fleet_\w+)\{(.*)\} `).FindAllStringSubmatch(string(golden), -1) {
+		labels := all[line[1]]
+		if labels == nil {
+			labels = map[string][]string{}
+			all[line[1]] = labels
+		}
+		for _, m := range matcher.FindAllStringSubmatch(line[2], -1) {
+			if label, value := m[1], m[3]; !slices.Contains(closed, label) {
+				labels[label] = nil
+			} else if !slices.Contains(labels[label], value) {
+				labels[label] = append(labels[label], value)
+			}
+		}
+	}
+	if all["reims_fleet_pods"] == nil {
+		t.Fatalf("no series of the fleet program in %s", golden)
+	}
+	all["up"] = map[string][]string{}
 }
 
 func recorded(t *testing.T) []string {
@@ -138,6 +169,24 @@ func recorded(t *testing.T) []string {
 	return names
 }
 
+// Each replica of the fleet program has all of its series: a sum of them would count each Pod once
+// per replica.
+func TestFleetSeriesAreMaxima(t *testing.T) {
+	t.Parallel()
+	found, maximum := 0, regexp.MustCompile(`max by \([^)]*\) \([^()]*\)`)
+	for _, d := range dashboards(t) {
+		for where, expr := range d.queries() {
+			found += strings.Count(expr, "reims_fleet_")
+			if strings.Contains(maximum.ReplaceAllString(expr, ""), "reims_fleet_") {
+				t.Errorf("%s: not the maximum of the replicas: %s", where, expr)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no dashboard uses the fleet program's series")
+	}
+}
+
 // A rate over a fixed window shows nothing where points are further apart, and nothing
 // where scrapes are.
 func TestRatesFollowTheInterval(t *testing.T) {
@@ -152,7 +201,8 @@ func TestRatesFollowTheInterval(t *testing.T) {
 	}
 }
 
-// What a person selects counts everywhere. Series kept by rules have no Pod.
+// What a person selects counts everywhere. Series kept by rules have no Pod, and those of the
+// fleet program are about whole workloads.
 func TestQueriesFollowTheSelection(t *testing.T) {
 	t.Parallel()
 	for _, d := range dashboards(t) {
@@ -160,7 +210,7 @@ func TestQueriesFollowTheSelection(t *testing.T) {
 			byNamespace := strings.Contains(expr, `namespace=~"$namespace`) &&
 				strings.Count(expr, `cluster=~"$cluster"`) == strings.Count(expr, `namespace=~"$namespace`)
 			byPod := strings.Contains(expr, `pod=~"$pod"`)
-			kept := strings.Contains(expr, ":reims_health_") || strings.Contains(expr, "ALERTS")
+			kept := strings.Contains(expr, ":reims_health_") || strings.Contains(expr, "ALERTS") || strings.Contains(expr, "reims_fleet_")
 			if !byNamespace || byPod == kept {
 				t.Errorf("%s does not follow the selection: %s", where, expr)
 			}

@@ -18,7 +18,9 @@ import (
 
 // legitimatelyEmpty are parts of queries for which this run has no data, and why.
 var legitimatelyEmpty = map[string]string{
-	"kube_pod_": "comes from kube-state-metrics, which needs Kubernetes",
+	"kube_pod_":          "comes from kube-state-metrics, which needs Kubernetes",
+	"reims_fleet_":       "comes from the fleet program, which needs Kubernetes",
+	"reims-health-fleet": "is the fleet program's job, which needs Kubernetes",
 	`service="ollama", result="success", reason!=""`: "Ollama lacked no model",
 	`to="degraded", service="ollama"`:                "Ollama lacked no model",
 	`reason="too_many_connections"`:                  "PostgreSQL had connections left",
