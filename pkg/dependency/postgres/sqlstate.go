@@ -103,26 +103,31 @@ var poolerTexts = []struct {
 	{"No pool configured", verdict{health.ReasonDatabaseMissing, checkRoute}},  // pgcat
 	{"is not found", verdict{health.ReasonDatabaseMissing, checkRoute}},        // Odyssey
 	{"no such database", verdict{health.ReasonDatabaseMissing, checkDatabase}}, // PgBouncer
+	{"database removed", verdict{health.ReasonDatabaseMissing, checkDatabase}}, // PgBouncer
+	{"endpoint ID is not specified", verdict{health.ReasonAuth, checkUser}},    // Neon
 	{"is disabled", verdict{health.ReasonError, poolerDisabled}},               // PgBouncer
 	{"has been disabled", verdict{health.ReasonError, poolerDisabled}},         // Neon
 	{"tenant is banned", verdict{health.ReasonError, poolerDisabled}},          // Supavisor
 	{"permission denied", verdict{health.ReasonForbidden, checkConnect}},       // the server's
 	{"client connections exceeded", verdict{health.ReasonTooManyConnections, "the pooler has no client slot free: max_db_client_connections or max_user_client_connections is used up"}},
 	{"max_client_conn", verdict{health.ReasonTooManyConnections, "the pooler has no client slot free: max_client_conn is used up"}},
-	{"max client connections reached", verdict{health.ReasonTooManyConnections, poolerSlots}},       // Supavisor 2
-	{"Max client connections reached", verdict{health.ReasonTooManyConnections, poolerSlots}},       // Supavisor 1
-	{"max clients", verdict{health.ReasonTooManyConnections, poolerSlots}},                          // Supavisor 2
-	{"MaxClientsInSessionMode", verdict{health.ReasonTooManyConnections, poolerSlots}},              // Supavisor 1
-	{"max pools count reached", verdict{health.ReasonTooManyConnections, poolerSlots}},              // Supavisor
-	{"maximum number of client connections", verdict{health.ReasonTooManyConnections, poolerSlots}}, // RDS Proxy
-	{"Rate of connection to proxy exceeded", verdict{health.ReasonTooManyConnections, poolerSlots}}, // RDS Proxy
-	{"too many competing requests", verdict{health.ReasonTooManyConnections, poolerSlots}},          // RDS Proxy
-	{"too many client tcp connections", verdict{health.ReasonTooManyConnections, poolerSlots}},      // Odyssey
-	{"too many clients", verdict{health.ReasonTooManyConnections, checkSlots}},                      // the server's
-	{"too many connections", verdict{health.ReasonTooManyConnections, checkSlots}},                  // the server's
-	{"connection slots are reserved", verdict{health.ReasonTooManyConnections, checkSlots}},         // the server's
-	{"shutting down", verdict{health.ReasonStartingUp, checkStart}},                                 // PgBouncer, the server's
-	{"the database system is", verdict{health.ReasonStartingUp, checkStart}},                        // the server's
+	{"max client connections reached", verdict{health.ReasonTooManyConnections, poolerSlots}},        // Supavisor 2
+	{"Max client connections reached", verdict{health.ReasonTooManyConnections, poolerSlots}},        // Supavisor 1
+	{"max clients", verdict{health.ReasonTooManyConnections, poolerSlots}},                           // Supavisor 2
+	{"MaxClientsInSessionMode", verdict{health.ReasonTooManyConnections, poolerSlots}},               // Supavisor 1
+	{"max pools count reached", verdict{health.ReasonTooManyConnections, poolerSlots}},               // Supavisor
+	{"maximum number of client connections", verdict{health.ReasonTooManyConnections, poolerSlots}},  // RDS Proxy
+	{"Rate of connection to proxy exceeded", verdict{health.ReasonTooManyConnections, poolerSlots}},  // RDS Proxy
+	{"too many competing requests", verdict{health.ReasonTooManyConnections, poolerSlots}},           // RDS Proxy
+	{"Too many database connection attempts", verdict{health.ReasonTooManyConnections, poolerSlots}}, // Neon
+	{"concurrently active endpoints", verdict{health.ReasonUnreachable, checkPooler}},                // Neon
+	{"too many tcp connections", verdict{health.ReasonTooManyConnections, poolerSlots}},              // Odyssey
+	{"too many client tcp connections", verdict{health.ReasonTooManyConnections, poolerSlots}},       // Odyssey
+	{"too many clients", verdict{health.ReasonTooManyConnections, checkSlots}},                       // the server's
+	{"too many connections", verdict{health.ReasonTooManyConnections, checkSlots}},                   // the server's
+	{"connection slots are reserved", verdict{health.ReasonTooManyConnections, checkSlots}},          // the server's
+	{"shutting down", verdict{health.ReasonStartingUp, checkStart}},                                  // PgBouncer, the server's
+	{"the database system is", verdict{health.ReasonStartingUp, checkStart}},                         // the server's
 	{"administrator command", verdict{health.ReasonReset, "the pooler closed the connection: it shuts down, or an administrator ended the session"}},
 	{"admin forced disconnect", verdict{health.ReasonReset, "the pooler closed the connection: it shuts down, or an administrator ended the session"}},
 	{"role \"", verdict{health.ReasonAuth, checkHBA}},

@@ -153,6 +153,11 @@ func TestPostgresSQLSTATEs(t *testing.T) {
 		// Those of Neon's proxy, which documents no codes.
 		{"XX000", `The endpoint has been disabled. Enable it using Neon API and retry.`, health.ReasonError},
 		{"XX000", `Couldn't connect to compute node`, health.ReasonUnreachable},
+		{"XX000", `The endpoint ID is not specified. Either upgrade the PostgreSQL client library (libpq) for SNI support`, health.ReasonAuth},
+		{"XX000", `Failed to acquire permit to connect to the database. Too many database connection attempts are currently ongoing.`, health.ReasonTooManyConnections},
+		{"XX000", `You have exceeded the limit of concurrently active endpoints`, health.ReasonUnreachable},
+		{"53300", `too many tcp connections (global limit 10)`, health.ReasonTooManyConnections},
+		{"08P01", `database removed`, health.ReasonDatabaseMissing},
 		{"XX000", `connection is insecure (try using sslmode=require)`, health.ReasonTLS},
 		// PgBouncer's again.
 		{"08P01", `empty password returned by client`, health.ReasonAuth},
