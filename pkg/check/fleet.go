@@ -37,7 +37,9 @@ type FleetWorkload struct {
 	} `json:"counts"`
 	Failures map[string]int `json:"failures"`
 	Services []FleetService `json:"services"`
-	AgeMS    int64          `json:"age_ms"`
+	// IntervalMS is how often its Pods are asked. AgeMS is how long ago that was summed up.
+	IntervalMS int64 `json:"interval_ms"`
+	AgeMS      int64 `json:"age_ms"`
 }
 
 // FleetService is what all Pods of a workload say of one service.
@@ -52,22 +54,21 @@ type FleetService struct {
 	} `json:"reasons"`
 	Extent string   `json:"extent"`
 	Names  []string `json:"names"`
+	// Where says in a sentence which Pods the service is unhealthy for; "" for none.
+	Where string `json:"where,omitempty"`
 }
 
-// Failing and Total count the Pods: those for which the service is unhealthy, and all.
+// Failing is how many Pods call the service unhealthy.
 func (s *FleetService) Failing() int { return s.Pods[health.Unhealthy.String()] }
 
-// Total counts the Pods that have the service or do not answer.
-func (s *FleetService) Total() int {
-	n := 0
-	for _, pods := range s.Pods {
-		n += pods
-	}
-	return n
+// Telling is how many Pods can tell how the service is: those that answer and have a result.
+func (s *FleetService) Telling() int {
+	return s.Failing() + s.Pods[health.Degraded.String()] + s.Pods[health.Healthy.String()]
 }
 
-// Fleet asks the fleet program at the client's address for all workloads. The error says that
-// none answers there.
+// Fleet asks the fleet program at the client's address for all workloads. What is older than
+// maxAge and the interval of the workload together is not trusted. The error says that none
+// answers there.
 func (c *Client) Fleet(ctx context.Context, maxAge time.Duration) (*Fleet, error) {
 	a, err := c.Get(ctx, fleetPath)
 	if err != nil {
@@ -93,7 +94,7 @@ func (f *Fleet) conclude(maxAge time.Duration) {
 	for i := range f.Workloads {
 		w := &f.Workloads[i]
 		name := w.Namespace + "/" + w.Name
-		old := time.Duration(w.AgeMS)*time.Millisecond > maxAge
+		old := time.Duration(w.AgeMS-w.IntervalMS)*time.Millisecond > maxAge
 		switch {
 		case old:
 			bad = append(bad, fmt.Sprintf("%s was last looked at %s ago", name, Span(time.Duration(w.AgeMS)*time.Millisecond)))

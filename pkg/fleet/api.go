@@ -1,11 +1,14 @@
 package fleet
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/pkg/rendered"
 )
 
 // The documents of the API; docs/fleet.md describes them. Where it matters how long ago
@@ -24,6 +27,7 @@ type workloadDocument struct {
 	Counts      countsDocument    `json:"counts"`
 	Failures    map[Failure]int   `json:"failures"`
 	Services    []serviceDocument `json:"services"`
+	IntervalMS  int64             `json:"interval_ms"`
 	AgeMS       int64             `json:"age_ms"`
 	OldestAgeMS *int64            `json:"oldest_answer_age_ms"`
 	Changes     []changeDocument  `json:"changes,omitempty"`
@@ -44,6 +48,7 @@ type serviceDocument struct {
 	Reasons []reasonDocument `json:"reasons"`
 	Extent  string           `json:"extent"`
 	Names   []string         `json:"names"`
+	Where   string           `json:"where,omitempty"` // extent, names and counts as a sentence
 }
 
 type reasonDocument struct {
@@ -95,12 +100,13 @@ func newWorkloadDocument(s *Summary, now time.Time) workloadDocument {
 	d := workloadDocument{
 		Namespace: w.Namespace, Name: w.Name, Service: s.Target.Service, Status: s.Status.String(),
 		Counts: countsDocument{s.Known, s.Answering, s.Ready}, Failures: s.Failures, Services: []serviceDocument{},
-		AgeMS: *ageMS(s.At, now), OldestAgeMS: ageMS(s.Oldest, now),
+		IntervalMS: s.Target.interval().Milliseconds(), AgeMS: *ageMS(s.At, now), OldestAgeMS: ageMS(s.Oldest, now),
 	}
 	for _, service := range s.Services {
 		each := serviceDocument{
 			Name: service.Name, Status: service.Status.String(), ForMS: *ageMS(service.Since, now), Pods: map[string]int{},
 			Reasons: []reasonDocument{}, Extent: service.Extent.label(), Names: append([]string{}, service.Names...),
+			Where: service.verdict().Sentence(),
 		}
 		for _, status := range health.Statuses() {
 			each.Pods[status.String()] = service.Pods[status]
@@ -147,13 +153,14 @@ func newChangeDocument(c Change, now time.Time) changeDocument {
 }
 
 // listWorkloads answers GET /api/v1/workloads.
-func (p *handler) listWorkloads(w http.ResponseWriter, _ *http.Request) {
-	now := time.Now()
-	all := workloadsDocument{Workloads: []workloadDocument{}, Timestamp: now.UTC().Format(timeFormat)}
-	for _, s := range p.c.Summaries() {
-		all.Workloads = append(all.Workloads, newWorkloadDocument(s, now))
-	}
-	writeJSON(w, http.StatusOK, all)
+func (p *handler) listWorkloads(w http.ResponseWriter, r *http.Request) {
+	answerJSON(w, r, p.kept.get("api", func(now time.Time) *rendered.Response {
+		all := workloadsDocument{Workloads: []workloadDocument{}, Timestamp: now.UTC().Format(timeFormat)}
+		for _, s := range p.c.Summaries() {
+			all.Workloads = append(all.Workloads, newWorkloadDocument(s, now))
+		}
+		return renderJSON(http.StatusOK, all)
+	}))
 }
 
 // oneWorkload answers GET /api/v1/workloads/NAMESPACE/NAME.
@@ -163,15 +170,16 @@ func (p *handler) oneWorkload(w http.ResponseWriter, r *http.Request) {
 		notFound(w, r)
 		return
 	}
-	now := time.Now()
-	d := newWorkloadDocument(s, now)
-	for i := range s.Pods {
-		d.Pods = append(d.Pods, newPodDocument(&s.Pods[i], now))
-	}
-	for _, c := range p.c.Changes(s.Target.Workload) {
-		d.Changes = append(d.Changes, newChangeDocument(c, now))
-	}
-	writeJSON(w, http.StatusOK, d)
+	answerJSON(w, r, p.kept.get("api "+s.Target.Workload.String(), func(now time.Time) *rendered.Response {
+		d := newWorkloadDocument(s, now)
+		for i := range s.Pods {
+			d.Pods = append(d.Pods, newPodDocument(&s.Pods[i], now))
+		}
+		for _, c := range p.c.Changes(s.Target.Workload) {
+			d.Changes = append(d.Changes, newChangeDocument(c, now))
+		}
+		return renderJSON(http.StatusOK, d)
+	}))
 }
 
 // onePod answers GET /api/v1/workloads/NAMESPACE/NAME/pods/POD: it asks the Pod now.
@@ -182,9 +190,13 @@ func (p *handler) onePod(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	details, err := p.c.details(r.Context(), workloadOf(r), pod.UID)
-	if err != nil {
+	switch {
+	case errors.Is(err, errGone):
+		notFound(w, r)
+		return
+	case err != nil:
 		w.Header().Set("Retry-After", "1")
-		writeJSON(w, http.StatusServiceUnavailable, errorDocument{err.Error()})
+		answerJSON(w, r, renderJSON(http.StatusServiceUnavailable, errorDocument{err.Error()}))
 		return
 	}
 	now := time.Now()
@@ -192,7 +204,7 @@ func (p *handler) onePod(w http.ResponseWriter, r *http.Request) {
 	for i := range d.Services {
 		d.Services[i].Facts = details.facts[d.Services[i].Name]
 	}
-	writeJSON(w, http.StatusOK, d)
+	answerJSON(w, r, renderJSON(http.StatusOK, d))
 }
 
 func workloadOf(r *http.Request) Workload {
@@ -223,16 +235,20 @@ type errorDocument struct {
 func notFound(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		writeJSON(w, http.StatusMethodNotAllowed, errorDocument{"only GET and HEAD are answered"})
+		answerJSON(w, r, renderJSON(http.StatusMethodNotAllowed, errorDocument{"only GET and HEAD are answered"}))
 		return
 	}
-	writeJSON(w, http.StatusNotFound, errorDocument{"there is no such workload or Pod, or its first round is not over: see /api/v1/workloads"})
+	answerJSON(w, r, renderJSON(http.StatusNotFound, errorDocument{"there is no such workload or Pod, or the Pods of the workload have not all been asked yet: see /api/v1/workloads"}))
 }
 
-func writeJSON(w http.ResponseWriter, code int, document any) {
-	w.Header().Set("Content-Type", "application/json")
+func renderJSON(code int, document any) *rendered.Response {
+	var body bytes.Buffer
+	_ = json.NewEncoder(&body).Encode(document) // the documents above can all be encoded
+	return rendered.New(code, []string{"application/json"}, body.Bytes())
+}
+
+func answerJSON(w http.ResponseWriter, r *http.Request, response *rendered.Response) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(document) // a reader that has gone needs no answer
+	response.Write(w, r)
 }

@@ -27,9 +27,10 @@ type Verdict struct {
 	Status health.Status
 	Extent Extent
 	Names  []string
-	// Failing counts the Pods for which it is unhealthy, and Pods all of them.
-	Failing, Pods int
-	Reason        health.Reason // the most frequent, or ""
+	// Failing counts the Pods for which a service is unhealthy, Pods those that can tell how it
+	// is, and Unknown those that cannot. Of a workload, Pods counts all.
+	Failing, Pods, Unknown int
+	Reason                 health.Reason // the most frequent, or ""
 }
 
 // changes are the latest ones, the oldest first. It is never changed in place.
@@ -64,9 +65,9 @@ func (s *ServiceSummary) verdict() Verdict {
 	if s == nil {
 		return Verdict{}
 	}
-	v := Verdict{Status: s.Status, Extent: s.Extent, Names: s.Names, Failing: s.Pods[health.Unhealthy]}
-	for _, n := range s.Pods {
-		v.Pods += n
+	v := Verdict{
+		Status: s.Status, Extent: s.Extent, Names: s.Names,
+		Failing: s.Pods[health.Unhealthy], Pods: s.Telling(), Unknown: s.Pods[health.Unknown],
 	}
 	if len(s.Reasons) > 0 {
 		v.Reason = s.Reasons[0].Reason

@@ -24,8 +24,7 @@ var (
 	errGone = errors.New("the Pod is gone")
 )
 
-// fact is one value that a sidecar tells of a service. Readers are told where it is from, and
-// it is never more than text.
+// fact is one value that a sidecar tells of a service. It is never more than text.
 type fact struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
@@ -37,9 +36,9 @@ type podDetails struct {
 	facts  map[string][]fact // by service
 }
 
-// details asks a Pod now, and returns all that it says. It is the only question that a
-// reader causes: the Pod is one of those that are known, and a few are asked at a time.
-// The answer does not count for the summary.
+// details asks a Pod now, and returns all that it says. Nothing else that readers do asks a Pod.
+// Only a Pod that is known is asked, and at most maxDetails at the same time. The answer does not
+// count for the summary.
 func (c *Collector) details(ctx context.Context, name Workload, uid string) (podDetails, error) {
 	select {
 	case c.detailing <- struct{}{}:
@@ -79,9 +78,8 @@ func (c *Collector) peerOf(name Workload, uid string) (peer, bool) {
 	return peer{}, false
 }
 
-// parseFacts reads the details of an answer that could be parsed: numbers, truth values, times
-// and short texts, in the sidecar's order. What is said elsewhere, and what is anything else, is
-// left out.
+// parseFacts reads the details of an answer: numbers, truth values, times and short texts, in the
+// sidecar's order. Everything else is left out, and so is what the page shows elsewhere.
 func parseFacts(body []byte) map[string][]fact {
 	var raw struct {
 		Details map[string]json.RawMessage `json:"details"`
@@ -122,7 +120,8 @@ func readFacts(details []byte) []fact {
 	return facts
 }
 
-// factText is a value as text; false where it is none, or an odd one.
+// factText is a value as text. It reports false for objects and lists, for texts that are empty or
+// too long, and for those with characters that cannot be printed.
 func factText(value any) (string, bool) {
 	var text string
 	switch v := value.(type) {
@@ -133,11 +132,11 @@ func factText(value any) (string, bool) {
 	case string:
 		text = v
 	}
-	odd := func(r rune) bool { return !unicode.IsPrint(r) }
-	return text, text != "" && len(text) <= maxFactText && !strings.ContainsFunc(text, odd)
+	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
+	return text, text != "" && len(text) <= maxFactText && !strings.ContainsFunc(text, unprintable)
 }
 
-// isFactName reports whether a fact can have the name. Reason and since are told elsewhere.
+// isFactName reports whether a fact can have the name. The page shows reason and since elsewhere.
 func isFactName(name string) bool {
 	if name == "" || len(name) > 64 || name == "reason" || name == "since" || name == "docs" {
 		return false

@@ -2,10 +2,9 @@
 // Pods, and where. It knows nothing of Kubernetes' API: pkg/fleet/controller tells it which
 // Pods there are, and writes down what it found.
 //
-// The way of an answer:
+// Target says whom to ask, Collector asks, and Summary is what a round of answers comes to:
 //
-//	EndpointSlices -> Target -> Collector (asks each sidecar) -> Round -> Summary -> status, Events, page, metrics
+//	EndpointSlices -> Target -> Collector -> Summary -> status, Events, page, API, metrics
 //
-// It is never on the way of a readiness decision. A Pod that does not answer is unknown,
-// never unhealthy.
+// No readiness decision depends on it. A Pod that does not answer is unknown, never unhealthy.
 package fleet

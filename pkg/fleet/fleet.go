@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 
@@ -25,6 +26,11 @@ type Target struct {
 	CA         []byte
 	ServerName string
 	Pods       []Pod // sorted by UID
+}
+
+// interval is what the target wants, at least [minInterval].
+func (t *Target) interval() time.Duration {
+	return max(minInterval, cmp.Or(t.Interval, defaultInterval))
 }
 
 // Pod is one endpoint of the sidecars' Service.

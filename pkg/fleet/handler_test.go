@@ -136,15 +136,17 @@ func TestPages(t *testing.T) {
 		}{
 			{"/", 200, []string{
 				"1 workload is degraded and 1 workload is healthy: 14 Pods in all.", "shop/reims", "12 Pods: 12 ready, 11 answering (no answer: 1 unreachable)",
-				"Only in zone b: 4 of 12 Pods.", `href="pods/shop/reims/` + pod + `"`, `href="workloads/shop/reims"`, "Changes in the last hour", "fleet-0 v1.2.3",
+				"Only in zone b: 4 of the 11 Pods that can tell.", "As of <time", `href="pods/shop/reims/` + pod + `"`, `href="workloads/shop/reims"`, "Changes in the last hour", "fleet-0 v1.2.3",
 				`<td class="unhealthy"><i>unhealthy: </i>refused</td>`, `<td class="healthy"><i>healthy</i></td>`, "no answer: unreachable",
 			}},
-			{"/workloads/shop/reims", 200, []string{"Only in zone b: 4 of 12 Pods.", `href="../../pods/shop/reims/` + pod + `"`, `src="../../assets/`}},
+			{"/workloads/shop/reims", 200, []string{"Only in zone b: 4 of the 11 Pods that can tell.", `href="../../pods/shop/reims/` + pod + `"`, `src="../../assets/`}},
 			{"/pods/shop/reims/" + pod, 200, []string{"refused", "the connection was refused", "node node-001", "latency ms", "3.125", `href="../../../workloads/shop/reims"`}},
 			{"/pods/shop/reims/" + farm.Pods(6, 1, 0)[5].Name, 200, []string{"It did not answer just now: unreachable."}},
 			{"/pods/shop/reims/none", 404, []string{"Not found"}},
 			{"/pods/none/reims/" + pod, 404, []string{"Not found"}},
 			{"/workloads/none/reims", 404, []string{"Not found"}},
+			{"/workloads/shop/reims?node=node-001", 200, []string{`href="../../workloads/shop/reims"`, "node node-001", `href="../../pods/shop/reims/` + pod + `"`}},
+			{"/workloads/shop/reims?node=node-077", 404, []string{"Not found"}},
 		} {
 			w := scenario.Get(h, c.path)
 			body := w.Body.String()
@@ -177,6 +179,50 @@ func TestPages(t *testing.T) {
 			if w := scenario.Get(h, path); w.Code != http.StatusNotFound {
 				t.Errorf("%s: %d", path, w.Code)
 			}
+		}
+	})
+}
+
+// A Pod that is gone is not there, even where the latest round still had it.
+func TestGonePod(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, c, h := staged(t)
+		pods := farm.Pods(12, 2, 3)
+		c.Set(target(pods[1:]))
+		if s := c.Summary(shop); s.Known != 12 {
+			t.Fatalf("a round has ended: %d Pods", s.Known)
+		}
+		for _, path := range []string{"/api/v1/workloads/shop/reims/pods/", "/pods/shop/reims/"} {
+			if w := scenario.Get(h, path+pods[0].Name); w.Code != http.StatusNotFound {
+				t.Errorf("%s: %d", path, w.Code)
+			}
+			if w := scenario.Get(h, path+pods[1].Name); w.Code != http.StatusOK {
+				t.Errorf("%s of a Pod that is there: %d", path, w.Code)
+			}
+		}
+	})
+}
+
+// Many readers of the same cost no more than one, and see what is at most a second old.
+func TestAnswersAreKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, _, h := staged(t)
+		pod := farm.Pods(12, 2, 3)[0].Node
+		for _, path := range []string{"/", "/workloads/shop/reims", "/workloads/shop/reims?node=" + pod, "/api/v1/workloads", "/api/v1/workloads/shop/reims"} {
+			first := scenario.Get(h, path).Body.String()
+			after(900 * time.Millisecond)
+			if scenario.Get(h, path).Body.String() != first {
+				t.Errorf("%s was made again within a second", path)
+			}
+			after(100 * time.Millisecond)
+			if scenario.Get(h, path).Body.String() == first {
+				t.Errorf("%s is the same after a second", path)
+			}
+		}
+		if scenario.Get(h, "/workloads/shop/reims").Body.String() == scenario.Get(h, "/workloads/bank/ledger").Body.String() {
+			t.Error("two workloads have one page")
 		}
 	})
 }

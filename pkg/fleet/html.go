@@ -1,8 +1,6 @@
 package fleet
 
 import (
-	"net/url"
-
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
 
@@ -21,14 +19,35 @@ func (v *viewModel) html() g.Node {
 		h.A(h.Class("skip"), h.Href("#workloads"), g.Text("Skip to the workloads")),
 		v.top(),
 		h.Main(
-			g.If(v.One, h.P(h.Class("crumb"), h.A(h.Href(rootLink(v.Root)), g.Text("All workloads")))),
+			v.crumb(),
 			v.overall(),
 			h.Section(h.ID("workloads"), h.TabIndex("-1"), h.Aria("labelledby", "workloads-title"),
 				h.H2(h.Class("hidden"), h.ID("workloads-title"), g.Text("Workloads")),
-				g.Map(v.Workloads, func(w workloadView) g.Node { return w.html(v) })),
+				g.Map(v.Workloads, func(w workloadView) g.Node { return w.html(v) }),
+				g.If(v.Left != "", h.P(h.Class("left"), g.Text(v.Left)))),
 		),
 		footer(v.Root+"api/v1/workloads", "workloads"),
 	)
+}
+
+// crumb leads from the page of one workload to all, and from that of one of its nodes to the workload.
+func (v *viewModel) crumb() g.Node {
+	if !v.One {
+		return nil
+	}
+	all := h.A(h.Href(rootLink(v.Root)), g.Text("All workloads"))
+	if v.Node == nil {
+		return h.P(h.Class("crumb"), all)
+	}
+	w := v.Workloads[0]
+	return h.P(h.Class("crumb"), all, g.Text(" · "), h.A(h.Href(v.Root+"workloads/"+w.Path), g.Text(w.Name)), g.Text(" · "+nodeText(*v.Node)))
+}
+
+func nodeText(node string) string {
+	if node == "" {
+		return "Pods with no node"
+	}
+	return "node " + node
 }
 
 // rootLink is the link to a root, which is empty at the root itself.
@@ -48,7 +67,7 @@ func top(links webpage.Links, whose string, asOf webpage.Moment) g.Node {
 		h.Div(h.Class("top"),
 			h.P(h.Class("brand"), h.Img(h.Src(links.Brand), h.Alt(""), h.Width("20"), h.Height("20")), g.Text("reims-health-fleet"),
 				g.If(whose != "", h.Span(h.Class("whose"), g.Text(whose)))),
-			h.P(h.Class("asof"), g.Text("as of "), asOf.HTML(), g.Text(" UTC")),
+			h.P(h.Class("asof"), g.Text("shown at "), asOf.HTML(), g.Text(" UTC")),
 		),
 	)
 }
@@ -71,13 +90,11 @@ func footer(api, what string) g.Node {
 	)
 }
 
-func (w *workloadView) link(root, what string) string { return root + what + "/" + w.Path }
-
 func (w workloadView) html(v *viewModel) g.Node {
 	id := "title-" + w.ID
 	title := g.Text(w.Name)
 	if !v.One {
-		title = h.A(h.Href(w.link(v.Root, "workloads")), title)
+		title = h.A(h.Href(v.Root+"workloads/"+w.Path), title)
 	}
 	return h.Article(
 		h.ID("workload-"+w.ID), h.Class("fleet "+w.State.Class), h.Aria("labelledby", id),
@@ -85,8 +102,9 @@ func (w workloadView) html(v *viewModel) g.Node {
 			h.H3(h.ID(id), title),
 			h.P(h.Class("state"), w.State.Sign(), h.Span(webpage.Was(), g.Text(w.State.Word))),
 		),
-		h.P(h.Class("counts"), g.Text(w.Counts)),
+		h.P(h.Class("counts"), g.Text(w.Counts+" "), h.Span(h.Class("asked"), g.Text("As of "), w.AsOf.HTML(), g.Text("."))),
 		g.If(len(w.Services) > 0, h.Ul(h.Class("told"), webpage.ListRole(), g.Map(w.Services, serviceView.html))),
+		g.If(w.LeftServices != "", h.P(h.Class("left"), g.Text(w.LeftServices+"."))),
 		g.If(len(w.Grid.Rows) > 0, g.Group{w.collapsible(v)}),
 		w.changes(),
 	)
@@ -119,19 +137,19 @@ func (w workloadView) grid(v *viewModel) g.Node {
 				h.Th(g.Attr("scope", "col"), g.Text(w.Grid.By)),
 				g.Map(w.Grid.Services, func(name string) g.Node { return h.Th(g.Attr("scope", "col"), g.Text(name)) }),
 			)),
-			h.TBody(g.Map(w.Grid.Rows, func(r rowView) g.Node { return r.html(w.link(v.Root, "pods"), columns) }),
+			h.TBody(g.Map(w.Grid.Rows, func(r rowView) g.Node { return r.html(v.Root, columns) }),
 				g.If(w.Grid.Left != "", h.Tr(h.Class("more"), h.Td(g.Attr("colspan", number(columns)), g.Text(w.Grid.Left))))),
 		),
 	)
 }
 
-func (r rowView) html(link string, columns int) g.Node {
+func (r rowView) html(root string, columns int) g.Node {
 	if r.Place != "" {
 		return h.Tr(h.Class("place"), h.Th(g.Attr("colspan", number(columns)), g.Attr("scope", "rowgroup"), g.Text(r.Place)))
 	}
 	name := g.Text(r.Name)
-	if r.Pod {
-		name = h.A(h.Href(link+"/"+url.PathEscape(r.Name)), name)
+	if r.Link != "" {
+		name = h.A(h.Href(root+r.Link), name)
 	}
 	return h.Tr(
 		h.Th(g.Attr("scope", "row"), name, g.If(r.Note != "", g.Group{g.Text(" "), h.Span(h.Class("more"), g.Text(r.Note))})),

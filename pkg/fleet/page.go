@@ -3,8 +3,11 @@ package fleet
 import (
 	"bytes"
 	_ "embed" // the style sheet
+	"errors"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,7 +24,7 @@ import (
 //go:embed assets/fleet.css
 var fleetCSS []byte
 
-// pageAge is how long the page of all workloads is kept: many readers cost no more than one.
+// pageAge is how long an answer is kept: many readers cost no more than one.
 const pageAge = time.Second
 
 // PageOptions are what the page shows besides the summaries.
@@ -35,17 +38,46 @@ type handler struct {
 	c       *Collector
 	options PageOptions
 	files   *webpage.Files
+	kept    keptAnswers
+}
 
-	mu    sync.Mutex
-	kept  *rendered.Response
+// keptAnswers are the answers of the last moment, by what was asked for. Only what there is has
+// one. One is rendered at a time.
+type keptAnswers struct {
+	rendering sync.Mutex
+
+	mu  sync.Mutex
+	all map[string]*keptAnswer
+}
+
+type keptAnswer struct {
 	until time.Time
+	get   func() *rendered.Response
+}
+
+// get returns the answer that is kept, or renders it.
+func (k *keptAnswers) get(name string, render func(now time.Time) *rendered.Response) *rendered.Response {
+	now := time.Now()
+	k.mu.Lock()
+	maps.DeleteFunc(k.all, func(_ string, a *keptAnswer) bool { return !now.Before(a.until) })
+	a := k.all[name]
+	if a == nil {
+		a = &keptAnswer{until: now.Add(pageAge), get: sync.OnceValue(func() *rendered.Response {
+			k.rendering.Lock()
+			defer k.rendering.Unlock()
+			return render(now)
+		})}
+		k.all[name] = a
+	}
+	k.mu.Unlock()
+	return a.get()
 }
 
 // NewHandler returns the page for people at /, its files, and the API below /api/v1. All of
 // it is answered from the newest summaries; only the details of a Pod cause a question, to
 // that Pod.
 func NewHandler(c *Collector, o PageOptions) http.Handler {
-	p := &handler{c: c, options: o, files: webpage.NewFiles(fleetCSS)}
+	p := &handler{c: c, options: o, files: webpage.NewFiles(fleetCSS), kept: keptAnswers{all: map[string]*keptAnswer{}}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", p.all)
 	mux.HandleFunc("GET /assets/", p.file)
@@ -68,29 +100,33 @@ func (p *handler) file(w http.ResponseWriter, r *http.Request) {
 
 // all answers with the page of all workloads.
 func (p *handler) all(w http.ResponseWriter, r *http.Request) {
-	webpage.WritePage(w, r, p.latest())
+	webpage.WritePage(w, r, p.kept.get("all", func(now time.Time) *rendered.Response {
+		return render(http.StatusOK, p.viewModel(p.c.Summaries(), nil, "", now).html())
+	}))
 }
 
-func (p *handler) latest() *rendered.Response {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if now := time.Now(); p.kept == nil || !now.Before(p.until) {
-		p.kept, p.until = render(http.StatusOK, p.viewModel(p.c.Summaries(), "", now).html()), now.Add(pageAge)
-	}
-	return p.kept
-}
-
-// one answers with the page of one workload.
+// one answers with the page of one workload, or of its Pods on the node that the query names.
 func (p *handler) one(w http.ResponseWriter, r *http.Request) {
-	s := p.summaryOf(r)
+	const root = "../../"
+	s, name := p.summaryOf(r), workloadOf(r).String()
+	var node *string
+	if query := r.URL.Query(); s != nil && query.Has("node") {
+		node = new(query.Get("node"))
+		name += "?" + *node
+		if !slices.ContainsFunc(s.Pods, func(p PodSummary) bool { return p.Node == *node }) {
+			s = nil
+		}
+	}
 	if s == nil {
-		p.missing(w, r, "../../")
+		p.missing(w, r, root)
 		return
 	}
-	v := p.viewModel([]*Summary{s}, "../../", time.Now())
-	v.One = true
-	v.Title = v.Word + " · " + s.Target.Workload.String()
-	webpage.WritePage(w, r, render(http.StatusOK, v.html()))
+	webpage.WritePage(w, r, p.kept.get(name, func(now time.Time) *rendered.Response {
+		v := p.viewModel([]*Summary{s}, node, root, now)
+		v.One = true
+		v.Title = v.Word + " · " + s.Target.Workload.String()
+		return render(http.StatusOK, v.html())
+	}))
 }
 
 // pod answers with the details of one Pod, which is asked for them.
@@ -102,9 +138,14 @@ func (p *handler) pod(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	details, err := p.c.details(r.Context(), s.Target.Workload, pod.UID)
+	if errors.Is(err, errGone) {
+		p.missing(w, r, root)
+		return
+	}
 	code := http.StatusOK
 	if err != nil {
 		code = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "1")
 	}
 	webpage.WritePage(w, r, render(code, p.podPage(s.Target.Workload, pod, details, err, root)))
 }
@@ -166,7 +207,7 @@ func (p *handler) missing(w http.ResponseWriter, r *http.Request, root string) {
 	links := p.files.Links.Below(root)
 	webpage.WritePage(w, r, render(http.StatusNotFound, webpage.Document{Title: "Not found", Icon: links.Icons["unknown"], Links: links, From: from, Period: period}.HTML(
 		top(links, "", webpage.NewMoment(now, now)),
-		h.Main(overall(webpage.StateOf(health.Unknown), "Not found", "There is no such workload or Pod, or its first round is not over."),
+		h.Main(overall(webpage.StateOf(health.Unknown), "Not found", "There is no such workload, node or Pod, or the Pods of the workload have not all been asked yet."),
 			h.P(h.Class("crumb"), h.A(h.Href(root), g.Text("All workloads")))),
 		footer(root+"api/v1/workloads", "workloads"),
 	)))

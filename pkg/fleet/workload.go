@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/tls"
 	"math/rand/v2"
 	"net"
@@ -38,7 +37,7 @@ func newWorkload() *workload { return &workload{counts: map[Failure]int{}} }
 
 // interval is what the target wants.
 func (w *workload) interval() time.Duration {
-	return max(minInterval, cmp.Or(w.target.Interval, defaultInterval))
+	return w.target.interval()
 }
 
 // set makes the workload's Pods those of a target, and returns the connections that are no

@@ -33,6 +33,8 @@ import (
 //	greeter    a server of another protocol
 //	fleet      a fleet program, for which a node fails
 //	fleet-down one for which all Pods of a workload fail
+//	fleet-hourly, fleet-late, fleet-silent  answers of one: of a workload that is asked once
+//	           per hour, one that was not asked for longer, and one of which one Pod of ten answers
 //	tls        a proxy before the sidecar that speaks TLS; ca.pem has its authority
 //	free       nothing: a port where nothing listens
 func (s *stage) fakeCmd(ts *testscript.TestScript, args []string) error {
@@ -68,6 +70,18 @@ var fakes = map[string]http.HandlerFunc{
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"detail": "Not Found"}`)
 	},
+	"fleet-hourly": workload(`"status":"healthy","interval_ms":3600000,"age_ms":3000000`),
+	"fleet-late":   workload(`"status":"healthy","interval_ms":3600000,"age_ms":3960000`),
+	"fleet-silent": workload(`"status":"unhealthy","counts":{"known":10,"answering":1},"services":[
+		{"name":"database","status":"unhealthy","extent":"shared","pods":{"unhealthy":1,"unknown":9}}]`),
+}
+
+// workload answers as the fleet program does, of one workload.
+func workload(fields string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"workloads":[{"namespace":"shop","name":"reims",`+fields+`}]}`)
+	}
 }
 
 func bareListener(ts *testscript.TestScript, kind string) error {

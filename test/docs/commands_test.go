@@ -24,7 +24,7 @@ var verbs = map[string]map[string]flags{
 	"kubectl": {
 		"apply": {"-f=", "-k=", "--server-side", "--force-conflicts"}, "auth": {"--as=", "--subresource="}, "create": {"--from-file=", "--from-literal="}, "debug": {"-it", "--image=", "--target=", "--profile=", "--custom="},
 		"delete": {"-l=", "-f="}, "describe": {}, "drain": {"--delete-emptydir-data", "--ignore-daemonsets"}, "exec": {"-c=", "-it", "--"}, "get": {"-l=", "-o=", "-w", "-A", "--raw="},
-		"logs": {"-c=", "-l=", "--previous", "--tail=", "-f"}, "port-forward": {}, "rollout": {}, "scale": {"--replicas="}, "top": {}, "wait": {"--all", "--for=", "--timeout="}, "annotate": {}, "label": {},
+		"logs": {"-c=", "-l=", "--previous", "--tail=", "-f", "--prefix"}, "port-forward": {}, "rollout": {}, "scale": {"--replicas="}, "top": {}, "wait": {"--all", "--for=", "--timeout="}, "annotate": {}, "label": {},
 	},
 	"helm": {
 		"install": {"-f=", "--wait", "--timeout=", "--set=", "--create-namespace"}, "upgrade": {"-f=", "--wait", "--timeout=", "--set=", "--install", "--reset-values", "--reuse-values"},

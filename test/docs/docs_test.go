@@ -2,6 +2,7 @@
 package docs_test
 
 import (
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/reims/reims-health/examples/mail"
 	"github.com/reims/reims-health/pkg/dependency"
 	"github.com/reims/reims-health/pkg/dependency/registry"
+	"github.com/reims/reims-health/pkg/fleet/program"
 	"github.com/reims/reims-health/pkg/health"
 )
 
@@ -72,6 +74,27 @@ func verdictsOf(kinds dependency.Kinds) map[string]string {
 		}
 	}
 	return verdicts
+}
+
+// The fleet program's variables are listed as its usage has them.
+func TestFleetSettingsAreDocumented(t *testing.T) {
+	t.Parallel()
+	_, table, _ := strings.Cut(read(t, "docs/fleet-kubernetes.md"), "\n## Settings\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	var help strings.Builder
+	if code := program.Run(t.Context(), []string{"--help"}, nil, &help, io.Discard, program.Build{Version: "v1"}); code != 0 {
+		t.Fatalf("--help: exit code %d", code)
+	}
+	variables := regexp.MustCompile(`(?m)^  ([A-Z_]+) +.*?(?: \(default (.*)\))?$`).FindAllStringSubmatch(help.String(), -1)
+	for _, v := range variables {
+		row := regexp.MustCompile("(?m)^\\|[^|]*`" + v[1] + "`.*$").FindString(table)
+		if row == "" || !strings.Contains(row, v[2]) {
+			t.Errorf("docs/fleet-kubernetes.md: no row of %s with the default %q", v[1], v[2])
+		}
+	}
+	if rows := strings.Count(table, "`FLEET_") + strings.Count(table, "`POD_") + strings.Count(table, "`LOG_") - 1; rows != len(variables) {
+		t.Errorf("%d variables in the table, %d in the help", rows, len(variables))
+	}
 }
 
 // Every direct dependency has its line of justification.

@@ -11,7 +11,7 @@ import (
 	"github.com/reims/reims-health/pkg/check"
 )
 
-// Fleet writes a table of the services of all workloads, whom a fault is of, and the verdict.
+// Fleet writes a table of the services of all workloads, which Pods a fault is of, and the verdict.
 func (p *Printer) Fleet(f *check.Fleet) {
 	q := p.paged()
 	rows := [][]string{{"WORKLOAD", "PODS", "SERVICE", "STATUS", "FAILING", "EXTENT", "FOR", "REASON"}}
@@ -28,10 +28,10 @@ func (p *Printer) Fleet(f *check.Fleet) {
 			for _, r := range s.Reasons {
 				reasons = append(reasons, r.Reason)
 			}
-			rows = append(rows, append(slices.Clone(first), s.Name, s.Status, fmt.Sprintf("%d/%d", s.Failing(), s.Total()),
+			rows = append(rows, append(slices.Clone(first), s.Name, s.Status, fmt.Sprintf("%d/%d", s.Failing(), s.Telling()),
 				strings.Replace(s.Extent, "none", "", 1), check.Span(time.Duration(s.ForMS)*time.Millisecond), strings.Join(reasons, ", ")))
 			if len(s.Names) > 0 {
-				below[len(rows)-1] = extentWords(s)
+				below[len(rows)-1] = check.Printable(s.Where)
 			}
 		}
 	}
@@ -43,15 +43,6 @@ func (p *Printer) Fleet(f *check.Fleet) {
 	}
 	q.beside(strings.TrimRight(word, " ")+"  ", check.Printable(f.Verdict)+" ("+f.URL+")")
 	p.err = q.err
-}
-
-// extentWords says whom a fault is of.
-func extentWords(s *check.FleetService) string {
-	noun := map[string]string{"pods": "Pod", "node": "node", "zone": "zone"}[s.Extent]
-	if len(s.Names) > 1 {
-		noun += "s"
-	}
-	return check.Printable(noun + " " + strings.Join(s.Names, ", "))
 }
 
 // failures says why Pods do not answer.
