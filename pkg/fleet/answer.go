@@ -21,7 +21,7 @@ const (
 // kindReasons are those that some kinds of service declare. The kinds are not imported, for
 // with them come the clients of all servers; a test holds the list against them.
 var kindReasons = []health.Reason{
-	"quorum", "cluster_down", "out_of_memory", "schema_behind", "bucket_missing", "model_missing", "inference",
+	"quorum", "cluster_down", "out_of_memory", "schema_behind", "writes_stalled", "bucket_missing", "model_missing", "inference",
 	"status", "body", "not_serving",
 }
 

@@ -27,6 +27,8 @@ type PostgresOptions struct {
 	Version int
 	// Settings are lines of postgresql.conf, such as "max_connections": "5".
 	Settings map[string]string
+	// Env are variables of the server, such as LD_PRELOAD=/lib.so.
+	Env []string
 	// TLS offers TLS with a certificate for localhost and 127.0.0.1, see
 	// [Postgres.CAFile]. Connections without it stay allowed; a "hostssl" line in
 	// HBA changes that.
@@ -77,6 +79,7 @@ func NewPostgres(o PostgresOptions) (*Postgres, error) {
 	}
 	pg.prepare, pg.ready, pg.fill = pg.initCluster, pg.ping, pg.createDatabase
 	pg.args = []string{"-D", pg.data(), "-h", pg.Host(), "-p", strconv.Itoa(pg.port)}
+	pg.env = o.Env
 	pg.stopSignal = syscall.SIGINT   // fast shutdown: clients are cut off
 	pg.deathSignal = syscall.SIGQUIT // immediate shutdown, its children too
 	return pg, nil
@@ -254,6 +257,12 @@ func (pg *Postgres) newCluster(ctx context.Context) error {
 	}
 	return pg.run(ctx, "initdb", "-D", pg.data(), "-U", pg.User, "--pwfile="+pg.passwordFile(),
 		"-A", "scram-sha-256", "-E", "UTF8", "--no-locale", "--wal-segsize=1", "--no-sync")
+}
+
+// Client executes one of PostgreSQL's client programs, such as pgbench, on the server as its
+// superuser.
+func (pg *Postgres) Client(ctx context.Context, program string, args ...string) error {
+	return pg.run(ctx, program, append([]string{"-h", pg.Host(), "-p", strconv.Itoa(pg.Port()), "-U", pg.User}, args...)...)
 }
 
 // run executes one of PostgreSQL's programs as the server's user.

@@ -77,6 +77,7 @@ type Checker struct {
 
 	closing []<-chan struct{} // connections that earlier checks lost, see lose
 	app     appConnections
+	writes  writesWatch
 	schema  schemaWatch
 	missing map[string]bool // parts that the server refused, see refused
 	told    map[string]bool // parts whose absence was logged
@@ -129,8 +130,10 @@ func (p *Checker) check(ctx context.Context) (health.Observation, error) {
 	pool := p.poolMeasures(ctx)
 	if err != nil {
 		p.app.forget()
+		p.writes.take(time.Now(), nil)
 		return health.Observation{Values: append(pool, health.Text("database", p.opts.Database))}, err
 	}
+	p.takeWrites(state.writes)
 	return health.Observation{
 		Latency: state.latency,
 		Values:  append(append(pool, p.stateMeasures(state)...), p.app.measures...),
@@ -163,7 +166,7 @@ func (p *Checker) try(ctx context.Context) (_ *state, died bool, _ error) {
 		p.opts.Certificates.Forget()
 	}
 
-	sample := p.opts.AppConnections && p.app.due(p.opts.AppInterval, p.opts.Pods())
+	sample := p.opts.AppConnections && p.app.sampling.due(p.opts.AppInterval, p.opts.Pods())
 	state, err := p.ask(ctx, conn.Conn(), sample)
 	if err != nil {
 		closed := conn.Conn().IsClosed()
@@ -183,7 +186,7 @@ func (p *Checker) try(ctx context.Context) (_ *state, died bool, _ error) {
 func (p *Checker) judge(state *state) error {
 	switch {
 	case !state.readOnly || p.opts.AllowReplica:
-		return p.judgeSchema(state)
+		return cmp.Or(p.writes.judge(time.Now()), p.judgeSchema(state))
 	case state.standby != nil && *state.standby:
 		return &health.Fault{Reason: health.ReasonReadOnly, Message: "the server is a standby and accepts no writes: " +
 			"{HOST} must lead to the primary (or set {ALLOW_REPLICA})"}

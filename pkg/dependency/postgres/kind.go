@@ -12,7 +12,8 @@ import (
 
 // The reasons that only this kind of service gives.
 const (
-	ReasonSchemaBehind health.Reason = "schema_behind"
+	ReasonSchemaBehind  health.Reason = "schema_behind"
+	ReasonWritesStalled health.Reason = "writes_stalled"
 )
 
 // Kind returns what is known of PostgreSQL, for databases whose schema must be that one.
@@ -26,6 +27,7 @@ func Kind(schema Schema) dependency.Kind {
 			Documented: true,
 			Reasons: []health.ReasonText{
 				{Reason: ReasonSchemaBehind, Severity: health.SeverityUnproven, Message: "the database's schema is older than this release needs, or cannot be read", Next: "Run `reims-health migrate up`, or read the log of the migration's Job."},
+				{Reason: ReasonWritesStalled, Severity: health.SeverityDown, Message: "writes hang: commits wait for the write-ahead log or for a synchronous standby", Next: "Look at the disk of pg_wal, and in pg_stat_replication for the standbys of synchronous_standby_names."},
 			},
 			Next: map[health.Reason]string{
 				health.ReasonAuth:               "Check {USER}, {PASSWORD} or the file of {PASSWORD_FILE}, and pg_hba.conf on the server.",

@@ -15,6 +15,7 @@ type state struct {
 	max      int64
 	standby  *bool
 	used     *int64
+	writes   *writes
 	schema   *schemaVersion
 	lock     *tableLock
 	app      *appSample
