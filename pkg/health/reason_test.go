@@ -22,7 +22,7 @@ import (
 const contract = `
 dns, refused, unreachable, reset, timeout, tls, protocol, error: unhealthy unhealthy
 starting_up, database_missing, read_only, stale, quorum, certificate_expired, cluster_down: unhealthy unhealthy
-status, body, not_serving: unhealthy unhealthy
+status, body, not_serving, writes_stalled: unhealthy unhealthy
 auth, forbidden, too_many_connections, pool_exhausted, clock_skew, panic: unhealthy degraded
 slow, overloaded, out_of_memory, disk_full, certificate_expiring: degraded degraded proves
 schema_behind: degraded degraded
