@@ -404,6 +404,25 @@
 {{- if and $v.breakGlass.readiness (not $v.breakGlass.enabled) }}
 {{- $p = append $p "breakGlass.readiness is set and breakGlass.enabled is false: no Pod would follow it. Set breakGlass.enabled to true, or readiness to \"\"." }}
 {{- end }}
+{{- if and $v.breakGlass.configMap (not $v.breakGlass.enabled) }}
+{{- $p = append $p "breakGlass.configMap is set and breakGlass.enabled is false: no Pod would read it. Set breakGlass.enabled to true, or configMap to \"\"." }}
+{{- end }}
+{{- if and $v.service.healthAnnotations (not $v.service.health) }}
+{{- $p = append $p "service.healthAnnotations is set and service.health is false: there is no Service to annotate. Set service.health to true, or leave the annotations out." }}
+{{- end }}
+{{- range $name, $address := dict "redis" "host" "minio" "endpoint" "ollama" "host" }}
+{{- $s := get $v $name }}
+{{- if not (get $s $address) }}
+{{- range list "buckets" "requiredModels" "inferenceModel" }}
+{{- if get $s . }}
+{{- $p = append $p (printf "%s.%s is set and %s.%s is not: nothing would be checked. Set %s.%s too." $name . $name $address $name $address) }}
+{{- end }}
+{{- end }}
+{{- if ne $s.readiness "ignore" }}
+{{- $p = append $p (printf "%s.readiness is %s and %s.%s is not set: Pods would become ready without a check of it. Set %s.%s, or readiness to ignore." $name $s.readiness $name $address $name $address) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if not $v.api.enabled }}
 {{- range $name := list "ingress" "networkPolicy" }}
 {{- if (get $v $name).enabled }}
@@ -411,12 +430,14 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- $m := $v.monitoring.podMonitor -}}
+{{- range $name := list "podMonitor" "serviceMonitor" }}
+{{- $m := get $v.monitoring $name }}
 {{- if and $m.enabled $m.scrapeTimeout $m.interval }}
 {{- $interval := include "reims-health.variables.nanoseconds" $m.interval }}
 {{- $timeout := include "reims-health.variables.nanoseconds" $m.scrapeTimeout }}
 {{- if gt (int64 $timeout) (int64 $interval) }}
-{{- $p = append $p (printf "monitoring.podMonitor.scrapeTimeout is %s, above the interval of %s: Prometheus would refuse the monitor." $m.scrapeTimeout $m.interval) }}
+{{- $p = append $p (printf "monitoring.%s.scrapeTimeout is %s, above the interval of %s: Prometheus would refuse the monitor." $name $m.scrapeTimeout $m.interval) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- toYaml $p }}
