@@ -138,6 +138,8 @@ func (s *Settings) at(prefix dependency.Prefix, text string) (*Settings, error) 
 		contradiction = "its sslmode verifies no certificate, and {SSLROOTCERT} asks for that: use verify-full or verify-ca, or set {SSLMODE}"
 	case there.SSLCert != "" && there.SSLMode == "disable":
 		contradiction = "its sslmode is disable, and {SSLCERT} asks for TLS: use require, or set {SSLMODE}"
+	case (there.SSLCert == "") != (there.SSLKey == ""):
+		contradiction = "{SSLCERT} and {SSLKEY} need each other: give both, here or there, or none"
 	default:
 		return &there, nil
 	}

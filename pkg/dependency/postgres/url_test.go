@@ -21,6 +21,8 @@ func TestURLInAFileContradictsTheVariables(t *testing.T) {
 		{"postgres://a:canary@127.0.0.1:1/db?sslmode=disable", "DATABASE_SSLROOTCERT=/ca", "the file of DATABASE_URL_FILE"},
 		{"postgres://a:canary@127.0.0.1:1/db?sslmode=prefer", "DATABASE_SSLROOTCERT=/ca", "verifies no certificate, and DATABASE_SSLROOTCERT asks for that"},
 		{"postgres://a:canary@127.0.0.1:1/db?sslmode=disable", "DATABASE_SSLCERT=/c DATABASE_SSLKEY=/k", "DATABASE_SSLCERT asks for TLS"},
+		{"postgres://a:canary@127.0.0.1:1/db?sslcert=/c", "", "DATABASE_SSLCERT and DATABASE_SSLKEY need each other"},
+		{"postgres://a:canary@127.0.0.1:1/db?sslkey=/k&sslmode=require", "", "DATABASE_SSLCERT and DATABASE_SSLKEY need each other"},
 	} {
 		c := openFile(t, file, test.variable)
 		if err := os.WriteFile(file, []byte(test.url), 0o600); err != nil {
