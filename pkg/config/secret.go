@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"hash/maphash"
 	"io"
 	"log/slog"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -200,6 +202,10 @@ func secretHint(value string, trimmed bool) string {
 		return "begins or ends with white space, which counts as part of it (a Secret made with echo ends with a line break)"
 	case isQuoted(bare):
 		return "is in quotes, which count as part of the value: remove them"
+	case assignment.MatchString(bare):
+		return "looks like NAME=value, as in a .env file: the value alone belongs here"
+	case strings.HasPrefix(bare, "{") && json.Valid([]byte(bare)):
+		return "is a JSON document, as some stores of secrets hold: the value alone belongs here"
 	case isEncodedText(bare):
 		return "looks like base64 of a text: only data of a Kubernetes Secret is encoded, stringData and files are not"
 	default:
@@ -210,13 +216,17 @@ func secretHint(value string, trimmed bool) string {
 // isUTF16 reports whether the text has UTF-16's byte order mark, or is at least two
 // ASCII characters in UTF-16 without one.
 func isUTF16(s string) bool {
-	if strings.HasPrefix(s, "\xff\xfe") || strings.HasPrefix(s, "\xfe\xff") {
+	if strings.HasPrefix(s, "\xff\xfe") || strings.HasPrefix(s, "\xfe\xff") || strings.HasPrefix(s, "\x00\x00\xfe\xff") {
 		return true
 	}
 	// The second byte of a line break at the end was taken for a character.
 	nul := strings.Count(s, "\x00")
 	return nul >= 2 && nul >= len(s)/2 && !strings.Contains(s, "\x00\x00")
 }
+
+// assignment is a line of a .env file, or of a shell script, that sets a variable whose name
+// tells that its value is a secret.
+var assignment = regexp.MustCompile(`^(?:export\s+)?[A-Z][A-Z0-9_]*(?:PASSWORD|SECRET|TOKEN|KEY|URL)(?:_FILE)?\s*=`)
 
 func isQuoted(s string) bool {
 	return len(s) > 2 && (s[0] == '"' || s[0] == '\'') && s[0] == s[len(s)-1]

@@ -127,6 +127,14 @@ func TestSecretFileHints(t *testing.T) {
 		{bytes16le, "UTF-16"},
 		{bytes16be, "UTF-16"},
 		{bytes16le + "\n\x00", "UTF-16"},
+		{"\x00\x00\xfe\xff\x00\x00\x00p", "UTF-16"}, // UTF-32, which the advice is right for as well
+		{"MINIO_SECRET_KEY=secret-word\n", "NAME=value"},
+		{"export DB_PASSWORD=secret-word", "NAME=value"},
+		{"API_TOKEN = 'secret-word'", "NAME=value"},
+		{`{"username":"app","password":"secret-word"}`, "JSON"},
+		{"{\n  \"password\": \"secret-word\"\n}\n", "JSON"},
+		{"PASS=word", ""}, // a password may look so
+		{"{secret-word}", ""},
 		{"secret\x00", "NUL"},
 		{"\x00", "NUL"},
 		{"secret-word\n\n", "white space"},
