@@ -202,6 +202,7 @@ const (
 	PatternEscaped = `%[0-9A-Fa-f]{2}` // in a URL
 	PatternLogin   = `(?:(?:[A-Za-z0-9._:~!$&'()*+,;=@-]|` + PatternEscaped + `)*@)?`
 	PatternURLIPv6 = ipv6Pattern + `(?:%25[A-Za-z0-9._~-]+)?`
+	PatternURLAny  = `(?:` + PatternName + `|\[[0-9A-Fa-f:.]+(?:%[^\[\]/?]+)?\])` // of a host, with no look at the IPv6 address
 	PatternURLHost = `(?:` + PatternName + `|\[` + PatternURLIPv6 + `\])`
 
 	docsHint       = "the URL of the documentation: give http://HOST/PATH or https://HOST/PATH with no login, query and fragment, or off"

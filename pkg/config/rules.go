@@ -204,6 +204,8 @@ type SchemeRules struct {
 	// Given are variables that the scheme takes the place of, such as TLS: to set one is
 	// an error.
 	Given []string `json:"given,omitempty"`
+	// URL is how the value of NAME_CHECK looks.
+	URL URLForm `json:"url"`
 }
 
 // FormatRule is the syntax of a text. Patterns are Go's regexp.
@@ -254,7 +256,7 @@ type Contradiction struct {
 // Export returns the rules for these services and, by the scheme of its URL, for each of
 // the named ones, which are examples. Rules that no data can say are not among them: that
 // HEALTH_ADDR and METRICS_ADDR are not the same address, HEALTH_STATE_FILE and
-// HEALTH_OVERRIDE_FILE not the same file, and what a URL holds besides its scheme.
+// HEALTH_OVERRIDE_FILE not the same file, and what a URL holds beyond its form.
 func Export(services []*Service, named ...*Service) Rules {
 	c := Default(services)
 	r := Rules{
@@ -289,7 +291,7 @@ func (r *Rules) export(v Variable) VariableRule {
 
 func (r *Rules) exportScheme(s *Service) SchemeRules {
 	c, prefix := Default([]*Service{s}), s.Prefix()
-	out := SchemeRules{Variables: make(map[string]VariableRule), Given: s.Given}
+	out := SchemeRules{Variables: make(map[string]VariableRule), Given: s.Given, URL: s.URL}
 	hidden := make(map[string]string) // what the URL says, by variable
 	for _, v := range c.appendService(nil, s) {
 		if v.hidden {

@@ -24,12 +24,22 @@ type Service struct {
 	Origin Origin
 	// Given are the variables, without the prefix, that the URL takes the place of.
 	Given []string
+	// URL is how the value of NAME_CHECK looks, for [Export]; empty in other services.
+	URL URLForm
 	// Settings is a pointer to a struct of tagged fields, as [Config] has, which holds
 	// the defaults. [Load] fills it in.
 	Settings Settings
 	// Probe is how the service is checked and judged: the defaults, which [Load]
 	// overwrites.
 	Probe Probe
+}
+
+// URLForm is how the URLs of one scheme look.
+type URLForm struct {
+	// Form is for readers, such as tcp://HOST:PORT.
+	Form string `json:"form"`
+	// Pattern is matched by all that the program accepts, and by little else.
+	Pattern string `json:"pattern"`
 }
 
 // Settings is what the tags of a service's fields cannot say. Whatever it returns is

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -253,10 +254,44 @@ func (ks Kinds) Example(scheme, name string) (*config.Service, error) {
 	for _, url := range []string{scheme + "://host:1", scheme + "://host:1/name"} {
 		var s *config.Service
 		if s, err = ks.named(name, url); err == nil {
+			s.URL = ks.urlForm(scheme)
 			return s, nil
 		}
 	}
 	return nil, fmt.Errorf("scheme %s: %w", scheme, err)
+}
+
+// urlForm asks the scheme which parts its URLs may have, and which they must have: a user, a
+// port, several hosts, a path and a query.
+func (ks Kinds) urlForm(name string) config.URLForm {
+	takes := func(rest string) bool { _, err := ks.named("example", name+"://"+rest); return err == nil }
+	host, path, query, needed := config.PatternURLAny, "/?", `\??`, ""
+	switch {
+	case !takes("host:1"):
+		path, needed = "/[^/?]+", "/name"
+	case takes("host:1/a/b"):
+		path = `(?:/[^?]*)?`
+	case takes("host:1/name"):
+		path = `(?:/[^/?]*)?`
+	case takes("host:1/0"):
+		path = "(?:/[0-9]*)?"
+	}
+	if takes("host" + needed) {
+		host += "(?::[0-9]+)?"
+	} else {
+		host += ":[0-9]+"
+	}
+	if takes("a:1,b:1" + needed) {
+		host += "(?:," + host + ")*"
+	}
+	if takes("user@host:1" + needed) {
+		host = "(?:[^/?]*@)?" + host
+	}
+	if takes("host:1"+needed+"?a=b") || takes("host:1"+needed+"?sslmode=require") {
+		query = `(?:\?.*)?`
+	}
+	_, scheme := ks.ofScheme(name + "://")
+	return config.URLForm{Form: scheme.Form, Pattern: "^(?i:" + regexp.QuoteMeta(name) + ")://" + host + path + query + "$"}
 }
 
 // Words returns what puts the names of the service's variables into a text that has them as

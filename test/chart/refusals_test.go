@@ -114,6 +114,10 @@ data:
 var hostileChecks = []string{
 	"", "  ", "shop", "shop:80", "://host", "ftp://host", "POSTGRES://host", "Ollama://host:11434", "postgres://app@host/shop?sslmode=require",
 	"postgres://app:secret-word@host/shop", "postgres://:secret-word@host", "postgres://app:@host", "postgres://a@b:c@host", "ollama://host/#x", "ollama://host\nx", "\tollama://host ",
+	"tcp://host", "tls://host/", "grpc://host", "grpcs://host/service", "tcp://host:1", "tcp://host:1/", "tcp://host:1/path", "tcp://host:", "tcp://host:http", "tcp://u@host:1", "tcp://a:1,b:1",
+	"https://", "https:///path", "https://a b", "https://host", "https://HOST:8443/a/b?c=d", "https://u@host", "https://[::1]:80/x", "https://::1", "https://a,b",
+	"redis://r/x", "redis://r/0", "redis://r/0/1", "redis://r?db=1", "rediss://u@r:1/3", "redis+sentinel://a,b", "redis+sentinel://a,b:1/master", "redis+sentinel://a/b/c", "redis+sentinel://a,/m", "redis+sentinel://a/m?x",
+	"s3://host/bucket", "s3s://host:1", "s3://host?x", "postgres://h/a/b", "postgres://h?sslmode=require", "postgres://a,b/c", "ollama://host/path", "ollama://u@host", "grpc://host:1/a.b.Service",
 }
 
 // casesOf are environments with a service that NAME_CHECK defines: each of its variables

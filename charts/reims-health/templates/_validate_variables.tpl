@@ -160,6 +160,8 @@
 {{- $scheme = "" }}
 {{- else if not (hasKey $rules.schemes $scheme) }}
 {{- $p = append $p (dict "variable" $variable "text" (printf "there is no scheme %s: give one of %s" (include "reims-health.quoted" $scheme) (keys $rules.schemes | sortAlpha | join ", "))) }}
+{{- else if not (regexMatch (get $rules.schemes $scheme).url.pattern $check) }}
+{{- $p = append $p (dict "variable" $variable "text" (printf "%s is not a URL as %s takes it: give %s" (include "reims-health.quoted" $check) $scheme (get $rules.schemes $scheme).url.form)) }}
 {{- end }}
 {{- else if kindIs "invalid" $check }}
 {{- $p = append $p (dict "variable" $variable "text" (printf "missing, and HEALTH_SERVICES lists %s" (quote $name))) }}
