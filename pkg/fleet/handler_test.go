@@ -136,7 +136,7 @@ func TestPages(t *testing.T) {
 		}{
 			{"/", 200, []string{
 				"1 workload is degraded and 1 workload is healthy: 14 Pods in all.", "shop/reims", "12 Pods: 12 ready, 11 answering (no answer: 1 unreachable)",
-				"Only in zone b: 4 of the 11 Pods that can tell.", "As of <time", `href="pods/shop/reims/` + pod + `"`, `href="workloads/shop/reims"`, "Changes in the last hour", "fleet-0 v1.2.3",
+				"Only in zone b: 4 of the 11 Pods that can tell.", ", as of <time", `href="pods/shop/reims/` + pod + `"`, `href="workloads/shop/reims"`, "Changes in the last hour", "fleet-0 v1.2.3",
 				`<td class="unhealthy"><i>unhealthy: </i>refused</td>`, `<td class="healthy"><i>healthy</i></td>`, "no answer: unreachable",
 			}},
 			{"/workloads/shop/reims", 200, []string{"Only in zone b: 4 of the 11 Pods that can tell.", `href="../../pods/shop/reims/` + pod + `"`, `src="../../assets/`}},

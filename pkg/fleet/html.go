@@ -102,7 +102,7 @@ func (w workloadView) html(v *viewModel) g.Node {
 			h.H3(h.ID(id), title),
 			h.P(h.Class("state"), w.State.Sign(), h.Span(webpage.Was(), g.Text(w.State.Word))),
 		),
-		h.P(h.Class("counts"), g.Text(w.Counts+" "), h.Span(h.Class("asked"), g.Text("As of "), w.AsOf.HTML(), g.Text("."))),
+		h.P(h.Class("counts"), g.Text(w.Counts+", as of "), w.AsOf.HTML()),
 		g.If(len(w.Services) > 0, h.Ul(h.Class("told"), webpage.ListRole(), g.Map(w.Services, serviceView.html))),
 		g.If(w.LeftServices != "", h.P(h.Class("left"), g.Text(w.LeftServices+"."))),
 		g.If(len(w.Grid.Rows) > 0, g.Group{w.collapsible(v)}),

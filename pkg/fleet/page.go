@@ -170,6 +170,11 @@ func (p *handler) podPage(name Workload, pod *PodSummary, details podDetails, er
 		ready = "not ready"
 	}
 	links := p.files.Links.Below(root)
+	var cards g.Group
+	for i, s := range details.answer.Services {
+		fills := i == len(details.answer.Services)-1 && i%2 == 0 // else an empty place would be beside it
+		cards = append(cards, s.html(details.facts[s.Name], fills, now))
+	}
 	return webpage.Document{Title: state.Word + " · " + pod.Name, Icon: links.Icons[state.Class], Links: links, From: from, Period: period}.HTML(
 		top(links, strings.TrimSpace(p.options.Instance+" "+p.options.Version), webpage.NewMoment(now, now)),
 		h.Main(
@@ -178,17 +183,17 @@ func (p *handler) podPage(name Workload, pod *PodSummary, details podDetails, er
 			overall(state, state.Word, summary),
 			h.Section(h.Class("fleet"), h.Aria("labelledby", "pod"), h.H2(h.Class("said"), h.ID("pod"), g.Text(pod.Name)),
 				h.P(h.Class("counts"), g.Text(strings.Join(nonEmpty(ready, prefixed("zone ", pod.Zone), prefixed("node ", pod.Node), pod.Address.String()), ", ")))),
-			h.Div(h.Class("services"), g.Map(details.answer.Services, func(s ServiceAnswer) g.Node { return s.html(details.facts[s.Name], now) })),
+			h.Div(h.Class("services"), cards),
 		),
 		footer(root+"api/v1/workloads/"+name.Namespace+"/"+name.Name+"/pods/"+url.PathEscape(pod.Name), "this Pod"),
 	)
 }
 
-func (s ServiceAnswer) html(facts []fact, now time.Time) g.Node {
+func (s ServiceAnswer) html(facts []fact, fills bool, now time.Time) g.Node {
 	state := webpage.StateOf(s.Status)
 	words, known := (*health.Kind)(nil).Explain(s.Reason)
 	return h.Article(
-		h.ID("service-"+s.Name), h.Class("service "+state.Class), h.Aria("labelledby", "title-"+s.Name),
+		h.ID("service-"+s.Name), h.Class(webpage.CardClass(state, fills)), h.Aria("labelledby", "title-"+s.Name),
 		h.Header(
 			h.H3(h.ID("title-"+s.Name), g.Text(s.Name)),
 			h.P(h.Class("state"), state.Sign(), h.Span(webpage.Was(), g.Text(state.Word))),

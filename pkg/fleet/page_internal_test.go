@@ -108,7 +108,7 @@ func TestLateRound(t *testing.T) {
 // TestNodesLeadToPods: where a grid has a row per node, each leads to its Pods.
 func TestNodesLeadToPods(t *testing.T) {
 	t.Parallel()
-	s := crowd("reims", 1000, 20, 1)
+	s := crowd("reims", 1000, 210, 1) // more on one node than have a row each otherwise
 	s.Pods[7].Node = ""
 	p := &handler{c: NewCollector(Options{}), files: webpage.NewFiles(fleetCSS)}
 	grid := newWorkloadView(s, nil, nil, new(newRoom()), s.At).Grid

@@ -143,7 +143,7 @@ func more(text string) g.Node {
 func (s serviceView) html(span string) g.Node {
 	id := "title-" + s.Name
 	return h.Article(
-		h.ID("service-"+s.Name), h.Class("service "+s.State.Class), h.Aria("labelledby", id),
+		h.ID("service-"+s.Name), h.Class(webpage.CardClass(s.State, s.Fills)), h.Aria("labelledby", id),
 		h.Header(
 			h.H3(h.ID(id), h.A(h.Href("health/"+s.Name), h.Title("As JSON"), g.Text(s.Title))),
 			h.P(h.Class("policy"), g.Text(s.Policy)),

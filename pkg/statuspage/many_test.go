@@ -47,7 +47,7 @@ func many(t *testing.T, count int, details server.Details) string {
 }
 
 var (
-	cards = regexp.MustCompile(`id="service-(billing-api-\d+)" class="service (\w+)"`)
+	cards = regexp.MustCompile(`id="service-(billing-api-\d+)" class="service (\w+)(?: fills)?"`)
 	chips = regexp.MustCompile(`<li id="to-(billing-api-\d+)" class="(\w+)"><a href="#service-(billing-api-\d+)">`)
 )
 
@@ -91,6 +91,25 @@ func TestPageCollapses(t *testing.T) {
 		collapsed := strings.Count(page, `<details class="seen healthy">`)
 		if all != want.shown || collapsed != want.collapsed || shown != all+collapsed {
 			t.Errorf("of %d services %d are shown at length and %d collapsed, want %+v", count, all, collapsed, want)
+		}
+	}
+}
+
+// The last of an odd number of cards fills its row, of those in full and of those collapsed.
+func TestPageFillsRows(t *testing.T) {
+	t.Parallel()
+	fills := regexp.MustCompile(`id="service-(billing-api-\d+)" class="service \w+ fills"`)
+	for count, want := range map[int]string{
+		1: "billing-api-0", 2: "", 3: "billing-api-0", 4: "",
+		5: "billing-api-3", 6: "", 7: "billing-api-3", 8: "", // every fourth is healthy, and collapsed
+		9: "billing-api-8", 11: "billing-api-8", 13: "billing-api-11",
+	} {
+		var got []string
+		for _, found := range fills.FindAllStringSubmatch(many(t, count, server.Full), -1) {
+			got = append(got, found[1])
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("of %d services %q fill their rows, want %q", count, got, want)
 		}
 	}
 }

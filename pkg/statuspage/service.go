@@ -13,6 +13,7 @@ type serviceView struct {
 	Name, Title string
 	Collapsible bool // what the checks saw can be hidden
 	Collapsed   bool // it is, unless the reader shows it
+	Fills       bool // it fills its row
 	State       webpage.State
 	Policy      string // what it means for readiness
 	Since       *webpage.Moment

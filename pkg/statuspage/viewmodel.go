@@ -77,6 +77,7 @@ func (p *Page) viewModel(v *health.View, now time.Time) *viewModel {
 		service.Collapsed = service.Collapsible && v.Results()[i].Status == health.Healthy
 		page.Services = append(page.Services, service)
 	}
+	fillRows(page.Services)
 	page.Changes = p.changes(v, since, now)
 	page.Earlier = max(0, len(page.Changes)-maxChangesShown)
 	page.Changes = page.Changes[:len(page.Changes)-page.Earlier]
@@ -85,6 +86,18 @@ func (p *Page) viewModel(v *health.View, now time.Time) *viewModel {
 
 // fewServices are shown in full, and named one by one.
 const fewServices = 4
+
+// fillRows has the last of an odd number of cards fill its row, which would else have an empty
+// place beside it: of the cards that are shown in full, and of those that are collapsed.
+func fillRows(services []serviceView) {
+	for begin, i := 0, 0; i < len(services); i++ {
+		if i+1 < len(services) && services[i+1].Collapsed == services[i].Collapsed {
+			continue
+		}
+		services[i].Fills = (i-begin)%2 == 0
+		begin = i + 1
+	}
+}
 
 // severity is the order of statuses: what needs attention first.
 var severity = []health.Status{health.Unhealthy, health.Degraded, health.Unknown, health.Healthy}

@@ -60,6 +60,14 @@ type State struct{ Class, Word string }
 // StateOf is that of a status.
 func StateOf(s health.Status) State { return State{s.String(), Capital(s.String())} }
 
+// CardClass is the class of the card of a service. A card that fills its row is as wide as two.
+func CardClass(s State, fills bool) string {
+	if fills {
+		return "service " + s.Class + " fills"
+	}
+	return "service " + s.Class
+}
+
 // Sign draws the state.
 func (s State) Sign() g.Node {
 	return g.El("svg", h.Class("sign"), g.Attr("viewBox", "0 0 16 16"), h.Aria("hidden", "true"),

@@ -76,7 +76,7 @@ func TestFleet(t *testing.T) {
 		}
 	})
 	awaitText(tab, t, verdict, "Overall: Degraded", patience)
-	awaitText(tab, t, ".told .extent", "Only in zone b: 8 of 24 Pods.", patience)
+	awaitText(tab, t, ".told .extent", "Only in zone b: 8 of the 23 Pods that can tell.", patience)
 	poll.Until(t, "a Pod that does not answer", func() bool {
 		text, _ := page.Read(tab, ".counts")
 		return strings.Contains(text, "no answer: 1 unreachable")
@@ -114,6 +114,17 @@ func TestFleetOfMany(t *testing.T) {
 			tab, journal := open(t, url+"/", page.View{Width: 1280})
 			awaitText(tab, t, verdict, "Overall: Unhealthy", patience)
 			inspect(tab, t, fmt.Sprintf("fleet-%d", c.pods))
+			if c.pods > 200 { // a row per node, which leads to its Pods
+				node, _ := open(t, evaluate[string](tab, t, `document.querySelector(".grid a[href*='?node=']").href`), page.View{Width: 1280})
+				poll.Until(t, "the page of a node", func() bool {
+					text, _ := page.Read(node, ".crumb")
+					return strings.HasPrefix(text, "All workloads · shop/reims-of-the-northern-warehouse · node ")
+				})
+				inspect(node, t, "fleet-node")
+				if rows := evaluate[int](node, t, `document.querySelectorAll(".grid tbody th[scope=row] a").length`); rows != 20 {
+					t.Errorf("%d Pods of a node of 20", rows)
+				}
+			}
 			if problems := journal.Console(); len(problems) > 0 {
 				t.Errorf("console: %v", problems)
 			}

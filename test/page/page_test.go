@@ -139,7 +139,7 @@ func inspect(tab context.Context, t *testing.T, scene string) {
 // rest in little room. Names are as long as they may be.
 func TestServices(t *testing.T) {
 	t.Parallel()
-	for _, count := range []int{1, 4, 8, 16} {
+	for _, count := range []int{1, 4, 7, 8, 16} {
 		t.Run(strconv.Itoa(count), func(t *testing.T) {
 			t.Parallel()
 			s := start(t, services(count)...)
@@ -162,6 +162,18 @@ func TestServices(t *testing.T) {
 			}
 			if open := evaluate[string](tab, t, `[...document.querySelectorAll("details")].map((e) => e.open === !e.classList.contains("healthy")).join()`); strings.Contains(open, "false") {
 				t.Errorf("a healthy service is shown at length, or another is not: %s", open)
+			}
+			const ragged = `(() => {
+				const list = document.querySelector(".services").getBoundingClientRect(), rows = {};
+				for (const card of document.querySelectorAll(".services > .service")) {
+					const at = card.getBoundingClientRect(), row = rows[Math.round(at.top)] ??= {right: 0, kinds: new Set()};
+					row.right = Math.max(row.right, at.right);
+					row.kinds.add(card.querySelector("details")?.open ?? true);
+				}
+				return Object.values(rows).filter((row) => row.right < list.right - 1 || row.kinds.size > 1).length;
+			})()`
+			if rows := evaluate[int](tab, t, ragged); rows > 0 {
+				t.Errorf("%d rows of cards have an empty place", rows)
 			}
 			const stretched = `(document.querySelector("details:not([open]) summary")?.click(), [...document.querySelectorAll("details:not([open])")].map((e) =>
 				Math.round(e.closest(".service").getBoundingClientRect().bottom - e.getBoundingClientRect().bottom)).filter((below) => below > 32).join())`
