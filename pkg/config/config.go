@@ -13,9 +13,9 @@ import (
 // Config is the whole configuration. Load fills it; nothing changes it later,
 // and the files that its secrets name are read again by [Secret.Read].
 //
-// The tags: env is the variable's name, help its meaning, oneof the words that it
-// accepts, format the syntax of a
-// text, min and max the bounds of a number or a duration.
+// The tags: env is the variable's name, help its meaning, oneof the words that it accepts, also
+// other words for those, format the syntax of a text, min and max the bounds of a number or a
+// duration, unless the variables that take its place where they are set.
 type Config struct {
 	Health   Health     `section:"The sidecar"`
 	Peers    Peers      `section:"Peers"`
@@ -42,7 +42,7 @@ type Health struct {
 	OverrideFile       string        `env:"HEALTH_OVERRIDE_FILE" format:"path" help:"Break-glass: while this file is there and says ready or not_ready, it decides readiness."`
 	StateFile          string        `env:"HEALTH_STATE_FILE" format:"path" help:"File in which the sidecar keeps which services were proven, and since when each fails, so that a restart of its container does not forget it. Its folder must be writable and be this Pod's own, such as an emptyDir; the file counts for the Pod of POD_UID only. Off when empty."`
 	CertificateWarning time.Duration `env:"HEALTH_CERTIFICATE_WARNING" max:"8760h" help:"How long before the end of its certificate, or of one that vouches for it, a server that is asked by TLS becomes degraded; of a certificate that is valid for less than three times as long, a third of its time."`
-	LogLevel           string        `env:"LOG_LEVEL" oneof:"debug info warn error" help:"The least level that is logged."`
+	LogLevel           string        `env:"LOG_LEVEL" oneof:"debug info warn error" also:"warning=warn critical=error fatal=error" help:"The least level that is logged. Python's names warning and critical, and fatal, count as warn and error."`
 	LogFormat          string        `env:"LOG_FORMAT" oneof:"auto json text" help:"auto is text on a terminal and JSON anywhere else."`
 	Environment        string        `env:"ENVIRONMENT" oneof:"development staging production" help:"production turns TLS to the database from prefer to require."`
 }

@@ -345,7 +345,12 @@ func (c Contradiction) without(prefix string) Contradiction {
 // formatName is empty for numbers, durations and texts of any kind.
 func (v Variable) formatName() string {
 	if v.oneof != nil {
-		return strings.Join(v.oneof, " ")
+		words := slices.Clone(v.oneof)
+		for _, pair := range v.also {
+			other, _, _ := strings.Cut(pair, "=")
+			words = append(words, other)
+		}
+		return strings.Join(words, " ")
 	}
 	if v.isSwitch() {
 		return switchWords

@@ -24,6 +24,7 @@ type Variable struct {
 	prefix string   // of the names of the target's variables
 	hidden bool     // not a variable of a service that NAME_CHECK defines: the URL says it
 	oneof  []string // the words that it accepts, or nil
+	also   []string // other words for those, as other=word
 	format *Format  // its syntax, or nil
 }
 
@@ -89,7 +90,7 @@ func (c *Config) appendVariables(all []Variable, target any, heading, prefix str
 func (c *Config) complete(v Variable) Variable {
 	v.Secret = v.field.Type() == reflect.TypeFor[Secret]()
 	if words := v.tag.Get("oneof"); words != "" {
-		v.oneof = strings.Fields(words)
+		v.oneof, v.also = strings.Fields(words), strings.Fields(v.tag.Get("also"))
 	}
 	if name := v.tag.Get("format"); name != "" {
 		f := c.format(name, v.prefix)
@@ -277,7 +278,7 @@ func (v Variable) checkList(text string) (string, error) {
 func (v Variable) checkItem(text string) (string, error) {
 	switch {
 	case v.oneof != nil:
-		return OneOf(text, v.oneof)
+		return OneOf(v.word(text), v.oneof)
 	case v.format != nil:
 		return v.format.accept(text)
 	case v.field.Type() == reflect.TypeFor[Switch]():
@@ -285,6 +286,16 @@ func (v Variable) checkItem(text string) (string, error) {
 	default:
 		return text, nil
 	}
+}
+
+// word returns the word that another one stands for, or the text.
+func (v Variable) word(text string) string {
+	for _, pair := range v.also {
+		if other, word, _ := strings.Cut(pair, "="); strings.EqualFold(text, other) {
+			return word
+		}
+	}
+	return text
 }
 
 // OneOf returns the word that the text is, or an [Invalid] error. It ignores case:

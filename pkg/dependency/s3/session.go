@@ -203,7 +203,7 @@ func errorCode(r dependency.HTTPReply) (code, region string) {
 var (
 	bucketName     = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 	expectedRegion = regexp.MustCompile(`expecting '([^']+)'`)
-	regionName     = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
+	regionName     = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 )
 
 // region returns the region that an answer names, or "".

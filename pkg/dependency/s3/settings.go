@@ -36,7 +36,7 @@ func (*Settings) Formats(prefix string) map[string]config.Format {
 }
 
 const (
-	isRegion = "the name of a region: letters, digits and hyphens, such as eu-central-1"
+	isRegion = "the name of a region: letters, digits, hyphens, dots and underscores, such as eu-central-1"
 	isBucket = "a bucket name: 3 to 63 letters, digits, dots and hyphens"
 
 	endpointPattern = config.PatternBegin + config.PatternName +
