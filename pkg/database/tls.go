@@ -1,12 +1,9 @@
 package database
 
 import (
-	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"io/fs"
-	"strings"
 
 	"github.com/reims/reims-health/pkg/readfile"
 )
@@ -58,20 +55,13 @@ func (c Config) tlsProblem() string {
 }
 
 func keyProblem(cert, key []byte) string {
-	block, _ := pem.Decode(key)
-	if block == nil {
-		return "SSLKey: the file holds no key in PEM form"
-	}
-	if strings.Contains(block.Type, "ENCRYPTED") || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
-		return "SSLKey: the key is encrypted, and there is no passphrase for it: store it without one"
-	}
-	_, err := tls.X509KeyPair(cert, key)
+	problem, ofKey := readfile.KeyPairProblem(cert, key)
 	switch {
-	case err == nil:
+	case problem == "":
 		return ""
-	case strings.Contains(err.Error(), "does not match"):
-		return "SSLKey: the key is not that of the certificate in SSLCert"
+	case ofKey:
+		return "SSLKey: " + problem
 	default:
-		return "SSLCert and SSLKey: the files hold no certificate and key that can be used together"
+		return "SSLCert and SSLKey: " + problem
 	}
 }

@@ -80,13 +80,19 @@ func ClientCertificate(cfg *tls.Config, certFile, keyFile string) {
 		cert, err1 := readfile.Regular(certFile, maxCAFileSize)
 		key, err2 := readfile.Regular(keyFile, maxCAFileSize)
 		pair, err := tls.Certificate{}, errors.Join(err1, err2)
+		problem := "the files of {CERT_FILE} and {KEY_FILE} cannot be read"
 		if err == nil {
 			pair, err = tls.X509KeyPair(cert, key)
+			words, ofKey := readfile.KeyPairProblem(cert, key)
+			problem = "{CERT_FILE} and {KEY_FILE} are of no use: " + words
+			if ofKey {
+				problem = "{KEY_FILE} is of no use: " + words
+			}
 		}
 		if err != nil {
 			return nil, &health.Fault{
 				Reason:  health.ReasonTLS,
-				Message: "the server asks for a client certificate, and the files of {CERT_FILE} and {KEY_FILE} cannot be read, or are not a certificate and its key",
+				Message: "the server asks for a client certificate, and " + problem,
 				Err:     err,
 			}
 		}

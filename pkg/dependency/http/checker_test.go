@@ -3,6 +3,7 @@ package http_test
 import (
 	"context"
 	"crypto/tls"
+	"encoding/pem"
 	"net"
 	"net/http"
 	"net/url"
@@ -406,6 +407,10 @@ func TestHTTPSCertificates(t *testing.T) {
 	local, elsewhere := ours.Issue(t, from, until, "127.0.0.1"), ours.Issue(t, from, until, "elsewhere.example")
 	ended := ours.Issue(t, from, time.Now().Add(-time.Minute), "127.0.0.1")
 	certFile, keyFile := checking.KeyPair(t, ours.Issue(t, from, until))
+	encrypted := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(encrypted, pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("canary")}), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	strangers, strangersKey := checking.KeyPair(t, others.Issue(t, from, until))
 	for name, test := range map[string]struct {
 		server  tls.Certificate
@@ -429,7 +434,16 @@ func TestHTTPSCertificates(t *testing.T) {
 		}, health.ReasonTLS, "see the client certificate in BILLING_CERT_FILE"},
 		"another's key": {local, ours, func(o *httpkind.Options) {
 			o.CAFile, o.CertFile, o.KeyFile = ca, certFile, strangersKey
+		}, health.ReasonTLS, "BILLING_KEY_FILE is of no use: the key is not that of the certificate"},
+		"encrypted key": {local, ours, func(o *httpkind.Options) {
+			o.CAFile, o.CertFile, o.KeyFile = ca, certFile, encrypted
+		}, health.ReasonTLS, "BILLING_KEY_FILE is of no use: the key is encrypted"},
+		"no key": {local, ours, func(o *httpkind.Options) {
+			o.CAFile, o.CertFile, o.KeyFile = ca, certFile, certFile
 		}, health.ReasonTLS, "BILLING_KEY_FILE"},
+		"exchanged": {local, ours, func(o *httpkind.Options) {
+			o.CAFile, o.CertFile, o.KeyFile = ca, keyFile, certFile
+		}, health.ReasonTLS, "BILLING_CERT_FILE and BILLING_KEY_FILE are of no use"},
 		"missing": {local, ours, func(o *httpkind.Options) {
 			o.CAFile, o.CertFile, o.KeyFile = ca, certFile, keyFile+".gone"
 		}, health.ReasonTLS, "BILLING_KEY_FILE"},
