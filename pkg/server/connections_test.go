@@ -1,9 +1,12 @@
 package server_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,14 +19,14 @@ import (
 func TestConnectionLimit(t *testing.T) {
 	t.Parallel()
 	entered, leave := make(chan struct{}, 257), make(chan struct{})
-	s, err := server.Listen(t.Context(), anyPort, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	s, err := server.ListenLimited(t.Context(), http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		entered <- struct{}{}
 		<-leave
-	}), quiet)
+	}), server.Times{})
 	r := start(t, s, err)
 	ask := func() net.Conn {
 		c := r.dial(t)
-		if _, err := io.WriteString(c, aRequest); err != nil {
+		if _, err := io.WriteString(c, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
 		return c
@@ -77,4 +80,98 @@ func TestIdleGiveWay(t *testing.T) {
 			t.Error("one of a hundred connections was closed")
 		}
 	}
+}
+
+// TestProbesInACrowd has more clients than may connect, who use their connections badly, and
+// come again when they are cut off. A probe of the kubelet is a new connection that must be
+// answered within a second.
+func TestProbesInACrowd(t *testing.T) {
+	t.Parallel()
+	const crowd, span = 300, 3 * time.Second
+	large := make([]byte, 1<<20) // about the largest answer of the history
+	for name, behave := range map[string]func(c net.Conn){
+		"silent": func(net.Conn) {},
+		"a header line each half second": func(c net.Conn) {
+			for _, err := io.WriteString(c, "GET /health HTTP/1.1\r\nHost: x\r\n"); err == nil; _, err = io.WriteString(c, "X-Slow: 1\r\n") {
+				if gone(c, 500*time.Millisecond) {
+					return
+				}
+			}
+		},
+		"a body that does not come": func(c net.Conn) {
+			_, _ = io.WriteString(c, "POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+		},
+		"an answer that is not taken": func(c net.Conn) {
+			_ = c.(*net.TCPConn).SetReadBuffer(4096)
+			_, _ = io.WriteString(c, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+		},
+		"stays connected after its answer": func(c net.Conn) { _, _ = io.WriteString(c, aRequest) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := server.Listen(t.Context(), anyPort, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/large" {
+					_, _ = w.Write(large)
+				}
+			}), quiet)
+			address := start(t, s, err).Addr().String()
+			var clients sync.WaitGroup
+			ctx, cancel := context.WithTimeout(t.Context(), span)
+			for range crowd {
+				clients.Go(func() {
+					for ctx.Err() == nil {
+						behaveBadly(ctx, address, behave)
+						_ = poll.Pause(ctx, time.Second)
+					}
+				})
+			}
+			var took []time.Duration
+			for ctx.Err() == nil {
+				took = append(took, probe(t, address))
+				_ = poll.Pause(ctx, 20*time.Millisecond)
+			}
+			cancel()
+			clients.Wait()
+			slices.Sort(took)
+			p75, p99 := took[len(took)*3/4], took[len(took)*99/100]
+			t.Logf("%d probes: median %v, 75th percentile %v, 99th %v, longest %v", len(took), took[len(took)/2], p75, p99, took[len(took)-1])
+			if p75 > time.Second { // usually a millisecond; where new clients wait for the bad ones, half take longer
+				t.Errorf("a quarter of %d probes took longer than %v", len(took), p75)
+			}
+		})
+	}
+}
+
+func behaveBadly(ctx context.Context, address string, behave func(net.Conn)) {
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	defer stop()
+	behave(c)
+	for !gone(c, time.Second) && ctx.Err() == nil {
+	}
+}
+
+// gone reads for so long, and reports whether the server closed the connection.
+func gone(c net.Conn, wait time.Duration) bool {
+	_ = c.SetReadDeadline(time.Now().Add(wait))
+	_, err := c.Read(make([]byte, 512))
+	return err != nil && !isTimeout(err)
+}
+
+// probe asks as the kubelet does, and returns how long that took; a minute where it failed.
+func probe(t *testing.T, address string) time.Duration {
+	t.Helper()
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	began := time.Now()
+	response, err := client.Get("http://" + address + "/health/live")
+	if err != nil {
+		t.Logf("a probe failed after %v: %v", time.Since(began), err)
+		return time.Minute
+	}
+	_, _ = io.Copy(io.Discard, response.Body)
+	_ = response.Body.Close()
+	return time.Since(began)
 }

@@ -19,6 +19,7 @@ func ListenLimited(ctx context.Context, handler http.Handler, t Times) (*Server,
 	l.write = cmp.Or(t.Write, time.Minute)
 	l.idle = cmp.Or(t.Idle, time.Minute)
 	l.shutdown = cmp.Or(t.Shutdown, time.Minute)
+	l.patience = 5 * time.Minute
 	return listen(ctx, "127.0.0.1:0", handler, slog.New(slog.DiscardHandler), l)
 }
 

@@ -7,17 +7,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/rs/cors"
-	"golang.org/x/net/netutil"
 )
 
 // limits bound what one client, and all of them together, can hold.
 type limits struct {
-	connections int // a further one waits until one is closed
+	connections int           // see [connections]
+	patience    time.Duration // with a client that is connected, where others want to be
 	headerBytes int
 	readHeader  time.Duration // from the first byte of a request
 	read        time.Duration
@@ -30,6 +29,7 @@ type limits struct {
 func usual() limits {
 	return limits{
 		connections: 256,
+		patience:    time.Second,
 		headerBytes: 32 << 10, // cookies, as many as a proxy in front lets through
 		readHeader:  5 * time.Second,
 		read:        5 * time.Second,
@@ -44,8 +44,6 @@ type Server struct {
 	listener net.Listener
 	http     http.Server
 	shutdown time.Duration
-	limit    int64        // of the open connections
-	open     atomic.Int64 // as ConnState tells
 }
 
 // Listen binds addr, so that a port in use is an error at once and port 0 is known.
@@ -65,11 +63,12 @@ func listen(ctx context.Context, addr string, handler http.Handler, log *slog.Lo
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
 	s := &Server{
-		limit:    int64(l.connections),
-		listener: netutil.LimitListener(listener, l.connections),
+		listener: newConnections(listener, l.connections, l.patience),
 		shutdown: l.shutdown,
 		http: http.Server{
-			Handler:                      handler,
+			Handler:                      answering(handler),
+			ConnContext:                  withConnection,
+			ConnState:                    follow,
 			DisableGeneralOptionsHandler: true, // OPTIONS * is a 405 as well
 			ReadHeaderTimeout:            l.readHeader,
 			ReadTimeout:                  l.read,
@@ -79,30 +78,7 @@ func listen(ctx context.Context, addr string, handler http.Handler, log *slog.Lo
 			ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
 	}
-	s.http.ConnState = s.count
 	return s, nil
-}
-
-// count has idle connections give way when three quarters of the limit are open, so
-// that they never keep a probe waiting: they are closed, and others are closed after
-// their answer, until fewer than half are open.
-func (s *Server) count(_ net.Conn, state http.ConnState) {
-	var open int64
-	switch state {
-	case http.StateNew:
-		open = s.open.Add(1)
-	case http.StateClosed:
-		open = s.open.Add(-1)
-	default:
-		return
-	}
-	if open < s.limit/2 {
-		s.http.SetKeepAlivesEnabled(true)
-		open = s.open.Load() // a crowd that came meanwhile has the last word
-	}
-	if open >= s.limit*3/4 {
-		s.http.SetKeepAlivesEnabled(false) // and closes the idle ones
-	}
 }
 
 // Addr is the address that it listens on.
