@@ -29,6 +29,8 @@ type connections struct {
 	limit    int
 	patience time.Duration
 
+	began time.Time // from which phases are counted
+
 	mu     sync.Mutex
 	open   map[*connection]struct{}
 	freed  chan struct{} // has an item once one was closed
@@ -47,18 +49,15 @@ const (
 type connection struct {
 	net.Conn
 	all   *connections
-	phase atomic.Int64 // two bits of the phase, and above them since when, in nanoseconds after began
+	phase atomic.Int64 // two bits of the phase, and above them since when, in nanoseconds
 	waits atomic.Bool  // for something to read; else it may have a request that was not looked at yet
 	once  sync.Once
 	err   error // of Close
 }
 
-// began is the origin of times that are kept in a word.
-var began = time.Now()
-
 func newConnections(l net.Listener, limit int, patience time.Duration) *connections {
 	return &connections{
-		Listener: l, limit: limit, patience: patience,
+		Listener: l, limit: limit, patience: patience, began: time.Now(),
 		open: map[*connection]struct{}{}, freed: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 }
@@ -108,7 +107,7 @@ func (l *connections) admit(c *connection) bool {
 		l.mu.Unlock()
 		return true
 	}
-	least := l.leastUseful(time.Since(began))
+	least := l.leastUseful(time.Since(l.began))
 	if least != nil {
 		delete(l.open, least)
 		l.open[c] = struct{}{}
@@ -148,7 +147,7 @@ func (l *connections) leastUseful(now time.Duration) (least *connection) {
 	return least
 }
 
-func (c *connection) enter(phase int64) { c.phase.Store(int64(time.Since(began))<<2 | phase) }
+func (c *connection) enter(phase int64) { c.phase.Store(int64(time.Since(c.all.began))<<2 | phase) }
 
 func (c *connection) now() (phase int64, since time.Duration) {
 	word := c.phase.Load()

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -191,7 +192,7 @@ func TestPublishedInTurn(t *testing.T) {
 			case 2:
 				override, draining = []health.Override{health.NoOverride, health.OverrideReady, health.OverrideNotReady}[random.IntN(3)], random.IntN(2) == 0
 			default:
-				faults := []*health.Fault{nil, nil, scenario.Fault(health.ReasonTimeout), scenario.Fault(health.ReasonRefused), {Reason: health.ReasonSlow, Message: fmt.Sprint(random.IntN(3))}}
+				faults := []*health.Fault{nil, nil, scenario.Fault(health.ReasonTimeout), scenario.Fault(health.ReasonRefused), {Reason: health.ReasonSlow, Message: strconv.Itoa(random.IntN(3))}}
 				results[i] = results[i].Next(scenario.Outcome(results[i].Service.Kind.Service, now, faults[random.IntN(len(faults))]))
 			}
 			v := health.NewView(now, slices.Clone(results), override, draining)
