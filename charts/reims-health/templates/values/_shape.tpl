@@ -50,7 +50,8 @@
 {{- else if $one.keys }}
 {{- $p = append $p (printf "%s is null, which it cannot be: leave it out for the defaults of its values." $path) }}
 {{- else }}
-{{- $p = append $p (printf "%s is missing." $path) }}
+{{- /* A list has no names that null could have dropped. */}}
+{{- $p = append $p (ternary (printf "%s is missing." $path) (printf "%s is null, which it cannot be: leave it out for the default." $path) (contains "]" $path)) }}
 {{- end }}
 {{- end }}
 {{- end }}
