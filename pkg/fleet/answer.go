@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,76 +45,89 @@ func newParser() *parser { return &parser{knownReasons()} }
 // within the closed sets: a reason that is not known becomes [ReasonOther]; a name, status or
 // number of services that no sidecar has makes the answer unusable.
 func (p *parser) parse(body []byte) ([]ServiceAnswer, error) {
-	var raw struct {
-		Services statuses `json:"services"`
-		Details  map[string]struct {
-			Reason string `json:"reason"`
-			Since  string `json:"since"`
-		} `json:"details"`
+	if !json.Valid(body) {
+		return nil, errAnswer
 	}
-	if err := json.Unmarshal(body, &raw); err != nil {
-		return nil, errAnswer // its own words could be anything
-	}
-	if raw.Services == nil {
+	var services []ServiceAnswer
+	var details []detail
+	s := &scanner{text: body}
+	ok := s.object(func(key string) (ok bool) {
+		switch key {
+		case "services":
+			services, ok = readStatuses(s)
+		case "details":
+			details, ok = readDetails(s)
+		default:
+			s.skip()
+			ok = true
+		}
+		return ok
+	})
+	switch {
+	case !ok:
+		return nil, errAnswer
+	case services == nil:
 		return nil, fmt.Errorf("%w: it has no services", errAnswer)
 	}
-	for i := range raw.Services {
-		s := &raw.Services[i]
-		d := raw.Details[s.Name]
-		if since, err := time.Parse(time.RFC3339, d.Since); err == nil {
-			s.Since = since.UTC()
+	for i := range details {
+		d := &details[i]
+		at := slices.IndexFunc(services, func(a ServiceAnswer) bool { return a.Name == d.name })
+		if at < 0 {
+			continue
 		}
-		reason, known := p.reasons[d.Reason]
+		service := &services[at]
+		service.Since, service.Reason = time.Time{}, ""
+		if since, err := time.Parse(time.RFC3339, d.since); err == nil {
+			service.Since = since.UTC()
+		}
+		if service.Status < health.Degraded {
+			continue
+		}
+		reason, known := p.reasons[d.reason]
 		if !known {
 			reason = ReasonOther
 		}
-		if s.Status >= health.Degraded {
-			s.Reason = reason
-		}
+		service.Reason = reason
 	}
-	return raw.Services, nil
+	return services, nil
 }
 
-// statuses is the object of an answer that has the status of each service, in its order.
-type statuses []ServiceAnswer
-
-// UnmarshalJSON reads the object.
-func (s *statuses) UnmarshalJSON(data []byte) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {
-		return errAnswer
-	}
-	all := statuses{}
-	for d.More() {
-		name, status := "", ""
-		if err := readPair(d, &name, &status); err != nil {
-			return err
-		}
-		verdict, known := parseStatus(status)
+// readStatuses reads the object that has the status of each service, in its order.
+func readStatuses(s *scanner) ([]ServiceAnswer, bool) {
+	all := make([]ServiceAnswer, 0, 4)
+	ok := s.object(func(name string) bool {
+		text, isText := s.string()
+		status, known := parseStatus(text)
 		twice := slices.ContainsFunc(all, func(a ServiceAnswer) bool { return a.Name == name })
-		if !isServiceName(name) || !known || twice || len(all) == maxServices {
-			return errAnswer
-		}
-		all = append(all, ServiceAnswer{Name: name, Status: verdict})
-	}
-	*s = all
-	return nil
+		all = append(all, ServiceAnswer{Name: name, Status: status})
+		return isText && known && !twice && isServiceName(name) && len(all) <= maxServices
+	})
+	return all, ok
 }
 
-// readPair reads a key and its value, both strings.
-func readPair(d *json.Decoder, key, value *string) error {
-	for _, into := range []*string{key, value} {
-		token, err := d.Token()
-		if err != nil {
-			return err
-		}
-		text, isText := token.(string)
-		if !isText {
-			return errAnswer
-		}
-		*into = text
-	}
-	return nil
+// detail is what is used of the details of a service.
+type detail struct{ name, reason, since string }
+
+func readDetails(s *scanner) ([]detail, bool) {
+	var all []detail
+	ok := s.null() || s.object(func(name string) bool {
+		d := detail{name: name}
+		ok := s.null() || s.object(func(key string) (ok bool) {
+			switch key {
+			case "reason":
+				d.reason, ok = s.textOrNull()
+			case "since":
+				d.since, ok = s.textOrNull()
+			default:
+				s.skip()
+				ok = true
+			}
+			return ok
+		})
+		all = append(all, d)
+		return ok
+	})
+	return all, ok
 }
 
 func parseStatus(text string) (health.Status, bool) {

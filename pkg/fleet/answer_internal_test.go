@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
@@ -129,6 +130,12 @@ func TestParse(t *testing.T) {
 		{"not UTF-8", "{\"services\":{\"d\xff\":\"healthy\"}}", nil},
 
 		{"no services", `{"services":{}}`, []ServiceAnswer{}},
+		{"white space everywhere", " {\n\t\"services\" : { \"db\" : \"unhealthy\" } ,\r \"details\" : { \"db\" : { \"reason\" : \"refused\" , \"x\" : [ 1 , { } ] } } } ", with(health.ReasonRefused, time.Time{})},
+		{"escapes", `{"serv\u0069ces":{"d\u0062":"unhealth\u0079"},"x\"}":"{\\","details":{"db":{"reason":"refu\u0073ed"}}}`, with(health.ReasonRefused, time.Time{})},
+		{"details before the services", `{"details":{"db":{"reason":"refused"}},"services":{"db":"unhealthy"}}`, with(health.ReasonRefused, time.Time{})},
+		{"details twice", services + `"details":{"db":{"reason":"auth"},"db":{"reason":"refused"}}}`, with(health.ReasonRefused, time.Time{})},
+		{"a reason that is null", services + `"details":{"db":{"reason":null,"since":null}}}`, []ServiceAnswer{down}},
+		{"a since that is a list", services + `"details":{"db":{"since":[]}}}`, nil},
 		{"no details", services + `"details":{}}`, []ServiceAnswer{down}},
 		{"details are null", services + `"details":null}`, []ServiceAnswer{down}},
 		{"details of a service are null", services + `"details":{"db":null}}`, []ServiceAnswer{down}},
@@ -185,6 +192,22 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("%+v", s)
 			}
 			seen[s.Name] = true
+		}
+		var all map[string]json.RawMessage
+		statuses, details := map[string]string{}, map[string]struct{ Reason, Since string }{}
+		if json.Unmarshal(body, &all) != nil || json.Unmarshal(all["services"], &statuses) != nil || len(statuses) != len(services) {
+			t.Fatalf("encoding/json reads %q, not %+v", all["services"], services)
+		}
+		if all["details"] != nil && json.Unmarshal(all["details"], &details) != nil {
+			t.Errorf("encoding/json refuses the details %q", all["details"])
+		}
+		for _, s := range services {
+			if statuses[s.Name] != s.Status.String() {
+				t.Errorf("encoding/json reads %q, not %+v", statuses[s.Name], s)
+			}
+			if known, is := p.reasons[details[s.Name].Reason]; is && s.Status >= health.Degraded && s.Reason != known {
+				t.Errorf("encoding/json reads %q, not %+v", details[s.Name].Reason, s)
+			}
 		}
 	})
 }

@@ -65,14 +65,10 @@ func (s *ServiceSummary) verdict() Verdict {
 	if s == nil {
 		return Verdict{}
 	}
-	v := Verdict{
-		Status: s.Status, Extent: s.Extent, Names: s.Names,
+	return Verdict{
+		Status: s.Status, Extent: s.Extent, Names: s.Names, Reason: s.Reason,
 		Failing: s.Pods[health.Unhealthy], Pods: s.Telling(), Unknown: s.Pods[health.Unknown],
 	}
-	if len(s.Reasons) > 0 {
-		v.Reason = s.Reasons[0].Reason
-	}
-	return v
 }
 
 // Changes returns what changed of a workload in the last hour, the oldest first.

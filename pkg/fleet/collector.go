@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,13 +24,18 @@ const (
 	maxKept = 10 * time.Second
 	// soon is within what time a new Pod is asked, where there are few of them.
 	soon = time.Second
-	// tick is the shortest time between two looks at what is due: to wake for each question
-	// would cost more than the question.
-	tick = 50 * time.Millisecond
+	// tick is the shortest time between two looks at which Pods are due: to wake for each question
+	// would cost more than the question. It is longer where that cannot exceed the pace.
+	tick     = 50 * time.Millisecond
+	longTick = 250 * time.Millisecond
 	// minInterval is the shortest interval that a target may want.
 	minInterval = time.Second
 	// defaultInterval is where a target has none.
 	defaultInterval = 5 * time.Second
+	// maxWait is the longest time from one look at what is due to the next, and maxHang the one after
+	// which something is wrong with this program.
+	maxWait = 10 * time.Second
+	maxHang = time.Minute
 )
 
 // Options are those of a [Collector]. The zero value of each field is its default.
@@ -62,6 +69,8 @@ type Collector struct {
 	total     int       // of Pods
 	phases    float64   // of the next Pod
 	asked     time.Time // by when the last question was due, as the pace has it
+
+	looked atomic.Int64 // when Run last looked at what is due, in nanoseconds; 0 while it does not run
 }
 
 // NewCollector returns a collector that has no workload yet.
@@ -88,10 +97,13 @@ func (c *Collector) Set(t *Target) {
 		w = newWorkload()
 		c.workloads[t.Workload] = w
 	}
-	before := len(w.pods)
+	before, interval := len(w.pods), w.interval()
 	gone, fresh := w.set(t)
 	c.total += len(w.pods) - before
 	c.begin(fresh)
+	if w.interval() != interval {
+		c.reschedule(w)
+	}
 	if w.summary == nil && w.next.IsZero() {
 		w.began = time.Now()
 		w.next = w.began.Add(soon)
@@ -114,6 +126,20 @@ func (c *Collector) begin(fresh []*pod) {
 		p.phase = c.phases
 		p.due = now.Add(window * time.Duration(i) / time.Duration(len(fresh)))
 		heap.Push(&c.due, p)
+	}
+}
+
+// reschedule has the next questions and the next round follow an interval that is another one.
+func (c *Collector) reschedule(w *workload) {
+	now, interval := time.Now(), c.interval(w)
+	for _, p := range c.due {
+		if p.workload == w && !p.answer.At.IsZero() { // one that has not been asked yet is asked soon
+			p.due = p.nextDue(now, interval)
+		}
+	}
+	heap.Init(&c.due)
+	if next := now.Add(w.interval()); w.next.After(next) {
+		w.next = next
 	}
 }
 
@@ -171,6 +197,7 @@ func (w Workload) compare(other Workload) int {
 // Run asks until ctx ends, and waits for the questions under way. It returns nil.
 func (c *Collector) Run(ctx context.Context) error {
 	defer c.close()
+	defer c.looked.Store(0)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -180,10 +207,21 @@ func (c *Collector) Run(ctx context.Context) error {
 		case <-c.wake:
 		case <-timer.C:
 		}
+		c.looked.Store(time.Now().UnixNano())
 		c.askDue(ctx)
 		c.endRounds()
 		timer.Reset(c.wait())
 	}
+}
+
+// Alive returns an error where Run hangs: it has not looked at what is due for a minute.
+func (c *Collector) Alive() error {
+	if at := c.looked.Load(); at != 0 {
+		if hangs := time.Since(time.Unix(0, at)); hangs > maxHang {
+			return fmt.Errorf("the sidecars have not been asked for %s", hangs.Round(time.Second))
+		}
+	}
+	return nil
 }
 
 // close ends the questions under way, and every connection.
@@ -216,19 +254,29 @@ func (c *Collector) alert() {
 func (c *Collector) wait() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	next := time.Now().Add(time.Minute)
+	wait := maxWait
 	if len(c.due) > 0 {
-		next = c.due[0].due
+		next := c.due[0].due
 		if free := c.asked.Add(c.perPods(1)); free.After(next) {
 			next = free
 		}
+		wait = min(wait, max(c.tick(), time.Until(next)))
 	}
 	for _, w := range c.workloads {
-		if w.next.Before(next) {
-			next = w.next
+		wait = min(wait, time.Until(w.next))
+	}
+	return max(0, wait)
+}
+
+// tick is how long to wait between two looks: longer where at most half of the questions are asked that
+// the pace allows.
+func (c *Collector) tick() time.Duration {
+	for _, w := range c.workloads {
+		if 2*c.perPods(c.total) > w.interval() {
+			return tick
 		}
 	}
-	return max(tick, time.Until(next))
+	return longTick
 }
 
 // askDue asks the Pods that are due, at most at the pace that is allowed.
@@ -236,7 +284,7 @@ func (c *Collector) askDue(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now, gap := time.Now(), c.perPods(1)
-	if earliest := now.Add(-2 * tick); c.asked.Before(earliest) {
+	if earliest := now.Add(-2 * c.tick()); c.asked.Before(earliest) {
 		c.asked = earliest
 	}
 	for len(c.due) > 0 && !c.due[0].due.After(now) && !c.asked.Add(gap).After(now) {
@@ -320,9 +368,11 @@ func (c *Collector) endRounds() {
 
 func (c *Collector) endRound(w *workload, now time.Time) {
 	c.mu.Lock()
-	target, previous, pods := w.target, w.summary, w.snapshot(now, keptIntervals*c.interval(w))
+	interval := c.interval(w)
+	target, previous, pods := w.target, w.summary, w.snapshot(now, keptIntervals*interval)
 	c.mu.Unlock()
 	s := Summarise(target, pods, previous, now) // without the lock: it takes a while for 10,000 Pods
+	s.Interval = interval
 	c.mu.Lock()
 	current := c.workloads[target.Workload] == w
 	if current {

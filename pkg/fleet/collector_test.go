@@ -302,3 +302,102 @@ func TestWorkloads(t *testing.T) {
 		}
 	})
 }
+
+// Another interval is followed at once, not after the one before it, and no answer is lost by it.
+func TestIntervalChanges(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := farm.New(farm.Always(healthy))
+		c, told := collect(t, f, fleet.Options{})
+		every := func(d time.Duration) *fleet.Target {
+			next := target(farm.Pods(4, 2, 0))
+			next.Interval = d
+			return next
+		}
+		c.Set(every(time.Hour))
+		after(20 * time.Minute)
+		f.Set(farm.Always(refused))
+		c.Set(every(2 * time.Second))
+		after(5 * time.Second)
+		if s := c.Summary(shop); s.Interval != 2*time.Second || s.Status != health.Unhealthy || database(s).Pods[health.Unhealthy] != 4 {
+			t.Errorf("5 s after the interval became 2 s: %+v", s)
+		}
+		for _, s := range told.list() {
+			if s.Status == health.Unknown {
+				t.Errorf("at %s: %+v", s.At, s)
+			}
+		}
+		c.Set(every(time.Hour))
+		asked := f.Requests()
+		after(10 * time.Minute)
+		if n := f.Requests() - asked; n > 8 { // those that were under way, and at most one each
+			t.Errorf("%d questions in 10 minutes, with an interval of an hour", n)
+		}
+		// New Pods are asked soon, whatever the interval is.
+		next := every(30 * time.Minute)
+		next.Pods = farm.Pods(8, 2, 0)
+		c.Set(next)
+		asked = f.Requests()
+		after(2 * time.Second)
+		if n := f.Requests() - asked; n < 4 {
+			t.Errorf("%d questions to 4 new Pods", n)
+		}
+	})
+}
+
+// An answer does not count for longer because the next question takes long.
+func TestAnswersAgeWhileAQuestionIsUnderWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := farm.New(farm.Always(healthy))
+		c, _ := collect(t, f, fleet.Options{Timeout: time.Minute})
+		c.Set(target(farm.Pods(4, 2, 0)))
+		after(time.Minute)
+		f.Set(farm.Always(farm.Behaviour{Silent: true}))
+		after(30 * time.Second)
+		if s := c.Summary(shop); s.Answering != 0 || s.Failures[fleet.FailureTimeout] != 4 || s.Pods[0].Silent.IsZero() {
+			t.Errorf("after 30 s: %+v", s)
+		}
+		f.Set(farm.Always(healthy))
+		after(time.Minute)
+		if s := c.Summary(shop); s.Answering != 4 || s.Status != health.Healthy || !s.Pods[0].Silent.IsZero() {
+			t.Errorf("it answers again: %+v", s)
+		}
+	})
+}
+
+// The loop that asks is watched: it is alive without any workload, and not while it hangs.
+func TestAlive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := farm.New(farm.Always(healthy))
+		c := fleet.NewCollector(fleet.Options{Dial: f.Dial})
+		hang := make(chan struct{})
+		c.Subscribe(func(*fleet.Summary) { <-hang })
+		done := make(chan error, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		alive := func(when string, want bool) {
+			t.Helper()
+			if err := c.Alive(); (err == nil) != want {
+				t.Errorf("%s: %v", when, err)
+			}
+		}
+		alive("before it runs", true)
+		go func() { done <- c.Run(ctx) }()
+		after(10 * time.Minute)
+		alive("without a workload", true)
+		c.Set(target(farm.Pods(2, 2, 0)))
+		after(30 * time.Second)
+		alive("as it began to hang", true)
+		after(time.Minute)
+		alive("while it hangs", false)
+		close(hang)
+		after(time.Second)
+		alive("as it goes on", true)
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		alive("when it has ended", true)
+	})
+}

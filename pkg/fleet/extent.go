@@ -56,6 +56,7 @@ func extentOf(service string, pods []PodSummary) (extent Extent, names []string)
 
 func sorted(names []string) []string {
 	slices.Sort(names)
+	names = slices.Compact(names) // a Pod and the one that follows it may have the same name for a while
 	return names[:min(len(names), MaxNames)]
 }
 

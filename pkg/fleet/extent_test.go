@@ -75,7 +75,9 @@ func TestExtent(t *testing.T) {
 		{"nothing is known", "a/1:-- a/2:??", "none"},
 		{"all fail", "a/1:FF a/2:FF b/3:FF", "shared"},
 		{"the only Pod fails", "a/1:F", "shared"},
-		{"the only Pod that answers fails", "a/1:F- b/2:--", "shared"},
+		{"the only Pod that answers fails", "a/1:F- b/2:--", "none"},
+		{"as many answer as do not", "a/1:FF b/2:--", "shared"},
+		{"fewer than half can tell", "a/1:FF a/2:??-", "none"},
 
 		{"1 of 2, each on its node", "a/1:F a/2:H", "pods p00"},
 		{"1 of 2, each in its zone", "a/1:F b/2:H", "pods p00"},
@@ -103,7 +105,7 @@ func TestExtent(t *testing.T) {
 		{"a node with 7 of 9", "a/1:FFFFFFFHH a/2:HHHHHHHHH", "pods p00 p01 p02 p03 p04 p05 p06"},
 		{"a large node and a node with one Pod", "a/1:FFF a/2:F a/3:HHH a/4:H", "node 1 2"},
 		{"as many Pods as nodes", "a/1:F a/2:F a/3:HH a/4:HH a/5:H", "pods p00 p01"},
-		{"those that do not answer do not count", "a/1:FF-- a/2:HH-- a/3:--", "node 1"},
+		{"those that do not answer do not count", "a/1:FF- a/2:HH- a/3:--", "node 1"},
 		{"nor those that know nothing yet", "a/1:FF?? a/2:HH", "node 1"},
 		{"nor those without the service", "a/1:FFxx a/2:HH", "node 1"},
 		{"nor those that were not asked", "a/1:FF.. a/2:HH", "node 1"},
@@ -192,8 +194,8 @@ func TestExtentHolds(t *testing.T) {
 		whole := summarise(pods)
 		s := database(whole)
 		failing, sound := s.Pods[health.Unhealthy], s.Pods[health.Healthy]+s.Pods[health.Degraded]
-		if (s.Extent == fleet.ExtentNone) != (failing == 0) {
-			t.Fatalf("%d fail: %q", failing, s.Extent)
+		if (s.Extent == fleet.ExtentNone) != (failing == 0 || s.Status == health.Unknown) {
+			t.Fatalf("%d fail, the status is %s: %q", failing, s.Status, s.Extent)
 		}
 		if (s.Extent == fleet.ExtentNone || s.Extent == fleet.ExtentShared) != (len(s.Names) == 0) || len(s.Names) > fleet.MaxNames || !slices.IsSorted(s.Names) {
 			t.Fatalf("%s of %v", s.Extent, s.Names)
@@ -260,7 +262,7 @@ func TestExtentIsOfNoOrder(t *testing.T) {
 	})
 }
 
-// Pods that cannot tell change no extent, and make no sickness.
+// Pods that cannot tell change no extent but to none, where they are too many, and make no sickness.
 func TestUnknownPodsChangeNoExtent(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -271,6 +273,12 @@ func TestUnknownPodsChangeNoExtent(t *testing.T) {
 			more = append(more, drawPod(len(pods)+i, rapid.SampledFrom([]string{"", "a", "b", "z"}).Draw(t, "zone"), rapid.SampledFrom([]string{"", "1", "2", "9"}).Draw(t, "node"), letter))
 		}
 		one, two := database(summarise(pods)), database(summarise(more))
+		if two.Status == health.Unknown {
+			if two.Extent != fleet.ExtentNone || len(two.Names) > 0 {
+				t.Fatalf("unknown, and %s %v", two.Extent, two.Names)
+			}
+			return
+		}
 		if one.Extent != two.Extent || !slices.Equal(one.Names, two.Names) {
 			t.Fatalf("%s %v became %s %v", one.Extent, one.Names, two.Extent, two.Names)
 		}

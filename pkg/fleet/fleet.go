@@ -105,14 +105,19 @@ type Summary struct {
 	Target *Target
 	// At is when the round ended.
 	At time.Time
+	// Interval is the time in which every Pod was asked once: what the target wants, or longer in a
+	// large fleet. Two summaries that are less apart may rest on the same answers.
+	Interval time.Duration
 	// Known, Answering and Ready count Pods.
 	Known, Answering, Ready int
 	// Status is the workload's: Unknown where fewer than half of the Pods that were asked
 	// answer, Unhealthy where a service is unhealthy for at least half of the Pods that can
 	// tell, Degraded where any Pod has a service that is degraded or unhealthy, Unknown where
-	// too few Pods can tell of a service, else Healthy.
-	Status   health.Status
-	Services []ServiceSummary // sorted by name
+	// too few Pods can tell of a service or no Pod has one, else Healthy.
+	Status health.Status
+	// Services are sorted by name. Where a workload's Pods name more than 64, these are the ones
+	// that most Pods name. Where no Pod answers, they are those of the summary before, unknown.
+	Services []ServiceSummary
 	// Failures counts the Pods that do not answer, by why; not those that have not been
 	// asked yet.
 	Failures map[Failure]int
@@ -157,9 +162,14 @@ type ServiceSummary struct {
 	// Pods counts the Pods by status; those that do not answer are unknown. A Pod that
 	// answers and does not have the service is not counted.
 	Pods map[health.Status]int
-	// Reasons counts the Pods by reason, the most frequent first.
+	// Reasons counts the Pods by reason: first those for which the service is unhealthy, the most
+	// frequent first.
 	Reasons []ReasonCount
-	Extent  Extent
+	// Reason is the most frequent one of the Pods for which the service is unhealthy or, where it is
+	// unhealthy for none, of those for which it is degraded; "" where these give none.
+	Reason health.Reason
+	// Extent is none where the status is unknown: too few Pods can tell.
+	Extent Extent
 	// Names has at most MaxNames of the Pods, nodes or zones that the fault is of, sorted;
 	// empty where it is shared.
 	Names []string

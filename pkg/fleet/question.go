@@ -70,28 +70,29 @@ func newTLS(t *Target) *tls.Config {
 // It returns the connection for the next question; nil where keep is false or it cannot be
 // used again. It takes no longer than the timeout.
 func (a *asker) ask(ctx context.Context, p peer, conn net.Conn, keep bool) (body []byte, rest net.Conn, failure Failure) {
-	ctx, cancel := context.WithTimeout(ctx, a.timeout)
-	defer cancel()
+	deadline := time.Now().Add(a.timeout)
 	for kept := conn != nil; ; kept = false {
 		if !kept {
 			var err error
-			if conn, err = a.connect(ctx, p); err != nil {
+			if conn, err = a.connect(ctx, p, deadline); err != nil {
 				return nil, nil, failureOf(err)
 			}
 		}
-		answer, again, err := a.exchange(ctx, p, conn, keep)
+		answer, again, err := a.exchange(ctx, p, conn, deadline, keep)
 		if err != nil || !again || !keep {
 			_ = conn.Close()
 			conn = nil
 		}
-		if kept && isUnreachable(err) && ctx.Err() == nil {
+		if kept && isUnreachable(err) && ctx.Err() == nil && time.Now().Before(deadline) {
 			continue // the sidecar had closed it
 		}
 		return answer, conn, failureOf(err)
 	}
 }
 
-func (a *asker) connect(ctx context.Context, p peer) (net.Conn, error) {
+func (a *asker) connect(ctx context.Context, p peer, deadline time.Time) (net.Conn, error) {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
 	conn, err := a.dial(ctx, "tcp", p.address.String())
 	if err != nil || p.tls == nil {
 		return conn, err
@@ -109,8 +110,7 @@ func (a *asker) connect(ctx context.Context, p peer) (net.Conn, error) {
 
 // exchange sends the request and reads the response. again reports whether the connection
 // can be used for another one.
-func (a *asker) exchange(ctx context.Context, p peer, conn net.Conn, keep bool) (body []byte, again bool, err error) {
-	deadline, _ := ctx.Deadline()
+func (a *asker) exchange(ctx context.Context, p peer, conn net.Conn, deadline time.Time, keep bool) (body []byte, again bool, err error) {
 	if err := conn.SetDeadline(deadline); err != nil {
 		return nil, false, err
 	}
@@ -134,7 +134,7 @@ func (a *asker) exchange(ctx context.Context, p peer, conn net.Conn, keep bool) 
 	if err := judge(response); err != nil {
 		return nil, false, err
 	}
-	body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	body, err = readBody(response)
 	switch {
 	case err != nil:
 		return nil, false, readError(ctx, err, limited)
@@ -142,6 +142,16 @@ func (a *asker) exchange(ctx context.Context, p peer, conn net.Conn, keep bool) 
 		return nil, false, failed(FailureProtocol)
 	}
 	return body, !response.Close && reader.Buffered() == 0, nil
+}
+
+// readBody reads at most one byte more than an answer may have.
+func readBody(r *http.Response) ([]byte, error) {
+	if n := r.ContentLength; n >= 0 { // at most maxAnswer
+		body := make([]byte, n)
+		_, err := io.ReadFull(r.Body, body)
+		return body, err
+	}
+	return io.ReadAll(io.LimitReader(r.Body, maxAnswer+1))
 }
 
 func request(p peer, keep bool) string {
@@ -160,8 +170,11 @@ func judge(r *http.Response) error {
 	case code != http.StatusOK && code != http.StatusServiceUnavailable:
 		return failed(FailureStatus)
 	}
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-		return failed(FailureProtocol)
+	const want = "application/json"
+	if text := r.Header.Get("Content-Type"); text != want {
+		if media, _, err := mime.ParseMediaType(text); err != nil || media != want {
+			return failed(FailureProtocol)
+		}
 	}
 	if r.ContentLength > maxAnswer {
 		return failed(FailureProtocol)

@@ -33,24 +33,41 @@ func Summarise(target *Target, pods []PodSummary, previous *Summary, now time.Ti
 		}
 		asked++
 	}
-	for _, name := range serviceNames(pods) {
+	for _, name := range serviceNames(pods, previous) {
 		s.Services = append(s.Services, summariseService(name, pods, previous, now))
 	}
 	s.Status = s.judge(asked)
 	return s
 }
 
-// serviceNames returns the names of all services that a Pod answers for, sorted.
-func serviceNames(pods []PodSummary) []string {
-	seen := map[string]bool{}
+// maxWorkloadServices bounds the services of a summary, since a Pod may name any. It is also what the
+// status of a DependencyHealth holds.
+const maxWorkloadServices = 64
+
+// serviceNames returns the names of the services that Pods answer for, sorted: where there are too
+// many, those of most Pods. Where no Pod answers, they are those of the summary before.
+func serviceNames(pods []PodSummary, previous *Summary) []string {
+	named, answering := map[string]int{}, false
 	for i := range pods {
 		if pods[i].Answers() {
+			answering = true
 			for _, s := range pods[i].Answer.Services {
-				seen[s.Name] = true
+				named[s.Name]++
 			}
 		}
 	}
-	return slices.Sorted(maps.Keys(seen))
+	if !answering && previous != nil {
+		for i := range previous.Services {
+			named[previous.Services[i].Name]++
+		}
+	}
+	names := slices.Sorted(maps.Keys(named))
+	if len(names) > maxWorkloadServices {
+		slices.SortStableFunc(names, func(a, b string) int { return named[b] - named[a] })
+		names = names[:maxWorkloadServices]
+		slices.Sort(names)
+	}
+	return names
 }
 
 // judge returns the status of the workload.
@@ -58,7 +75,7 @@ func (s *Summary) judge(asked int) health.Status {
 	if s.Answering == 0 || 2*s.Answering < asked {
 		return health.Unknown
 	}
-	known, worst := true, health.Healthy
+	known, worst := len(s.Services) > 0, health.Healthy
 	for i := range s.Services {
 		service := &s.Services[i]
 		worst = max(worst, service.Status)
@@ -75,8 +92,8 @@ func (s *Summary) judge(asked int) health.Status {
 
 func summariseService(name string, pods []PodSummary, previous *Summary, now time.Time) ServiceSummary {
 	s := ServiceSummary{Name: name, Pods: map[health.Status]int{}, Since: now}
-	reasons := map[health.Reason]int{}
-	silent, failed := 0, 0 // failed have been asked
+	reasons, worst := map[health.Reason]int{}, map[health.Reason]int{} // worst are those of the unhealthy
+	silent, failed := 0, 0                                             // failed have been asked
 	for i := range pods {
 		p := &pods[i]
 		answer, has := p.Service(name)
@@ -91,6 +108,9 @@ func summariseService(name string, pods []PodSummary, previous *Summary, now tim
 		}
 		if answer.Reason != "" && answer.Status >= health.Degraded {
 			reasons[answer.Reason]++
+			if answer.Status == health.Unhealthy {
+				worst[answer.Reason]++
+			}
 		}
 	}
 	s.Status = judgeService(s.Pods, failed)
@@ -101,9 +121,12 @@ func summariseService(name string, pods []PodSummary, previous *Summary, now tim
 		s.Reasons = append(s.Reasons, ReasonCount{reason, n})
 	}
 	slices.SortFunc(s.Reasons, func(a, b ReasonCount) int {
-		return cmp.Or(b.Pods-a.Pods, cmp.Compare(a.Reason, b.Reason))
+		return cmp.Or(worst[b.Reason]-worst[a.Reason], b.Pods-a.Pods, cmp.Compare(a.Reason, b.Reason))
 	})
-	if s.Pods[health.Unhealthy] > 0 {
+	if len(s.Reasons) > 0 && (len(worst) > 0 || s.Pods[health.Unhealthy] == 0) {
+		s.Reason = s.Reasons[0].Reason
+	}
+	if s.Pods[health.Unhealthy] > 0 && s.Status != health.Unknown {
 		s.Extent, s.Names = extentOf(name, pods)
 	}
 	if before := previous.service(name); before != nil && before.Status == s.Status {

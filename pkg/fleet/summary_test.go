@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -41,6 +42,8 @@ func TestStatus(t *testing.T) {
 		{"a/1:HHH?", health.Healthy, health.Healthy},
 		{"a/1:H??", health.Unknown, health.Unknown},
 		{"a/1:???", health.Unknown, health.Unknown},
+		// Fewer than half can tell.
+		{"a/1:F?--", health.Degraded, health.Unknown},
 		// Those that do not have the service do not speak of it.
 		{"a/1:Hxxx", health.Healthy, health.Healthy},
 		{"a/1:Fxxx", health.Unhealthy, health.Unhealthy},
@@ -69,6 +72,7 @@ func TestSummary(t *testing.T) {
 			Name: "database", Status: health.Unhealthy, Since: epoch, Extent: fleet.ExtentPods, Names: []string{"p00", "p01"},
 			Pods:    map[health.Status]int{health.Unhealthy: 2, health.Healthy: 1, health.Degraded: 1, health.Unknown: 2},
 			Reasons: []fleet.ReasonCount{{Reason: health.ReasonRefused, Pods: 2}, {Reason: health.ReasonTimeout, Pods: 1}},
+			Reason:  health.ReasonRefused,
 		}},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
@@ -91,5 +95,75 @@ func TestSince(t *testing.T) {
 			t.Errorf("step %d: since %s, want %s", i, database(s).Since, want)
 		}
 		previous = s
+	}
+}
+
+// The reason that is shown is one of the Pods that are counted beside it: of the unhealthy ones, or
+// else of the degraded ones.
+func TestReasonIsOfTheWorst(t *testing.T) {
+	t.Parallel()
+	for pods, c := range map[string]struct {
+		reasons string // one letter per Pod: s slow, t timeout, r refused, - none
+		want    health.Reason
+		all     []fleet.ReasonCount
+	}{
+		"a/1:DDDF": {"ssst", health.ReasonTimeout, []fleet.ReasonCount{{health.ReasonTimeout, 1}, {health.ReasonSlow, 3}}},
+		"a/1:DDFF": {"sstr", health.ReasonRefused, []fleet.ReasonCount{{health.ReasonRefused, 1}, {health.ReasonTimeout, 1}, {health.ReasonSlow, 2}}},
+		"a/1:DDDH": {"sst-", health.ReasonSlow, []fleet.ReasonCount{{health.ReasonSlow, 2}, {health.ReasonTimeout, 1}}},
+		"a/1:DDFH": {"ss--", "", []fleet.ReasonCount{{health.ReasonSlow, 2}}},
+		"a/1:FF":   {"--", "", nil},
+		"a/1:HH":   {"--", "", nil},
+	} {
+		drawn := draw(pods)
+		for i, letter := range c.reasons {
+			drawn[i].Answer.Services[0].Reason = map[rune]health.Reason{'s': health.ReasonSlow, 't': health.ReasonTimeout, 'r': health.ReasonRefused}[letter]
+		}
+		if s := database(summarise(drawn)); s.Reason != c.want || !cmp.Equal(s.Reasons, c.all) {
+			t.Errorf("%s: %q of %v, want %q of %v", pods, s.Reason, s.Reasons, c.want, c.all)
+		}
+	}
+}
+
+// However many names Pods make up, 64 services are summed up, and never without those that many name.
+func TestServicesAreBounded(t *testing.T) {
+	t.Parallel()
+	pods := draw("a/1:HHH")
+	for i := range 10 { // each with 16 names of its own
+		p := drawPod(10+i, "a", "2", 'H')
+		p.Answer.Services = nil
+		for n := range 16 {
+			p.Answer.Services = append(p.Answer.Services, fleet.ServiceAnswer{Name: fmt.Sprintf("a-%d-%d", i, n), Status: health.Unhealthy})
+		}
+		pods = append(pods, p)
+	}
+	s := summarise(pods)
+	if len(s.Services) != 64 || database(s).Pods[health.Healthy] != 3 {
+		t.Errorf("%d services, database %+v", len(s.Services), database(s))
+	}
+}
+
+// Where no Pod answers any more, the services are those that were, unknown; they are not gone.
+func TestServicesOfSilentPods(t *testing.T) {
+	t.Parallel()
+	before := summarise(draw("a/1:FH"))
+	s := fleet.Summarise(&fleet.Target{}, draw("a/1:--"), before, epoch.Add(time.Minute))
+	if got := database(s); got.Name != "database" || got.Status != health.Unknown || got.Pods[health.Unknown] != 2 || got.Extent != fleet.ExtentNone || s.Status != health.Unknown {
+		t.Errorf("%+v", s)
+	}
+	// A Pod that has no service says nothing about them.
+	none := draw("a/1:H")
+	none[0].Answer.Services = nil
+	if s := fleet.Summarise(&fleet.Target{}, none, before, epoch); s.Status != health.Unknown || len(s.Services) != 0 {
+		t.Errorf("no service: %+v", s)
+	}
+}
+
+// A Pod and the one that follows it may have the same name: it is named once.
+func TestNamesAreASet(t *testing.T) {
+	t.Parallel()
+	pods := draw("a/1:FF a/2:HHH")
+	pods[1].Name, pods[1].Node, pods[1].UID = pods[0].Name, "2", "other"
+	if s := database(summarise(pods)); s.Extent != fleet.ExtentPods || len(s.Names) != 1 {
+		t.Errorf("%s %v", s.Extent, s.Names)
 	}
 }

@@ -27,8 +27,9 @@ type pod struct {
 	phase    float64 // its place in the interval, from 0 to 1
 	due      time.Time
 	gone     bool
-	conn     net.Conn // idle, or nil
-	answer   Answer   // the newest that can be used, or the latest failure
+	conn     net.Conn      // idle, or nil
+	answer   Answer        // the newest that can be used, or the latest failure
+	kept     time.Duration // for how long that answer counts
 	silent   time.Time
 	failure  Answer // the latest question, where it failed
 }
@@ -37,6 +38,9 @@ func newWorkload() *workload { return &workload{counts: map[Failure]int{}} }
 
 // interval is what the target wants.
 func (w *workload) interval() time.Duration {
+	if w.target == nil {
+		return 0
+	}
 	return w.target.interval()
 }
 
@@ -101,7 +105,7 @@ func (w *workload) remove() []net.Conn {
 // record keeps an answer. One that failed does not replace one that counts still.
 func (p *pod) record(a Answer, kept time.Duration) {
 	if a.Failure == "" {
-		p.answer, p.failure, p.silent = a, Answer{}, time.Time{}
+		p.answer, p.kept, p.failure, p.silent = a, kept, Answer{}, time.Time{}
 		return
 	}
 	if p.silent.IsZero() {
@@ -111,10 +115,18 @@ func (p *pod) record(a Answer, kept time.Duration) {
 	p.age(a.At, kept)
 }
 
-// age lets the answer go that is too old.
+// age lets the answer go that is too old. Where no question has failed since, one is under way for
+// longer than that. Until it ends, an answer to an interval that was longer counts for as long as it
+// was to.
 func (p *pod) age(now time.Time, kept time.Duration) {
-	if p.failure.Failure != "" && (p.answer.Failure != "" || now.Sub(p.answer.At) > kept) {
-		p.answer = p.failure
+	switch {
+	case p.answer.At.IsZero() && p.failure.Failure == "":
+	case p.failure.Failure != "":
+		if p.answer.Failure != "" || now.Sub(p.answer.At) > kept {
+			p.answer = p.failure
+		}
+	case p.answer.Failure == "" && now.Sub(p.answer.At) > max(kept, p.kept):
+		p.answer, p.silent = Answer{At: now, Failure: FailureTimeout}, now
 	}
 }
 
