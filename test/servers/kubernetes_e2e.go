@@ -57,7 +57,12 @@ func (k *Kubernetes) setUp(ctx context.Context) error {
 	if err := k.writeFile(tokens, k.Token+`,admin,admin,"system:masters"`+"\n"); err != nil {
 		return err
 	}
+	policy := filepath.Join(k.dir, "audit.yaml")
+	if err := k.writeFile(policy, auditPolicy); err != nil {
+		return err
+	}
 	k.args = []string{
+		"--audit-policy-file=" + policy, "--audit-log-path=" + k.AuditLog(),
 		"--etcd-servers=" + k.etcd.Endpoint(),
 		"--bind-address=" + k.Host(), "--secure-port=" + strconv.Itoa(k.port),
 		"--advertise-address=" + k.Host(), "--endpoint-reconciler-type=none",
@@ -88,6 +93,18 @@ func (k *Kubernetes) Endpoint() string { return "https://" + k.Addr() }
 
 // CAFile returns the path of the certificate authority to trust.
 func (k *Kubernetes) CAFile() string { return k.certs.CA }
+
+// auditPolicy has every write noted once, when it has been answered.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - {level: Metadata, verbs: [create, update, patch, delete, deletecollection]}
+`
+
+// AuditLog returns the path of the file in which the API server notes every write, one JSON object
+// (audit.k8s.io/v1, Event) per line.
+func (k *Kubernetes) AuditLog() string { return filepath.Join(k.dir, "audit.log") }
 
 // Env returns the variables that Kubernetes puts into every Pod.
 func (k *Kubernetes) Env() []Var {

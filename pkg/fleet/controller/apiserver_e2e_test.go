@@ -5,6 +5,7 @@ package controller_test
 import (
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -24,13 +25,16 @@ import (
 func TestAPIServer(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
+	t.Run("the definition is an old one, and then upgraded", c.upgrades) // first: the others need the new one
 	t.Run("refuses what is no DependencyHealth", c.refuses)
 	t.Run("tells what is wrong, where, and once", c.tells)
 	t.Run("writes little while an outage spreads", c.writesLittle)
 	t.Run("follows the Pods", c.follows)
 	t.Run("an answer is lost", c.answerLost)
+	t.Run("somebody else writes the status", c.othersWrite)
 	t.Run("the next leader goes on", c.leaderLost)
 	t.Run("the rights are taken away", c.rightsLost)
+	t.Run("one namespace cannot be read", c.oneNamespace)
 	t.Run("the API server stops", c.stops) // last: the others need it
 }
 
@@ -119,7 +123,7 @@ func (c *cluster) writesLittle(t *testing.T) {
 	w := c.workload(t, 100, 10, 2)
 	r := w.replica(t, "one")
 	w.await("healthy", "", "100/100")
-	before, began := r.writes.Load(), time.Now()
+	before, began := w.audited(), time.Now()
 	w.farm.Set(func(a netip.AddrPort) farm.Behaviour {
 		if time.Since(began) > time.Duration(farm.Number(a)*37%100)*100*time.Millisecond {
 			return refused
@@ -130,10 +134,48 @@ func (c *cluster) writesLittle(t *testing.T) {
 		s := c.get(t, w.namespace).Status.Services
 		return len(s) > 0 && s[0].Pods.Unhealthy == 100
 	})
-	w.wantEvents("DependencyUnhealthy *")
-	if n := r.writes.Load() - before; n > 6 {
+	w.wantEvents("DependencyUnhealthy database is unhealthy for 100 of 100 Pods (refused): the fault is shared")
+	poll.Until(t, "the status says that it was told", func() bool { return c.get(t, w.namespace).Status.Services[0].Announced })
+	n := w.audited() - before
+	t.Logf("%d writes of the status in an outage that spread over 10 s", n)
+	if n < 2 || n > 6 {
 		t.Errorf("%d writes of the status in an outage that spread over 10 s, want at most 6", n)
 	}
+	if sent := int(r.writes.Load()); sent != w.audited() {
+		t.Errorf("the API server noted %d writes of the status of %d", w.audited(), sent)
+	}
+}
+
+// upgrades has an API server whose definition is that of an earlier version, as Helm made it: it
+// drops fields of the status, which are not written again and again. Then the definition is
+// upgraded as the documentation says.
+func (c *cluster) upgrades(t *testing.T) {
+	w := c.workload(t, 2, 2, 1)
+	r := w.replica(t, "one")
+	w.await("healthy", "", "2/2")
+	w.farm.Set(farm.Always(refused))
+	w.await("unhealthy", "shared", "2/2")
+	w.wantEvents("DependencyUnhealthy *")
+	poll.Until(t, "the log says that fields are dropped", func() bool { return strings.Contains(r.log.String(), "drops fields of the status") })
+	_ = poll.Pause(t.Context(), 5*time.Second) // what there is to write is written
+	before := w.audited()
+	_ = poll.Pause(t.Context(), 10*time.Second) // ten rounds
+	if n := w.audited() - before; n != 0 {
+		t.Errorf("%d writes of a status that does not change", n)
+	}
+	if s := c.get(t, w.namespace).Status; s.Services[0].Announced || !s.Since.IsZero() {
+		t.Errorf("the old definition keeps all: %+v", s)
+	}
+	if out, err := w.kubectl("apply", "--server-side", "--force-conflicts", "--filename", filepath.Dir(definition)); err != nil {
+		t.Fatalf("kubectl apply: %v: %s", err, out)
+	}
+	w.farm.Set(farm.Always(well))
+	w.await("healthy", "", "2/2")
+	poll.Until(t, "the new fields are kept", func() bool { return !c.get(t, w.namespace).Status.Since.IsZero() })
+	w.farm.Set(farm.Always(slow))
+	w.await("unhealthy", "shared", "2/2")
+	poll.Until(t, "all new fields are kept", func() bool { return c.get(t, w.namespace).Status.Services[1].Announced })
+	w.wantKubectl("NAME PODS STATUS WORST EXTENT SINCE")
 }
 
 // follows has Pods come, become not ready, and go.
@@ -182,6 +224,49 @@ func (c *cluster) answerLost(t *testing.T) {
 	poll.Until(t, "the collector knows that it is over", func() bool { return r.summary().Status == health.Healthy })
 	r.lose.Store(false)
 	w.await("healthy", "", "2/2")
+}
+
+// othersWrite has somebody else change the status, and an earlier leader's write come late.
+func (c *cluster) othersWrite(t *testing.T) {
+	w := c.workload(t, 2, 2, 1)
+	w.replica(t, "one")
+	w.await("healthy", "", "2/2")
+	w.farm.Set(farm.Always(refused))
+	since := w.await("unhealthy", "shared", "2/2").Status.Since
+	for name, patch := range map[string]string{
+		"another status":   `{"status":{"status":"healthy","since":null,"summary":{"worst":"","extent":""}}}`,
+		"no status":        `{"status":null}`,
+		"another service":  `{"status":{"services":[{"name":"made-up","status":"healthy","pods":{"healthy":1,"degraded":0,"unhealthy":0,"unknown":0}}]}}`,
+		"no conditions":    `{"status":{"conditions":null}}`,
+		"one more of them": `{"status":{"conditions":[{"type":"Other","status":"True","reason":"X","message":"","lastTransitionTime":"2026-03-14T09:26:53Z"}]}}`,
+	} {
+		if out, err := w.kubectl("patch", "dh", "reims", "--subresource=status", "--type=merge", "--patch="+patch); err != nil {
+			t.Fatalf("kubectl patch: %v: %s", err, out)
+		}
+		poll.Until(t, "the status is right again after "+name, func() bool {
+			s := c.get(t, w.namespace).Status
+			return s.Status == "unhealthy" && s.Since.Equal(&since) && s.Summary.Worst == "database 2/2 refused" && len(s.Services) == 2 &&
+				s.Services[0].Name == "database" && len(s.Conditions) == 2 && meta.IsStatusConditionTrue(s.Conditions, v1alpha1.ConditionReporting)
+		})
+	}
+	if out, err := w.kubectl("label", "dh", "reims", "team=shop"); err != nil { // makes what the writer knows an old version
+		t.Fatalf("kubectl label: %v: %s", err, out)
+	}
+	w.farm.Set(farm.Always(well))
+	w.await("healthy", "", "2/2")
+	w.wantEvents("DependencyUnhealthy *", "DependencyHealthy *")
+}
+
+// oneNamespace looks at two, of which one cannot be read when the program starts.
+func (c *cluster) oneNamespace(t *testing.T) {
+	w, other := c.workload(t, 2, 2, 1), c.workload(t, 2, 2, 1)
+	r := w.replicaOf(t, "one", c.user(t, w.namespace), other.namespace)
+	w.await("healthy", "", "2/2")
+	poll.Until(t, "the log says which namespace cannot be read", func() bool {
+		return strings.Contains(r.log.String(), `"namespace":"`+other.namespace+`","kind"`)
+	})
+	c.grantTo(t, other.namespace, w.namespace)
+	other.await("healthy", "", "2/2")
 }
 
 // leaderLost cuts the leader off from the API server in an outage, so that it cannot give
@@ -242,11 +327,14 @@ func (c *cluster) stops(t *testing.T) {
 	}
 	w.farm.Set(farm.Always(refused))
 	poll.Until(t, "the collector knows of the outage", func() bool { return r.summary().Status == health.Unhealthy })
-	if err := poll.Pause(t.Context(), 20*time.Second); err != nil { // longer than a leader keeps its Lease
+	late := w.replica(t, "late")                                 // starts while there is no API server
+	if err := poll.Pause(t.Context(), time.Minute); err != nil { // longer than a leader keeps its Lease
 		t.Fatal(err)
 	}
-	if err := r.ended(); err != nil {
-		t.Fatalf("the program has ended: %v", err)
+	for _, each := range []*replica{r, late} {
+		if err := each.ended(); err != nil {
+			t.Fatalf("the program has ended: %v", err)
+		}
 	}
 	before := w.farm.Requests()
 	poll.Until(t, "the sidecars are asked on", func() bool { return w.farm.Requests() > before })
@@ -255,6 +343,7 @@ func (c *cluster) stops(t *testing.T) {
 	}
 	w.await("unhealthy", "shared", "4/4")
 	w.wantEvents("DependencyUnhealthy database is unhealthy for 4 of 4 Pods (refused): the fault is shared")
+	poll.Until(t, "the replica that started late looks", func() bool { return late.summary() != nil && late.summary().Status == health.Unhealthy })
 }
 
 // wantEvents waits until the object has just these Events, each as REASON NOTE, where * is

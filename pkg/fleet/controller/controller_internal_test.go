@@ -1,7 +1,10 @@
 package controller
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -13,9 +16,11 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
+	toolscache "k8s.io/client-go/tools/cache"
 	"pgregory.net/rapid"
 
 	"github.com/reims/reims-health/pkg/fleet"
@@ -47,6 +52,7 @@ func TestPodsOfEndpointSlices(t *testing.T) {
 			endpoint("both", "10.0.0.1"),
 			endpoint("not-ready", "10.0.0.2", func(e *discoveryv1.Endpoint) { e.Conditions.Serving = new(false) }),
 			endpoint("old", "10.0.0.3", func(e *discoveryv1.Endpoint) { e.Conditions = discoveryv1.EndpointConditions{Ready: new(true)} }),
+			endpoint("loopback", "127.0.0.1"), endpoint("link", "169.254.169.254"), endpoint("many", "224.0.0.1"), endpoint("none", "0.0.0.0"),
 			endpoint("going", "10.0.0.4", func(e *discoveryv1.Endpoint) { e.Conditions.Terminating = new(true) }),
 			endpoint("", "10.0.0.5", func(e *discoveryv1.Endpoint) { e.TargetRef, e.NodeName, e.Zone = nil, nil, nil })),
 		slice(discoveryv1.AddressTypeFQDN, endpoint("named", "pod.example")),
@@ -109,12 +115,14 @@ func service(status health.Status, unhealthy, degraded int, extent fleet.Extent,
 		Pods: map[health.Status]int{health.Unhealthy: unhealthy, health.Degraded: degraded, health.Healthy: 10 - unhealthy - degraded},
 	}
 	if reason != "" {
-		s.Reasons = []fleet.ReasonCount{{Reason: reason, Pods: unhealthy + degraded}}
+		s.Reason, s.Reasons = reason, []fleet.ReasonCount{{Reason: reason, Pods: unhealthy + degraded}}
 	}
 	return s
 }
 
 var fine = service(health.Healthy, 0, 0, "", "")
+
+func none(string) bool { return false }
 
 func TestStatusWords(t *testing.T) {
 	t.Parallel()
@@ -135,7 +143,7 @@ func TestStatusWords(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := statusOf(summary(at, tt.database, tt.cache), &v1alpha1.DependencyHealthStatus{})
+			got := statusOf(summary(at, tt.database, tt.cache), &v1alpha1.DependencyHealthStatus{}, none)
 			if got.Status != tt.status || got.Summary != (v1alpha1.Summary{Pods: "10/10", Worst: tt.worst, Extent: tt.extent}) {
 				t.Errorf("%s %+v", got.Status, got.Summary)
 			}
@@ -151,11 +159,11 @@ func TestStatusOfTheSameIsTheSame(t *testing.T) {
 	t.Parallel()
 	began := time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)
 	down := service(health.Unhealthy, 10, 0, "shared", "refused")
-	first := statusOf(summary(began, down, fine), &v1alpha1.DependencyHealthStatus{})
-	if later := statusOf(summary(began.Add(time.Hour), down, fine), &first); !cmp.Equal(first, later) {
+	first := statusOf(summary(began, down, fine), &v1alpha1.DependencyHealthStatus{}, none)
+	if later := statusOf(summary(began.Add(time.Hour), down, fine), &first, none); !cmp.Equal(first, later) {
 		t.Error(cmp.Diff(first, later))
 	}
-	back := statusOf(summary(began.Add(2*time.Hour), fine, fine), &first)
+	back := statusOf(summary(began.Add(2*time.Hour), fine, fine), &first, none)
 	if !back.Since.Time.Equal(began.Add(2*time.Hour)) || !back.Services[1].Since.Time.Equal(began.Add(2*time.Hour)) || !back.Services[0].Since.Time.Equal(began) {
 		t.Errorf("%+v", back)
 	}
@@ -211,8 +219,20 @@ func TestOutagesProperty(t *testing.T) {
 func TestOutagesGoOn(t *testing.T) {
 	t.Parallel()
 	down := summary(time.Now(), service(health.Unhealthy, 10, 0, "shared", "refused"), fine)
-	before := statusOf(down, &v1alpha1.DependencyHealthStatus{})
+	told := newOutages(&v1alpha1.DependencyHealthStatus{})
+	if told.next(down); len(told.next(down)) != 1 {
+		t.Fatal("the outage was not told")
+	}
+	before := statusOf(down, &v1alpha1.DependencyHealthStatus{}, told.announced)
+	// A leader that begins while all Pods are silent, and writes that, keeps it for the next one.
+	silent := &fleet.Summary{Target: down.Target, At: time.Now(), Known: 10}
 	o := newOutages(&before)
+	o.next(silent)
+	before = statusOf(silent, &before, o.announced)
+	if s := find(before.Services, "database"); s == nil || s.Status != "unknown" || s.Pods.Unknown != 10 || s.Extent != "" || !s.Announced {
+		t.Errorf("while all are silent: %+v", s)
+	}
+	o = newOutages(&before)
 	for range 3 {
 		if notes := o.next(down); len(notes) > 0 {
 			t.Errorf("told again: %v", notes)
@@ -250,5 +270,130 @@ func TestEventsFit(t *testing.T) {
 			t.Errorf("%s is not the name of one Event", e.Name)
 		}
 		seen[e.Name] = true
+	}
+}
+
+// An outage that spreads is told once, when it no longer does, with all that it has reached; one that
+// goes on to spread is told after half a minute. Rounds that are less than an interval apart rest on
+// the same answers, and do not agree with each other.
+func TestOutagesSpread(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		failing  func(second int) int // of ten Pods
+		interval time.Duration
+		want     string
+		at       int
+	}{
+		"over 8 s":                      {func(s int) int { return min(10, 1+s) }, time.Second, "10 of 10 Pods (refused): the fault is shared", 10},
+		"over 20 s in a large fleet":    {func(s int) int { return min(10, 1+s/2) }, 20 * time.Second, "10 of 10 Pods (refused): the fault is shared", 38},
+		"over 36 s":                     {func(s int) int { return min(10, 1+s/4) }, 5 * time.Second, "9 of 10 Pods (refused): the fault is shared", 33},
+		"at once":                       {func(int) int { return 10 }, 5 * time.Second, "10 of 10 Pods (refused): the fault is shared", 5},
+		"one Pod":                       {func(int) int { return 1 }, time.Second, "1 of 10 Pods (refused): pods p", 1},
+		"one Pod more, now and then":    {func(s int) int { return 2 + s%2 }, time.Second, "2 of 10 Pods (refused): pods p", 2},
+		"slowly, for longer than that":  {func(s int) int { return min(5, 1+s/12) }, 15 * time.Second, "5 of 10 Pods (refused): pods p", 51},
+		"a Pod that is back after 2 s":  {func(s int) int { return map[bool]int{true: 1}[s < 2] }, 5 * time.Second, "", 0},
+		"while too few Pods can tell":   {func(int) int { return -1 }, time.Second, "", 0},
+		"fewer Pods than at its begin":  {func(s int) int { return max(6, 10-s) }, 2 * time.Second, "8 of 10 Pods (refused): the fault is shared", 2},
+		"the extent changes on the way": {func(s int) int { return 4 + 2*min(1, s/3) }, 5 * time.Second, "6 of 10 Pods (refused): the fault is shared", 8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOutages(&v1alpha1.DependencyHealthStatus{})
+			began := time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)
+			var all []string
+			for second := range 120 {
+				found := fine
+				switch n := tt.failing(second); {
+				case n < 0:
+					found = service(health.Unknown, 2, 0, "", "refused")
+				case n > 5:
+					found = service(health.Unhealthy, n, 0, "shared", "refused")
+				case n > 0:
+					found = service(health.Degraded, n, 0, "pods", "refused", "p")
+				}
+				s := summary(began.Add(time.Duration(second)*time.Second), found, fine)
+				s.Interval = tt.interval
+				for _, n := range o.next(s) {
+					all = append(all, fmt.Sprintf("%d %s", second, n.message))
+				}
+			}
+			var want []string
+			if tt.want != "" {
+				want = []string{fmt.Sprintf("%d database is unhealthy for %s", tt.at, tt.want)}
+			}
+			if diff := cmp.Diff(want, all); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// What the Pods no longer have, or make up, is not kept.
+func TestOutagesForget(t *testing.T) {
+	t.Parallel()
+	o := newOutages(&v1alpha1.DependencyHealthStatus{})
+	for i := range 1000 {
+		s := summary(time.Now(), fine, fine)
+		s.Services[0].Name = fmt.Sprintf("a-%d", i)
+		o.next(s)
+	}
+	if len(o.services) != 2 {
+		t.Errorf("%d services are kept", len(o.services))
+	}
+}
+
+// A status with as much as a summary can have is within what the API server takes.
+func TestStatusFits(t *testing.T) {
+	t.Parallel()
+	down := service(health.Degraded, 10, 0, "node", "schema_behind")
+	for i := range fleet.MaxNames {
+		down.Names = append(down.Names, strings.Repeat("n", 640)+strconv.Itoa(i)) // longer than any name
+	}
+	s := summary(time.Now(), down, fine)
+	s.Services = nil
+	for i := range 100 {
+		down.Name = fmt.Sprintf("service-%024d", i)
+		s.Services = append(s.Services, down)
+	}
+	status := statusOf(s, &v1alpha1.DependencyHealthStatus{}, none)
+	if len(status.Services) != 64 || len(status.Conditions[0].Message) > 32768 || !utf8.ValidString(status.Conditions[0].Message) {
+		t.Errorf("%d services, a message of %d bytes", len(status.Services), len(status.Conditions[0].Message))
+	}
+}
+
+// Why a watch fails is logged once while it lasts, and once more when it fails again later.
+func TestWatchErrors(t *testing.T) {
+	t.Parallel()
+	var text bytes.Buffer
+	now := time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)
+	handle := newWatchErrors(slog.New(slog.NewTextHandler(&text, nil)), func() time.Time { return now })
+	watch := func(kind any) *toolscache.Reflector {
+		return toolscache.NewReflector(&toolscache.ListWatch{}, kind, toolscache.NewStore(toolscache.MetaNamespaceKeyFunc), 0)
+	}
+	objects, slices := watch(&v1alpha1.DependencyHealth{}), watch(&discoveryv1.EndpointSlice{})
+	forbidden := apierrors.NewForbidden(v1alpha1.GroupVersion().WithResource("dependencyhealths").GroupResource(), "", errors.New("no"))
+	refused := errors.New("connection refused")
+	for i, step := range []struct {
+		after time.Duration
+		watch *toolscache.Reflector
+		err   error
+		logs  bool
+	}{
+		{0, objects, refused, true},
+		{time.Second, slices, refused, true}, // each kind of object by itself
+		{time.Second, objects, refused, false},
+		{time.Minute, objects, refused, false}, // client-go waits for up to half a minute
+		{time.Minute, objects, refused, false},
+		{time.Second, objects, forbidden, true}, // another cause
+		{time.Second, objects, apierrors.NewResourceExpired("too old"), false},
+		{time.Second, objects, forbidden, false},
+		{time.Hour, objects, forbidden, true}, // it was well meanwhile
+		{time.Second, slices, refused, true},
+	} {
+		now = now.Add(step.after)
+		text.Reset()
+		if handle(t.Context(), step.watch, step.err); (text.Len() > 0) != step.logs {
+			t.Errorf("step %d: the log has %q", i, text.String())
+		}
 	}
 }

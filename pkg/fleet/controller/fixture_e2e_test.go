@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -79,7 +80,7 @@ func newCluster(t *testing.T) *cluster {
 	must(t, err)
 	crd := &unstructured.Unstructured{}
 	must(t, yaml.Unmarshal(text, &crd.Object))
-	must(t, c.admin.Create(t.Context(), crd))
+	must(t, c.admin.Create(t.Context(), earlier(t, crd), client.FieldOwner("helm")))
 	poll.Until(t, "the resource is served", func() bool {
 		return c.admin.List(t.Context(), &v1alpha1.DependencyHealthList{}) == nil
 	})
@@ -94,6 +95,29 @@ contexts: [{name: it, context: {cluster: it, user: it}}]
 current-context: it
 `, k.Endpoint(), k.CAFile(), k.Token), 0o600))
 	return c
+}
+
+// earlier makes a definition one of an earlier version, which has fewer fields and columns.
+func earlier(t *testing.T, crd *unstructured.Unstructured) *unstructured.Unstructured {
+	t.Helper()
+	versions, _, err := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	must(t, err)
+	version, _ := versions[0].(map[string]any)
+	columns, _, err := unstructured.NestedSlice(version, "additionalPrinterColumns")
+	must(t, err)
+	must(t, unstructured.SetNestedSlice(version, columns[:len(columns)-1], "additionalPrinterColumns"))
+	status := []string{"schema", "openAPIV3Schema", "properties", "status", "properties"}
+	for _, field := range [][]string{{"since"}, {"services", "items", "properties", "announced"}} {
+		path := slices.Concat(status, field)
+		_, found, err := unstructured.NestedMap(version, path...)
+		must(t, err)
+		if !found {
+			t.Fatalf("the definition has no %v", field)
+		}
+		unstructured.RemoveNestedField(version, path...)
+	}
+	must(t, unstructured.SetNestedSlice(crd.Object, versions, "spec", "versions"))
+	return crd
 }
 
 func must(t *testing.T, err error) {
@@ -137,10 +161,16 @@ func (c *cluster) user(t *testing.T, namespace string) *rest.Config {
 // grant gives the rights to write, as well as those to read, in one namespace.
 func (c *cluster) grant(t *testing.T, namespace string) {
 	t.Helper()
+	c.grantTo(t, namespace, namespace)
+}
+
+// grantTo gives them in one namespace to the user of another.
+func (c *cluster) grantTo(t *testing.T, namespace, user string) {
+	t.Helper()
 	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "fleet"}, Rules: []rbacv1.PolicyRule{
 		{APIGroups: []string{"health.reims.io"}, Resources: []string{"dependencyhealths"}, Verbs: []string{"get", "list", "watch"}},
 		{APIGroups: []string{"health.reims.io"}, Resources: []string{"dependencyhealths/status"}, Verbs: []string{"patch"}},
-		{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: []string{"get", "list", "watch"}},
+		{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: []string{"list", "watch"}},
 		{APIGroups: []string{"events.k8s.io"}, Resources: []string{"events"}, Verbs: []string{"create"}},
 	}}
 	if err := c.admin.Create(t.Context(), role); client.IgnoreAlreadyExists(err) != nil {
@@ -148,7 +178,7 @@ func (c *cluster) grant(t *testing.T, namespace string) {
 	}
 	must(t, c.admin.Create(t.Context(), &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "fleet"},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "fleet-" + namespace}},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "fleet-" + user}},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "fleet"},
 	}))
 }
@@ -200,6 +230,21 @@ func (w *workload) publish(n, perNode, zones int, ready func(i int) bool) {
 		}
 		must(w.t, w.cluster.admin.Create(w.t.Context(), slice))
 	}
+}
+
+// audited is how many writes of the status the API server has noted, whatever it answered.
+func (w *workload) audited() (n int) {
+	w.t.Helper()
+	log, err := os.ReadFile(w.cluster.kubernetes.AuditLog())
+	must(w.t, err)
+	for line := range bytes.Lines(log[:bytes.LastIndexByte(log, '\n')+1]) {
+		var e struct{ Verb, RequestURI string }
+		must(w.t, json.Unmarshal(line, &e))
+		if e.Verb == "patch" && strings.Contains(e.RequestURI, "/namespaces/"+w.namespace+"/dependencyhealths/reims/status") {
+			n++
+		}
+	}
+	return n
 }
 
 // await waits until the object says so, and returns it.
@@ -258,8 +303,8 @@ func (w *workload) replica(t *testing.T, name string) *replica {
 }
 
 // replicaOf runs a replica with a config until the test ends. Of one that may read its
-// namespace only, there is no other to be elected.
-func (w *workload) replicaOf(t *testing.T, name string, config *rest.Config) *replica {
+// namespace only, there is no other to be elected. It looks at other namespaces, too.
+func (w *workload) replicaOf(t *testing.T, name string, config *rest.Config, others ...string) *replica {
 	t.Helper()
 	r := &replica{
 		collector: fleet.NewCollector(fleet.Options{Dial: w.farm.Dial}), registry: prometheus.NewRegistry(),
@@ -268,7 +313,7 @@ func (w *workload) replicaOf(t *testing.T, name string, config *rest.Config) *re
 	config = rest.CopyConfig(config)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return counting{r, next} })
 	m, err := controller.New(config, controller.Options{
-		Collector: r.collector, Namespaces: []string{w.namespace}, Registry: r.registry,
+		Collector: r.collector, Namespaces: append(others, w.namespace), Registry: r.registry,
 		LeaderElection: config.Impersonate.UserName == "", Namespace: w.namespace, Identity: name,
 		Log: slog.New(slog.NewJSONHandler(&r.log, nil)),
 	})

@@ -1,28 +1,23 @@
 package controller
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
+	"net/http"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	eventsv1 "k8s.io/api/events/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
-	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -47,8 +42,9 @@ type Options struct {
 	// Namespace is that of the Lease, and Identity the name of this replica in it. Both are
 	// required with LeaderElection.
 	Namespace, Identity string
-	// HealthAddr is where /healthz and /readyz are answered: host:port. Neither depends on the
-	// API server. The default is nowhere.
+	// HealthAddr is where /healthz and /readyz are answered: host:port. /healthz fails where the
+	// collector hangs; /readyz does until the objects of a namespace have been read once. An API
+	// server that is away later changes neither. The default is nowhere.
 	HealthAddr string
 	// Registry gets the metrics of the writing. Required.
 	Registry prometheus.Registerer
@@ -57,7 +53,7 @@ type Options struct {
 }
 
 // New returns a manager of everything that talks to the API server, and of the collector.
-// It connects when it is started.
+// It connects when it is started, and waits for an API server that is away, and for rights.
 func New(config *rest.Config, o Options) (manager.Manager, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{discoveryv1.AddToScheme, eventsv1.AddToScheme, v1alpha1.AddToScheme} {
@@ -73,7 +69,8 @@ func New(config *rest.Config, o Options) (manager.Manager, error) {
 		Metrics:                 metricsserver.Options{BindAddress: "0"}, // its registry is global
 		HealthProbeBindAddress:  o.HealthAddr,
 		GracefulShutdownTimeout: new(shutdownTimeout),
-		Cache:                   cacheOptions(o.Namespaces, newWatchErrors(o.Log)),
+		// The kinds are known: to ask the API server for them would need it to be there.
+		MapperProvider: func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return kinds(), nil },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make a manager: %w", err)
@@ -84,14 +81,37 @@ func New(config *rest.Config, o Options) (manager.Manager, error) {
 	return m, nil
 }
 
+// kinds are the ones that are read and written, and the names of their resources.
+func kinds() meta.RESTMapper {
+	all := meta.NewDefaultRESTMapper(nil)
+	for _, kind := range []schema.GroupVersionKind{
+		v1alpha1.GroupVersion().WithKind("DependencyHealth"), v1alpha1.GroupVersion().WithKind("DependencyHealthList"),
+		discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice"), discoveryv1.SchemeGroupVersion.WithKind("EndpointSliceList"),
+		eventsv1.SchemeGroupVersion.WithKind("Event"),
+	} {
+		all.Add(kind, meta.RESTScopeNamespace)
+	}
+	return all
+}
+
 // add gives the manager everything that it runs.
 func add(m manager.Manager, config *rest.Config, o Options) error {
-	w, err := newWriter(m.GetClient(), m.GetAPIReader(), o.Identity, o.Registry, o.Log)
+	read, err := newCaches(m, config, o.Namespaces, o.Log)
+	if err != nil {
+		return err
+	}
+	c, err := client.New(config, client.Options{
+		HTTPClient: m.GetHTTPClient(), Scheme: m.GetScheme(), Mapper: m.GetRESTMapper(), Cache: &client.CacheOptions{Reader: read},
+	})
+	if err != nil {
+		return fmt.Errorf("make a client: %w", err)
+	}
+	w, err := newWriter(c, m.GetAPIReader(), o.Identity, o.Registry, o.Log)
 	if err != nil {
 		return err
 	}
 	o.Collector.Subscribe(w.observe)
-	t := &targets{reader: m.GetClient(), collector: o.Collector, forget: w.forget}
+	t := &targets{reader: c, collector: o.Collector, forget: w.forget}
 	leading := manager.Runnable(Everywhere(func(ctx context.Context) error { w.lead(ctx); return nil }))
 	if o.LeaderElection {
 		if leading, err = newElection(config, o.Namespace, o.Identity, w.lead); err != nil {
@@ -99,11 +119,12 @@ func add(m manager.Manager, config *rest.Config, o Options) error {
 		}
 	}
 	return errors.Join(
-		t.setup(m),
+		read.run(m),
+		t.setup(m, read),
 		m.Add(Everywhere(o.Collector.Run)),
 		m.Add(leading),
-		m.AddHealthzCheck("ping", healthz.Ping),
-		m.AddReadyzCheck("ping", healthz.Ping),
+		m.AddHealthzCheck("asking", func(*http.Request) error { return o.Collector.Alive() }),
+		m.AddReadyzCheck("reading", func(*http.Request) error { return read.synced() }),
 	)
 }
 
@@ -115,55 +136,3 @@ func (f Everywhere) Start(ctx context.Context) error { return f(ctx) }
 
 // NeedLeaderElection implements [manager.LeaderElectionRunnable].
 func (Everywhere) NeedLeaderElection() bool { return false }
-
-// cacheOptions has nothing but the two kinds kept in memory, and of those what is used.
-func cacheOptions(namespaces []string, onError toolscache.WatchErrorHandlerWithContext) cache.Options {
-	o := cache.Options{
-		ReaderFailOnMissingInformer: true,
-		DefaultTransform:            cache.TransformStripManagedFields(),
-		DefaultWatchErrorHandler:    onError,
-		ByObject: map[client.Object]cache.ByObject{
-			&discoveryv1.EndpointSlice{}: {
-				Label:     labels.SelectorFromSet(labels.Set{SidecarsLabel: "true"}),
-				Transform: stripSlice,
-			},
-		},
-	}
-	if len(namespaces) > 0 {
-		o.DefaultNamespaces = map[string]cache.Config{}
-		for _, n := range namespaces {
-			o.DefaultNamespaces[n] = cache.Config{}
-		}
-	}
-	return o
-}
-
-// newWatchErrors returns a handler that logs why a watch ended, once for each kind of object
-// and cause, since client-go tries again for as long as it takes.
-func newWatchErrors(log *slog.Logger) toolscache.WatchErrorHandlerWithContext {
-	var mu sync.Mutex
-	told := map[string]string{} // cause, by what was watched
-	return func(ctx context.Context, r *toolscache.Reflector, err error) {
-		cause := cmp.Or(string(apierrors.ReasonForError(err)), "unreachable")
-		if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || ctx.Err() != nil {
-			return // what every long watch comes to
-		}
-		mu.Lock()
-		before := told[r.TypeDescription()]
-		told[r.TypeDescription()] = cause
-		mu.Unlock()
-		if before == cause {
-			return
-		}
-		advice := ""
-		switch apierrors.ReasonForError(err) {
-		case metav1.StatusReasonForbidden:
-			advice = "give the service account the rights of the chart's role"
-		case metav1.StatusReasonNotFound:
-			advice = "install the CustomResourceDefinition of the chart"
-		default:
-		}
-		log.Warn("what changes in the cluster is not seen; the Pods that are known are asked on",
-			"kind", r.TypeDescription(), "cause", cause, "advice", advice, "error", err)
-	}
-}

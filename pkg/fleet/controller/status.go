@@ -20,13 +20,16 @@ import (
 // "true". EndpointSlices have the labels of their Service.
 const SidecarsLabel = "health.reims.io/sidecars"
 
-// maxServices bounds what a status holds.
-const maxServices = 64
+// What the definition of the resource lets a status hold.
+const (
+	maxServices = 64
+	maxMessage  = 32768
+)
 
 // statusOf returns the status of an object after a round. before is the status that it
 // has: times of what did not change are taken from it, so that they survive a change of the
-// leader.
-func statusOf(s *fleet.Summary, before *v1alpha1.DependencyHealthStatus) v1alpha1.DependencyHealthStatus {
+// leader. announced says of which services an Event told that they are unhealthy.
+func statusOf(s *fleet.Summary, before *v1alpha1.DependencyHealthStatus, announced func(service string) bool) v1alpha1.DependencyHealthStatus {
 	now := metav1.Time{Time: s.At.Truncate(time.Second)}
 	status := v1alpha1.DependencyHealthStatus{
 		ObservedGeneration: s.Target.Generation,
@@ -38,8 +41,13 @@ func statusOf(s *fleet.Summary, before *v1alpha1.DependencyHealthStatus) v1alpha
 	if before.Status == status.Status && !before.Since.IsZero() {
 		status.Since = before.Since
 	}
-	for i := range s.Services[:min(len(s.Services), maxServices)] {
-		service := serviceStatus(&s.Services[i])
+	services := s.Services
+	if s.Answering == 0 && len(services) == 0 {
+		services = unknownServices(before, s.Known)
+	}
+	for i := range services[:min(len(services), maxServices)] {
+		service := serviceStatus(&services[i])
+		service.Announced = announced(service.Name)
 		service.Since = now
 		if was := find(before.Services, service.Name); was != nil && was.Status == service.Status && !was.Since.IsZero() {
 			service.Since = was.Since
@@ -57,6 +65,14 @@ func statusOf(s *fleet.Summary, before *v1alpha1.DependencyHealthStatus) v1alpha
 	return status
 }
 
+// unknownServices are those of a status, of which no Pod can tell: after a start while all are silent.
+func unknownServices(before *v1alpha1.DependencyHealthStatus, pods int) (all []fleet.ServiceSummary) {
+	for i := range before.Services {
+		all = append(all, fleet.ServiceSummary{Name: before.Services[i].Name, Pods: map[health.Status]int{health.Unknown: pods}})
+	}
+	return all
+}
+
 func serviceStatus(s *fleet.ServiceSummary) v1alpha1.ServiceStatus {
 	status := v1alpha1.ServiceStatus{
 		Name: s.Name, Status: s.Status.String(), Extent: string(s.Extent), Names: s.Names,
@@ -69,6 +85,23 @@ func serviceStatus(s *fleet.ServiceSummary) v1alpha1.ServiceStatus {
 		status.Reasons = append(status.Reasons, v1alpha1.ReasonCount{Reason: string(r.Reason), Pods: count(r.Pods)})
 	}
 	return status
+}
+
+// essence is what a status says without what changes all the time while an outage spreads: numbers and
+// names of Pods.
+func essence(s *v1alpha1.DependencyHealthStatus) string {
+	words := []any{s.ObservedGeneration, s.Status}
+	for i := range s.Services {
+		each := &s.Services[i]
+		words = append(words, each.Name, each.Status, each.Extent, each.Announced)
+		if each.Extent != string(fleet.ExtentPods) {
+			words = append(words, each.Names)
+		}
+	}
+	for _, c := range s.Conditions {
+		words = append(words, c.Type, c.Status, c.Reason)
+	}
+	return fmt.Sprint(words...)
 }
 
 func count(n int) int32 { return int32(n) } //nolint:gosec // of Pods in one workload
@@ -109,8 +142,8 @@ func describe(s *fleet.ServiceSummary) string {
 		n = s.Pods[health.Degraded]
 	}
 	words := fmt.Sprintf("%s %d/%d", s.Name, n, s.Telling())
-	if len(s.Reasons) > 0 {
-		words += " " + string(s.Reasons[0].Reason)
+	if s.Reason != "" {
+		words += " " + string(s.Reason)
 	}
 	return words
 }
@@ -140,9 +173,12 @@ func healthyCondition(s *fleet.Summary) metav1.Condition {
 				words = append(words, strings.TrimSpace(describe(each)+" "+extentWords(each)))
 			}
 		}
-		c.Message = strings.Join(words, "; ")
+		c.Message = shortened(strings.Join(words, "; "), maxMessage)
 	default:
 		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, "TooFewAnswers", "too few Pods can tell: see the condition Reporting"
+		if s.Answering > 0 && len(s.Services) == 0 {
+			c.Message = "the Pods answer, and none of them has a service"
+		}
 	}
 	return c
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -14,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/reims/reims-health/pkg/fleet"
 	"github.com/reims/reims-health/pkg/fleet/v1alpha1"
@@ -38,24 +39,31 @@ type targets struct {
 	forget    func(fleet.Workload) // called when an object is gone
 }
 
-// setup registers the reconciler, which runs in every replica.
-func (t *targets) setup(m manager.Manager) error {
-	err := ctrl.NewControllerManagedBy(m).
-		Named("targets").
-		For(&v1alpha1.DependencyHealth{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&discoveryv1.EndpointSlice{}, t.onSlice()).
-		WithOptions(ctrlcontroller.Options{NeedLeaderElection: new(false), SkipNameValidation: new(true)}).
-		Complete(t)
-	if err != nil {
-		return fmt.Errorf("watch DependencyHealth objects and EndpointSlices: %w", err)
+// noTimeout is for how long a namespace may not be readable before the program ends.
+const noTimeout = 100 * 365 * 24 * time.Hour
+
+// setup registers a reconciler for each cache. They run in every replica.
+func (t *targets) setup(m manager.Manager, read *caches) error {
+	for namespace, c := range read.of {
+		err := ctrl.NewControllerManagedBy(m).
+			Named(strings.TrimSuffix("targets-"+namespace, "-")).
+			WatchesRawSource(source.Kind(c, &v1alpha1.DependencyHealth{}, &handler.TypedEnqueueRequestForObject[*v1alpha1.DependencyHealth]{},
+				predicate.TypedGenerationChangedPredicate[*v1alpha1.DependencyHealth]{})).
+			WatchesRawSource(source.Kind(c, &discoveryv1.EndpointSlice{}, t.onSlice())).
+			WithOptions(ctrlcontroller.Options{NeedLeaderElection: new(false), SkipNameValidation: new(true), CacheSyncTimeout: noTimeout}).
+			Complete(t)
+		if err != nil {
+			return fmt.Errorf("watch DependencyHealth objects and EndpointSlices: %w", err)
+		}
 	}
 	return nil
 }
 
 // onSlice has the objects reconciled whose Service an EndpointSlice is of, once it has
 // settled.
-func (t *targets) onSlice() handler.EventHandler {
-	enqueue := func(ctx context.Context, slice client.Object, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+func (t *targets) onSlice() handler.TypedEventHandler[*discoveryv1.EndpointSlice, reconcile.Request] {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	enqueue := func(ctx context.Context, slice *discoveryv1.EndpointSlice, queue queue) {
 		var all v1alpha1.DependencyHealthList
 		if err := t.reader.List(ctx, &all, client.InNamespace(slice.GetNamespace())); err != nil {
 			return // the cache has none yet: each object is reconciled when it comes in
@@ -66,14 +74,14 @@ func (t *targets) onSlice() handler.EventHandler {
 			}
 		}
 	}
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	return handler.TypedFuncs[*discoveryv1.EndpointSlice, reconcile.Request]{
+		CreateFunc: func(ctx context.Context, e event.TypedCreateEvent[*discoveryv1.EndpointSlice], q queue) {
 			enqueue(ctx, e.Object, q)
 		},
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[*discoveryv1.EndpointSlice], q queue) {
 			enqueue(ctx, e.ObjectNew, q)
 		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		DeleteFunc: func(ctx context.Context, e event.TypedDeleteEvent[*discoveryv1.EndpointSlice], q queue) {
 			enqueue(ctx, e.Object, q)
 		},
 	}
@@ -143,7 +151,7 @@ func podOf(e *discoveryv1.Endpoint, port uint16) (fleet.Pod, bool) {
 		return fleet.Pod{}, false
 	}
 	address, err := netip.ParseAddr(e.Addresses[0])
-	if err != nil { // of a type that we do not know
+	if err != nil || !address.IsGlobalUnicast() { // of a type that we do not know, or not of a Pod
 		return fleet.Pod{}, false
 	}
 	pod := fleet.Pod{

@@ -17,6 +17,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reims/reims-health/pkg/fleet"
@@ -27,6 +28,9 @@ const (
 	// writeInterval is the least time between two writes of one object: every watcher of it
 	// is told of each.
 	writeInterval = 2 * time.Second
+	// countsInterval is the same where numbers of Pods alone have changed, as they do while an outage
+	// spreads.
+	countsInterval = 5 * time.Second
 	// maxBackoff is the longest time to the next write after writes that failed.
 	maxBackoff = time.Minute
 	// writeTimeout bounds one write.
@@ -54,6 +58,7 @@ type writer struct {
 	leads   bool
 	objects map[fleet.Workload]*object
 	failing map[string]string // why the latest write failed, by what was written
+	dropped bool              // the API server does not keep the whole status, and the log has it
 }
 
 // object is what the writer knows of one DependencyHealth.
@@ -68,12 +73,25 @@ type object struct {
 	// the rights may be there for one alone.
 	status, events retry
 
-	// written is the status that this leader wrote last, into the object of that UID. The
-	// cache may be behind it.
+	// written is the status that this leader wrote last, into the object of that UID, whose
+	// resourceVersion it then had. The cache may be behind it; where it is ahead, somebody else
+	// wrote.
 	written *v1alpha1.DependencyHealthStatus
 	uid     types.UID
-	// doubtful says that the latest write failed, perhaps after the API server had taken it.
+	version string
+	wrote   time.Time
+	// doubtful says that the cache is not to be trusted: the latest write failed, perhaps after the
+	// API server had taken it, or found that somebody else had written.
 	doubtful bool
+}
+
+// eventsDue is when its Events may be written: not before the status, which says that they were, so
+// that the next leader does not write them again. Where the status cannot be written, they do not wait.
+func (o *object) eventsDue() time.Time {
+	if o.pending != nil && o.status.backoff == 0 && o.status.due.After(o.events.due) {
+		return o.status.due
+	}
+	return o.events.due
 }
 
 // retry is when something may be tried next.
@@ -216,7 +234,7 @@ func (w *writer) next() (fleet.Workload, *object, time.Duration) {
 			left = min(left, time.Until(o.status.due))
 		}
 		if len(o.notes) > 0 {
-			left = min(left, time.Until(o.events.due))
+			left = min(left, time.Until(o.eventsDue()))
 		}
 		if left <= 0 {
 			return name, o, 0
@@ -241,7 +259,7 @@ func (w *writer) write(ctx context.Context, name fleet.Workload, o *object) {
 	if !o.status.due.After(now) {
 		summary, o.pending = o.pending, nil
 	}
-	if !o.events.due.After(now) {
+	if !o.eventsDue().After(now) {
 		notes, o.notes = o.notes, nil
 	}
 	w.mu.Unlock()
@@ -255,7 +273,16 @@ func (w *writer) write(ctx context.Context, name fleet.Workload, o *object) {
 	wrote, left, failed := false, notes, err
 	if err == nil {
 		wrote, err = w.writeStatus(limited, o, have, summary)
-		left, failed = w.writeEvents(limited, have, notes)
+		if apierrors.IsConflict(err) { // somebody else wrote meanwhile: see what
+			if have, err = w.read(limited, name, o); err == nil {
+				wrote, err = w.writeStatus(limited, o, have, summary)
+			}
+		}
+		if have != nil {
+			left, failed = w.writeEvents(limited, have, notes)
+		} else {
+			failed = err
+		}
 	}
 	if ctx.Err() != nil { // the next leader goes on
 		return
@@ -322,28 +349,79 @@ func (w *writer) read(ctx context.Context, name fleet.Workload, o *object) (*v1a
 	if err := reader.Get(ctx, objectKey(name), &have); err != nil {
 		return nil, fmt.Errorf("read DependencyHealth %s: %w", name, err)
 	}
-	if o.written != nil && o.uid == have.UID {
-		have.Status = *o.written
+	if o.written != nil && o.uid == have.UID && !isNewer(have.ResourceVersion, o.version) {
+		have.Status, have.ResourceVersion = *o.written, o.version
 	}
 	return &have, nil
 }
 
-// writeStatus writes the status where it changed.
+// isNewer reports whether the first of two versions of an object is the newer one. It is, where
+// that is not known.
+func isNewer(version, than string) bool {
+	order, err := resourceversion.CompareResourceVersion(version, than)
+	return err != nil || order > 0
+}
+
+// writeStatus writes the status where it changed. The API server refuses it where the object is no
+// longer the one that was read: an earlier leader's write that comes late changes nothing.
 func (w *writer) writeStatus(ctx context.Context, o *object, have *v1alpha1.DependencyHealth, summary *fleet.Summary) (wrote bool, err error) {
 	if summary == nil {
 		return false, nil
 	}
-	want := have.DeepCopy()
-	want.Status = statusOf(summary, &have.Status)
-	if !equality.Semantic.DeepEqual(want.Status, have.Status) {
-		if err := w.client.Status().Patch(ctx, want, client.MergeFrom(have)); err != nil {
-			o.written, o.doubtful = nil, true
-			return false, fmt.Errorf("write the status of DependencyHealth %s: %w", summary.Target.Workload, err)
-		}
-		wrote = true
+	before := &have.Status
+	if o.written != nil && o.uid == have.UID {
+		before = o.written // which nobody else has the right to change
 	}
-	o.written, o.uid, o.doubtful = &want.Status, have.UID, false
-	return wrote, nil
+	w.mu.Lock()
+	status := statusOf(summary, before, o.outages.announced)
+	if equality.Semantic.DeepEqual(status, have.Status) {
+		w.mu.Unlock()
+		o.written, o.uid, o.version, o.doubtful = &status, have.UID, have.ResourceVersion, false
+		return false, nil
+	}
+	if due := o.wrote.Add(countsInterval); time.Now().Before(due) && essence(&status) == essence(&have.Status) {
+		if o.status.due = due; o.pending == nil {
+			o.pending = summary
+		}
+		w.mu.Unlock()
+		return false, nil
+	}
+	w.mu.Unlock()
+	got, err := w.patch(ctx, have, &status)
+	if err != nil {
+		if o.doubtful = true; !apierrors.IsConflict(err) {
+			o.written = nil
+		}
+		return false, fmt.Errorf("write the status of DependencyHealth %s: %w", summary.Target.Workload, err)
+	}
+	// The status as it was sent: what an old definition drops is not sent again and again.
+	o.written, o.uid, o.version, o.doubtful, o.wrote = &status, have.UID, got.ResourceVersion, false, time.Now()
+	w.compare(&got.Status, &status)
+	return true, nil
+}
+
+// patch has the API server make the status of an object another one, and returns what it then has.
+func (w *writer) patch(ctx context.Context, have *v1alpha1.DependencyHealth, status *v1alpha1.DependencyHealthStatus) (*v1alpha1.DependencyHealth, error) {
+	want := have.DeepCopy()
+	status.DeepCopyInto(&want.Status)
+	data, err := client.MergeFromWithOptions(have, client.MergeFromWithOptimisticLock{}).Data(want)
+	if err != nil {
+		return nil, err
+	}
+	got := &v1alpha1.DependencyHealth{ObjectMeta: metav1.ObjectMeta{Namespace: have.Namespace, Name: have.Name}}
+	return got, w.client.Status().Patch(ctx, got, client.RawPatch(types.MergePatchType, data))
+}
+
+// compare logs once that the API server does not keep what it was sent.
+func (w *writer) compare(got, sent *v1alpha1.DependencyHealthStatus) {
+	w.mu.Lock()
+	before := w.dropped
+	w.dropped = !equality.Semantic.DeepEqual(got, sent)
+	now := w.dropped
+	w.mu.Unlock()
+	if now && !before {
+		w.log.Warn("the API server drops fields of the status: its CustomResourceDefinition is older than this program; apply that of the chart")
+	}
 }
 
 // writeEvents returns those that are not written.
@@ -366,7 +444,7 @@ func (w *writer) adopt(ctx context.Context, name fleet.Workload, o *object) erro
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	o.outages, o.adopted = o.outages.resumed(&have.Status), true
-	o.written, o.uid = &have.Status, have.UID
+	o.written, o.uid, o.version = &have.Status, have.UID, have.ResourceVersion
 	return nil
 }
 
@@ -383,7 +461,7 @@ func (w *writer) event(about *v1alpha1.DependencyHealth, n note) *eventsv1.Event
 	object := strings.TrimRight(about.Name[:min(len(about.Name), maxName)], "-.")
 	return &eventsv1.Event{
 		ObjectMeta: metav1.ObjectMeta{Namespace: about.Namespace, Name: fmt.Sprintf("%s.%016x", object, hash.Sum64())},
-		EventTime:  metav1.NewMicroTime(n.at), Type: kind, Reason: n.reason, Action: "Check", Note: shortened(n.message),
+		EventTime:  metav1.NewMicroTime(n.at), Type: kind, Reason: n.reason, Action: "Check", Note: shortened(n.message, maxNote),
 		ReportingController: component, ReportingInstance: w.instance[:min(len(w.instance), maxInstance)],
 		Regarding: corev1.ObjectReference{
 			APIVersion: v1alpha1.GroupVersion().String(), Kind: "DependencyHealth",
@@ -392,10 +470,10 @@ func (w *writer) event(about *v1alpha1.DependencyHealth, n note) *eventsv1.Event
 	}
 }
 
-// shortened is a text of at most the length that the API takes of an Event's note.
-func shortened(text string) string {
-	if len(text) <= maxNote {
+// shortened is a text of at most so many bytes.
+func shortened(text string, most int) string {
+	if len(text) <= most {
 		return text
 	}
-	return strings.ToValidUTF8(text[:maxNote-len("…")], "") + "…"
+	return strings.ToValidUTF8(text[:most-len("…")], "") + "…"
 }

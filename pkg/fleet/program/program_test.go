@@ -2,6 +2,8 @@ package program_test
 
 import (
 	"bytes"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -76,6 +78,29 @@ func TestKubeconfig(t *testing.T) {
 		code, _, stderr := run(t, []string{"FLEET_LEADER_ELECTION=off", tt.environ})
 		if code != 1 || !strings.Contains(stderr, tt.want) {
 			t.Errorf("%s: exit code %d, %s", tt.environ, code, stderr)
+		}
+	}
+}
+
+// The documentation has every variable, with its default, in the program's own words.
+func TestDocumentedSettings(t *testing.T) {
+	t.Parallel()
+	docs, err := os.ReadFile("../../../docs/fleet.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, usage, _ := run(t, nil, "--help")
+	lines := regexp.MustCompile(`(?m)^  ([A-Z_]+) +(.*?)(?: \(default (.*)\))?$`).FindAllStringSubmatch(usage, -1)
+	if len(lines) < 11 {
+		t.Fatalf("the usage has %d variables", len(lines))
+	}
+	for _, line := range lines {
+		fallback := ""
+		if line[3] != "" {
+			fallback = "`" + line[3] + "` "
+		}
+		if row := "| `" + line[1] + "` | " + fallback + "| " + line[2] + " |\n"; !strings.Contains(string(docs), row) {
+			t.Errorf("docs/fleet.md lacks %s", row)
 		}
 	}
 }

@@ -158,7 +158,8 @@ type ServiceStatus struct {
 	Since metav1.Time `json:"since,omitzero"`
 	// Pods counts the Pods by what they say of the service.
 	Pods ServicePods `json:"pods"`
-	// Reasons counts the Pods by reason, the most frequent first.
+	// Reasons counts the Pods by reason: first those for which the service is unhealthy, the most
+	// frequent first.
 	//
 	// +listType=map
 	// +listMapKey=reason
@@ -166,7 +167,8 @@ type ServiceStatus struct {
 	// +optional
 	Reasons []ReasonCount `json:"reasons,omitempty"`
 	// Extent is where the service is unhealthy: in some pods, on a node, in a zone, or
-	// everywhere (shared). It is absent where it is unhealthy for none.
+	// everywhere (shared). It is absent where it is unhealthy for none, and where too few Pods can
+	// tell.
 	//
 	// +kubebuilder:validation:Enum=pods;node;zone;shared
 	// +optional
@@ -177,6 +179,11 @@ type ServiceStatus struct {
 	// +listType=set
 	// +optional
 	Names []string `json:"names,omitempty"`
+	// Announced is that an Event has told that the service is unhealthy, and none since that it is
+	// usable again. It keeps the next leader from telling it twice.
+	//
+	// +optional
+	Announced bool `json:"announced,omitempty"`
 }
 
 // ServicePods counts the Pods by what they say of a service.
