@@ -26,11 +26,12 @@ import (
 
 func main() {
 	pods := flag.Int("pods", 200, "how many Pods there are")
+	missing := flag.Int("missing", -1, "measure an outage of all Pods alone, with so many `percent` of the Pods that refuse, are silent or slow")
 	out := flag.String("out", "dist/fleet-demo", "the folder for the pictures")
 	inside := flag.Bool("inside", false, "the network namespace is there already")
 	flag.Parse()
-	if flag.NArg() != 1 || *pods < 1 {
-		fmt.Fprintln(os.Stderr, "usage: go run -tags e2e ./hack/fleet-demo [-pods N] [-out FOLDER] PROGRAM")
+	if flag.NArg() != 1 || *pods < 1 || *missing > 49 {
+		fmt.Fprintln(os.Stderr, "usage: go run -tags e2e ./hack/fleet-demo [-pods N] [-missing PERCENT] [-out FOLDER] PROGRAM")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -38,7 +39,7 @@ func main() {
 	if *inside {
 		run = show
 	}
-	err := run(ctx, flag.Arg(0), *pods, *out)
+	err := run(ctx, flag.Arg(0), *pods, *missing, *out)
 	interrupted := ctx.Err() != nil
 	stop()
 	if err != nil && !interrupted {
@@ -49,7 +50,7 @@ func main() {
 
 // enter installs what is needed, and goes on in a network namespace in which every address
 // of 10.0.0.0/8 is this machine's.
-func enter(ctx context.Context, program string, pods int, out string) error {
+func enter(ctx context.Context, program string, pods, missing int, out string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("a network namespace needs root: run it with sudo")
 	}
@@ -74,7 +75,7 @@ func enter(ctx context.Context, program string, pods int, out string) error {
 	}
 	script := `ip link set lo up && ip route add local 10.0.0.0/8 dev lo && exec "$@"`
 	cmd := exec.CommandContext(ctx, "unshare", "--net", "--", "sh", "-ec", script, "sh",
-		self, "-inside", "-pods", strconv.Itoa(pods), "-out", out, program)
+		self, "-inside", "-pods", strconv.Itoa(pods), "-missing", strconv.Itoa(missing), "-out", out, program)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	return cmd.Run()

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,15 +53,17 @@ type demo struct {
 	pods                []fleet.Pod
 	program             *exec.Cmd
 	out                 string
+	missing             int // percent; with less than 0, everything is shown
 }
 
-func show(ctx context.Context, program string, pods int, out string) (err error) {
+func show(ctx context.Context, program string, pods, missing int, out string) (err error) {
 	dir, err := os.MkdirTemp("", "fleet-demo-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	d := &demo{farm: farm.New(farm.Always(well)), pods: farm.Pods(pods, perNode, zones), out: out}
+	d := &demo{farm: farm.New(farm.Always(well)), pods: farm.Pods(pods, perNode, zones), out: out, missing: missing}
+	d.refuseFor(func(*fleet.Pod) bool { return false })
 	listener, err := net.Listen("tcp", ":8008")
 	if err != nil {
 		return err
@@ -99,7 +102,16 @@ func say(format string, args ...any) { fmt.Printf("\n-- "+format+"\n", args...) 
 
 // refuseFor has the database refused for some Pods.
 func (d *demo) refuseFor(fits func(p *fleet.Pod) bool) {
-	d.farm.Set(farm.Some(func(i int) bool { return i < len(d.pods) && fits(&d.pods[i]) }, refused, well))
+	answer := farm.Some(func(i int) bool { return i < len(d.pods) && fits(&d.pods[i]) }, refused, well)
+	d.farm.Set(func(at netip.AddrPort) farm.Behaviour {
+		i := farm.Number(at)
+		if i*7919%100 >= d.missing {
+			return answer(at)
+		}
+		late := answer(at)
+		late.Delay = 1500 * time.Millisecond
+		return []farm.Behaviour{{Refused: true}, {Silent: true}, late}[i%3]
+	})
 }
 
 // steps breaks one thing after the other.
@@ -109,6 +121,9 @@ func (d *demo) steps(ctx context.Context) error {
 	}
 	if err := d.cost(ctx); err != nil {
 		return err
+	}
+	if d.missing >= 0 {
+		return d.outage(ctx)
 	}
 	for _, step := range []struct {
 		what, status, extent string
@@ -139,6 +154,18 @@ func (d *demo) steps(ctx context.Context) error {
 	}
 	say("the Events")
 	return d.run(ctx, "", "get", "events", "--namespace", "shop", "--output", "custom-columns=TYPE:.type,REASON:.reason,MESSAGE:.message")
+}
+
+// outage measures one of all Pods.
+func (d *demo) outage(ctx context.Context) error {
+	say("the database is stopped, and %d %% of the Pods are missing or slow", d.missing)
+	d.refuseFor(func(*fleet.Pod) bool { return true })
+	began := time.Now()
+	if err := d.await(ctx, "unhealthy", "shared"); err != nil {
+		return err
+	}
+	fmt.Printf("   the status says so after %.1f s\n", time.Since(began).Seconds())
+	return d.cost(ctx)
 }
 
 // await waits until the status of the object says so.
@@ -253,7 +280,7 @@ func (d *demo) stop() error {
 // cost measures what the program takes while all is well.
 func (d *demo) cost(ctx context.Context) error {
 	const lasting = 30 * time.Second
-	say("what it costs while all is well, over %s", lasting)
+	say("what it costs, over %s", lasting)
 	cpu, err := d.processor()
 	if err != nil {
 		return err
