@@ -11,8 +11,8 @@ import (
 	"github.com/reims/reims-health/pkg/rendered"
 )
 
-// The documents of the API; docs/fleet.md describes them. Where it matters how long ago
-// something was, they have its age, so that no two clocks are compared.
+// The documents of the API, which docs/fleet.md describes. They have ages rather than times, so
+// that readers need not compare two clocks.
 
 type workloadsDocument struct {
 	Workloads []workloadDocument `json:"workloads"`

@@ -14,8 +14,8 @@ const (
 	maxChanges = 100
 )
 
-// Change is that a service, or the workload where Service is "", has another status or
-// extent than the round before.
+// Change is one of the status or the extent of a service from one round to the next, or of the
+// status of the workload where Service is "".
 type Change struct {
 	At       time.Time
 	Service  string
@@ -60,7 +60,7 @@ func (c changes) add(previous, s *Summary) changes {
 
 func (s *Summary) verdict() Verdict { return Verdict{Status: s.Status, Pods: s.Known} }
 
-// verdict is that of a service that may be nil: it was not known.
+// verdict returns that of the service, and the zero Verdict where s is nil: the service was not known.
 func (s *ServiceSummary) verdict() Verdict {
 	if s == nil {
 		return Verdict{}

@@ -20,11 +20,11 @@ type gridView struct {
 	path     string // of the workload
 }
 
-// rowView is a heading where Place is not empty.
+// rowView is a row. It is a heading where Place is not empty.
 type rowView struct {
 	Place string
 	Name  string
-	Link  string // of Name, below the way up to /
+	Link  string // where Name leads, relative to /
 	Note  string
 	Cells []cellView
 }
@@ -32,7 +32,7 @@ type rowView struct {
 // cellView is what a Pod or a node's Pods say of a service.
 type cellView struct {
 	Class string // of the status; "" where it has no such service
-	Text  string // what is seen besides the sign, or ""
+	Text  string // shown beside the sign; may be ""
 }
 
 // place is the Pods of one node.
@@ -42,7 +42,7 @@ type place struct {
 	worst      int
 }
 
-// worstOf is the rank of the worst status of a Pod; not to answer is worse than to be well.
+// worstOf is the rank of the worst status of a Pod. A Pod that does not answer is unknown.
 func worstOf(p *PodSummary) int {
 	if !p.Answers() {
 		return rank(health.Unknown)
@@ -54,7 +54,7 @@ func worstOf(p *PodSummary) int {
 	return worst
 }
 
-// places sorts the Pods by zone, node and name, what is wrong first.
+// places sorts the Pods by zone, node and name. Places and Pods that need attention come first.
 func places(pods []PodSummary) []*place {
 	type key struct{ zone, node string }
 	byKey, zones := map[key]*place{}, map[string]int{}
@@ -96,7 +96,7 @@ func newGrid(s *Summary, path string, node *string, rows int) gridView {
 	byNode := node == nil && len(pods) > podsShown
 	if byNode {
 		g.By = "Node"
-		slices.SortStableFunc(all, func(a, b *place) int { return a.worst - b.worst }) // those that are wrong may be all that is shown
+		slices.SortStableFunc(all, func(a, b *place) int { return a.worst - b.worst }) // others may not fit
 		if len(all) <= rows {
 			all = places(pods)
 		}
@@ -180,7 +180,7 @@ func (g *gridView) podRow(p *PodSummary) rowView {
 	return row
 }
 
-// nodeRow is all Pods of a node: of each service, how many Pods do not find it healthy.
+// nodeRow is the row of a node: for each service the worst status, and how many of the node's Pods have it.
 func (g *gridView) nodeRow(p *place) rowView {
 	row := rowView{
 		Name: cmp.Or(p.node, "(no node)"), Note: count(len(p.pods), "Pod"),

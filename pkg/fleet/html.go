@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// from is who the pages are from, in the script's words.
+	// from names the sender of the pages in what the script shows.
 	from = "the fleet program"
-	// period is the time between two looks of the script, in milliseconds.
+	// period is the time from one refresh by the script to the next, in milliseconds.
 	period = 4000
 )
 
@@ -50,7 +50,7 @@ func nodeText(node string) string {
 	return "node " + node
 }
 
-// rootLink is the link to a root, which is empty at the root itself.
+// rootLink is the link to /, which cannot be empty.
 func rootLink(root string) string {
 	if root == "" {
 		return "."
@@ -103,7 +103,7 @@ func (w workloadView) html(v *viewModel) g.Node {
 			h.P(h.Class("state"), w.State.Sign(), h.Span(webpage.Was(), g.Text(w.State.Word))),
 		),
 		h.P(h.Class("counts"), g.Text(w.Counts+", as of "), w.AsOf.HTML()),
-		g.If(len(w.Services) > 0, h.Ul(h.Class("told"), webpage.ListRole(), g.Map(w.Services, serviceView.html))),
+		g.If(len(w.Services) > 0, h.Ul(h.Class("states"), webpage.ListRole(), g.Map(w.Services, serviceView.html))),
 		g.If(w.LeftServices != "", h.P(h.Class("left"), g.Text(w.LeftServices+"."))),
 		g.If(len(w.Grid.Rows) > 0, g.Group{w.collapsible(v)}),
 		w.changes(),
@@ -120,8 +120,8 @@ func (s serviceView) html() g.Node {
 	))
 }
 
-// collapsible is the grid, which readers can hide; that of a healthy workload is, where it is
-// one of several.
+// collapsible is the grid, which readers can hide. Where there are several workloads, that of a
+// healthy one is hidden at first.
 func (w workloadView) collapsible(v *viewModel) g.Node {
 	open := v.One || w.State.Class != "healthy" || len(v.Workloads) == 1
 	return h.Details(h.Class("seen "+w.State.Class), g.If(open, g.Attr("open")),

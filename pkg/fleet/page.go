@@ -41,8 +41,8 @@ type handler struct {
 	kept    keptAnswers
 }
 
-// keptAnswers are the answers of the last moment, by what was asked for. Only what there is has
-// one. One is rendered at a time.
+// keptAnswers holds answers for [pageAge], by what was asked for. Answers that something does not
+// exist are not kept. One answer is rendered at a time.
 type keptAnswers struct {
 	rendering sync.Mutex
 
@@ -73,9 +73,8 @@ func (k *keptAnswers) get(name string, render func(now time.Time) *rendered.Resp
 	return a.get()
 }
 
-// NewHandler returns the page for people at /, its files, and the API below /api/v1. All of
-// it is answered from the newest summaries; only the details of a Pod cause a question, to
-// that Pod.
+// NewHandler returns the page for people at /, its files, and the API below /api/v1. They are
+// answered from the newest summaries, except for the details of a Pod, which is asked for them.
 func NewHandler(c *Collector, o PageOptions) http.Handler {
 	p := &handler{c: c, options: o, files: webpage.NewFiles(fleetCSS), kept: keptAnswers{all: map[string]*keptAnswer{}}}
 	mux := http.NewServeMux()

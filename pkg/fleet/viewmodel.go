@@ -14,7 +14,7 @@ const (
 	// podsShown is up to how many Pods a workload's grid has a row for each. Larger ones have
 	// a row per node.
 	podsShown = 200
-	// A page shows at most so much of all workloads together, so that it stays small.
+	// What one page shows of all workloads together is limited, so that it stays small.
 	rowsShown      = 220
 	cellsShown     = 16 * rowsShown
 	servicesShown  = 150
@@ -22,8 +22,8 @@ const (
 	workloadsShown = 100
 	// changesOfOne is how many changes are shown of each workload; the API has them all.
 	changesOfOne = 20
-	// late is how much longer than an answer counts a round may be ago. Then what it found is
-	// shown as unknown.
+	// late is the slack for a round: one that ended longer ago than an answer counts, and this,
+	// is too old to be shown as what is so now.
 	late = 10 * time.Second
 )
 
@@ -37,7 +37,7 @@ func newRoom() room {
 // viewModel is what a page of workloads shows.
 type viewModel struct {
 	webpage.Links
-	Root      string // the way up to /
+	Root      string // the relative link to /
 	Title     string
 	AsOf      webpage.Moment
 	Whose     string
@@ -46,7 +46,7 @@ type viewModel struct {
 	Summary   string
 	Workloads []workloadView
 	Left      string // what is not shown, or ""
-	One       bool   // it is of one workload
+	One       bool   // the page is of one workload
 	// Node is the only node of which Pods are in the grid, or nil.
 	Node *string
 }
@@ -55,7 +55,7 @@ type workloadView struct {
 	ID, Name, Path string
 	State          webpage.State
 	Counts         string
-	AsOf           webpage.Moment // when the round ended that this is the result of
+	AsOf           webpage.Moment // when the round ended
 	Services       []serviceView
 	LeftServices   string // how many are not shown, or ""
 	Grid           gridView
@@ -170,7 +170,7 @@ func newWorkloadView(s *Summary, changes []Change, node *string, left *room, now
 	return w
 }
 
-// countsText is how many Pods there are, and how many do not answer and why.
+// countsText says how many Pods there are, how many do not answer, and why.
 func countsText(s *Summary) string {
 	text := count(s.Known, "Pod") + ": " + webpage.NumberText(float64(s.Ready)) + " ready, " + webpage.NumberText(float64(s.Answering)) + " answering"
 	var why []string

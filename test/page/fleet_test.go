@@ -76,7 +76,7 @@ func TestFleet(t *testing.T) {
 		}
 	})
 	awaitText(tab, t, verdict, "Overall: Degraded", patience)
-	awaitText(tab, t, ".told .extent", "Only in zone b: 8 of the 23 Pods that can tell.", patience)
+	awaitText(tab, t, ".states .extent", "Only in zone b: 8 of the 23 Pods that can tell.", patience)
 	poll.Until(t, "a Pod that does not answer", func() bool {
 		text, _ := page.Read(tab, ".counts")
 		return strings.Contains(text, "no answer: 1 unreachable")
