@@ -64,7 +64,7 @@ func TestDefaultsOfTheContract(t *testing.T) {
 	t.Parallel()
 	c := config.Default(registry.Kinds().Services())
 	ignored := func(interval, timeout time.Duration) config.Probe {
-		return config.Probe{Interval: interval, Timeout: timeout, FailureThreshold: 2, SuccessThreshold: 1, Readiness: "ignore", SharedFault: "hold"}
+		return config.Probe{Interval: interval, Timeout: timeout, FailureThreshold: 2, SuccessThreshold: 1, ConnectionLifetime: time.Minute, Readiness: "ignore", SharedFault: "hold"}
 	}
 	strict := ignored(5*time.Second, 2*time.Second)
 	strict.Readiness = "strict"

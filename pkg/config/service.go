@@ -134,14 +134,15 @@ func (c *Config) format(name, prefix string) Format {
 
 // Probe is how one service is checked and judged.
 type Probe struct {
-	Interval         time.Duration `env:"PROBE_INTERVAL" help:"From the end of a check to the start of the next one, give or take a tenth."`
-	Timeout          time.Duration `env:"PROBE_TIMEOUT" help:"Bound on one check: dial, login and answer. It may exceed the interval, since checks never overlap."`
-	FailureThreshold int           `env:"PROBE_FAILURE_THRESHOLD" min:"1" max:"100" help:"Results in a row that it takes to make the verdict worse."`
-	SuccessThreshold int           `env:"PROBE_SUCCESS_THRESHOLD" min:"1" max:"100" help:"Results in a row that it takes to make the verdict better."`
-	DegradedLatency  time.Duration `env:"PROBE_DEGRADED_LATENCY" min:"0s" help:"A good answer that took longer makes the service degraded. 0s is off."`
-	Readiness        string        `env:"READINESS" oneof:"strict startup ignore" help:"What the service means for /health/ready: it must be proven and not unhealthy; it must have been proven once; or nothing."`
-	ReadinessGrace   time.Duration `env:"READINESS_GRACE" min:"0s" help:"For how long a strict service may be unhealthy before readiness follows. 0s is none."`
-	SharedFault      string        `env:"SHARED_FAULT" oneof:"hold leave" help:"What happens, with HEALTH_PEERS, while most peers see the fault of a strict service too: the Pod stays ready, or it leaves the Service as without peers."`
+	Interval           time.Duration `env:"PROBE_INTERVAL" help:"From the end of a check to the start of the next one, give or take a tenth."`
+	Timeout            time.Duration `env:"PROBE_TIMEOUT" help:"Bound on one check: dial, login and answer. It may exceed the interval, since checks never overlap."`
+	FailureThreshold   int           `env:"PROBE_FAILURE_THRESHOLD" min:"1" max:"100" help:"Results in a row that it takes to make the verdict worse."`
+	SuccessThreshold   int           `env:"PROBE_SUCCESS_THRESHOLD" min:"1" max:"100" help:"Results in a row that it takes to make the verdict better."`
+	DegradedLatency    time.Duration `env:"PROBE_DEGRADED_LATENCY" min:"0s" help:"A good answer that took longer makes the service degraded. 0s is off."`
+	ConnectionLifetime time.Duration `env:"PROBE_CONNECTION_LIFETIME" help:"Age at which the connections of the checks are replaced, less up to a sixth. A fault that only dialling shows, of DNS, TLS or the login, is seen that much later; each Pod logs in that often."`
+	Readiness          string        `env:"READINESS" oneof:"strict startup ignore" help:"What the service means for /health/ready: it must be proven and not unhealthy; it must have been proven once; or nothing."`
+	ReadinessGrace     time.Duration `env:"READINESS_GRACE" min:"0s" help:"For how long a strict service may be unhealthy before readiness follows. 0s is none."`
+	SharedFault        string        `env:"SHARED_FAULT" oneof:"hold leave" help:"What happens, with HEALTH_PEERS, while most peers see the fault of a strict service too: the Pod stays ready, or it leaves the Service as without peers."`
 }
 
 // DefaultProbe returns how a service is checked where nothing else is set. Two results
@@ -150,7 +151,8 @@ func DefaultProbe(interval, timeout time.Duration, readiness string) Probe {
 	return Probe{
 		Interval: interval, Timeout: timeout,
 		FailureThreshold: 2, SuccessThreshold: 1,
-		Readiness: readiness, SharedFault: "hold",
+		ConnectionLifetime: time.Minute,
+		Readiness:          readiness, SharedFault: "hold",
 	}
 }
 

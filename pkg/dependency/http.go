@@ -50,7 +50,7 @@ type HTTPOptions struct {
 }
 
 // HTTPClient speaks HTTP with one server on at most one connection at a time,
-// which is dialled afresh once per minute and on Redial. It takes no proxy from the
+// which is dialled afresh on Redial. It takes no proxy from the
 // environment and follows no redirect. A request on a connection that had died meanwhile
 // is sent once more on a fresh one, by net/http, unless it is a POST.
 type HTTPClient struct {
@@ -123,7 +123,7 @@ func (c *HTTPClient) Close() error {
 // Begin is called once at the start of a check. It reports whether the connection
 // is a new one.
 func (c *HTTPClient) Begin() bool {
-	expired := c.Expired(time.Now())
+	expired := c.Expired()
 	if expired {
 		_ = c.Close()
 	}

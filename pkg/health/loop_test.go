@@ -342,3 +342,29 @@ func TestLatency(t *testing.T) {
 		})
 	}
 }
+
+// Connections are given up once per lifetime, less a part that is another one each time, and
+// where there is none for as long as nothing is in doubt.
+func TestConnectionsAreReplacedForTheirAge(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		lifetime    time.Duration
+		least, most int // of the checks that are told to dial, the first included
+	}{
+		"a minute":    {time.Minute, 11, 14},
+		"ten minutes": {10 * time.Minute, 2, 2},
+		"none":        {0, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := following("H")
+				_, _ = watch(t, service("database", checkedBy(f), timing(time.Second, time.Second), func(s *health.Service) { s.ConnectionLifetime = c.lifetime }))
+				pass(11 * time.Minute)
+				if n := len(f.seen().redials); n < c.least || n > c.most {
+					t.Errorf("told to dial %d times in 11 minutes, want %d to %d", n, c.least, c.most)
+				}
+			})
+		})
+	}
+}

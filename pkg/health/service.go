@@ -23,8 +23,9 @@ type Checker interface {
 // that failed over says read-only on them, and DNS, TLS and the login are proven
 // only by dialling.
 type Redialer interface {
-	// Redial makes the next check dial afresh. It is called before a check while
-	// the verdict is in doubt, never while a check is running, and does not block.
+	// Redial makes the next check dial afresh. It is called before a check while the
+	// verdict is in doubt and once per lifetime of the connections, never while a check is
+	// running, and does not block.
 	Redial()
 }
 
@@ -39,7 +40,7 @@ const (
 )
 
 // Service is one dependency and how it is judged. Every duration is above zero
-// but for DegradedLatency and ReadinessGrace, where zero means none. All else but
+// but for DegradedLatency, ConnectionLifetime and ReadinessGrace, where zero means none. All else but
 // Kind, Endpoint, DocsURL, Words, SharedFault, PeersTimeout, Lost and Restored is required as well; [NewMonitor] checks it.
 type Service struct {
 	Name    string
@@ -69,6 +70,10 @@ type Service struct {
 	SuccessThreshold int
 	// DegradedLatency is the latency above which a good answer is slow.
 	DegradedLatency time.Duration
+	// ConnectionLifetime is the age at which the checker's connections are replaced, less up
+	// to a sixth, so that Pods that were started at once do not dial at once for ever. Zero:
+	// they are not replaced for their age.
+	ConnectionLifetime time.Duration
 
 	Readiness      Policy
 	ReadinessGrace time.Duration
@@ -132,6 +137,7 @@ func (s *Service) validate() (problems []error) {
 		{s.FailureThreshold < 1, fmt.Sprintf("the failure threshold is %d, and must be 1 or more", s.FailureThreshold)},
 		{s.SuccessThreshold < 1, fmt.Sprintf("the success threshold is %d, and must be 1 or more", s.SuccessThreshold)},
 		{s.DegradedLatency < 0, fmt.Sprintf("the degraded latency is %s, and must be 0 (none) or more", s.DegradedLatency)},
+		{s.ConnectionLifetime < 0, fmt.Sprintf("the connections' lifetime is %s, and must be 0 (for ever) or more", s.ConnectionLifetime)},
 		{s.ReadinessGrace < 0, fmt.Sprintf("the readiness grace is %s, and must be 0 (none) or more", s.ReadinessGrace)},
 		{
 			!slices.Contains([]Policy{PolicyStrict, PolicyStartup, PolicyIgnore}, s.Readiness),

@@ -141,7 +141,7 @@ func (p *Checker) send(ctx context.Context, conn *pgx.Conn, s *state, parts []pa
 }
 
 // available returns the parts that the server did not refuse on this connection's
-// predecessors within the last minute.
+// predecessors since the last Redial.
 func (p *Checker) available(parts ...part) []part {
 	var available []part
 	for _, part := range parts {

@@ -24,9 +24,9 @@ const defaultAppInterval = 30 * time.Second
 // Options say what a [Checker] probe looks at besides the answer itself.
 type Options struct {
 	// Pool is what the checker uses. It stays the caller's, who closes it, but must be
-	// used by nobody else: the checker resets it when the connections' minute is over. It
+	// used by nobody else: the checker resets it on Redial. It
 	// must not ping on acquire (ShouldPing), or a check costs two round trips, nor end
-	// connections within that minute itself (MaxConnLifetime): it would do so as they are
+	// connections itself sooner than that (MaxConnLifetime): it would do so as they are
 	// given back, and hold none until the next check. Required.
 	Pool *pgxpool.Pool
 	// Prefix is that of the service's variables, for the advice in messages.
@@ -62,9 +62,9 @@ type Options struct {
 
 // Checker is the [health.Checker] of a PostgreSQL database, reached directly or
 // through PgBouncer. One check is one message of short statements in one round trip;
-// what the server refuses of what is not needed is left out for up to a minute. When
+// what the server refuses of what is not needed is left out until the next Redial. When
 // the connection that the pool hands out turns out to be dead, it is tried once more
-// on a fresh one. Connections are dialled afresh once per minute and on Redial.
+// on a fresh one. Connections are dialled afresh on Redial.
 type Checker struct {
 	dependency.Redialer
 	pool *pgxpool.Pool
@@ -122,7 +122,7 @@ func endpoint(config *pgx.ConnConfig) string {
 
 func (p *Checker) check(ctx context.Context) (health.Observation, error) {
 	p.opts.Idle.Stop()
-	if p.Expired(time.Now()) {
+	if p.Expired() {
 		p.pool.Reset()
 		clear(p.missing)
 	}

@@ -54,7 +54,7 @@ type Options struct {
 
 // Checker checks a Redis server: PING and INFO in one round trip, with CLUSTER INFO where
 // INFO has said that it is a node of a Redis Cluster, on one connection that is dialled
-// afresh once per minute, after every failure, and on Redial. PING decides; where INFO is
+// afresh after every failure and on Redial. PING decides; where INFO is
 // refused or not known, its figures are absent.
 type Checker struct {
 	dependency.Redialer
@@ -146,7 +146,7 @@ func (r *Checker) check(ctx context.Context) (health.Observation, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
 	defer cancel()
 
-	if r.Expired(time.Now()) {
+	if r.Expired() {
 		r.drop()
 		r.dropSentinel()
 	}

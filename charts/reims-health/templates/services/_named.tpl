@@ -51,7 +51,7 @@
 {{- $_ := set $sets (printf "%s%s" $prefix $variable) (printf "%s.%s" $at $key) }}
 {{- with get $v $key }}{{- $_ := set $env (printf "%s%s" $prefix $variable) (toString .) }}{{- end }}
 {{- end }}
-{{- range $key := list "interval" "timeout" "failureThreshold" "successThreshold" "degradedLatency" }}
+{{- range $key := list "interval" "timeout" "failureThreshold" "successThreshold" "degradedLatency" "connectionLifetime" }}
 {{- $_ := set $sets (printf "%sPROBE_%s" $prefix (snakecase $key | upper)) (printf "%s.probe.%s" $at $key) }}
 {{- end }}
 {{- $_ := set $sets (printf "%sSHARED_FAULT" $prefix) (printf "%s.sharedFault" $at) -}}
