@@ -196,33 +196,35 @@ func TestPageSize(t *testing.T) {
 // TestPageSizeOfMany: sixteen services whose every step differs from the one before.
 func TestPageSizeOfMany(t *testing.T) {
 	t.Parallel()
-	now := time.Now()
-	var services []*health.Service
-	for i := range 16 {
-		service := *scenario.Services(0)[i%4]
-		service.Name = "warehouse-" + strconv.Itoa(i)
-		services = append(services, &service)
-	}
-	told, results := history.New(services), make([]health.Result, 16)
-	for i, service := range services {
-		results[i] = health.NewResult(service, now.Add(-time.Hour))
-	}
-	var latest *health.View
-	for at := now.Add(-time.Hour + time.Second); at.Before(now); at = at.Add(5 * time.Second) {
-		for i := range services {
-			outcome := scenario.Outcome([]string{"database", "redis", "minio", "ollama"}[i%4], at, nil)
-			outcome.Observation.Latency += time.Duration(at.Unix()%97) * time.Millisecond
-			if at.Sub(now)/time.Minute%2 == 0 {
-				outcome.Fault = &health.Fault{Reason: health.ReasonRefused, Message: strings.Repeat("a long message ", 10)}
-			}
-			results[i] = results[i].Next(outcome)
+	synctest.Test(t, func(t *testing.T) { // a busy machine lets no result grow old
+		now := time.Now()
+		var services []*health.Service
+		for i := range 16 {
+			service := *scenario.Services(0)[i%4]
+			service.Name = "warehouse-" + strconv.Itoa(i)
+			services = append(services, &service)
 		}
-		latest = health.NewView(at, slices.Clone(results), health.NoOverride, false)
-		told.Observe(latest)
-	}
-	if size := getPage(t, scenario.WithPage(&scenario.Monitor{Latest: latest}, told, server.Full)).Len(); size > 180_000 || size < 80_000 {
-		t.Errorf("the page of sixteen services has %d bytes", size)
-	}
+		told, results := history.New(services), make([]health.Result, 16)
+		for i, service := range services {
+			results[i] = health.NewResult(service, now.Add(-time.Hour))
+		}
+		var latest *health.View
+		for at := now.Add(-time.Hour + time.Second); at.Before(now); at = at.Add(5 * time.Second) {
+			for i := range services {
+				outcome := scenario.Outcome([]string{"database", "redis", "minio", "ollama"}[i%4], at, nil)
+				outcome.Observation.Latency += time.Duration(at.Unix()%97) * time.Millisecond
+				if at.Sub(now)/time.Minute%2 == 0 {
+					outcome.Fault = &health.Fault{Reason: health.ReasonRefused, Message: strings.Repeat("a long message ", 10)}
+				}
+				results[i] = results[i].Next(outcome)
+			}
+			latest = health.NewView(at, slices.Clone(results), health.NoOverride, false)
+			told.Observe(latest)
+		}
+		if size := getPage(t, scenario.WithPage(&scenario.Monitor{Latest: latest}, told, server.Full)).Len(); size > 180_000 || size < 80_000 {
+			t.Errorf("the page of sixteen services has %d bytes", size)
+		}
+	})
 }
 
 // Whatever a service calls itself is text, and nothing else.
