@@ -205,7 +205,7 @@ func (f *fleetView) uninstall() {
 	began := time.Now()
 	f.run("uninstall", "--wait", "--timeout", "2m")
 	f.pods.await(began, settle, "the fleet program's Pods are gone", func(pods []*corev1.Pod) bool { return len(pods) == 0 })
-	f.leaves("fleet: helm uninstall leaves the Lease alone in its namespace", "configmap/kube-root-ca.crt", "lease.coordination.k8s.io/"+fleetName, "serviceaccount/default")
+	f.leaves("fleet: helm uninstall leaves nothing in its namespace", "configmap/kube-root-ca.crt", "serviceaccount/default")
 	roles := strings.Fields(f.kubectl("get", "clusterrole,clusterrolebinding", f.clusterRole(), "--ignore-not-found", "--output", "name"))
 	steps.holds(f.t, "fleet: helm uninstall leaves no rights", count(len(roles), 0, "ClusterRoles and ClusterRoleBindings"))
 	i.pause(2 * probed) // what the kubelet would find out by then
