@@ -56,7 +56,7 @@ func statusOf(s *fleet.Summary, before *v1alpha1.DependencyHealthStatus, announc
 	}
 	status.Summary = v1alpha1.Summary{Pods: fmt.Sprintf("%d/%d", s.Answering, s.Known)}
 	if worst := worstOf(s); worst != nil {
-		status.Summary.Worst, status.Summary.Extent = describe(worst), extentWords(worst)
+		status.Summary.Worst, status.Summary.Extent = describe(worst), worst.Where()
 	}
 	for _, c := range []metav1.Condition{healthyCondition(s), reportingCondition(s)} {
 		c.ObservedGeneration, c.LastTransitionTime = s.Target.Generation, now
@@ -148,18 +148,6 @@ func describe(s *fleet.ServiceSummary) string {
 	return words
 }
 
-// extentWords says where a service is unhealthy: shared, zone a, node n1 +2, pods.
-func extentWords(s *fleet.ServiceSummary) string {
-	words := string(s.Extent)
-	if (s.Extent == fleet.ExtentNode || s.Extent == fleet.ExtentZone) && len(s.Names) > 0 {
-		words += " " + s.Names[0]
-		if more := len(s.Names) - 1; more > 0 {
-			words += fmt.Sprintf(" +%d", more)
-		}
-	}
-	return words
-}
-
 func healthyCondition(s *fleet.Summary) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionHealthy, Status: metav1.ConditionFalse}
 	switch s.Status {
@@ -170,7 +158,7 @@ func healthyCondition(s *fleet.Summary) metav1.Condition {
 		var words []string
 		for i := range s.Services {
 			if each := &s.Services[i]; each.Impaired() > 0 {
-				words = append(words, strings.TrimSpace(describe(each)+" "+extentWords(each)))
+				words = append(words, strings.TrimSpace(describe(each)+" "+each.Where()))
 			}
 		}
 		c.Message = shortened(strings.Join(words, "; "), maxMessage)
