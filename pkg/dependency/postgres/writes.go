@@ -23,7 +23,8 @@ const stalledAfter = 4 * time.Second
 // where that can tell anything: where the log stands where it stood at the last check, with
 // more to be written, or, at the checks that sample, where there are synchronous standbys.
 // The functions of the log are an error on a standby. Answers to a role without
-// pg_read_all_stats are about its own sessions alone.
+// pg_read_all_stats are about its own sessions alone. With track_activities off there is no
+// start of a transaction, so that two commits of one session cannot be told apart: none counts.
 func (w *writesWatch) part(pods int) part {
 	last := cmp.Or(w.latest.flushed, "0/0") // where no log stands
 	sample := w.due(pods)
@@ -41,7 +42,7 @@ SELECT coalesce(flushed::pg_catalog.text, ''),
                              pg_catalog.count(*) FILTER (WHERE wait_event OPERATOR(pg_catalog.<>) 'SyncRep'), ' ',
                              pg_catalog.array_to_string((pg_catalog.array_agg(
                                  pg_catalog.concat(pid, '@', EXTRACT(epoch FROM xact_start)) ORDER BY xact_start, pid)
-                                 FILTER (WHERE wait_event OPERATOR(pg_catalog.=) 'SyncRep'))[1:%d], ' '))
+                                 FILTER (WHERE wait_event OPERATOR(pg_catalog.=) 'SyncRep' AND xact_start IS NOT NULL))[1:%d], ' '))
                     FROM pg_catalog.pg_stat_activity
                    WHERE backend_type OPERATOR(pg_catalog.=) 'client backend'
                      AND wait_event OPERATOR(pg_catalog.=) ANY ('{WALWrite,WALSync,WalWrite,WalSync,SyncRep}'))
