@@ -68,7 +68,7 @@ migrate-demo: build ## Migrate an empty database, verify it, break it, repair it
 .PHONY: fleet-demo
 fleet-demo: cluster-build ## The fleet program beside a farm of 200 sidecars, with a zone cut off: kubectl get dh as text, the page as pictures (as root)
 	$(BUILD) -ldflags '$(LDFLAGS)' -o $(BIN)-fleet ./cmd/reims-health-fleet
-	@CGO_ENABLED=0 go run -trimpath -tags e2e ./hack/fleet-demo -pods $(or $(PODS),200) $(BIN)-fleet
+	@CGO_ENABLED=0 go run -trimpath -tags e2e ./hack/fleet-demo -pods $(or $(PODS),200) -missing $(or $(MISSING),0) $(BIN)-fleet
 
 .PHONY: peers-demo
 peers-demo: build ## Six sidecars that ask each other: a server dies for all, a wire is cut for one

@@ -29,7 +29,7 @@ type loop struct {
 	starved  bool          // the latest outcome was thrown away
 	soon     chan struct{} // holds a token when a check is wanted at once
 	redial   bool          // the next check is to trust no old connection
-	aged     time.Time     // when connections that the checker keeps are too old
+	replace  time.Time     // when connections that the checker keeps are too old
 	hastened bool          // a lost connection has brought the next or present check forward
 	deaf     time.Time     // until when one brings none forward
 	beat     atomic.Int64  // when the loop last ran, since the monitor began
@@ -86,10 +86,10 @@ func (l *loop) start(ctx context.Context) {
 	flight := make(chan Outcome, 1)
 	l.flight = flight
 	lifetime := l.svc.ConnectionLifetime
-	redial := l.redial || l.result.InDoubt() || lifetime > 0 && !l.started.Before(l.aged)
+	redial := l.redial || l.result.InDoubt() || lifetime > 0 && !l.started.Before(l.replace)
 	l.redial = false
 	if redial {
-		l.aged = l.started.Add(between(5./6, 1, lifetime))
+		l.replace = l.started.Add(between(5./6, 1, lifetime))
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.svc.Timeout-l.svc.Timeout/20)
 	go func() { // wait, inFlight and drain wait for it

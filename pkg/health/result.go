@@ -237,6 +237,7 @@ func (r Result) Same(other Result) bool {
 	return r.Service == other.Service &&
 		r.Checks == other.Checks && r.Discarded == other.Discarded &&
 		r.Last.Started.Equal(other.Last.Started) && r.Last.Finished.Equal(other.Last.Finished) &&
+		r.Last.Answered() == other.Last.Answered() && len(r.Last.Observation.Values) == len(other.Last.Observation.Values) &&
 		r.Status == other.Status && r.Since.Equal(other.Since) &&
 		r.Reason() == other.Reason() && r.Message() == other.Message() &&
 		r.Scope == other.Scope && r.Finding == other.Finding

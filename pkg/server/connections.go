@@ -9,27 +9,31 @@ import (
 	"time"
 )
 
-// connections bounds how many clients are connected at once, and has no new one wait for
-// those that use their connection badly: where the limit is reached, the least useful
-// connection is closed. So neither clients that are slow on purpose nor a crowd that stays
-// connected keeps a probe of the kubelet waiting, which has a second for its answer.
+// connections bounds how many clients are connected at once, and never lets a new client wait for
+// clients that misuse their connections: where the limit is reached, the least useful connection is
+// closed. So neither clients that are slow on purpose nor a crowd that stays connected keeps a probe
+// of the kubelet waiting, which has a second for its answer.
 //
 // Which one is closed, the longest in its phase first:
 //
-//  1. one that has not sent the whole header of its request, or not taken the whole answer,
+//  1. one that was answered and is about to be closed;
+//  2. one that has not sent the whole header of its request, or not taken the whole answer,
 //     for longer than patience: both take milliseconds;
-//  2. one that is idle: its client connects again;
-//  3. one of which more of the header is waited for;
-//  4. one that is being answered.
+//  3. one that is idle: its client connects again;
+//  4. one of which more of the header is waited for;
+//  5. one that is being answered.
 //
 // None is closed within a tenth of patience, so that those who have just come are answered,
-// and clients that come again at once cost little. Until there is one to close, a new client waits.
+// and clients that come again at once cost little. If none qualifies, the new client waits, and every
+// connection that is answered meanwhile is closed after its answer.
 type connections struct {
 	net.Listener
 	limit    int
 	patience time.Duration
 
-	began time.Time // from which phases are counted
+	began   time.Time    // from which phases are counted
+	waiting atomic.Bool  // a new client waits for room
+	serving atomic.Int64 // goroutines of the server, which end a moment after their connection
 
 	mu     sync.Mutex
 	open   map[*connection]struct{}
@@ -43,6 +47,7 @@ const (
 	phaseReading   = iota // from its start, or from the first byte of a further request
 	phaseAnswering        // from the end of a request's header
 	phaseIdle             // from the end of an answer
+	phaseOver             // from the end of an answer, where no further request is read
 )
 
 // connection is one client.
@@ -50,7 +55,7 @@ type connection struct {
 	net.Conn
 	all   *connections
 	phase atomic.Int64 // two bits of the phase, and above them since when, in nanoseconds
-	waits atomic.Bool  // for something to read; else it may have a request that was not looked at yet
+	waits atomic.Bool  // for something to read; false: bytes may have arrived that are not parsed yet
 	once  sync.Once
 	err   error // of Close
 }
@@ -69,13 +74,15 @@ func (l *connections) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	c := &connection{Conn: client, all: l}
-	c.enter(phaseReading)
 	for !l.admit(c) {
+		l.waiting.Store(true)
 		if err := l.wait(); err != nil {
 			_ = client.Close()
 			return nil, err
 		}
 	}
+	l.waiting.Store(false)
+	l.serving.Add(1)
 	return c, nil
 }
 
@@ -101,6 +108,10 @@ func (l *connections) wait() error {
 // admit adds a client, in the place of another one where the limit is reached. It reports
 // whether there is room.
 func (l *connections) admit(c *connection) bool {
+	if l.serving.Load() >= 2*int64(l.limit) {
+		return false
+	}
+	c.enter(phaseReading)
 	l.mu.Lock()
 	if len(l.open) < l.limit {
 		l.open[c] = struct{}{}
@@ -131,14 +142,16 @@ func (l *connections) leastUseful(now time.Duration) (least *connection) {
 		switch {
 		case age < l.patience/10:
 			continue
+		case phase == phaseOver:
+			use = 4
+		case phase != phaseAnswering && !c.waits.Load():
+			continue
 		case phase == phaseIdle:
 			use = 2
 		case age > l.patience:
 			use = 3
-		case phase == phaseReading && c.waits.Load():
-			use = 1
 		case phase == phaseReading:
-			continue
+			use = 1
 		}
 		if least == nil || use > worst || use == worst && age > longest {
 			least, worst, longest = c, use, age
@@ -158,7 +171,20 @@ func (c *connection) Read(b []byte) (int, error) {
 	c.waits.Store(true)
 	n, err := c.Conn.Read(b)
 	c.waits.Store(false)
+	if phase, _ := c.now(); phase == phaseIdle && n > 0 {
+		c.enter(phaseReading)
+	}
 	return n, err
+}
+
+// CloseWrite ends the answers. The server calls it where the client may still be sending, and then
+// waits for half a second.
+func (c *connection) CloseWrite() error {
+	c.enter(phaseOver)
+	if client, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return client.CloseWrite()
+	}
+	return nil
 }
 
 // Close ends the connection and makes room for another.
@@ -183,15 +209,15 @@ func withConnection(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, c)
 }
 
-// follow has the connection in the phase that the server tells.
+// follow records what the server tells of a connection.
 func follow(c net.Conn, state http.ConnState) {
 	ours, ok := c.(*connection)
 	switch {
 	case !ok:
-	case state == http.StateActive:
-		ours.enter(phaseReading)
 	case state == http.StateIdle:
 		ours.enter(phaseIdle)
+	case state == http.StateClosed:
+		ours.all.serving.Add(-1)
 	}
 }
 
@@ -206,12 +232,13 @@ func answering(h http.Handler) http.Handler {
 			return
 		}
 		c.enter(phaseAnswering)
-		if r.ContentLength != 0 {
+		last := r.ContentLength != 0 || c.all.waiting.Load()
+		if last {
 			w.Header()["Connection"] = closing
 		}
 		h.ServeHTTP(w, r)
-		if r.ContentLength != 0 {
-			c.enter(phaseIdle)
+		if last {
+			c.enter(phaseOver)
 		}
 	})
 }

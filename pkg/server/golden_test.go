@@ -171,6 +171,7 @@ func TestPublishedInTurn(t *testing.T) {
 		results := slices.Clone(v.Results())
 		for i, r := range results {
 			service := *r.Service
+			service.SuccessThreshold = 1 + i%3
 			if i%2 == 0 {
 				service.SharedFault = health.SharedFaultHold
 			}
@@ -218,4 +219,24 @@ func targetsOf(v *health.View) []string {
 		targets = append(targets, target+"?verbose")
 	}
 	return targets
+}
+
+// TestTextIsTheSameForAll shows that text tells a reader with the token nothing more, nor with
+// HEALTH_DETAILS=full.
+func TestTextIsTheSameForAll(t *testing.T) {
+	t.Parallel()
+	for name, s := range scenario.All() {
+		v, handlers := s.Handlers()
+		for _, target := range targetsOf(v) {
+			if !strings.HasSuffix(target, "?verbose") {
+				continue
+			}
+			want := scenario.Reader{Details: server.Full}.Get(handlers[scenario.Reader{Details: server.Full}], target).Body.String()
+			for r, h := range handlers {
+				if got := r.Get(h, target).Body.String(); r.Details != server.Off && got != want {
+					t.Errorf("%s: %s to %s:\n%s\nwant:\n%s", name, target, r, got, want)
+				}
+			}
+		}
+	}
 }

@@ -127,8 +127,8 @@ func eachReader[T any](details Details, render func(reader int, d Details) T) [2
 	return [2]T{anonymous: first, trusted: render(trusted, details.withToken())}
 }
 
-// endpoint renders the answer to one path. The text is the same for both readers: with or
-// without the token, it holds no name, message or version.
+// endpoint renders the answer to one path. The text is the same for both readers: it holds nothing
+// that a token shows, see TestTextIsTheSameForAll.
 func (s *responseSet) endpoint(
 	details Details,
 	toJSON func(s *responseSet, reader int, d Details) (int, object),

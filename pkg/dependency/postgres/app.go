@@ -65,23 +65,20 @@ func (s *appSample) attributable(conn *pgconn.PgConn) bool {
 
 // appConnections holds the latest count until the next one.
 type appConnections struct {
-	sampling sampling
+	takenAt  time.Time
 	measures []health.Value // none when the count can't be believed
 	seen     bool           // a count was above zero
 }
 
-// sampling spreads what is too much to be asked for at each check.
-type sampling struct{ taken time.Time }
-
-// due reports whether it is time for a sample: at least so long after the latest one, and in
-// a large workload longer. There, what has no sample yet takes it at a random moment, so
-// that the Pods do not all ask when a server is back.
-func (s *sampling) due(least time.Duration, pods int) bool {
+// due reports whether it is time for a count: at least so long after the latest one, and in
+// a large workload longer. There, what has no count yet takes it at a random moment, so
+// that the Pods do not all count when a server is back.
+func (a *appConnections) due(least time.Duration, pods int) bool {
 	interval := max(least, fleetInterval(pods))
-	if s.taken.IsZero() && interval > max(least, time.Second) {
-		s.taken = time.Now().Add(-rand.N(interval))
+	if a.takenAt.IsZero() && interval > least {
+		a.takenAt = time.Now().Add(-rand.N(interval))
 	}
-	return s.taken.IsZero() || time.Since(s.taken) >= interval
+	return a.takenAt.IsZero() || time.Since(a.takenAt) >= interval
 }
 
 // rowsPerSecond is how many rows of pg_stat_activity all Pods together may read.
@@ -100,13 +97,13 @@ func fleetInterval(pods int) time.Duration {
 const maxPods = 50_000
 
 // forget drops the count: a server that was away may have lost the connections.
-func (a *appConnections) forget() { a.sampling, a.measures = sampling{}, nil }
+func (a *appConnections) forget() { a.takenAt, a.measures = time.Time{}, nil }
 
 // take keeps a count made on conn if it is true. A role without pg_read_all_stats sees its own
 // connections only: zero of them may as well mean that the API logs in as another
 // role. So its count is believed from the first connection on that it saw.
 func (a *appConnections) take(s *appSample, conn *pgconn.PgConn) {
-	a.sampling.taken, a.measures = time.Now(), nil
+	a.takenAt, a.measures = time.Now(), nil
 	if s == nil || !s.attributable(conn) {
 		return
 	}

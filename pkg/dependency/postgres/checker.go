@@ -166,7 +166,7 @@ func (p *Checker) try(ctx context.Context) (_ *state, died bool, _ error) {
 		p.opts.Certificates.Forget()
 	}
 
-	sample := p.opts.AppConnections && p.app.sampling.due(p.opts.AppInterval, p.opts.Pods())
+	sample := p.opts.AppConnections && p.app.due(p.opts.AppInterval, p.opts.Pods())
 	state, err := p.ask(ctx, conn.Conn(), sample)
 	if err != nil {
 		closed := conn.Conn().IsClosed()

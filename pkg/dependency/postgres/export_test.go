@@ -15,9 +15,9 @@ type AppSchedule struct{ app appConnections }
 
 // Due reports whether it is time for a count, and takes it.
 func (s *AppSchedule) Due(least time.Duration, pods int) bool {
-	due := s.app.sampling.due(least, pods)
+	due := s.app.due(least, pods)
 	if due {
-		s.app.sampling.taken = time.Now()
+		s.app.takenAt = time.Now()
 	}
 	return due
 }

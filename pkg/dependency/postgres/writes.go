@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"time"
 
@@ -13,6 +14,9 @@ import (
 // writesName is the name of the part that asks for it.
 const writesName = "whether writes hang"
 
+// position is one of the log, or none. What a server says is put into the next statement.
+var position = regexp.MustCompile(`^([0-9A-F]{1,8}/[0-9A-F]{1,8})?$`)
+
 // stalledAfter is the least time between the first and the last of the checks that must find a
 // commit waiting for it to count as stalled. It is less than 5 s so that two checks of the
 // default interval and its jitter are enough; the failure threshold asks for one more check.
@@ -21,48 +25,51 @@ const stalledAfter = 4 * time.Second
 // part asks how far the write-ahead log is on disk and which commits wait for it or for
 // a synchronous standby. pg_stat_activity, which costs a row per connection, is read only
 // where that can tell anything: where the log stands where it stood at the last check, with
-// more to be written, or, at the checks that sample, where there are synchronous standbys.
+// more to be written, or where fewer standbys than must have applied the log up to there.
 // The functions of the log are an error on a standby. Answers to a role without
-// pg_read_all_stats are about its own sessions alone. With track_activities off there is no
-// start of a transaction, so that two commits of one session cannot be told apart: none counts.
-func (w *writesWatch) part(pods int) part {
-	last := cmp.Or(w.latest.flushed, "0/0") // where no log stands
-	sample := w.due(pods)
+// pg_read_all_stats are about its own sessions alone.
+func (w *writesWatch) part() part {
 	const sql = `WITH wal AS MATERIALIZED (
     SELECT pg_catalog.pg_is_in_recovery() AS standby,
            CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_current_wal_flush_lsn() END AS flushed,
-           CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_current_wal_insert_lsn() END AS inserted)
+           CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_current_wal_insert_lsn() END AS inserted,
+           pg_catalog.current_setting('synchronous_standby_names') AS names)
 SELECT coalesce(flushed::pg_catalog.text, ''),
        EXTRACT(epoch FROM pg_catalog.pg_postmaster_start_time())::pg_catalog.text,
        pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'),
        CASE WHEN NOT standby AND (
-                flushed OPERATOR(pg_catalog.=) '%s' AND inserted OPERATOR(pg_catalog.>) flushed
-                OR %t AND pg_catalog.current_setting('synchronous_standby_names') OPERATOR(pg_catalog.<>) '')
+                flushed OPERATOR(pg_catalog.=) '%[1]s' AND inserted OPERATOR(pg_catalog.>) flushed
+                OR names OPERATOR(pg_catalog.<>) '' AND
+                   (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_get_wal_senders()
+                     WHERE sync_state OPERATOR(pg_catalog.=) ANY ('{sync,quorum}') AND replay_lsn OPERATOR(pg_catalog.>=) '%[1]s')
+                   OPERATOR(pg_catalog.<) coalesce(pg_catalog.substring(names, '([0-9]{1,9}) *[(]')::pg_catalog.int8, 1))
             THEN (SELECT pg_catalog.concat(
                              pg_catalog.count(*) FILTER (WHERE wait_event OPERATOR(pg_catalog.<>) 'SyncRep'), ' ',
                              pg_catalog.array_to_string((pg_catalog.array_agg(
-                                 pg_catalog.concat(pid, '@', EXTRACT(epoch FROM xact_start)) ORDER BY xact_start, pid)
-                                 FILTER (WHERE wait_event OPERATOR(pg_catalog.=) 'SyncRep' AND xact_start IS NOT NULL))[1:%d], ' '))
+                                 pg_catalog.concat(pid, '@', backend_xid) ORDER BY pg_catalog.age(backend_xid) DESC, pid)
+                                 FILTER (WHERE wait_event OPERATOR(pg_catalog.=) 'SyncRep' AND backend_xid IS NOT NULL))[1:%[2]d], ' '))
                     FROM pg_catalog.pg_stat_activity
                    WHERE backend_type OPERATOR(pg_catalog.=) 'client backend'
-                     AND wait_event OPERATOR(pg_catalog.=) ANY ('{WALWrite,WALSync,WalWrite,WalSync,SyncRep}'))
+                     AND wait_event OPERATOR(pg_catalog.=) ANY ('{WALWrite,WALSync,WALInitWrite,WALInitSync,WalWrite,WalSync,WalInitWrite,WalInitSync,SyncRep}'))
             ELSE '' END
   FROM wal`
 	return part{
-		name: writesName, advice: "GRANT SELECT ON pg_stat_activity TO the role",
-		sql: fmt.Sprintf(sql, last, sample, mostWaiting),
+		name:   writesName,
+		advice: "GRANT SELECT ON pg_stat_activity, and EXECUTE ON FUNCTION pg_current_wal_flush_lsn(), pg_current_wal_insert_lsn() TO the role",
+		sql:    fmt.Sprintf(sql, cmp.Or(w.latest.flushed, "0/0"), mostWaiting), // at 0/0 stands no log
 		scan: func(s *state, a *answer) {
-			s.writes = &writes{flushed: a.text(), started: a.text(), seesAll: a.flag(), sampled: sample}
-			waiting, standby, read := strings.Cut(a.text(), " ")
-			if s.writes.read = read; read {
-				s.writes.waiting, s.writes.standby = waiting != "0", strings.Fields(standby)
+			s.writes = &writes{flushed: a.text(), started: a.text(), seesAll: a.flag()}
+			if !position.MatchString(s.writes.flushed) {
+				a.fail(s.writes.flushed)
 			}
+			waiting, standby, read := strings.Cut(a.text(), " ")
+			s.writes.waiting, s.writes.standby = read && waiting != "0", strings.Fields(standby)
 		},
 	}
 }
 
-// mostWaiting is how many commits that wait for a standby one answer names: the oldest, among
-// which is every one that has waited for long.
+// mostWaiting is how many commits that wait for a standby one answer names: those of the oldest
+// transactions. Where writes hang, they are the same at the next check.
 const mostWaiting = 16
 
 // writes is what the server tells of the write-ahead log.
@@ -70,25 +77,18 @@ type writes struct {
 	flushed string   // how far it is on disk; empty on a standby
 	started string   // when the server started
 	seesAll bool     // the role sees what the sessions of every role wait for
-	sampled bool     // the sessions were to be looked at, if there are synchronous standbys
-	read    bool     // they were, because of that or because the log stands still
 	waiting bool     // some wait for the log to be written
-	standby []string // those that wait for a synchronous standby, each by its process and the start of its transaction
+	standby []string // those that wait for a synchronous standby, each by its process and its transaction
 }
 
 // writesWatch remembers, from one check to the next, which commits wait. See
 // cloudnative-pg#10678: a server on which every commit hangs answers all else.
 type writesWatch struct {
-	latest   writes
-	since    time.Time            // from when on every check found commits that wait for the log where it stands; zero: not so
-	standby  map[string]time.Time // when each that waits for a standby was first seen
-	sampling sampling             // of the sessions, because of standbys
-	limited  bool                 // it was logged that other roles' sessions are not seen
+	latest  writes
+	since   time.Time            // from when on every check found commits that wait for the log where it stands; zero: not so
+	standby map[string]time.Time // when each that waits for a standby was first seen
+	limited bool                 // it was logged that other roles' sessions are not seen
 }
-
-// due reports whether it is time to look for commits that wait for a standby: at every check
-// while some do, and in a large workload not at every other one.
-func (w *writesWatch) due(pods int) bool { return len(w.standby) > 0 || w.sampling.due(0, pods) }
 
 // take compares what a check read with what those before it read. Nil is a check that could
 // not read it.
@@ -107,19 +107,14 @@ func (w *writesWatch) take(now time.Time, s *writes) {
 	} else {
 		w.since = time.Time{}
 	}
-	if s.sampled {
-		w.sampling.taken = now
-	}
-	if s.read || s.sampled {
-		before := w.standby
-		w.standby = map[string]time.Time{}
-		for _, session := range s.standby {
-			first, known := before[session]
-			if !known {
-				first = now
-			}
-			w.standby[session] = first
+	before := w.standby
+	w.standby = map[string]time.Time{}
+	for _, session := range s.standby {
+		first, known := before[session]
+		if !known {
+			first = now
 		}
+		w.standby[session] = first
 	}
 	w.latest = *s
 }
@@ -127,7 +122,7 @@ func (w *writesWatch) take(now time.Time, s *writes) {
 // judge finds commits that have waited for too long.
 func (w *writesWatch) judge(now time.Time) error {
 	if !w.since.IsZero() && now.Sub(w.since) >= stalledAfter {
-		return &health.Fault{Reason: ReasonWritesStalled, Message: "writes hang: commits wait for the write-ahead log, which does not get on"}
+		return &health.Fault{Reason: ReasonWritesStalled, Message: "writes hang: commits wait for the write-ahead log, which is not being written to disk"}
 	}
 	for _, first := range w.standby {
 		if now.Sub(first) >= stalledAfter {
@@ -137,8 +132,8 @@ func (w *writesWatch) judge(now time.Time) error {
 	return nil
 }
 
-// takeWrites keeps what a check read of the write-ahead log, and says once where the role sees
-// its own sessions alone.
+// takeWrites keeps what a check read of the write-ahead log, and logs once that the role sees
+// only its own sessions.
 func (p *Checker) takeWrites(s *writes) {
 	p.writes.take(time.Now(), s)
 	if s != nil && !s.seesAll && !p.writes.limited {
