@@ -132,7 +132,7 @@ func statusOf(s *Summary, now time.Time) health.Status {
 }
 
 func isLate(s *Summary, now time.Time) bool {
-	return now.Sub(s.At) > keptIntervals*s.Target.interval()+late
+	return now.Sub(s.At) > keptIntervals*max(s.Target.interval(), s.Interval)+late
 }
 
 func newWorkloadView(s *Summary, changes []Change, node *string, left *room, now time.Time) workloadView {

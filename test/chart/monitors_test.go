@@ -108,6 +108,9 @@ func jobOfRules(t *testing.T) string {
 	job := ""
 	for _, text := range contents(t, filepath.Join(root(t), sources["rules"])) {
 		for _, match := range regexp.MustCompile(`\bjob="([^"]*)"`).FindAllStringSubmatch(text, -1) {
+			if match[1] == "reims-health-fleet" { // which has monitors of its own
+				continue
+			}
 			job = match[1]
 			jobs[job] = true
 		}

@@ -28,7 +28,7 @@ type source struct {
 func kinds() []string {
 	return []string{
 		"clusterrole-rbac-v1", "clusterrolebinding-rbac-v1", "configmap-v1", "deployment-apps-v1", "ingress-networking-v1",
-		"job-batch-v1", "networkpolicy-networking-v1", "pod-v1", "poddisruptionbudget-policy-v1", "role-rbac-v1", "rolebinding-rbac-v1", "service-v1", "serviceaccount-v1",
+		"job-batch-v1", "lease-coordination-v1", "networkpolicy-networking-v1", "pod-v1", "poddisruptionbudget-policy-v1", "role-rbac-v1", "rolebinding-rbac-v1", "service-v1", "serviceaccount-v1",
 	}
 }
 
