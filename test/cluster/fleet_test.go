@@ -32,6 +32,9 @@ const (
 type fleetView struct {
 	*release
 	of *installation
+	// early are the outages that were over before the test began, such as a first check that a busy
+	// machine held up.
+	early int
 }
 
 // fleetVerdict is how kubectl, the API and the page say how far a fault of the database reaches.
@@ -48,6 +51,10 @@ func TestFleet(t *testing.T) {
 	f := installFleet(t)
 	i := f.of
 	f.healthy("both charts installed")
+	f.of.events.await(time.Now(), settle, "an Event of recovery per outage while the Pods started", func(all []*corev1.Event) bool {
+		f.early = fleetEvents(all, fleetBegun)
+		return fleetEvents(all, fleetOver) == f.early
+	})
 
 	since := readySince(i.pods.now())
 	i.stop(i.database)
@@ -175,24 +182,30 @@ func (f *fleetView) healthy(after string) {
 	steps.took(f.t, "fleet: "+after+": kubectl wait returns", took, settle)
 }
 
+// The reasons of the Events of an outage.
+const fleetBegun, fleetOver = "DependencyUnhealthy", "DependencyHealthy"
+
+// fleetEvents counts those about the database.
+func fleetEvents(all []*corev1.Event, reason string) (n int) {
+	for _, e := range all {
+		if e.InvolvedObject.Kind == "DependencyHealth" && e.Reason == reason && strings.HasPrefix(e.Message, "database") {
+			n++
+		}
+	}
+	return n
+}
+
 // told waits for the latest of the Events, and holds that there was one per outage and one per
 // recovery so far.
 func (f *fleetView) told(step string, outages, recoveries int) {
 	f.t.Helper()
-	events := func(all []*corev1.Event, reason string) (n int) {
-		for _, e := range all {
-			if e.InvolvedObject.Kind == "DependencyHealth" && e.Reason == reason && strings.HasPrefix(e.Message, "database") {
-				n++
-			}
-		}
-		return n
-	}
-	const begun, over = "DependencyUnhealthy", "DependencyHealthy"
+	begun := func(all []*corev1.Event) int { return fleetEvents(all, fleetBegun) - f.early }
+	over := func(all []*corev1.Event) int { return fleetEvents(all, fleetOver) - f.early }
 	f.of.events.await(time.Now(), settle, "the Events after: "+step, func(all []*corev1.Event) bool {
-		return events(all, begun) >= outages && events(all, over) >= recoveries
+		return begun(all) >= outages && over(all) >= recoveries
 	})
 	all := f.of.events.now()
-	steps.holds(f.t, "fleet: "+step+": Events", count(events(all, begun), outages, "of outages"), count(events(all, over), recoveries, "of recoveries"))
+	steps.holds(f.t, "fleet: "+step+": Events", count(begun(all), outages, "of outages"), count(over(all), recoveries, "of recoveries"))
 }
 
 // uninstall takes the fleet program away, and shows that no Pod of the workload notices.
