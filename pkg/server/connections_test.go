@@ -38,9 +38,9 @@ func TestConnectionLimit(t *testing.T) {
 		<-entered
 	}
 	further := ask()
-	_ = further.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
-	if n, err := further.Read(make([]byte, 1)); n > 0 || !isTimeout(err) || len(entered) > 0 {
-		t.Fatalf("connection 257 does not wait: %d, %v", n, err)
+	wantWaiting(t, further)
+	if len(entered) > 0 {
+		t.Fatal("connection 257 does not wait")
 	}
 	leave <- struct{}{}
 	<-entered // connection 257
@@ -55,6 +55,15 @@ func TestConnectionLimit(t *testing.T) {
 		c := r.dial(t)
 		return say(t, c, aRequest) == http.StatusOK && again(c)
 	})
+}
+
+// wantWaiting wants a connection that has asked to have no answer yet.
+func wantWaiting(t *testing.T, c net.Conn) {
+	t.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	if n, err := c.Read(make([]byte, 1)); n > 0 || !isTimeout(err) {
+		t.Fatalf("connection 257 does not wait: %d, %v", n, err)
+	}
 }
 
 // again reports whether a connection that has had an answer gives another one.
@@ -99,10 +108,7 @@ func TestBusyGiveWay(t *testing.T) {
 	if _, err := io.WriteString(further, aRequest); err != nil {
 		t.Fatal(err)
 	}
-	_ = further.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
-	if n, err := further.Read(make([]byte, 1)); n > 0 || !isTimeout(err) {
-		t.Fatalf("connection 257 does not wait: %d, %v", n, err)
-	}
+	wantWaiting(t, further)
 	say(t, busy[0], aRequest)
 	_ = further.SetReadDeadline(time.Now().Add(time.Minute))
 	if code := answerTo(t, further, http.MethodGet); code != http.StatusOK {
@@ -143,7 +149,7 @@ func TestProbesInACrowd(t *testing.T) {
 				if n, _ := c.Read(make([]byte, 512)); n == 0 {
 					return
 				}
-				time.Sleep(20 * time.Millisecond) // or the clients alone take all of the processors
+				_ = poll.Pause(t.Context(), 20*time.Millisecond) // or the clients alone take all of the processors
 			}
 		},
 		"a header that is too large": func(c net.Conn) {

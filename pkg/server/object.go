@@ -40,13 +40,13 @@ func (o object) appendTo(b []byte) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendValue(appendString(b, m.key), ':', m.value)
+		b = append(appendString(b, m.key), ':')
+		b = appendValue(b, m.value)
 	}
 	return append(b, '}')
 }
 
-func appendValue(b []byte, separator byte, value any) []byte {
-	b = append(b, separator)
+func appendValue(b []byte, value any) []byte {
 	switch v := value.(type) {
 	case object:
 		return v.appendTo(b)

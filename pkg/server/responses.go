@@ -157,7 +157,7 @@ func newPart(r health.Result, d Details) *part {
 	p.head = eachReader(d, func(reader int, _ Details) encoded {
 		return object{{"success", r.OK()}, {"status", r.Status.String()}, {"details", p.details[reader]}}.appendTo(nil)
 	})
-	code, text := textService(r, d)
+	code, text := textService(r, p.line)
 	p.text = rendered.New(code, contentText, []byte(text))
 	return p
 }

@@ -16,7 +16,7 @@ import (
 // limits bound what one client, and all of them together, can hold.
 type limits struct {
 	connections int           // see [connections]
-	patience    time.Duration // with a client that is connected, where others want to be
+	patience    time.Duration // with a slow request or answer, where the limit is reached
 	headerBytes int
 	readHeader  time.Duration // from the first byte of a request
 	read        time.Duration

@@ -19,9 +19,9 @@ func (s *responseSet) textHealth(Details) (int, string) {
 	return outcome(&b, "health", s.view.Status() != health.Unhealthy)
 }
 
-func textService(r health.Result, d Details) (int, string) {
+func textService(r health.Result, line string) (int, string) {
 	var b strings.Builder
-	b.WriteString(textLine(r, d))
+	b.WriteString(line)
 	return outcome(&b, r.Service.Name, r.OK())
 }
 

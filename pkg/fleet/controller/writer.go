@@ -355,8 +355,8 @@ func (w *writer) read(ctx context.Context, name fleet.Workload, o *object) (*v1a
 	return &have, nil
 }
 
-// isNewer reports whether the first of two versions of an object is the newer one. It is, where
-// that is not known.
+// isNewer reports whether the first of two versions of an object is the newer one, or whether
+// they cannot be compared.
 func isNewer(version, than string) bool {
 	order, err := resourceversion.CompareResourceVersion(version, than)
 	return err != nil || order > 0
@@ -370,7 +370,7 @@ func (w *writer) writeStatus(ctx context.Context, o *object, have *v1alpha1.Depe
 	}
 	before := &have.Status
 	if o.written != nil && o.uid == have.UID {
-		before = o.written // which nobody else has the right to change
+		before = o.written // times that others wrote into the status do not count
 	}
 	w.mu.Lock()
 	status := statusOf(summary, before, o.outages.announced)
