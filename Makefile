@@ -61,10 +61,6 @@ servers-up: ## Start PostgreSQL, Redis, MinIO and Ollama on loopback; writes .ru
 servers-down: ## Stop what servers-up started
 	@$(RUN) ./hack/servers down
 
-.PHONY: migrate-demo
-migrate-demo: build ## Migrate an empty database, verify it, break it, repair it
-	@$(RUN) ./hack/migrate-demo $(BIN)
-
 .PHONY: fleet-demo
 fleet-demo: cluster-build ## The fleet program beside a farm of 200 sidecars, with a zone cut off: kubectl get dh as text, the page as pictures (as root)
 	$(BUILD) -ldflags '$(LDFLAGS)' -o $(BIN)-fleet ./cmd/reims-health-fleet

@@ -31,8 +31,8 @@ type Options struct {
 	Roots *x509.CertPool
 	// Insecure accepts any certificate.
 	Insecure bool
-	// Kinds describe the services that there may be: which of their values name things,
-	// which vary, which the predecessor had otherwise. The default knows none.
+	// Kinds describe the services that there may be, and which of their values name things.
+	// The default knows none.
 	Kinds []*health.Kind
 	// Role is who answers there. The default is [Sidecar].
 	Role Role
@@ -218,8 +218,6 @@ type Role int
 const (
 	// Sidecar is reims-health at HEALTH_ADDR, which --url gives.
 	Sidecar Role = iota
-	// Predecessor is the API with its health module, which --compare gives.
-	Predecessor
 	// Metrics is reims-health at METRICS_ADDR, which --metrics-url gives.
 	Metrics
 	// FleetProgram is reims-health-fleet, which --fleet gives.
@@ -239,15 +237,6 @@ type roleWords struct {
 func (r Role) words() roleWords {
 	const dropped = "a firewall or a NetworkPolicy may drop the packets, or the process is starved of CPU"
 	switch r {
-	case Predecessor:
-		return roleWords{
-			whose:     "the API's",
-			refused:   "is the API running, and is this its address? --compare gives another one",
-			silent:    "the predecessor hangs with what it checks",
-			plain:     "the API itself may speak plain HTTP",
-			none:      "that is no health module of the API",
-			elsewhere: "does --compare lead to the API, rather than to a proxy or another path?",
-		}
 	case Metrics:
 		return roleWords{
 			whose:     "the metrics'",

@@ -2,9 +2,8 @@
 // person or the script behind `reims-health check`.
 //
 // A [Client] asks. [Client.All] exercises every endpoint like a test run,
-// [Client.Detailed] measures each service, [Client.Look] is one glance of a monitor,
-// and [Compare] holds a sidecar against the predecessor that it replaces. Each returns
-// plain data, ready to be marshalled; pkg/check/display shows it to people.
+// [Client.Detailed] measures each service, and [Client.Look] is one glance of a monitor.
+// Each returns plain data, ready to be marshalled; pkg/check/display shows it to people.
 //
 // It knows the API as any other client does: nothing here reads the environment,
 // prints, or contacts what the sidecar probes.

@@ -39,7 +39,7 @@ func (ks kinds) facts(service string, details Object, now time.Time) []Fact {
 		if drawn[m.Key] {
 			continue
 		}
-		f := Fact{kind.Measure(m.Key).Title, Text(m.Value)}
+		f := Fact{kind.Measure(m.Key).Title, shortText(m.Value)}
 		switch {
 		case slices.Contains(told, m.Key):
 			continue
@@ -138,7 +138,7 @@ func (ks kinds) kindOf(service string, details Object) *health.Kind {
 
 // measured is the value of a measure.
 func measured(m health.Measure, raw json.RawMessage, now time.Time) string {
-	switch text := Text(raw); {
+	switch text := shortText(raw); {
 	case m.Zero != "" && (text == "0" || text == "0B"):
 		return m.Zero
 	case m.Unit == health.UnitFlag && text == "true":
@@ -150,7 +150,7 @@ func measured(m health.Measure, raw json.RawMessage, now time.Time) string {
 			return day(t, now)
 		}
 	}
-	return Text(raw)
+	return shortText(raw)
 }
 
 // day is the day of a moment, and how far away that is.
@@ -203,13 +203,13 @@ func Milliseconds(v float64) string {
 func milliseconds(raw json.RawMessage) string {
 	var v float64
 	if bytes.Equal(raw, []byte("null")) || json.Unmarshal(raw, &v) != nil {
-		return Text(raw)
+		return shortText(raw)
 	}
 	return Milliseconds(v)
 }
 
-// Text is what a JSON value looks like to a person, cut to what can be read.
-func Text(raw json.RawMessage) string { return Shorten(whole(raw)) }
+// shortText is what a JSON value looks like to a person, cut to what can be read.
+func shortText(raw json.RawMessage) string { return Shorten(whole(raw)) }
 
 func whole(raw json.RawMessage) string {
 	var v any
@@ -233,4 +233,45 @@ func whole(raw json.RawMessage) string {
 	default:
 		return Printable(string(raw))
 	}
+}
+
+// kinds are those of the services that there may be. Of two measures of one name, the
+// first one counts.
+type kinds []*health.Kind
+
+func (c *Client) kinds() kinds { return c.options.Kinds }
+
+// measure returns what describes the values of that name, or the zero value.
+func (ks kinds) measure(name string) health.Measure {
+	for _, k := range ks {
+		for _, m := range k.Measures {
+			if m.Name == name {
+				return m
+			}
+		}
+	}
+	return health.Measure{}
+}
+
+// inReady returns the services whose status /health/ready shows.
+func (ks kinds) inReady() []string {
+	var services []string
+	for _, k := range ks {
+		if k.InReady {
+			services = append(services, k.Service)
+		}
+	}
+	return services
+}
+
+// withheld reports whether no details name anything (HEALTH_DETAILS=safe).
+func (ks kinds) withheld(h *Health) bool {
+	for _, name := range h.Details.Keys() {
+		for _, key := range h.Detail(name).Keys() {
+			if key == "message" || ks.measure(key).Unit.Identifying() {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -122,7 +122,7 @@ func (f *finding) check(a *Answer) Check {
 const (
 	maxBody  = 4 << 20 // bytes
 	maxDepth = 8       // objects and lists in each other
-	maxKeys  = 1000    // keys of one object, and values of one answer that is compared
+	maxKeys  = 1000    // keys of one object
 	maxText  = 200     // characters of a key, and of a value that is shown
 )
 

@@ -77,7 +77,6 @@ func newCheck(from *source) *cobra.Command {
 		Example: "  reims-health check\n" +
 			"  reims-health check --url http://localhost:8008\n" +
 			"  reims-health check --direct --env-file .env\n" +
-			"  reims-health check --compare http://localhost:8000\n" +
 			"  reims-health check --fleet http://localhost:8080",
 		Args: commandArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runCheck(cmd, f, f.modeOf()) },
@@ -132,8 +131,6 @@ func (c *checkCommand) run(ctx context.Context) error {
 	switch {
 	case c.fleet != nil:
 		err = c.workloads(ctx)
-	case c.old != nil:
-		err = c.compare(ctx)
 	case c.mode == modeDetailed:
 		err = c.detailed(ctx)
 	case c.mode == modeMonitor:
@@ -296,25 +293,6 @@ func writeJSON(w io.Writer, v any) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
-}
-
-// compare asks the predecessor as well, and fails if there is an unintended difference.
-func (c *checkCommand) compare(ctx context.Context) error {
-	predecessor := check.NewClient(*c.old)
-	stop := c.progress(func() string { return "comparing " + predecessor.URL() + " and " + c.client.URL() })
-	comparison, err := check.Compare(ctx, predecessor, c.client)
-	stop()
-	if err != nil {
-		return c.failed(err)
-	}
-	p := c.printer()
-	if err := c.result(comparison, func() error { p.Comparison(comparison); return p.Err() }); err != nil {
-		return err
-	}
-	if !comparison.Success {
-		return fmt.Errorf("%d differences are not meant", comparison.Unmeant)
-	}
-	return nil
 }
 
 // progressPeriod is the time between two lines of progress.

@@ -33,9 +33,9 @@ const (
 type checkFlags struct {
 	from *source
 
-	mode, url, metricsURL, output, tokenFile, caFile, compare, fleet string
-	timeout, interval, count, maxAge                                 rawFlag
-	insecure, direct                                                 bool
+	mode, url, metricsURL, output, tokenFile, caFile, fleet string
+	timeout, interval, count, maxAge                        rawFlag
+	insecure, direct                                        bool
 }
 
 func newCheckFlags(from *source) *checkFlags {
@@ -70,7 +70,6 @@ func flagUses() []flagUse {
 		{"count", []string{modeDetailed, modeMonitor}, "check detailed, check monitor and --direct"},
 		{"interval", []string{modeMonitor}, "check monitor"},
 		{"metrics-url", []string{modeEndpoints}, "check endpoints"},
-		{"compare", []string{modeServices, modeEndpoints}, "check with no subcommand"},
 		{"direct", []string{modeServices, modeDetailed}, "check with no subcommand and check detailed"},
 		{"fleet", []string{modeServices}, "check with no subcommand"},
 	}
@@ -95,7 +94,6 @@ func (f *checkFlags) add(cmd *cobra.Command, mode string) {
 	flags.StringVar(&f.caFile, "ca-file", "", "PEM file with the authorities to trust (default: the system's)")
 	flags.BoolVar(&f.insecure, "insecure", false, "accept any certificate")
 	flags.BoolVar(&f.direct, "direct", false, "ask no sidecar: run each probe itself, from the environment")
-	flags.StringVar(&f.compare, "compare", "", "the predecessor's address: ask it too, show what differs")
 	flags.StringVar(&f.fleet, "fleet", "", "the fleet program's address: show all workloads that it asks, instead of one sidecar's services")
 	for _, use := range flagUses() {
 		shown := slices.Contains(use.modes, mode) || use.flag == "count" && mode == modeServices
@@ -104,7 +102,6 @@ func (f *checkFlags) add(cmd *cobra.Command, mode string) {
 	complete(cmd, "output", "table", "json")
 	complete(cmd, "url", "http://localhost:8008")
 	complete(cmd, "metrics-url", "http://localhost:9008")
-	complete(cmd, "compare", "http://localhost:8000")
 	complete(cmd, "fleet", "http://localhost:8080")
 	complete(cmd, "timeout", "1s", "10s", "30s")
 	complete(cmd, "interval", "500ms", "2s", "30s")
@@ -130,7 +127,6 @@ func (f *checkFlags) modeOf() string {
 type checkSettings struct {
 	mode     string
 	client   check.Options
-	old      *check.Options // the predecessor; nil for no comparison
 	metrics  *check.Options // nil where it is not asked for
 	fleet    *check.Options // nil where no fleet program is asked
 	direct   bool
@@ -164,7 +160,6 @@ func (f *checkFlags) settings(mode string, given func(flag string) bool, termina
 		Timeout: problems.duration("timeout", f.timeout.value, 0), Roots: problems.roots("ca-file", f.caFile), Insecure: f.insecure,
 		Kinds: f.from.kinds.Described(),
 	}
-	s.old = problems.other("compare", f.compare, check.Predecessor, s.client)
 	s.metrics = problems.other("metrics-url", f.metricsURL, check.Metrics, s.client)
 	s.fleet = problems.other("fleet", f.fleet, check.FleetProgram, s.client)
 	s.client.Token = problems.token("token-file", f.tokenFile)
@@ -196,7 +191,7 @@ func (p *flagProblems) useless(mode string, direct bool) {
 		refuse("direct", "does not go with check monitor: the sidecar is what watches")
 	}
 	if direct {
-		for _, flag := range []string{"compare", "url", "metrics-url", "token-file", "timeout", "ca-file", "insecure", "interval", "max-age"} {
+		for _, flag := range []string{"url", "metrics-url", "token-file", "timeout", "ca-file", "insecure", "interval", "max-age"} {
 			refuse(flag, "does not go with --direct, which asks no sidecar")
 		}
 	}
@@ -210,13 +205,9 @@ func (p *flagProblems) useless(mode string, direct bool) {
 		}
 	}
 	if p.given("fleet") {
-		for _, flag := range []string{"direct", "compare", "url", "token-file"} {
+		for _, flag := range []string{"direct", "url", "token-file"} {
 			refuse(flag, "does not go with --fleet, which asks no sidecar")
 		}
-	}
-	if p.given("compare") {
-		refuse("metrics-url", "does not go with --compare")
-		refuse("max-age", "does not go with --compare, which judges no times")
 	}
 	if p.given("insecure") {
 		refuse("ca-file", "does not go with --insecure, which accepts any certificate")

@@ -43,13 +43,8 @@ type Measure struct {
 	Title string
 	// Zero is what people are shown in the place of 0. The default is 0.
 	Zero string
-	// Varies says that healthy services have another value at each check.
-	Varies bool
 	// Gauge is the metric that it becomes; none where it has no name.
 	Gauge Gauge
-	// Predecessor is what the module that the sidecar replaces said in its place, where
-	// that was not the same.
-	Predecessor Predecessor
 }
 
 // Gauge is a metric that is made of one measure or, by a label, of several.
@@ -67,14 +62,6 @@ type Gauge struct {
 func (g Gauge) Of(value string) Gauge {
 	g.Value = value
 	return g
-}
-
-// Predecessor says how a value differs from the predecessor's.
-type Predecessor struct {
-	// Value is the only value that it ever gave; empty for any.
-	Value string
-	// Why says why the difference is meant; empty where there is none.
-	Why string
 }
 
 // Share is how values are drawn together: as parts of a whole. It is drawn where a check

@@ -25,7 +25,6 @@ import (
 //	run CODE ARGS...         reims-health check ARGS, which must exit with this code
 //	json FIELD VALUE         holds what was just printed, as JSON, to a field
 //	fake KIND                something else to ask, see fakes; its address is in FAKE
-//	predecessor [PATH=JSON]  a stand-in that says what the sidecar says, in its own way; see OLD
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -39,13 +38,12 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sidecar":     onStage((*stage).sidecarCmd),
-			"postgres":    onStage((*stage).postgresCmd),
-			"await":       onStage((*stage).awaitCmd),
-			"run":         onStage((*stage).runCmd),
-			"json":        onStage((*stage).jsonCmd),
-			"fake":        onStage((*stage).fakeCmd),
-			"predecessor": onStage((*stage).predecessorCmd),
+			"sidecar":  onStage((*stage).sidecarCmd),
+			"postgres": onStage((*stage).postgresCmd),
+			"await":    onStage((*stage).awaitCmd),
+			"run":      onStage((*stage).runCmd),
+			"json":     onStage((*stage).jsonCmd),
+			"fake":     onStage((*stage).fakeCmd),
 		},
 	})
 }

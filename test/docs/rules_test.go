@@ -36,7 +36,6 @@ var rules = []rule{
 	{pattern: `^make e2e E2E_KUBECONFIG=`, how: parsed, why: "it needs a cluster of the reader's; without the variable it is a stage of .ci/run"},
 
 	{pattern: `--url https://reims\.example`, how: byTest, why: "the address is the reader's", tests: []string{"test/check TestScripts"}},
-	{pattern: `--compare http://localhost:8000`, how: byTest, why: "it asks the API that the sidecar replaces", tests: []string{"test/check TestScripts"}},
 	{pattern: `^(\w+=\S+ )*(bin/)?reims-health `, how: onMakeRun},
 	{pattern: `^bin/run (stop|start|freeze|thaw) \w+$`, how: onMakeRun},
 	{pattern: `^curl .*localhost:[89]008`, how: onMakeRun},

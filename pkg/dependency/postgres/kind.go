@@ -96,7 +96,6 @@ func measures() []health.Measure {
 			Help:   "Version of the database's schema: the one it has (current) and the one that this release needs (required).",
 			Absent: "where no schema version is required or, `current`, where it cannot be read",
 		}
-		ours = health.Predecessor{Why: "the pool is the sidecar's own; for the API's connections see reims_health_app_db_connections"}
 	)
 	return []health.Measure{
 		{Name: "connections_used", Gauge: connections.Of("used")},
@@ -107,9 +106,9 @@ func measures() []health.Measure {
 		{Name: "app_connections_other", Gauge: app.Of("other")},
 		{Name: "schema_current", Title: "Schema version", Gauge: version.Of("current")},
 		{Name: "schema_required", Title: "Schema needed", Gauge: version.Of("required")},
-		{Name: "pool_active", Gauge: health.Gauge{Name: "db_pool_active", Help: "Connections in use in " + ownPool}, Predecessor: ours},
-		{Name: "pool_size", Gauge: health.Gauge{Name: "db_pool_size", Help: "Connections open, in use or idle, in " + ownPool}, Predecessor: ours},
-		{Name: "pool_free", Gauge: health.Gauge{Name: "db_pool_free", Help: "Connections open and idle in " + ownPool}, Predecessor: ours},
+		{Name: "pool_active", Gauge: health.Gauge{Name: "db_pool_active", Help: "Connections in use in " + ownPool}},
+		{Name: "pool_size", Gauge: health.Gauge{Name: "db_pool_size", Help: "Connections open, in use or idle, in " + ownPool}},
+		{Name: "pool_free", Gauge: health.Gauge{Name: "db_pool_free", Help: "Connections open and idle in " + ownPool}},
 		{Name: "database", Unit: health.UnitText},
 		{Name: "version", Unit: health.UnitText},
 		{Name: "endpoint", Unit: health.UnitText},

@@ -55,14 +55,13 @@ func measures() []health.Measure {
 		Name: "reims_health_redis_memory_bytes", Label: "kind",
 		Help: "Memory of the Redis server in bytes: used, the most ever used (peak), and its maxmemory (max), where 0 is no limit.",
 	}
-	zero := health.Predecessor{Value: "0", Why: "it was always 0"}
 	return []health.Measure{
-		{Name: "memory_usage", Unit: health.UnitBytes, Title: "Memory in use", Varies: true, Gauge: memory.Of("used")},
-		{Name: "memory_peak", Unit: health.UnitBytes, Varies: true, Gauge: memory.Of("peak")},
+		{Name: "memory_usage", Unit: health.UnitBytes, Title: "Memory in use", Gauge: memory.Of("used")},
+		{Name: "memory_peak", Unit: health.UnitBytes, Gauge: memory.Of("peak")},
 		{Name: "memory_max", Unit: health.UnitBytes, Title: "Memory limit", Zero: "none", Gauge: memory.Of("max")},
-		{Name: "connected_clients", Title: "Clients", Varies: true, Predecessor: zero},
-		{Name: "total_commands", Title: "Commands so far", Varies: true, Predecessor: zero},
-		{Name: "version", Unit: health.UnitText, Predecessor: health.Predecessor{Value: "Unknown", Why: "it was always Unknown"}},
+		{Name: "connected_clients", Title: "Clients"},
+		{Name: "total_commands", Title: "Commands so far"},
+		{Name: "version", Unit: health.UnitText},
 		{Name: "role", Unit: health.UnitText},
 		{Name: "master", Unit: health.UnitText, Title: "Master"},
 		{Name: "endpoint", Unit: health.UnitText},
