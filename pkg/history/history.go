@@ -1,8 +1,9 @@
 package history
 
 import (
+	"math"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
@@ -25,25 +26,28 @@ const (
 const Readiness = ""
 
 // History is what happened to every service of a monitor, and to readiness. Observe
-// adds to it; everything else may be called at any time and holds up nobody.
+// adds to it; everything else may be called at any time, by any goroutine.
 type History struct {
-	samples map[string]*ring
-	changes map[string]*changes
-	last    *health.View // what Observe saw last; its own
+	last *health.View // what Observe saw last; its own
+
+	mu      sync.Mutex // held while slices are copied or added to
+	samples map[string]*samples
+	changes map[string][]health.Change
 }
 
 // New returns an empty history of those services.
 func New(services []*health.Service) *History {
-	h := &History{samples: map[string]*ring{}, changes: map[string]*changes{Readiness: {}}}
+	h := &History{samples: map[string]*samples{}, changes: map[string][]health.Change{}}
 	for _, s := range services {
-		h.samples[s.Name], h.changes[s.Name] = newRing(s.Kind), &changes{}
+		h.samples[s.Name] = &samples{reasons: health.Reasons(s.Kind), latest: make([]sample, 0, Capacity)}
 	}
 	return h
 }
 
 // Observe remembers what is new in a view, and what the one before turned into by
 // age alone: a result that went stale, a grace that ran out. It must be called with
-// every one, in order, as [health.Monitor.Subscribe] does; it does not block.
+// every one, in order, as [health.Monitor.Subscribe] does. It waits at most for a reader's
+// copy of one service's samples.
 func (h *History) Observe(v *health.View) {
 	last := h.last
 	h.last = v
@@ -65,14 +69,14 @@ func (h *History) compare(now time.Time, was, is *health.View) {
 	}
 	before, after := was.Readiness(), is.Readiness()
 	if before.Ready != after.Ready {
-		h.changes[Readiness].add(health.Change{Time: now, From: word(before), To: word(after), Reason: why(after)})
+		h.addChange(Readiness, health.Change{Time: now, From: word(before), To: word(after), Reason: why(after)})
 	}
 }
 
 func (h *History) observe(now time.Time, was, is health.Result) {
 	name := is.Service.Name
 	if is.Checks != was.Checks {
-		h.samples[name].add(sample(is))
+		h.addSample(name, sampleOf(is))
 	}
 	since := is.Since
 	if since.Before(was.Since) { // restored: before this process began, it saw nothing
@@ -84,12 +88,12 @@ func (h *History) observe(now time.Time, was, is health.Result) {
 		}
 		since = now
 	}
-	h.changes[name].add(health.Change{
+	h.addChange(name, health.Change{
 		Time: since, From: was.Status.String(), To: is.Status.String(), Reason: is.Reason(),
 	})
 }
 
-func sample(r health.Result) health.Sample {
+func sampleOf(r health.Result) health.Sample {
 	s := health.Sample{Time: r.Last.Finished, Status: r.Status, Latency: r.Last.Observation.Latency}
 	if r.Last.Fault != nil {
 		s.Reason = r.Last.Fault.Reason
@@ -120,48 +124,101 @@ func why(r health.Readiness) health.Reason {
 // Samples returns what the checks of a service came to from a moment on, the oldest
 // first; nil for a service that it does not know. The slice is the caller's.
 func (h *History) Samples(service string, since time.Time) []health.Sample {
-	if r := h.samples[service]; r != nil {
-		return r.since(since)
+	s := h.samples[service]
+	if s == nil {
+		return nil
 	}
-	return nil
+	h.mu.Lock()
+	kept := slices.Concat(s.latest[s.oldest:], s.latest[:s.oldest])
+	h.mu.Unlock()
+	var found []health.Sample
+	for i, k := range kept {
+		if time.UnixMilli(k.time).Before(since) {
+			continue
+		}
+		if found == nil {
+			found = make([]health.Sample, 0, len(kept)-i)
+		}
+		found = append(found, s.unpack(k))
+	}
+	return found
 }
 
 // Changes returns those of a service, or of [Readiness], from a moment on, the oldest
-// first. The slice is shared: do not change it.
+// first. The slice is the caller's.
 func (h *History) Changes(service string, since time.Time) []health.Change {
-	if c := h.changes[service]; c != nil {
-		return c.since(since)
-	}
-	return nil
-}
-
-// changes is replaced as a whole with each one, so that readers share it as it is:
-// changes are rare. They are in order of time: one that a clock set back would date
-// before the latest gets the time of that.
-type changes struct {
-	all atomic.Pointer[[]health.Change]
-}
-
-func (c *changes) add(change health.Change) {
-	var old []health.Change
-	if all := c.all.Load(); all != nil {
-		old = (*all)[max(0, len(*all)+1-maxChanges):]
-		if latest := old[len(old)-1].Time; change.Time.Before(latest) {
-			change.Time = latest
-		}
-	}
-	all := append(append(make([]health.Change, 0, len(old)+1), old...), change)
-	c.all.Store(&all)
-}
-
-func (c *changes) since(from time.Time) []health.Change {
-	all := c.all.Load()
-	if all == nil {
-		return nil
-	}
-	first := slices.IndexFunc(*all, func(c health.Change) bool { return !c.Time.Before(from) })
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := h.changes[service]
+	first := slices.IndexFunc(all, func(c health.Change) bool { return !c.Time.Before(since) })
 	if first < 0 {
 		return nil
 	}
-	return (*all)[first:]
+	return slices.Clone(all[first:])
+}
+
+// addChange keeps changes in order of time: one that a clock set back would date before
+// the latest gets the time of that.
+func (h *History) addChange(name string, change health.Change) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := h.changes[name]
+	if n := len(all); n > 0 && change.Time.Before(all[n-1].Time) {
+		change.Time = all[n-1].Time
+	}
+	if len(all) == maxChanges {
+		all = slices.Delete(all, 0, 1)
+	}
+	h.changes[name] = append(all, change)
+}
+
+// samples are the latest of one service. They are in order of time, as changes are.
+type samples struct {
+	reasons []health.Reason // that the service's faults can have
+	latest  []sample
+	oldest  int // the place of the oldest in latest, which is overwritten next
+}
+
+// sample is a [health.Sample] in 16 bytes rather than 64.
+type sample struct {
+	time    int64  // in Unix milliseconds
+	latency uint32 // in microseconds, rounded up: zero is no answer
+	status  uint8
+	reason  uint8 // its place in reasons, from 1 on; 0 is none
+}
+
+func (h *History) addSample(name string, added health.Sample) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.samples[name]
+	packed := s.pack(added)
+	if n := len(s.latest); n > 0 {
+		packed.time = max(packed.time, s.latest[(s.oldest+n-1)%n].time)
+	}
+	if len(s.latest) < Capacity {
+		s.latest = append(s.latest, packed)
+		return
+	}
+	s.latest[s.oldest] = packed
+	s.oldest = (s.oldest + 1) % Capacity
+}
+
+func (s *samples) pack(added health.Sample) sample {
+	latency := (added.Latency + time.Microsecond - 1) / time.Microsecond
+	return sample{
+		time:    added.Time.UnixMilli(),
+		latency: uint32(min(latency, math.MaxUint32)), //nolint:gosec // never negative
+		status:  uint8(added.Status),
+		reason:  uint8(slices.Index(s.reasons, added.Reason) + 1), //nolint:gosec // a place in a short list
+	}
+}
+
+func (s *samples) unpack(k sample) health.Sample {
+	unpacked := health.Sample{
+		Time: time.UnixMilli(k.time), Status: health.Status(k.status), Latency: time.Duration(k.latency) * time.Microsecond,
+	}
+	if k.reason > 0 {
+		unpacked.Reason = s.reasons[k.reason-1]
+	}
+	return unpacked
 }
