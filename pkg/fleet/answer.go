@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/reims/reims-health/pkg/health"
@@ -47,45 +46,31 @@ func newParser() *parser { return &parser{knownReasons()} }
 // within the closed sets: a reason that is not known becomes [ReasonOther]; a name, status or
 // number of services that no sidecar has makes the answer unusable.
 func (p *parser) parse(body []byte) ([]ServiceAnswer, error) {
-	if !json.Valid(body) {
+	var whole map[string]json.RawMessage // a map, for a struct takes keys in any case
+	if json.Unmarshal(body, &whole) != nil {
 		return nil, errAnswer
 	}
-	var services []ServiceAnswer
-	var details []detail
-	s := &scanner{text: body}
-	ok := s.object(func(key string) (ok bool) {
-		switch key {
-		case "services":
-			services, ok = readStatuses(s)
-		case "details":
-			details, ok = readDetails(s)
-		default:
-			s.skip()
-			ok = true
-		}
-		return ok
-	})
-	switch {
-	case !ok:
-		return nil, errAnswer
-	case services == nil:
+	if whole["services"] == nil {
 		return nil, fmt.Errorf("%w: it has no services", errAnswer)
 	}
-	for i := range details {
-		d := &details[i]
-		at := slices.IndexFunc(services, func(a ServiceAnswer) bool { return a.Name == d.name })
-		if at < 0 {
-			continue
-		}
-		service := &services[at]
-		service.Since, service.Reason = time.Time{}, ""
-		if since, err := time.Parse(time.RFC3339, d.since); err == nil {
+	services, ok := readStatuses(whole["services"])
+	if !ok {
+		return nil, errAnswer
+	}
+	var details map[string]struct{ Reason, Since string }
+	if raw := whole["details"]; raw != nil && json.Unmarshal(raw, &details) != nil {
+		return nil, errAnswer
+	}
+	for i := range services {
+		service := &services[i]
+		d := details[service.Name]
+		if since, err := time.Parse(time.RFC3339, d.Since); err == nil {
 			service.Since = since.UTC()
 		}
 		if service.Status < health.Degraded {
 			continue
 		}
-		reason, known := p.reasons[d.reason]
+		reason, known := p.reasons[d.Reason]
 		if !known {
 			reason = ReasonOther
 		}
@@ -94,42 +79,27 @@ func (p *parser) parse(body []byte) ([]ServiceAnswer, error) {
 	return services, nil
 }
 
-// readStatuses reads the object that has the status of each service, in its order.
-func readStatuses(s *scanner) ([]ServiceAnswer, bool) {
+// readStatuses reads the object that has the status of each service, in its order, which a map
+// would lose. It reports false for anything else.
+func readStatuses(object []byte) ([]ServiceAnswer, bool) {
+	d := json.NewDecoder(bytes.NewReader(object))
+	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {
+		return nil, false
+	}
 	all := make([]ServiceAnswer, 0, 4)
-	ok := s.object(func(name string) bool {
-		text, isText := s.string()
+	for d.More() {
+		key, err1 := d.Token()
+		value, err2 := d.Token()
+		name, isName := key.(string)
+		text, isText := value.(string)
 		status, known := parseStatus(text)
 		twice := slices.ContainsFunc(all, func(a ServiceAnswer) bool { return a.Name == name })
 		all = append(all, ServiceAnswer{Name: name, Status: status})
-		return isText && known && !twice && isServiceName(name) && len(all) <= maxServices
-	})
-	return all, ok
-}
-
-// detail is what is used of the details of a service.
-type detail struct{ name, reason, since string }
-
-func readDetails(s *scanner) ([]detail, bool) {
-	var all []detail
-	ok := s.null() || s.object(func(name string) bool {
-		d := detail{name: name}
-		ok := s.null() || s.object(func(key string) (ok bool) {
-			switch key {
-			case "reason":
-				d.reason, ok = s.textOrNull()
-			case "since":
-				d.since, ok = s.textOrNull()
-			default:
-				s.skip()
-				ok = true
-			}
-			return ok
-		})
-		all = append(all, d)
-		return ok
-	})
-	return all, ok
+		if err1 != nil || err2 != nil || !isName || !isText || !known || twice || !isServiceName(name) || len(all) > maxServices {
+			return nil, false
+		}
+	}
+	return all, true
 }
 
 func parseStatus(text string) (health.Status, bool) {
@@ -153,109 +123,4 @@ func isServiceName(name string) bool {
 		}
 	}
 	return true
-}
-
-// scanner walks through JSON that is valid, in the place of encoding/json, which takes several times as
-// long for an answer of which little is used.
-type scanner struct {
-	text []byte
-	at   int
-}
-
-// next moves to the next byte that is no white space, and returns it.
-func (s *scanner) next() byte {
-	for s.at < len(s.text) {
-		switch c := s.text[s.at]; c {
-		case ' ', '\t', '\n', '\r':
-			s.at++
-		default:
-			return c
-		}
-	}
-	return 0
-}
-
-// object calls each with every key of the object that comes next; each moves behind its value. It
-// reports false where what comes is no object, or each does.
-func (s *scanner) object(each func(key string) bool) bool {
-	if s.next() != '{' {
-		return false
-	}
-	for s.at++; s.next() != '}'; {
-		if s.text[s.at] == ',' {
-			s.at++
-		}
-		key, _ := s.string()
-		s.next()
-		s.at++ // the colon
-		if !each(key) {
-			return false
-		}
-	}
-	s.at++
-	return true
-}
-
-// string returns the string that comes next. It reports false where something else does.
-func (s *scanner) string() (string, bool) {
-	if s.next() != '"' {
-		return "", false
-	}
-	begin := s.at
-	s.skip()
-	if inside := s.text[begin+1 : s.at-1]; bytes.IndexByte(inside, '\\') < 0 {
-		return string(inside), true
-	}
-	var text string
-	err := json.Unmarshal(s.text[begin:s.at], &text)
-	return text, err == nil
-}
-
-// textOrNull is the same where null is "".
-func (s *scanner) textOrNull() (string, bool) {
-	if s.null() {
-		return "", true
-	}
-	return s.string()
-}
-
-// null moves behind a null, where one comes next, and reports that.
-func (s *scanner) null() bool {
-	if s.next() != 'n' {
-		return false
-	}
-	s.skip()
-	return true
-}
-
-// skip moves behind the value that comes next.
-func (s *scanner) skip() {
-	s.next()
-	for depth := 0; s.at < len(s.text); {
-		switch s.text[s.at] {
-		case '{', '[':
-			depth++
-			s.at++
-		case '}', ']':
-			depth--
-			s.at++
-		case '"':
-			for s.at++; s.text[s.at] != '"'; s.at++ {
-				if s.text[s.at] == '\\' {
-					s.at++
-				}
-			}
-			s.at++
-		case ',', ':', ' ', '\t', '\n', '\r':
-			s.at++
-			continue
-		default: // a number or a word
-			for s.at < len(s.text) && strings.IndexByte(",:]} \t\n\r", s.text[s.at]) < 0 {
-				s.at++
-			}
-		}
-		if depth == 0 {
-			return
-		}
-	}
 }
