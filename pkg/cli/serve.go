@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"sync/atomic"
@@ -148,8 +149,8 @@ func serve(ctx context.Context, cfg *config.Config, kinds dependency.Kinds, logs
 	}
 	monitor.Subscribe(handler.Publish, prom.Observe)
 
-	answers, err1 := server.Listen(ctx, cfg.Health.Addr, server.AllowOrigins(cfg.Health.AllowedOrigins, handler), log)
-	scrapes, err2 := server.Listen(ctx, cfg.Health.MetricsAddr, prom.Handler(), log)
+	answers, err1 := listenHealth(ctx, &cfg.Health, handler, log)
+	scrapes, err2 := listenMetrics(ctx, &cfg.Health, prom.Handler(), log)
 	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
@@ -197,6 +198,24 @@ func serve(ctx context.Context, cfg *config.Config, kinds dependency.Kinds, logs
 	return err
 }
 
+// listenHealth listens on HEALTH_ADDR.
+func listenHealth(ctx context.Context, h *config.Health, handler http.Handler, log *slog.Logger) (*server.Server, error) {
+	files := server.TLSFiles{Cert: h.TLSCertFile, Key: h.TLSKeyFile, ClientCA: h.TLSClientCAFile}
+	if files.ClientCA != "" {
+		handler = server.RequireCertificate(handler, "/health/live", "/health/ready")
+	}
+	return server.Listen(ctx, h.Addr, files, server.AllowOrigins(h.AllowedOrigins, handler), log)
+}
+
+// listenMetrics listens on METRICS_ADDR.
+func listenMetrics(ctx context.Context, h *config.Health, handler http.Handler, log *slog.Logger) (*server.Server, error) {
+	files := server.TLSFiles{Cert: h.MetricsTLSCertFile, Key: h.MetricsTLSKeyFile, ClientCA: h.MetricsTLSClientCAFile}
+	if files.ClientCA != "" {
+		handler = server.RequireCertificate(handler)
+	}
+	return server.Listen(ctx, h.MetricsAddr, files, handler, log)
+}
+
 // fleet counts the Pods of the workload. The services need it before there are peers to
 // count.
 type fleet struct{ peers atomic.Pointer[peers.Peers] }
@@ -224,6 +243,9 @@ func newPeers(cfg *config.Config, instance string, monitor *health.Monitor, log 
 	}
 	if cfg.Peers.CAFile != "" {
 		options.TLS = dependency.TLSConfig(cfg.Peers.CAFile, "", nil)
+		if cfg.Health.TLSClientCAFile != "" { // that of the peers is the same
+			dependency.ClientCertificate(options.TLS, cfg.Health.TLSCertFile, cfg.Health.TLSKeyFile)
+		}
 	}
 	return peers.New(options)
 }

@@ -30,21 +30,27 @@ type Config struct {
 
 // Health is about the sidecar itself: what it serves, to whom, and its log.
 type Health struct {
-	Addr               string        `env:"HEALTH_ADDR" format:"listen" help:"Address of the health endpoints. Port 0 takes any free port."`
-	MetricsAddr        string        `env:"METRICS_ADDR" format:"listen" help:"Address of the Prometheus endpoint. The containers of a Pod share their ports, so it must be free in all of them."`
-	Services           []string      `env:"HEALTH_SERVICES" format:"service" help:"The services to probe, in the order in which answers list them, 16 at most. One that is left out appears nowhere. A name beside the four of the default needs NAME_CHECK: see docs/checks.md."`
-	Details            string        `env:"HEALTH_DETAILS" oneof:"full safe off" help:"What an answer tells: everything; statuses, reasons and numbers but no names, endpoints, versions or messages; or statuses alone."`
-	Token              Secret        `env:"HEALTH_TOKEN" format:"bearer" help:"With HEALTH_DETAILS=safe, callers that send it as Authorization: Bearer are shown everything."`
-	Page               Switch        `env:"HEALTH_PAGE" help:"Serve the status page for people at / of HEALTH_ADDR. It shows what HEALTH_DETAILS gives to callers without the token, and what HEALTH_PAGE_DETAILS says."`
-	PageDetails        string        `env:"HEALTH_PAGE_DETAILS" oneof:"full safe off" help:"What the status page shows; what HEALTH_DETAILS says when empty. Where that is more than HEALTH_DETAILS gives, only readers at 127.0.0.1 or ::1, as by kubectl port-forward, and those with HEALTH_TOKEN are shown it."`
-	DocsURL            string        `env:"HEALTH_DOCS_URL" format:"docs" help:"Where the documentation is, for the links from a reason to its section in troubleshooting.md: a copy that readers can reach, or off for no links."`
-	AllowedOrigins     []string      `env:"HEALTH_ALLOWED_ORIGINS" format:"origin" help:"Origins whose pages may read the answers in a browser (CORS), such as a dashboard's, or * for all. Off when empty."`
-	OverrideFile       string        `env:"HEALTH_OVERRIDE_FILE" format:"path" help:"Break-glass: while this file is there and says ready or not_ready, it decides readiness."`
-	StateFile          string        `env:"HEALTH_STATE_FILE" format:"path" help:"File in which the sidecar keeps which services were proven, and since when each fails, so that a restart of its container does not forget it. Its folder must be writable and be this Pod's own, such as an emptyDir; the file counts for the Pod of POD_UID only. Off when empty."`
-	CertificateWarning time.Duration `env:"HEALTH_CERTIFICATE_WARNING" max:"8760h" help:"How long before the end of its certificate, or of one that vouches for it, a server that is asked by TLS becomes degraded; of a certificate that is valid for less than three times as long, a third of its time."`
-	LogLevel           string        `env:"LOG_LEVEL" oneof:"debug info warn error" also:"warning=warn critical=error fatal=error" help:"The least level that is logged. Python's names warning and critical, and fatal, count as warn and error."`
-	LogFormat          string        `env:"LOG_FORMAT" oneof:"auto json text" help:"auto is text on a terminal and JSON anywhere else."`
-	Environment        string        `env:"ENVIRONMENT" oneof:"development staging production" help:"production turns TLS to the database from prefer to require."`
+	Addr                   string        `env:"HEALTH_ADDR" format:"listen" help:"Address of the health endpoints. Port 0 takes any free port."`
+	MetricsAddr            string        `env:"METRICS_ADDR" format:"listen" help:"Address of the Prometheus endpoint. The containers of a Pod share their ports, so it must be free in all of them."`
+	TLSCertFile            string        `env:"HEALTH_TLS_CERT_FILE" format:"path" help:"PEM file with the certificate by which HEALTH_ADDR answers HTTPS, followed by the authorities between it and the root. Plain HTTP when empty. The file is read again when it changes, as are the other files of TLS."`
+	TLSKeyFile             string        `env:"HEALTH_TLS_KEY_FILE" format:"path" help:"PEM file with its key, without a passphrase."`
+	TLSClientCAFile        string        `env:"HEALTH_TLS_CLIENT_CA_FILE" format:"path" help:"Certificate authorities, in PEM, of clients. With it, only /health/live and /health/ready answer clients without a certificate of theirs: the kubelet has none. Peers then present the certificate of HEALTH_TLS_CERT_FILE, which must be good for clients, too."`
+	MetricsTLSCertFile     string        `env:"METRICS_TLS_CERT_FILE" format:"path" help:"PEM file with the certificate by which METRICS_ADDR answers HTTPS. Plain HTTP when empty."`
+	MetricsTLSKeyFile      string        `env:"METRICS_TLS_KEY_FILE" format:"path" help:"PEM file with its key, without a passphrase."`
+	MetricsTLSClientCAFile string        `env:"METRICS_TLS_CLIENT_CA_FILE" format:"path" help:"Certificate authorities, in PEM, of scrapers. With it, a scrape needs a certificate of theirs."`
+	Services               []string      `env:"HEALTH_SERVICES" format:"service" help:"The services to probe, in the order in which answers list them, 16 at most. One that is left out appears nowhere. A name beside the four of the default needs NAME_CHECK: see docs/checks.md."`
+	Details                string        `env:"HEALTH_DETAILS" oneof:"full safe off" help:"What an answer tells: everything; statuses, reasons and numbers but no names, endpoints, versions or messages; or statuses alone."`
+	Token                  Secret        `env:"HEALTH_TOKEN" format:"bearer" help:"With HEALTH_DETAILS=safe, callers that send it as Authorization: Bearer are shown everything."`
+	Page                   Switch        `env:"HEALTH_PAGE" help:"Serve the status page for people at / of HEALTH_ADDR. It shows what HEALTH_DETAILS gives to callers without the token, and what HEALTH_PAGE_DETAILS says."`
+	PageDetails            string        `env:"HEALTH_PAGE_DETAILS" oneof:"full safe off" help:"What the status page shows; what HEALTH_DETAILS says when empty. Where that is more than HEALTH_DETAILS gives, only readers at 127.0.0.1 or ::1, as by kubectl port-forward, and those with HEALTH_TOKEN are shown it."`
+	DocsURL                string        `env:"HEALTH_DOCS_URL" format:"docs" help:"Where the documentation is, for the links from a reason to its section in troubleshooting.md: a copy that readers can reach, or off for no links."`
+	AllowedOrigins         []string      `env:"HEALTH_ALLOWED_ORIGINS" format:"origin" help:"Origins whose pages may read the answers in a browser (CORS), such as a dashboard's, or * for all. Off when empty."`
+	OverrideFile           string        `env:"HEALTH_OVERRIDE_FILE" format:"path" help:"Break-glass: while this file is there and says ready or not_ready, it decides readiness."`
+	StateFile              string        `env:"HEALTH_STATE_FILE" format:"path" help:"File in which the sidecar keeps which services were proven, and since when each fails, so that a restart of its container does not forget it. Its folder must be writable and be this Pod's own, such as an emptyDir; the file counts for the Pod of POD_UID only. Off when empty."`
+	CertificateWarning     time.Duration `env:"HEALTH_CERTIFICATE_WARNING" max:"8760h" help:"How long before the end of its certificate, or of one that vouches for it, a server that is asked by TLS becomes degraded; of a certificate that is valid for less than three times as long, a third of its time."`
+	LogLevel               string        `env:"LOG_LEVEL" oneof:"debug info warn error" also:"warning=warn critical=error fatal=error" help:"The least level that is logged. Python's names warning and critical, and fatal, count as warn and error."`
+	LogFormat              string        `env:"LOG_FORMAT" oneof:"auto json text" help:"auto is text on a terminal and JSON anywhere else."`
+	Environment            string        `env:"ENVIRONMENT" oneof:"development staging production" help:"production turns TLS to the database from prefer to require."`
 }
 
 // Peers is how the sidecar asks the sidecars of the workload's other Pods whether a fault
@@ -53,7 +59,7 @@ type Peers struct {
 	Names   []string      `env:"HEALTH_PEERS" format:"peer" help:"Where the sidecars of the workload's other Pods answer: a name that DNS resolves to all of its Pods, ready or not (a headless Service), with a port if theirs is not that of HEALTH_ADDR; or a list of two addresses or more. While a strict service is unhealthy, they are asked whether they see it too. Off when empty."`
 	Sample  int           `env:"HEALTH_PEERS_SAMPLE" min:"1" max:"64" help:"How many peers are asked at once: once per second while a strict service is unhealthy, once per interval of the service while only others are."`
 	Timeout time.Duration `env:"HEALTH_PEERS_TIMEOUT" max:"5s" help:"Bound on asking them."`
-	CAFile  string        `env:"HEALTH_PEERS_CA_FILE" format:"path" help:"Certificate authorities, in PEM, that the peers' certificates must lead to. Peers are asked by TLS when it is set. The sidecar itself serves plain HTTP, so set it only where a proxy in front of each peer answers by TLS."`
+	CAFile  string        `env:"HEALTH_PEERS_CA_FILE" format:"path" help:"Certificate authorities, in PEM, that the peers' certificates must lead to. Peers are asked by HTTPS when it is set: required with HEALTH_TLS_CERT_FILE, and of use without that where a proxy in front of each peer answers by HTTPS."`
 	PodIP   string        `env:"POD_IP" format:"address" help:"Address of this Pod, by the downward API: status.podIP. It tells this Pod from its peers, and peers of its family only are asked."`
 }
 

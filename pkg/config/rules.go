@@ -78,7 +78,7 @@ func (c *Config) rules() []Rule {
 }
 
 func (h *Health) rules() []Rule {
-	return []Rule{
+	return append(slices.Concat(tlsRules("HEALTH_TLS_"), tlsRules("METRICS_TLS_")), []Rule{
 		{
 			Variables: []string{"HEALTH_SERVICES"},
 			Broken:    func() bool { return len(h.Services) > maxServices }, // see Rules.MaxServices
@@ -117,6 +117,22 @@ func (h *Health) rules() []Rule {
 			Text:      "has no effect with HEALTH_PAGE=off",
 			Warning:   true,
 		},
+	}...)
+}
+
+// tlsRules are about the files by which a listener answers HTTPS.
+func tlsRules(prefix string) []Rule {
+	needs := func(variable, other, text string) Rule {
+		return Rule{
+			Variables: []string{prefix + variable, prefix + other},
+			When:      Patterns{prefix + variable: ".", prefix + other: "^$"},
+			Text:      text + ": set " + prefix + other + ", too",
+		}
+	}
+	return []Rule{
+		needs("CERT_FILE", "KEY_FILE", "a certificate is of no use without its key"),
+		needs("KEY_FILE", "CERT_FILE", "a key is of no use without its certificate"),
+		needs("CLIENT_CA_FILE", "CERT_FILE", "only HTTPS has client certificates"),
 	}
 }
 
@@ -129,6 +145,11 @@ func (p *Peers) rules(h *Health) []Rule {
 				return port == "0" && slices.ContainsFunc(p.Names, func(name string) bool { return portOf(name) == "" })
 			},
 			Text: "has no port, and HEALTH_ADDR has port 0: give the port at which the peers answer, as in NAME:8008",
+		},
+		{
+			Variables: []string{"HEALTH_PEERS_CA_FILE", "HEALTH_PEERS", "HEALTH_TLS_CERT_FILE"},
+			When:      Patterns{"HEALTH_PEERS_CA_FILE": "^$", "HEALTH_PEERS": ".", "HEALTH_TLS_CERT_FILE": "."},
+			Text:      "missing, and with HEALTH_TLS_CERT_FILE the peers answer HTTPS: give the authority of their certificates",
 		},
 		{
 			Variables: []string{"HEALTH_PEERS_CA_FILE", "HEALTH_PEERS"},

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
@@ -206,18 +207,27 @@ func (c *connection) Close() error {
 type connectionKey struct{}
 
 func withConnection(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, connectionKey{}, c)
+	return context.WithValue(ctx, connectionKey{}, ours(c))
+}
+
+// ours returns the connection below TLS; nil where it is none of ours.
+func ours(c net.Conn) *connection {
+	if secured, ok := c.(*tls.Conn); ok {
+		c = secured.NetConn()
+	}
+	own, _ := c.(*connection)
+	return own
 }
 
 // follow records what the server tells of a connection.
 func follow(c net.Conn, state http.ConnState) {
-	ours, ok := c.(*connection)
+	own := ours(c)
 	switch {
-	case !ok:
+	case own == nil:
 	case state == http.StateIdle:
-		ours.enter(phaseIdle)
+		own.enter(phaseIdle)
 	case state == http.StateClosed:
-		ours.all.serving.Add(-1)
+		own.all.serving.Add(-1)
 	}
 }
 
@@ -226,8 +236,8 @@ func follow(c net.Conn, state http.ConnState) {
 // for the rest of it before it answers.
 func answering(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, ok := r.Context().Value(connectionKey{}).(*connection)
-		if !ok {
+		c, _ := r.Context().Value(connectionKey{}).(*connection)
+		if c == nil {
 			h.ServeHTTP(w, r)
 			return
 		}

@@ -77,7 +77,7 @@ func again(c net.Conn) bool {
 // that keeps nobody else waiting, nor are the connections of a few closed.
 func TestIdleGiveWay(t *testing.T) {
 	t.Parallel()
-	s, err := server.Listen(t.Context(), anyPort, healthy(), quiet)
+	s, err := server.Listen(t.Context(), anyPort, server.TLSFiles{}, healthy(), quiet)
 	r := start(t, s, err)
 	early := r.dial(t)
 	say(t, early, aRequest)
@@ -157,7 +157,7 @@ func TestProbesInACrowd(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := server.Listen(t.Context(), anyPort, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s, err := server.Listen(t.Context(), anyPort, server.TLSFiles{}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/large" {
 					_, _ = w.Write(large)
 				}

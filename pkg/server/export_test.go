@@ -20,7 +20,14 @@ func ListenLimited(ctx context.Context, handler http.Handler, t Times) (*Server,
 	l.idle = cmp.Or(t.Idle, time.Minute)
 	l.shutdown = cmp.Or(t.Shutdown, time.Minute)
 	l.patience = 5 * time.Minute
-	return listen(ctx, "127.0.0.1:0", handler, slog.New(slog.DiscardHandler), l)
+	return listen(ctx, "127.0.0.1:0", TLSFiles{}, handler, slog.New(slog.DiscardHandler), l)
+}
+
+// ListenTLS is Listen for HTTPS that reads the files again every 10 ms.
+func ListenTLS(ctx context.Context, files TLSFiles, handler http.Handler, log *slog.Logger) (*Server, error) {
+	l := usual()
+	l.certificates = 10 * time.Millisecond
+	return listen(ctx, "127.0.0.1:0", files, handler, log, l)
 }
 
 // Keeps tells whether anything is kept of what was made on demand.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"syscall"
 	"time"
 
@@ -23,6 +24,8 @@ type limits struct {
 	write       time.Duration
 	idle        time.Duration // between two requests
 	shutdown    time.Duration // for requests under way
+
+	certificates time.Duration // from one reading of the files of TLS to the next
 }
 
 // usual is several times what the kubelet, a scraper and some dashboards need.
@@ -36,24 +39,27 @@ func usual() limits {
 		write:       10 * time.Second,
 		idle:        time.Minute,
 		shutdown:    time.Second,
+
+		certificates: 5 * time.Second,
 	}
 }
 
 // Server is an HTTP server that is listening.
 type Server struct {
-	listener net.Listener
-	http     http.Server
-	shutdown time.Duration
+	listener     net.Listener
+	certificates *certificates // nil: plain HTTP
+	http         http.Server
+	shutdown     time.Duration
 }
 
 // Listen binds addr, so that a port in use is an error at once and port 0 is known.
-// Requests are answered from Start on; until then they wait. The caller owns the
-// server and must call Start.
-func Listen(ctx context.Context, addr string, handler http.Handler, log *slog.Logger) (*Server, error) {
-	return listen(ctx, addr, handler, log, usual())
+// With files it speaks HTTPS. Requests are answered from Start on; until then they wait.
+// The caller owns the server and must call Start.
+func Listen(ctx context.Context, addr string, files TLSFiles, handler http.Handler, log *slog.Logger) (*Server, error) {
+	return listen(ctx, addr, files, handler, log, usual())
 }
 
-func listen(ctx context.Context, addr string, handler http.Handler, log *slog.Logger, l limits) (*Server, error) {
+func listen(ctx context.Context, addr string, files TLSFiles, handler http.Handler, log *slog.Logger, l limits) (*Server, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -76,7 +82,13 @@ func listen(ctx context.Context, addr string, handler http.Handler, log *slog.Lo
 			IdleTimeout:                  l.idle,
 			MaxHeaderBytes:               l.headerBytes,
 			ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+			Protocols:                    new(http.Protocols), // HTTP/1 alone: one client is one connection
 		},
+	}
+	s.http.Protocols.SetHTTP1(true)
+	if files != (TLSFiles{}) {
+		s.certificates = newCertificates(files, l.certificates, listener.Addr().String(), log)
+		s.listener = s.certificates.listen(s.listener)
 	}
 	return s, nil
 }
@@ -87,6 +99,14 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // Start answers requests until ctx is done, then stops listening and gives those
 // under way a second.
 func (s *Server) Start(ctx context.Context) error {
+	if s.certificates != nil {
+		var reading sync.WaitGroup
+		defer reading.Wait()
+		var stop context.CancelFunc
+		ctx, stop = context.WithCancel(ctx)
+		defer stop()
+		reading.Go(func() { s.certificates.start(ctx) })
+	}
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(s.listener) }() // waited for below
 	defer func() { _ = s.http.Close() }()              // what is still open has had its time

@@ -104,7 +104,7 @@ func healthy() http.Handler { return scenario.NewHandler(scenario.AllWell().View
 
 func TestListen(t *testing.T) {
 	t.Parallel()
-	s, err := server.Listen(t.Context(), anyPort, healthy(), quiet)
+	s, err := server.Listen(t.Context(), anyPort, server.TLSFiles{}, healthy(), quiet)
 	r := start(t, s, err)
 	if code := say(t, r.dial(t), aRequest); code != http.StatusOK {
 		t.Errorf("code %d", code)
@@ -113,7 +113,7 @@ func TestListen(t *testing.T) {
 		t.Errorf("OPTIONS *: code %d", code)
 	}
 	addr := r.Addr().String()
-	_, err = server.Listen(t.Context(), addr, healthy(), quiet)
+	_, err = server.Listen(t.Context(), addr, server.TLSFiles{}, healthy(), quiet)
 	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "listen on "+addr+":") {
 		t.Errorf("port in use: %v", err)
 	}
@@ -121,7 +121,7 @@ func TestListen(t *testing.T) {
 
 func TestHeaderLimit(t *testing.T) {
 	t.Parallel()
-	s, err := server.Listen(t.Context(), anyPort, healthy(), quiet)
+	s, err := server.Listen(t.Context(), anyPort, server.TLSFiles{}, healthy(), quiet)
 	r := start(t, s, err)
 	for size, want := range map[int]int{7 << 10: 200, 16 << 10: 200, 31 << 10: 200, 40 << 10: 431} {
 		text := fmt.Sprintf("GET /health HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n", strings.Repeat("x", size))
@@ -135,7 +135,7 @@ func TestHeaderLimit(t *testing.T) {
 // Pod is well, whatever its state.
 func TestRequestsOfBalancers(t *testing.T) {
 	t.Parallel()
-	s, err := server.Listen(t.Context(), anyPort, healthy(), quiet)
+	s, err := server.Listen(t.Context(), anyPort, server.TLSFiles{}, healthy(), quiet)
 	r := start(t, s, err)
 	for name, test := range map[string]struct {
 		text string
@@ -281,7 +281,7 @@ func TestStopInTime(t *testing.T) {
 // TestBroken loses the listener: that ends Start, and nothing stays connected.
 func TestBroken(t *testing.T) {
 	before := runtime.NumGoroutine()
-	s, err := server.Listen(t.Context(), anyPort, healthy(), quiet)
+	s, err := server.Listen(t.Context(), anyPort, server.TLSFiles{}, healthy(), quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

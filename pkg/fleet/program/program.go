@@ -119,11 +119,11 @@ func (s *settings) serve(ctx context.Context, stderr io.Writer, build Build) err
 	if err != nil {
 		return err
 	}
-	page, err := server.Listen(ctx, s.addr, fleet.NewHandler(collector, fleet.PageOptions{Instance: s.podName, Version: build.Version}), log)
+	page, err := server.Listen(ctx, s.addr, server.TLSFiles{}, fleet.NewHandler(collector, fleet.PageOptions{Instance: s.podName, Version: build.Version}), log)
 	if err != nil {
 		return err
 	}
-	metrics, err := server.Listen(ctx, s.metricsAddr, promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}), log)
+	metrics, err := server.Listen(ctx, s.metricsAddr, server.TLSFiles{}, promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}), log)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,182 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/reims/reims-health/pkg/readfile"
+	"github.com/reims/reims-health/pkg/rendered"
+)
+
+// TLSFiles are the PEM files by which a server answers HTTPS. The zero value is plain HTTP.
+//
+// They are read again every 5 s, so that rotated ones need no restart. Files that cannot be
+// used are logged once, and the last good ones stay in use; as long as there never were good
+// ones, every handshake fails.
+type TLSFiles struct {
+	// Cert is the server's certificate, followed by those of the authorities between it and
+	// the root; Key is its key. Both or none.
+	Cert, Key string
+	// ClientCA holds the authorities of client certificates. A client that sends a certificate
+	// of another authority is refused. Empty: no certificate is asked for. [RequireCertificate]
+	// refuses those that send none.
+	ClientCA string
+}
+
+// maxTLSFile bounds each file, in bytes: several times a system's bundle of authorities.
+const maxTLSFile = 2 << 20
+
+// certificates keeps the TLS configuration that the files make.
+type certificates struct {
+	files  TLSFiles
+	period time.Duration // from one reading of the files to the next
+	addr   string        // of the listener, for the log
+	log    *slog.Logger
+	config atomic.Pointer[tls.Config] // nil: there is none yet
+
+	// These belong to the goroutine that reads the files.
+	read    [3][]byte // what they held when they were last good
+	problem string    // what was logged
+}
+
+// newCertificates reads the files. One that cannot be used is logged.
+func newCertificates(files TLSFiles, period time.Duration, addr string, log *slog.Logger) *certificates {
+	c := &certificates{files: files, period: period, addr: addr, log: log}
+	c.refresh()
+	return c
+}
+
+// start reads the files again until ctx is done.
+func (c *certificates) start(ctx context.Context) {
+	tick := time.NewTicker(c.period)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			c.refresh()
+		}
+	}
+}
+
+func (c *certificates) refresh() {
+	changed, err := c.load()
+	switch {
+	case err != nil && err.Error() != c.problem:
+		c.problem = err.Error()
+		if c.config.Load() == nil {
+			c.log.Error("no certificate: every HTTPS request fails until there is one", "addr", c.addr, "error", err)
+		} else {
+			c.log.Warn("the certificate's files cannot be used: the last good ones stay in use", "addr", c.addr, "error", err)
+		}
+	case err == nil && changed:
+		c.problem = ""
+		c.log.Info("certificate read", "addr", c.addr, "valid_until", c.config.Load().Certificates[0].Leaf.NotAfter)
+	case err == nil:
+		c.problem = ""
+	}
+}
+
+// load reads the files, and reports whether they differ from those in use. Its error names
+// the file.
+func (c *certificates) load() (changed bool, err error) {
+	var read [3][]byte
+	var problems []error
+	for i, name := range []string{c.files.Cert, c.files.Key, c.files.ClientCA} {
+		if name == "" {
+			continue
+		}
+		content, err := readfile.Regular(name, maxTLSFile)
+		problems, read[i] = append(problems, err), content
+	}
+	if err := errors.Join(problems...); err != nil {
+		return false, err
+	}
+	if c.config.Load() != nil && equal(read, c.read) {
+		return false, nil
+	}
+	config, err := c.files.config(read[0], read[1], read[2])
+	if err != nil {
+		return false, err
+	}
+	c.read = read
+	c.config.Store(config)
+	return true, nil
+}
+
+func equal(a, b [3][]byte) bool {
+	for i := range a {
+		if !bytes.Equal(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (f TLSFiles) config(cert, key, clientCA []byte) (*tls.Config, error) {
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil { // its words could quote the files
+		problem, ofKey := readfile.KeyPairProblem(cert, key)
+		name := f.Cert
+		if ofKey {
+			name = f.Key
+		}
+		return nil, &readfile.Error{Name: name, Problem: "is of no use: " + problem}
+	}
+	config := &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		NextProtos:   []string{"http/1.1"},
+		Certificates: []tls.Certificate{pair},
+	}
+	if f.ClientCA == "" {
+		return config, nil
+	}
+	config.ClientCAs = x509.NewCertPool()
+	config.ClientAuth = tls.VerifyClientCertIfGiven
+	if !config.ClientCAs.AppendCertsFromPEM(clientCA) {
+		return nil, &readfile.Error{Name: f.ClientCA, Problem: "holds no certificate in PEM form"}
+	}
+	return config, nil
+}
+
+// listen makes clients of l speak TLS.
+func (c *certificates) listen(l net.Listener) net.Listener {
+	return tls.NewListener(l, &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			if config := c.config.Load(); config != nil {
+				return config, nil
+			}
+			return nil, fmt.Errorf("no certificate for %s", c.addr)
+		},
+	})
+}
+
+// RequireCertificate answers only requests that come with a client certificate, which the
+// server has verified by [TLSFiles].ClientCA, and those for the open paths, such as the
+// kubelet's probes, which can send none. Others are answered 403.
+func RequireCertificate(h http.Handler, open ...string) http.Handler {
+	refusal := rendered.New(http.StatusForbidden, contentJSON,
+		object{{"success", false}, {"error", "this path needs a client certificate"}}.encode())
+	isOpen := make(map[string]bool, len(open))
+	for _, path := range open {
+		isOpen[path] = true
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isOpen[r.URL.Path] || r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+			h.ServeHTTP(w, r)
+			return
+		}
+		refusal.Write(w, r)
+	})
+}
