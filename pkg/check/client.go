@@ -31,6 +31,8 @@ type Options struct {
 	Roots *x509.CertPool
 	// Insecure accepts any certificate.
 	Insecure bool
+	// Certificate is presented to a server that asks for one. The default is none.
+	Certificate *tls.Certificate
 	// Kinds describe the services that there may be, and which of their values name things.
 	// The default knows none.
 	Kinds []*health.Kind
@@ -50,9 +52,13 @@ type Client struct {
 // NewClient returns a client. Nothing is asked yet.
 func NewClient(o Options) *Client {
 	if o.Transport == nil {
+		secured := &tls.Config{RootCAs: o.Roots, InsecureSkipVerify: o.Insecure} //nolint:gosec // asked for
+		if o.Certificate != nil {
+			secured.Certificates = []tls.Certificate{*o.Certificate}
+		}
 		// Proxy variables have no effect, as everywhere in this program.
 		o.Transport = &http.Transport{
-			TLSClientConfig:     &tls.Config{RootCAs: o.Roots, InsecureSkipVerify: o.Insecure}, //nolint:gosec // asked for
+			TLSClientConfig:     secured,
 			ForceAttemptHTTP2:   true,
 			MaxIdleConnsPerHost: 1,
 			IdleConnTimeout:     time.Minute,
@@ -66,13 +72,9 @@ func NewClient(o Options) *Client {
 	}}
 }
 
-// maxRootsSize bounds the file of authorities, in bytes: it is several times the size of a
-// system's whole bundle.
-const maxRootsSize = 2 << 20
-
 // ReadRoots reads a PEM file of at most 2 MiB with the authorities to trust.
 func ReadRoots(path string) (*x509.CertPool, error) {
-	pem, err := readfile.Limited(path, maxRootsSize)
+	pem, err := readfile.Limited(path, readfile.MaxPEM)
 	if err != nil {
 		return nil, err
 	}
@@ -242,7 +244,7 @@ func (r Role) words() roleWords {
 			whose:     "the metrics'",
 			refused:   "is the sidecar running (reims-health serve), and is this the address that METRICS_ADDR gives it? --metrics-url asks another one",
 			silent:    "the sidecar answers from memory: " + dropped,
-			plain:     "the sidecar itself speaks plain HTTP",
+			plain:     "the sidecar serves its metrics by plain HTTP unless METRICS_TLS_CERT_FILE is set",
 			none:      "those are no metrics of reims-health",
 			elsewhere: "does --metrics-url lead to the metrics (METRICS_ADDR, by default port 9008)?",
 		}
@@ -260,7 +262,7 @@ func (r Role) words() roleWords {
 			whose:     "the sidecar's",
 			refused:   "is the sidecar running (reims-health serve), and is this the address that HEALTH_ADDR gives it? --url asks another one",
 			silent:    "the sidecar answers from memory: " + dropped,
-			plain:     "the sidecar itself speaks plain HTTP",
+			plain:     "the sidecar speaks plain HTTP unless HEALTH_TLS_CERT_FILE is set",
 			none:      "that is no reims-health",
 			elsewhere: "does the address lead to the sidecar (HEALTH_ADDR, by default port 8008), rather than to the API, the metrics or a proxy?",
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reims/reims-health/pkg/check"
+	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/readfile"
 )
 
@@ -34,6 +36,7 @@ type checkFlags struct {
 	from *source
 
 	mode, url, metricsURL, output, tokenFile, caFile, fleet string
+	certFile, keyFile                                       string
 	timeout, interval, count, maxAge                        rawFlag
 	insecure, direct                                        bool
 }
@@ -92,6 +95,8 @@ func (f *checkFlags) add(cmd *cobra.Command, mode string) {
 	flags.StringVarP(&f.output, "output", "o", f.output, "table or json")
 	flags.StringVar(&f.tokenFile, "token-file", "", "file with the token to send (default $HEALTH_TOKEN, if there is no --url)")
 	flags.StringVar(&f.caFile, "ca-file", "", "PEM file with the authorities to trust (default: the system's)")
+	flags.StringVar(&f.certFile, "cert-file", "", "PEM file with the certificate to present")
+	flags.StringVar(&f.keyFile, "key-file", "", "PEM file with its key")
 	flags.BoolVar(&f.insecure, "insecure", false, "accept any certificate")
 	flags.BoolVar(&f.direct, "direct", false, "ask no sidecar: run each probe itself, from the environment")
 	flags.StringVar(&f.fleet, "fleet", "", "the fleet program's address: show all workloads that it asks, instead of one sidecar's services")
@@ -107,7 +112,7 @@ func (f *checkFlags) add(cmd *cobra.Command, mode string) {
 	complete(cmd, "interval", "500ms", "2s", "30s")
 	complete(cmd, "max-age", "1m", "5m", "1h")
 	complete(cmd, "count", "1", "20", "200")
-	completeFile(cmd, "token-file", "ca-file")
+	completeFile(cmd, "token-file", "ca-file", "cert-file", "key-file")
 }
 
 func (f *checkFlags) addMode(cmd *cobra.Command) {
@@ -158,7 +163,7 @@ func (f *checkFlags) settings(mode string, given func(flag string) bool, termina
 	s.count = problems.count("count", f.count.value)
 	s.client = check.Options{
 		Timeout: problems.duration("timeout", f.timeout.value, 0), Roots: problems.roots("ca-file", f.caFile), Insecure: f.insecure,
-		Kinds: f.from.kinds.Described(),
+		Certificate: problems.keyPair(f.certFile, f.keyFile), Kinds: f.from.kinds.Described(),
 	}
 	s.metrics = problems.other("metrics-url", f.metricsURL, check.Metrics, s.client)
 	s.fleet = problems.other("fleet", f.fleet, check.FleetProgram, s.client)
@@ -191,7 +196,7 @@ func (p *flagProblems) useless(mode string, direct bool) {
 		refuse("direct", "does not go with check monitor: the sidecar is what watches")
 	}
 	if direct {
-		for _, flag := range []string{"url", "metrics-url", "token-file", "timeout", "ca-file", "insecure", "interval", "max-age"} {
+		for _, flag := range []string{"url", "metrics-url", "token-file", "timeout", "ca-file", "cert-file", "key-file", "insecure", "interval", "max-age"} {
 			refuse(flag, "does not go with --direct, which asks no sidecar")
 		}
 	}
@@ -287,12 +292,34 @@ func (s *checkSettings) whom(f *checkFlags, stderr io.Writer) error {
 	if err != nil {
 		return &usageError{fmt.Sprintf("HEALTH_ADDR %q: %v: give --url", cfg.Health.Addr, err)}
 	}
+	if err := s.secure(&cfg.Health); err != nil {
+		return err
+	}
 	if s.client.Token == "" {
 		// As in the sidecar itself: while it cannot be read there is none.
 		if s.client.Token, err = cfg.Health.Token.Read(); err != nil {
 			fmt.Fprintf(stderr, "warning: no token is sent: %v\n", err)
 		}
 	}
+	return nil
+}
+
+// secure asks by HTTPS where HEALTH_ADDR answers by it. The address is a loopback one, which
+// no certificate need be for: without --ca-file any is accepted, as the kubelet does.
+func (s *checkSettings) secure(h *config.Health) error {
+	if h.TLSCertFile == "" {
+		return nil
+	}
+	s.client.URL.Scheme = "https"
+	s.client.Insecure = s.client.Insecure || s.client.Roots == nil
+	if h.TLSClientCAFile == "" || s.client.Certificate != nil {
+		return nil
+	}
+	pair, err := readfile.KeyPair(h.TLSCertFile, h.TLSKeyFile)
+	if err != nil {
+		return fmt.Errorf("read the certificate to present, of HEALTH_TLS_CERT_FILE: %w", err)
+	}
+	s.client.Certificate = &pair
 	return nil
 }
 
@@ -325,6 +352,26 @@ func (p *flagProblems) roots(flag, path string) *x509.CertPool {
 		p.add(flag, "%v", err)
 	}
 	return roots
+}
+
+// keyPair reads the certificate of --cert-file and its key; nil where neither is given.
+func (p *flagProblems) keyPair(certFile, keyFile string) *tls.Certificate {
+	noCert, noKey := p.absent("cert-file", certFile), p.absent("key-file", keyFile)
+	switch {
+	case noCert && noKey:
+		return nil
+	case noKey:
+		p.add("cert-file", "needs --key-file")
+		return nil
+	case noCert:
+		p.add("key-file", "needs --cert-file")
+		return nil
+	}
+	pair, err := readfile.KeyPair(certFile, keyFile)
+	if err != nil {
+		p.add("cert-file", "%v", err)
+	}
+	return &pair
 }
 
 // maxTokenSize bounds the file of a token, in bytes.

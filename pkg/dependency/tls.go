@@ -14,9 +14,6 @@ import (
 	"github.com/reims/reims-health/pkg/readfile"
 )
 
-// maxCAFileSize is several times that of a system's whole bundle, in bytes.
-const maxCAFileSize = 2 << 20
-
 // TLSConfig returns the configuration of a TLS client that trusts the
 // certificates in caFile (PEM) and no other, or the system's where caFile is
 // empty. The file is read at each handshake: a rotated one needs no restart, and
@@ -60,7 +57,7 @@ func TLSConfig(caFile, host string, seen *Certificates) *tls.Config {
 }
 
 func readCAs(file string) (*x509.CertPool, error) {
-	pem, err := readfile.Regular(file, maxCAFileSize)
+	pem, err := readfile.Regular(file, readfile.MaxPEM)
 	if err != nil {
 		return nil, err
 	}
@@ -77,8 +74,8 @@ func readCAs(file string) (*x509.CertPool, error) {
 // with a [health.ReasonTLS] fault.
 func ClientCertificate(cfg *tls.Config, certFile, keyFile string) {
 	cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		cert, err1 := readfile.Regular(certFile, maxCAFileSize)
-		key, err2 := readfile.Regular(keyFile, maxCAFileSize)
+		cert, err1 := readfile.Regular(certFile, readfile.MaxPEM)
+		key, err2 := readfile.Regular(keyFile, readfile.MaxPEM)
 		pair, err := tls.Certificate{}, errors.Join(err1, err2)
 		problem := "the files of {CERT_FILE} and {KEY_FILE} cannot be read"
 		if err == nil {

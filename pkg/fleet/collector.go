@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -45,6 +46,9 @@ type Options struct {
 	// RequestsPerSecond bounds the questions over all workloads: where there are more Pods,
 	// each is asked less often. The default is 500.
 	RequestsPerSecond int
+	// Certificate returns the client certificate for sidecars that ask for one. Its error fails
+	// the handshake. It is called by several goroutines at once. The default is none.
+	Certificate func() (tls.Certificate, error)
 	// Log gets what is wrong with this program's own work. The default is none.
 	Log *slog.Logger
 	// Dial is how connections are made. The default is the net package's.
@@ -79,7 +83,7 @@ func NewCollector(o Options) *Collector {
 	o.RequestsPerSecond = cmp.Or(o.RequestsPerSecond, defaultRequests)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	return &Collector{
-		options: o, asker: newAsker(o.Timeout, o.Dial), parser: newParser(),
+		options: o, asker: newAsker(o.Timeout, o.Dial, o.Certificate), parser: newParser(),
 		wake: make(chan struct{}, 1), detailing: make(chan struct{}, maxDetails), workloads: map[Workload]*workload{},
 	}
 }

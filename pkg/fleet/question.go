@@ -33,16 +33,18 @@ const (
 type asker struct {
 	timeout time.Duration
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
-	readers sync.Pool // of *bufio.Reader
-	get     *http.Request
+	// certificate returns that for sidecars that ask for one; nil: none.
+	certificate func() (tls.Certificate, error)
+	readers     sync.Pool // of *bufio.Reader
+	get         *http.Request
 }
 
-func newAsker(timeout time.Duration, dial func(context.Context, string, string) (net.Conn, error)) *asker {
+func newAsker(timeout time.Duration, dial func(context.Context, string, string) (net.Conn, error), certificate func() (tls.Certificate, error)) *asker {
 	if dial == nil {
 		dial = (&net.Dialer{KeepAlive: -1}).DialContext // the next question tells
 	}
 	return &asker{
-		timeout: timeout, dial: dial,
+		timeout: timeout, dial: dial, certificate: certificate,
 		readers: sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4<<10) }},
 		get:     &http.Request{Method: http.MethodGet},
 	}
@@ -97,7 +99,15 @@ func (a *asker) connect(ctx context.Context, p peer, deadline time.Time) (net.Co
 	if err != nil || p.tls == nil {
 		return conn, err
 	}
-	secure := tls.Client(conn, p.tls)
+	cfg := p.tls
+	if a.certificate != nil {
+		cfg = cfg.Clone()
+		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			c, err := a.certificate()
+			return &c, err
+		}
+	}
+	secure := tls.Client(conn, cfg)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
 		if isTimeout(err) || ctx.Err() != nil {
@@ -195,6 +205,8 @@ func readError(ctx context.Context, err error, limited *io.LimitedReader) error 
 		return failed(FailureProtocol)
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case isAlert(err): // TLS 1.3 refuses a client certificate after the handshake
+		return failed(FailureTLS)
 	case isTimeout(err), isUnreachable(err):
 		return err
 	default:
@@ -219,6 +231,13 @@ func failureOf(err error) Failure {
 func isTimeout(err error) bool {
 	var network net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
+}
+
+// isAlert reports whether the sidecar ended the connection by an alert of TLS.
+func isAlert(err error) bool {
+	var alert tls.AlertError
+	var network *net.OpError
+	return errors.As(err, &alert) || errors.As(err, &network) && network.Op == "remote error"
 }
 
 // isUnreachable reports whether the connection ended: by the system's word, or in the middle.

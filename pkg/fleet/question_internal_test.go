@@ -2,7 +2,9 @@ package fleet
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -14,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/reims/reims-health/test/checking"
 )
 
 const goodBody = `{"services":{"db":"healthy"},"details":{}}`
@@ -52,7 +56,7 @@ func raw(t *testing.T, handle func(net.Conn)) netip.AddrPort {
 // question puts the question to an address as the collector does.
 func question(t *testing.T, p peer) ([]ServiceAnswer, Failure, time.Duration) {
 	t.Helper()
-	a := newAsker(defaultTimeout, nil)
+	a := newAsker(defaultTimeout, nil, nil)
 	began := time.Now()
 	body, conn, failure := a.ask(t.Context(), p, nil, true)
 	took := time.Since(began)
@@ -171,7 +175,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	}
 	s.Start()
 	t.Cleanup(s.Close)
-	a, p := newAsker(defaultTimeout, nil), peer{address: netip.MustParseAddrPort(s.Listener.Addr().String())}
+	a, p := newAsker(defaultTimeout, nil, nil), peer{address: netip.MustParseAddrPort(s.Listener.Addr().String())}
 	var conn net.Conn
 	ask := func(keep bool, want int64) {
 		t.Helper()
@@ -235,6 +239,44 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// Sidecars that want a client certificate get it, read anew for each handshake.
+func TestClientCertificate(t *testing.T) {
+	t.Parallel()
+	from, until := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	clients, others := checking.NewAuthority(t, from, until), checking.NewAuthority(t, from, until)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, goodBody)
+	}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients.Roots()}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	to := peer{netip.MustParseAddrPort(s.Listener.Addr().String()), newTLS(&Target{CA: ca, ServerName: "example.com"})}
+	good, foreign := clients.Issue(t, from, until, "fleet"), others.Issue(t, from, until, "fleet")
+	read := 0
+	for name, c := range map[string]struct {
+		certificate func() (tls.Certificate, error)
+		want        Failure
+	}{
+		"good":                {func() (tls.Certificate, error) { read++; return good, nil }, ""},
+		"another authority's": {func() (tls.Certificate, error) { return foreign, nil }, FailureTLS},
+		"unreadable":          {func() (tls.Certificate, error) { return tls.Certificate{}, errors.New("no such file") }, FailureTLS},
+		"none":                {nil, FailureTLS},
+	} {
+		a := newAsker(defaultTimeout, nil, c.certificate)
+		for range 2 {
+			if _, _, failure := a.ask(t.Context(), to, nil, false); failure != c.want {
+				t.Errorf("%s: %q, want %q", name, failure, c.want)
+			}
+		}
+	}
+	if read != 2 {
+		t.Errorf("read %d times for two handshakes", read)
+	}
+}
+
 // When the program ends, no question goes on.
 func TestQuestionsEndWithTheProgram(t *testing.T) {
 	t.Parallel()
@@ -248,7 +290,7 @@ func TestQuestionsEndWithTheProgram(t *testing.T) {
 		<-entered
 		cancel()
 	}()
-	_, _, failure := newAsker(time.Hour, nil).ask(ctx, peer{address: at}, nil, true)
+	_, _, failure := newAsker(time.Hour, nil, nil).ask(ctx, peer{address: at}, nil, true)
 	if failure == "" {
 		t.Error("an answer")
 	}

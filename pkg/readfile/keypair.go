@@ -3,8 +3,38 @@ package readfile
 import (
 	"crypto/tls"
 	"encoding/pem"
+	"errors"
 	"strings"
 )
+
+// MaxPEM bounds a file of certificates or of a key, in bytes: it is several times the size of a
+// system's whole bundle.
+const MaxPEM = 2 << 20
+
+// KeyPair reads a certificate and its key from regular PEM files. Its error names the file at
+// fault and quotes nothing of it.
+func KeyPair(certFile, keyFile string) (tls.Certificate, error) {
+	cert, err1 := Regular(certFile, MaxPEM)
+	key, err2 := Regular(keyFile, MaxPEM)
+	if err := errors.Join(err1, err2); err != nil {
+		return tls.Certificate{}, err
+	}
+	return ParseKeyPair(certFile, keyFile, cert, key)
+}
+
+// ParseKeyPair is [KeyPair] for what was read from these files.
+func ParseKeyPair(certFile, keyFile string, cert, key []byte) (tls.Certificate, error) {
+	pair, err := tls.X509KeyPair(cert, key)
+	if err == nil {
+		return pair, nil
+	}
+	problem, ofKey := KeyPairProblem(cert, key)
+	name := certFile
+	if ofKey {
+		name = keyFile
+	}
+	return tls.Certificate{}, &Error{Name: name, Problem: "is of no use: " + problem}
+}
 
 // KeyPairProblem says why a PEM certificate and a PEM key cannot be used together, or returns "".
 // OfKey tells whether it is about the key alone. The words quote nothing of the files.

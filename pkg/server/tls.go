@@ -32,9 +32,6 @@ type TLSFiles struct {
 	ClientCA string
 }
 
-// maxTLSFile bounds each file, in bytes: several times a system's bundle of authorities.
-const maxTLSFile = 2 << 20
-
 // certificates keeps the TLS configuration that the files make.
 type certificates struct {
 	files  TLSFiles
@@ -96,7 +93,7 @@ func (c *certificates) load() (changed bool, err error) {
 		if name == "" {
 			continue
 		}
-		content, err := readfile.Regular(name, maxTLSFile)
+		content, err := readfile.Regular(name, readfile.MaxPEM)
 		problems, read[i] = append(problems, err), content
 	}
 	if err := errors.Join(problems...); err != nil {
@@ -124,14 +121,9 @@ func equal(a, b [3][]byte) bool {
 }
 
 func (f TLSFiles) config(cert, key, clientCA []byte) (*tls.Config, error) {
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil { // its words could quote the files
-		problem, ofKey := readfile.KeyPairProblem(cert, key)
-		name := f.Cert
-		if ofKey {
-			name = f.Key
-		}
-		return nil, &readfile.Error{Name: name, Problem: "is of no use: " + problem}
+	pair, err := readfile.ParseKeyPair(f.Cert, f.Key, cert, key)
+	if err != nil {
+		return nil, err
 	}
 	config := &tls.Config{
 		MinVersion:   tls.VersionTLS12,

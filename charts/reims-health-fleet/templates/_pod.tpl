@@ -10,6 +10,10 @@
   "LOG_LEVEL" $v.logLevel
   "POD_NAME" (dict "fieldRef" (dict "apiVersion" "v1" "fieldPath" "metadata.name"))
   "POD_NAMESPACE" (dict "fieldRef" (dict "apiVersion" "v1" "fieldPath" "metadata.namespace")) -}}
+{{- if $v.clientCertificate.existingSecret }}
+{{- $_ := set $env "FLEET_CLIENT_CERT_FILE" "/etc/reims-health-fleet/client/tls.crt" }}
+{{- $_ := set $env "FLEET_CLIENT_KEY_FILE" "/etc/reims-health-fleet/client/tls.key" }}
+{{- end }}
 {{- with $v.namespaces }}{{- $_ := set $env "FLEET_NAMESPACES" (join "," .) }}{{- end }}
 {{- with include "reims-health-fleet.memoryLimit" . }}{{- $_ := set $env "GOMEMLIMIT" (printf "%dMiB" (div (mul (int64 .) 9) 10485760)) }}{{- end }}
 {{- toYaml $env }}

@@ -68,7 +68,7 @@
 
 {{- define "reims-health.env.sidecar" -}}
 {{- $env := include "reims-health.env.common" (dict "root" . "resources" .Values.sidecar.resources) | fromYaml -}}
-{{- $env = merge $env (include "reims-health.env.serve" . | fromYaml) (include "reims-health.env.peers" . | fromYaml) -}}
+{{- $env = merge $env (include "reims-health.env.serve" . | fromYaml) (include "reims-health.env.peers" . | fromYaml) (include "reims-health.env.tls" . | fromYaml) -}}
 {{- range include "reims-health.services.all" . | fromJsonArray }}
 {{- if .watched }}
 {{- $env = merge $env .serve .env (include "reims-health.env.verdict" (dict "name" .name "values" .values) | fromYaml) }}

@@ -40,12 +40,18 @@ on values that would hurt.
     httpGet:
       path: /health/live
       port: {{ int64 $v.sidecar.ports.health }}
+      {{- with include "reims-health.tls.probe" . }}
+      {{ . }}
+      {{- end }}
     {{- include "reims-health.timing" $v.sidecar.probes.startup | nindent 4 }}
     terminationGracePeriodSeconds: 5
   livenessProbe:
     httpGet:
       path: /health/live
       port: {{ int64 $v.sidecar.ports.health }}
+      {{- with include "reims-health.tls.probe" . }}
+      {{ . }}
+      {{- end }}
     {{- include "reims-health.timing" $v.sidecar.probes.liveness | nindent 4 }}
     terminationGracePeriodSeconds: 5
   {{- if $v.readiness.gatesTraffic }}
@@ -53,6 +59,9 @@ on values that would hurt.
     httpGet:
       path: /health/ready
       port: {{ int64 $v.sidecar.ports.health }}
+      {{- with include "reims-health.tls.probe" . }}
+      {{ . }}
+      {{- end }}
     {{- include "reims-health.timing" $v.sidecar.probes.readiness | nindent 4 }}
   {{- end }}
   {{- with $v.sidecar.resources }}

@@ -9,7 +9,7 @@
 
 {{- define "reims-health.problems" -}}
 {{- $problems := list -}}
-{{- range list "services" "passwords" "sidecar" "migrations" "env" "variables" "memory" "mounts" "names" "containers" "silent" "monitoring" "extraObjects" }}
+{{- range list "services" "passwords" "sidecar" "migrations" "env" "variables" "memory" "mounts" "names" "tls" "containers" "silent" "monitoring" "extraObjects" }}
 {{- $problems = concat $problems (include (printf "reims-health.problems.%s" .) $ | fromYamlArray) }}
 {{- end }}
 {{- if and .Values.enabled .Values.api.enabled }}

@@ -15,6 +15,7 @@
 {{- with $v.sidecar.token }}
 {{- if .existingSecret }}{{- $sources = append $sources (dict "secret" .existingSecret "items" (list (dict "key" .key "path" "health/token"))) }}{{- end }}
 {{- end }}
+{{- with $v.sidecar.tls.existingSecret }}{{- $sources = append $sources (dict "secret" . "items" (include "reims-health.tls.items" $ | fromYamlArray)) }}{{- end }}
 {{- toYaml $sources }}
 {{- end }}
 

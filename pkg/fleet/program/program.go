@@ -2,6 +2,7 @@ package program
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/fleet"
 	"github.com/reims/reims-health/pkg/fleet/controller"
+	"github.com/reims/reims-health/pkg/readfile"
 	"github.com/reims/reims-health/pkg/server"
 )
 
@@ -102,7 +104,9 @@ func (s *settings) serve(ctx context.Context, stderr io.Writer, build Build) err
 	if err != nil {
 		return err
 	}
-	collector := fleet.NewCollector(fleet.Options{Timeout: s.timeout, RequestsPerSecond: s.requestsPerSecond, Log: log})
+	collector := fleet.NewCollector(fleet.Options{
+		Timeout: s.timeout, RequestsPerSecond: s.requestsPerSecond, Certificate: s.certificate(), Log: log,
+	})
 	registry := prometheus.NewRegistry()
 	for _, c := range []prometheus.Collector{
 		fleet.NewMetrics(collector),
@@ -135,6 +139,14 @@ func (s *settings) serve(ctx context.Context, stderr io.Writer, build Build) err
 		return fmt.Errorf("run: %w", err)
 	}
 	return nil
+}
+
+// certificate returns what reads the client certificate; nil where there is none.
+func (s *settings) certificate() func() (tls.Certificate, error) {
+	if s.certFile == "" {
+		return nil
+	}
+	return func() (tls.Certificate, error) { return readfile.KeyPair(s.certFile, s.keyFile) }
 }
 
 // kubernetes returns how to reach the API server.

@@ -25,6 +25,7 @@ type settings struct {
 	podNamespace, podName         string
 	requestsPerSecond             int
 	timeout                       time.Duration
+	certFile, keyFile             string
 	kubeconfig                    string
 	logLevel                      slog.Level
 }
@@ -38,6 +39,8 @@ type variables struct {
 	LeaderElection    string `env:"FLEET_LEADER_ELECTION, default=on" help:"on where there are several replicas, of which one is to write; off, on"`
 	RequestsPerSecond string `env:"FLEET_REQUESTS_PER_SECOND, default=500" help:"how many sidecars are asked per second at most; where there are more Pods, each is asked less often"`
 	Timeout           string `env:"FLEET_TIMEOUT, default=2s" help:"how long a sidecar may take to answer"`
+	CertFile          string `env:"FLEET_CLIENT_CERT_FILE" help:"a PEM file with the certificate to present to sidecars that ask for one; read at each handshake"`
+	KeyFile           string `env:"FLEET_CLIENT_KEY_FILE" help:"a PEM file with its key"`
 	Kubeconfig        string `env:"FLEET_KUBECONFIG" help:"a kubeconfig file; the Pod's service account where it is empty"`
 	PodNamespace      string `env:"POD_NAMESPACE" help:"the namespace of the Lease by which the replicas elect a leader; required with leader election"`
 	PodName           string `env:"POD_NAME" help:"the name of this replica; required with leader election"`
@@ -75,6 +78,8 @@ func load(ctx context.Context, environ []string) (*settings, error) {
 		leaderElection:    l.flag("FLEET_LEADER_ELECTION", v.LeaderElection),
 		requestsPerSecond: l.number("FLEET_REQUESTS_PER_SECOND", v.RequestsPerSecond, 1, 10_000),
 		timeout:           l.duration("FLEET_TIMEOUT", v.Timeout, 100*time.Millisecond, time.Minute),
+		certFile:          v.CertFile,
+		keyFile:           v.KeyFile,
 		kubeconfig:        v.Kubeconfig,
 		podNamespace:      v.PodNamespace,
 		podName:           v.PodName,
@@ -86,6 +91,9 @@ func load(ctx context.Context, environ []string) (*settings, error) {
 				l.problem(name, "is required with leader election: set it from the Pod's fields, or set FLEET_LEADER_ELECTION=off where there is one replica")
 			}
 		}
+	}
+	if (s.certFile == "") != (s.keyFile == "") {
+		l.problem("FLEET_CLIENT_CERT_FILE", "goes with FLEET_CLIENT_KEY_FILE: set both or neither")
 	}
 	l.findUnknown(&v, values)
 	if len(l.problems) > 0 {
