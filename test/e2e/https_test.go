@@ -52,7 +52,7 @@ func TestHTTPS(t *testing.T) {
 		sidecars = append(sidecars, s)
 	}
 	kubelet := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
-		DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // as it does
+		DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // as it does
 	}}
 	code := func(c *http.Client, url string) int {
 		response, err := c.Get(url)
