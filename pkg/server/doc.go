@@ -8,6 +8,6 @@
 // rendered on demand, at most once per view. Paths that the package does not know go to
 // [Options].Page.
 //
-// No request causes a check, reads a file (those of HTTPS are read by the server itself) or, except for /health/history and the page, takes
-// a lock.
+// No request causes a check, reads a file or, except for /health/history and the page, takes
+// a lock. The files of HTTPS are read by a goroutine of the server.
 package server
