@@ -40,7 +40,7 @@ type historyResponse struct {
 
 type historyService struct {
 	name             string
-	key, summary     []byte
+	key, latencies   []byte
 	results, changes jsonArray
 }
 
@@ -53,9 +53,9 @@ func (h *Handler) renderHistory(v *health.View, now time.Time) (*historyResponse
 		samples := h.options.History.Samples(name, since)
 		p.services = append(p.services, historyService{
 			name: name, key: key,
-			summary: appendSummary(nil, samples, d),
-			results: newJSONArray(samples, sampleTime, func(b []byte, s health.Sample) []byte { return appendSample(b, s, d) }),
-			changes: newChanges(h.options.History.Changes(name, since), d),
+			latencies: latencies(samples, d),
+			results:   newJSONArray(samples, sampleTime, func(s health.Sample) sampleDocument { return newSampleDocument(s, d) }),
+			changes:   newChanges(h.options.History.Changes(name, since), d),
 		})
 	}
 	p.readiness = newChanges(h.options.History.Changes("", since), d)
@@ -66,7 +66,7 @@ func newChanges(changes []health.Change, d Details) jsonArray {
 	if d == Off { // statuses only: that the reason changed is not told
 		changes = slices.DeleteFunc(slices.Clone(changes), func(c health.Change) bool { return c.From == c.To })
 	}
-	return newJSONArray(changes, changeTime, func(b []byte, c health.Change) []byte { return appendChange(b, c, d) })
+	return newJSONArray(changes, changeTime, func(c health.Change) changeDocument { return newChangeDocument(c, d) })
 }
 
 // historyQuery is what a request asks of the past.
@@ -133,7 +133,7 @@ func (p *historyResponse) answer(q historyQuery) [][]byte {
 			pieces = append(pieces, []byte(","))
 		}
 		first = false
-		pieces = append(pieces, s.key, []byte(":{"), s.summary,
+		pieces = append(pieces, s.key, []byte(":{"), s.latencies,
 			[]byte(`"results":[`), s.results.since(q.since), []byte(`],"changes":[`), s.changes.since(q.since), []byte("]}"))
 	}
 	pieces = append(pieces, []byte("}"))
@@ -172,27 +172,28 @@ type jsonArray struct {
 	body   []byte
 }
 
-func newJSONArray[E any](elements []E, timeOf func(E) time.Time, appendTo func([]byte, E) []byte) jsonArray {
-	f := jsonArray{
+// newJSONArray renders the document of each element.
+func newJSONArray[E, D any](elements []E, timeOf func(E) time.Time, document func(E) D) jsonArray {
+	a := jsonArray{
 		times: make([]int64, 0, len(elements)), begins: make([]int, 0, len(elements)),
 		body: make([]byte, 0, 80*len(elements)),
 	}
 	for i, e := range elements {
 		if i > 0 {
-			f.body = append(f.body, ',')
+			a.body = append(a.body, ',')
 		}
-		f.times = append(f.times, timeOf(e).UnixMilli())
-		f.begins = append(f.begins, len(f.body))
-		f.body = appendTo(f.body, e)
+		a.times = append(a.times, timeOf(e).UnixMilli())
+		a.begins = append(a.begins, len(a.body))
+		a.body = appendAny(a.body, document(e))
 	}
-	return f
+	return a
 }
 
 // since returns the elements from a moment on.
-func (f jsonArray) since(from time.Time) []byte {
-	for i, t := range f.times {
+func (a jsonArray) since(from time.Time) []byte {
+	for i, t := range a.times {
 		if t >= from.UnixMilli() {
-			return f.body[f.begins[i]:]
+			return a.body[a.begins[i]:]
 		}
 	}
 	return nil
@@ -201,49 +202,46 @@ func (f jsonArray) since(from time.Time) []byte {
 func sampleTime(s health.Sample) time.Time { return s.Time }
 func changeTime(c health.Change) time.Time { return c.Time }
 
-// The statuses, reasons and times that are appended here need no escaping: history
-// keeps no reason that is not in the closed set.
+// sampleDocument is the result of one check.
+type sampleDocument struct {
+	Time      string        `json:"time"`
+	Status    string        `json:"status"`
+	LatencyMS float64       `json:"latency_ms,omitzero"`
+	Reason    health.Reason `json:"reason,omitempty"`
+}
 
-func appendSummary(b []byte, samples []health.Sample, d Details) []byte {
+func newSampleDocument(s health.Sample, d Details) sampleDocument {
+	document := sampleDocument{Time: stamp(s.Time), Status: s.Status.String()}
+	if d != Off {
+		document.LatencyMS, document.Reason = millis(s.Latency), s.Reason
+	}
+	return document
+}
+
+// changeDocument is one change of a status or of readiness.
+type changeDocument struct {
+	Time   string        `json:"time"`
+	From   string        `json:"from"`
+	To     string        `json:"to"`
+	Reason health.Reason `json:"reason,omitempty"`
+}
+
+func newChangeDocument(c health.Change, d Details) changeDocument {
+	document := changeDocument{Time: stamp(c.Time), From: c.From, To: c.To}
+	if d != Off {
+		document.Reason = c.Reason
+	}
+	return document
+}
+
+// latencies are the members of a service that tell how long its checks took, each with a
+// comma behind it; none where that is withheld or no check got an answer.
+func latencies(samples []health.Sample, d Details) []byte {
 	quantiles := health.Quantiles(samples, 0.5, 0.99)
 	if d == Off || quantiles == nil {
-		return b
+		return nil
 	}
-	b = append(b, `"latency_p50_ms":`...)
-	b = appendMillis(b, quantiles[0])
-	b = append(b, `,"latency_p99_ms":`...)
-	b = appendMillis(b, quantiles[1])
-	return append(b, ',')
-}
-
-func appendSample(b []byte, s health.Sample, d Details) []byte {
-	b = appendTime(append(b, `{"time":"`...), s.Time)
-	b = append(append(b, `","status":"`...), s.Status.String()...)
-	b = append(b, '"')
-	if d != Off && s.Latency > 0 {
-		b = appendMillis(append(b, `,"latency_ms":`...), s.Latency)
-	}
-	return append(appendReason(b, s.Reason, d), '}')
-}
-
-func appendChange(b []byte, c health.Change, d Details) []byte {
-	b = appendTime(append(b, `{"time":"`...), c.Time)
-	b = append(append(b, `","from":"`...), c.From...)
-	b = append(append(b, `","to":"`...), c.To...)
-	b = append(b, '"')
-	return append(appendReason(b, c.Reason, d), '}')
-}
-
-func appendReason(b []byte, r health.Reason, d Details) []byte {
-	if d == Off || r == "" {
-		return b
-	}
-	b = append(append(b, `,"reason":"`...), r...)
-	return append(b, '"')
-}
-
-func appendTime(b []byte, t time.Time) []byte { return t.UTC().AppendFormat(b, timeFormat) }
-
-func appendMillis(b []byte, d time.Duration) []byte {
-	return strconv.AppendFloat(b, millis(d), 'f', -1, 64)
+	members := object{{"latency_p50_ms", millis(quantiles[0])}, {"latency_p99_ms", millis(quantiles[1])}}.appendTo(nil)
+	members[len(members)-1] = ','
+	return members[1:]
 }
