@@ -37,7 +37,7 @@ func TestDescribeTellsReadiness(t *testing.T) {
 		"ignore, down: a failed probe counts": {health.PolicyIgnore, []*health.Fault{refused}, "ready", false},
 	} {
 		svc := &health.Service{
-			Name: "database", Kind: registry.Kinds().Of("database"), Timeout: time.Second, Interval: time.Second, FailureThreshold: 1, SuccessThreshold: 1,
+			Name: "database", Kind: registry.Kinds().Called("postgres"), Timeout: time.Second, Interval: time.Second, FailureThreshold: 1, SuccessThreshold: 1,
 			Readiness: c.policy, ReadinessGrace: time.Hour,
 		}
 		var all probed

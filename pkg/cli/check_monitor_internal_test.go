@@ -39,7 +39,7 @@ func (h *turning) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func turnAt(t *testing.T, request int) string {
 	t.Helper()
 	svc := &health.Service{
-		Name: "database", Kind: registry.Kinds().Of("database"), Timeout: time.Second, Interval: time.Hour,
+		Name: "database", Kind: registry.Kinds().Called("postgres"), Timeout: time.Second, Interval: time.Hour,
 		FailureThreshold: 1, SuccessThreshold: 1, Readiness: health.PolicyStrict,
 	}
 	began := time.Now().Add(-time.Minute)

@@ -189,7 +189,7 @@ func FuzzParseURL(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		u, err := dependency.ParseURL(text)
+		u, err := dependency.ParseURL(text, "PASSWORD")
 		if err != nil {
 			return
 		}

@@ -122,19 +122,10 @@ func (ks Kinds) Described() []*health.Kind {
 	return described
 }
 
-// Of returns the kind of which the service of that name has always been, or nil.
-func (ks Kinds) Of(service string) *health.Kind {
-	return ks.find(func(k *health.Kind) bool { return k.Service == service })
-}
-
 // Called returns the kind of that name, or nil.
 func (ks Kinds) Called(name string) *health.Kind {
-	return ks.find(func(k *health.Kind) bool { return k.Name == name })
-}
-
-func (ks Kinds) find(is func(*health.Kind) bool) *health.Kind {
 	for _, k := range ks.Described() {
-		if is(k) {
+		if k.Name == name {
 			return k
 		}
 	}

@@ -55,11 +55,9 @@ type Host struct {
 }
 
 // ParseURL takes the value of NAME_CHECK apart. Its errors are [config.Invalid] ones,
-// which quote neither a login nor a query.
-func ParseURL(text string) (URL, error) { return parseURL(text, "PASSWORD") }
-
-// parseURL refuses a password with a sentence that names the file of secret.
-func parseURL(text, secret string) (URL, error) {
+// which quote neither a login nor a query. A password is refused with a sentence that names
+// the file of the variable secret, such as PASSWORD.
+func ParseURL(text, secret string) (URL, error) {
 	scheme, rest, ok := strings.Cut(text, "://")
 	if !ok {
 		return URL{}, config.Invalid("the value is not a URL: give SCHEME://HOST:PORT")
@@ -220,7 +218,7 @@ func (ks Kinds) named(name, check string) (*config.Service, error) {
 	}
 	service := &config.Service{Name: name, Heading: name, Named: true, Origin: config.Origin{Check: check}, Probe: NamedProbe()}
 	kind, scheme := ks.ofScheme(check)
-	u, err := parseURL(check, cmp.Or(scheme.Secret, "PASSWORD"))
+	u, err := ParseURL(check, cmp.Or(scheme.Secret, "PASSWORD"))
 	if err == nil && scheme.Name == "" {
 		return nil, config.Invalid("there is no scheme %s: give one of %s", config.Quote(u.Scheme), strings.Join(schemes, ", "))
 	}

@@ -8,14 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reims/reims-health/pkg/dependency/registry"
-
-	"github.com/reims/reims-health/pkg/dependency/redis"
-
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reims/reims-health/pkg/dependency/redis"
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/history"
+	"github.com/reims/reims-health/test/scenario"
 )
 
 var epoch = time.Date(2025, 3, 4, 5, 6, 7, 0, time.UTC)
@@ -23,13 +21,16 @@ var epoch = time.Date(2025, 3, 4, 5, 6, 7, 0, time.UTC)
 func at(d time.Duration) time.Time { return epoch.Add(d) }
 
 // kinds are made once, as in the program: they are no part of a history.
-var kinds = registry.Kinds()
+var kinds = map[string]*health.Kind{
+	"database": scenario.Kind("database"), "redis": scenario.Kind("redis"),
+	"minio": scenario.Kind("minio"), "ollama": scenario.Kind("ollama"),
+}
 
 func services(names ...string) []*health.Service {
 	var all []*health.Service
 	for _, name := range names {
 		all = append(all, &health.Service{
-			Name: name, Kind: kinds.Of(name), Interval: 10 * time.Second, Timeout: 2 * time.Second,
+			Name: name, Kind: kinds[name], Interval: 10 * time.Second, Timeout: 2 * time.Second,
 			FailureThreshold: 2, SuccessThreshold: 1, Readiness: health.PolicyStrict,
 		})
 	}

@@ -4,9 +4,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/reims/reims-health/pkg/dependency/registry"
-
 	"github.com/reims/reims-health/pkg/health"
+	"github.com/reims/reims-health/test/scenario"
 )
 
 // monitor plays the monitor: each check is one more view. Every outcome decides.
@@ -21,7 +20,7 @@ func newMonitor(names ...string) *monitor {
 	var results []health.Result
 	for i, name := range names {
 		svc := &health.Service{
-			Name: name, Kind: registry.Kinds().Of(name), Interval: 24 * time.Hour, Timeout: time.Second,
+			Name: name, Kind: scenario.Kind(name), Interval: 24 * time.Hour, Timeout: time.Second,
 			FailureThreshold: 1, SuccessThreshold: 1, Readiness: health.PolicyIgnore,
 		}
 		if i == 0 {

@@ -10,10 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reims/reims-health/pkg/dependency/registry"
-
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/metrics"
+	"github.com/reims/reims-health/test/scenario"
 )
 
 var services = []string{"database", "redis", "minio", "ollama"}
@@ -33,7 +32,7 @@ type pod struct {
 }
 
 func newPod(began time.Time, names ...string) *pod {
-	return newPodOf(began, registry.Kinds().Of, names...)
+	return newPodOf(began, scenario.Kind, names...)
 }
 
 // newPodOf is a pod whose services are of the kinds that kindOf returns for their names.

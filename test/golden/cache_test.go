@@ -12,11 +12,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/reims/reims-health/pkg/dependency/registry"
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/history"
 	"github.com/reims/reims-health/pkg/server"
 	"github.com/reims/reims-health/pkg/statuspage"
+	"github.com/reims/reims-health/test/scenario"
 )
 
 // scripted is a dependency that answers once, after a while.
@@ -40,7 +40,7 @@ func (c scripted) Check(ctx context.Context) (health.Observation, error) {
 // has passed.
 func service(name string, interval time.Duration, policy health.Policy, c scripted) *health.Service {
 	return &health.Service{
-		Name: name, Kind: registry.Kinds().Of(name), Checker: c, Interval: interval, Timeout: 2 * time.Second,
+		Name: name, Kind: scenario.Kind(name), Checker: c, Interval: interval, Timeout: 2 * time.Second,
 		FailureThreshold: 1, SuccessThreshold: 1, Readiness: policy,
 	}
 }

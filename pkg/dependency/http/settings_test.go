@@ -29,7 +29,7 @@ func settings(t *testing.T, check string, edit func(*httpkind.Settings)) *httpki
 }
 
 func fromCheck(check string) (dependency.Settings, error) {
-	u, err := dependency.ParseURL(check)
+	u, err := dependency.ParseURL(check, "TOKEN")
 	if err != nil {
 		return nil, err
 	}
