@@ -134,7 +134,7 @@ func (c *Config) format(name, prefix string) Format {
 
 // Probe is how one service is checked and judged.
 type Probe struct {
-	Interval           time.Duration `env:"PROBE_INTERVAL" help:"From the end of a check to the start of the next one, give or take a tenth."`
+	Interval           time.Duration `env:"PROBE_INTERVAL" help:"From the end of a check to the start of the next one, give or take a tenth; after a start, a fault or a lost connection between a tenth and eleven tenths, so that the checks of many Pods part."`
 	Timeout            time.Duration `env:"PROBE_TIMEOUT" help:"Bound on one check: dial, login and answer. It may exceed the interval, since checks never overlap."`
 	FailureThreshold   int           `env:"PROBE_FAILURE_THRESHOLD" min:"1" max:"100" help:"Results in a row that it takes to make the verdict worse."`
 	SuccessThreshold   int           `env:"PROBE_SUCCESS_THRESHOLD" min:"1" max:"100" help:"Results in a row that it takes to make the verdict better."`

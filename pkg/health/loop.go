@@ -31,6 +31,7 @@ type loop struct {
 	redial   bool          // the next check is to trust no old connection
 	replace  time.Time     // when connections that the checker keeps are too old
 	hastened bool          // a lost connection has brought the next or present check forward
+	shared   bool          // the latest check came at a moment at which those of other Pods come too
 	deaf     time.Time     // until when one brings none forward
 	beat     atomic.Int64  // when the loop last ran, since the monitor began
 }
@@ -38,6 +39,7 @@ type loop struct {
 func (l *loop) run(ctx context.Context) error {
 	l.lagTimer = newLagTimer()
 	defer l.lagTimer.Stop()
+	l.shared = true
 	for delay := time.Duration(0); l.sleep(ctx, delay); delay = l.delay() {
 		if l.inFlight() {
 			l.record(Outcome{Fault: &Fault{Reason: ReasonTimeout}})
@@ -59,19 +61,28 @@ func (l *loop) inFlight() bool {
 	return l.flight != nil
 }
 
-// delay is the time to the next turn. It is random, so that Pods that started together
-// do not check together: within a tenth of the interval, and a retry between half of
-// retryDelay and all of it. A fixed retry would meet a fault that comes back with the
-// same period each time, and confirm an outage that is none.
+// delay is the time to the next turn. It is random: within a tenth of the interval, and a
+// retry between half of retryDelay and all of it. A fixed retry would meet a fault that
+// comes back with the same period each time, and confirm an outage that is none. After a
+// start, a fault or a lost connection, which bring the checks of many Pods together, the
+// next check is anywhere in the interval: a tenth alone would take minutes to part them.
 func (l *loop) delay() time.Duration {
 	switch {
-	case l.flight == nil && (l.result.InDoubt() || l.starved):
+	case l.flight == nil && l.doubtful():
+		l.shared = true
 		return between(0.5, 1, min(retryDelay, l.svc.Interval))
 	case l.flight != nil && l.result.disputed(): // it hangs: for as long as another check would have had
+		l.shared = true
 		return min(between(0.5, 1, retryDelay)+l.svc.Timeout, l.svc.Interval)
+	case l.flight == nil && l.shared:
+		l.shared = false
+		return between(0.1, 1.1, l.svc.Interval)
 	}
 	return between(0.9, 1.1, l.svc.Interval)
 }
+
+// doubtful reports whether the next check is to come soon.
+func (l *loop) doubtful() bool { return l.result.InDoubt() || l.starved }
 
 // between returns a random duration from low times d to high times d.
 func between(low, high float64, d time.Duration) time.Duration {
@@ -150,9 +161,11 @@ func (l *loop) sleep(ctx context.Context, d time.Duration) bool {
 			return false
 		case <-l.flight:
 			l.flight = nil
-			d = min(d, l.delay())
+			if l.doubtful() {
+				d = min(d, l.delay())
+			}
 		case <-soon:
-			l.redial = true
+			l.redial, l.shared = true, true
 			d = min(d, time.Since(start)+between(0.5, 1, min(retryDelay, l.svc.Interval)))
 		case <-l.svc.Lost:
 			d = min(d, time.Since(start)+l.hasten(d-time.Since(start)))
@@ -176,7 +189,7 @@ func (l *loop) hasten(left time.Duration) time.Duration {
 	if l.flight != nil || l.hastened || now.Before(l.deaf) || left <= lostDelay {
 		return left
 	}
-	l.hastened, l.deaf = true, now.Add(l.svc.Interval)
+	l.hastened, l.deaf, l.shared = true, now.Add(l.svc.Interval), true
 	return between(0, 1, lostDelay)
 }
 

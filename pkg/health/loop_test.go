@@ -25,8 +25,8 @@ func TestIntervalIsJitteredByATenth(t *testing.T) {
 		pass(time.Hour)
 		_ = stop()
 		seen, shortest, longest := db.seen(), time.Hour, time.Duration(0)
-		for i, start := range seen.starts[1:] {
-			pause := start.Sub(seen.ends[i])
+		for i, start := range seen.starts[2:] { // the first pause is another: see TestChecksPartAfterAStart
+			pause := start.Sub(seen.ends[i+1])
 			shortest, longest = min(shortest, pause), max(longest, pause)
 		}
 		if shortest < 9*time.Second || shortest > 9200*time.Millisecond ||
@@ -35,6 +35,58 @@ func TestIntervalIsJitteredByATenth(t *testing.T) {
 		}
 		same(t, "redials of a healthy service", len(seen.redials), 0)
 	})
+}
+
+// What brings the checks of many Pods together, a start, an outage or a restart of the server,
+// parts them again within an interval: then a tenth of it has no more than a tenth of them, and
+// half as many again.
+func TestChecksPartAfterAStart(t *testing.T) {
+	t.Parallel()
+	const pods, interval = 1000, 10 * time.Second
+	for name, tt := range map[string]struct {
+		history string
+		lost    bool // a connection, in the middle of the second interval
+		from    time.Duration
+	}{
+		"start":           {"H", false, 11 * time.Second},
+		"outage":          {"UUUUUUUU", false, 13 * time.Second},
+		"end of a fault":  {"HUHHHHHH", false, 36 * time.Second},
+		"lost connection": {"H", true, 31 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var fakes []*fake
+				lost := make(chan struct{})
+				for range pods {
+					f := following(tt.history)
+					fakes = append(fakes, f)
+					watch(t, service("db", checkedBy(f), timing(interval, time.Second), func(s *health.Service) { s.Lost = lost }))
+				}
+				began := time.Now()
+				if tt.lost {
+					pass(15 * time.Second)
+					for range pods {
+						lost <- struct{}{}
+					}
+				}
+				pass(tt.from + interval - time.Since(began))
+				var tenths [10]int
+				for _, f := range fakes {
+					for _, start := range f.seen().starts {
+						if d := start.Sub(began) - tt.from; d >= 0 && d < interval {
+							tenths[d/(interval/10)]++
+						}
+					}
+				}
+				for _, n := range tenths {
+					if n < pods/20 || n > pods*3/20 {
+						t.Fatalf("checks of %d Pods, by tenths of an interval: %v", pods, tenths)
+					}
+				}
+			})
+		})
+	}
 }
 
 // While the verdict is in doubt the next check comes after half a second to a second
@@ -69,13 +121,15 @@ func TestRetryWhileInDoubt(t *testing.T) {
 				}
 				_ = stop()
 				var soon []int
-				seen := db.seen()
+				seen, least := db.seen(), time.Second // anywhere in the interval after a start and after a retry
 				for i, start := range seen.starts[1:] {
 					switch pause := start.Sub(seen.ends[i]); {
 					case pause >= time.Second/2 && pause <= time.Second:
-						soon = append(soon, i+2)
-					case pause < 9*time.Second || pause > 11*time.Second:
+						soon, least = append(soon, i+2), time.Second
+					case pause < least || pause > 11*time.Second:
 						t.Errorf("check %d came after %s", i+2, pause)
+					default:
+						least = 9 * time.Second
 					}
 				}
 				if diff := cmp.Diff(tt.retries, soon); diff != "" {

@@ -26,7 +26,7 @@ func losing(history string, interval time.Duration) (f *fake, s *health.Service,
 func TestLostConnectionHastensTheCheck(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f, svc, lose := losing("HU", time.Minute)
+		f, svc, lose := losing("HU", time.Hour)
 		m, _ := watch(t, svc)
 		pass(20 * time.Second)
 		began := time.Now()

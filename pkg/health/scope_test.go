@@ -90,7 +90,7 @@ func TestCheckSoon(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		db := following("H")
-		m, _ := watch(t, service("db", checkedBy(db), timing(time.Minute, 2*time.Second)))
+		m, _ := watch(t, service("db", checkedBy(db), timing(time.Hour, 2*time.Second)))
 		pass(10 * time.Second)
 		asked := time.Now()
 		m.CheckSoon("nosuch")
