@@ -66,7 +66,15 @@ func atLeast(number string, least int) bool {
 // refuses costs what it would have told, and another message for the parts after it.
 func (p *Checker) ask(ctx context.Context, conn *pgx.Conn, sample bool) (*state, error) {
 	s := new(state)
-	parts := append(coreParts(), p.available(standbyPart(), usedPart(), p.writes.part())...)
+	parts := append(coreParts(), p.available(standbyPart())...)
+	used, sidecars := p.used.due(time.Now(), p.sidecars())
+	if used {
+		parts = append(parts, p.available(usedPart())...)
+	}
+	if sidecars {
+		parts = append(parts, p.available(sidecarsPart())...)
+	}
+	parts = append(parts, p.available(p.writes.part())...)
 	if sample {
 		parts = append(parts, p.available(appPart())...)
 	}

@@ -53,8 +53,9 @@ type Options struct {
 	// Idle watches the pool's connections between two checks. The default, nil, is that
 	// nothing does.
 	Idle *idle.Watch
-	// Pods returns how many Pods count. Above 170 of them the time between two counts is
-	// longer, so that they read at most 1,000 rows per second. The default, nil, is few.
+	// Pods returns how many Pods count; the sidecars that the server knows count as well. Above
+	// 170 of them the time between two counts is longer, so that they read at most 1,000 rows
+	// per second. The default, nil, is few.
 	Pods func() int
 	// Logger is told once of what the server refuses to tell. The default discards it.
 	Logger *slog.Logger
@@ -77,6 +78,7 @@ type Checker struct {
 
 	closing []<-chan struct{} // connections that earlier checks lost, see lose
 	app     appConnections
+	used    usedWatch
 	writes  writesWatch
 	schema  schemaWatch
 	missing map[string]bool // parts that the server refused, see refused
@@ -130,10 +132,15 @@ func (p *Checker) check(ctx context.Context) (health.Observation, error) {
 	pool := p.poolMeasures(ctx)
 	if err != nil {
 		p.app.forget()
+		p.used.forget()
 		p.writes.take(time.Now(), nil)
 		return health.Observation{Values: append(pool, health.Text("database", p.opts.Database))}, err
 	}
 	p.takeWrites(state.writes)
+	if p.missing[usedName] {
+		p.used.forget()
+	}
+	p.used.take(time.Now(), state)
 	return health.Observation{
 		Latency: state.latency,
 		Values:  append(append(pool, p.stateMeasures(state)...), p.app.measures...),
@@ -166,7 +173,7 @@ func (p *Checker) try(ctx context.Context) (_ *state, died bool, _ error) {
 		p.opts.Certificates.Forget()
 	}
 
-	sample := p.opts.AppConnections && p.app.due(p.opts.AppInterval, p.opts.Pods())
+	sample := p.opts.AppConnections && p.app.due(p.opts.AppInterval, p.sidecars())
 	state, err := p.ask(ctx, conn.Conn(), sample)
 	if err != nil {
 		closed := conn.Conn().IsClosed()

@@ -84,11 +84,12 @@ func measures() []health.Measure {
 	var (
 		connections = health.Gauge{
 			Name: "reims_health_db_connections", Label: "kind",
-			Help: "Connections of the whole PostgreSQL server, everybody's: used, and the most that it allows (max).",
+			Help:   "Connections of the whole PostgreSQL server, everybody's: used, and the most that it allows (max). Beside several hundred sidecars used is counted less often, every NU/20,000 s for N sidecars and U connections.",
+			Absent: "used where the role may not see it, and with NU above 200,000 for up to NU/20,000 s after a failed check",
 		}
 		app = health.Gauge{
 			Name: "reims_health_app_db_connections", Label: "state",
-			Help:   "PostgreSQL connections that the API in this Pod holds, by state: those from the Pod's address, the sidecar's own left out. Sampled every 30 s; with HEALTH_PEERS and more than 170 Pods less often, every N²/1,000 s for N Pods.",
+			Help:   "PostgreSQL connections that the API in this Pod holds, by state: those from the Pod's address, the sidecar's own left out. Sampled every 30 s; with more than 170 Pods less often, every N²/1,000 s for N Pods.",
 			Absent: "on a Unix socket, behind a pooler, where the role may not see them, or with DATABASE_APP_CONNECTIONS=off; with more than 170 Pods also after the sidecar or the server has restarted, for up to N²/1,000 s",
 		}
 		version = health.Gauge{
