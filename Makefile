@@ -162,6 +162,10 @@ e2e: $(if $(E2E_KUBECONFIG),,cluster-build) servers-build chart-build ## Tests o
 bench: ## Benchmarks: the handlers beside controller-runtime's, start-up, memory, binary size
 	go test -run "^$$" -bench . -benchmem ./pkg/... ./test/e2e
 
+.PHONY: scale
+scale: servers-build ## What N sidecars cost their servers: N probing loops, an outage, a restart (N=500, DURATION=45s, PGBOUNCER=1; PARTS=10,1000)
+	@$(RUN) ./hack/scale $(if $(PARTS),-parts $(PARTS),-n $(or $(N),500) -duration $(or $(DURATION),45s) $(if $(PGBOUNCER),-pgbouncer))
+
 .PHONY: migrate-bench
 migrate-bench: ## How long migrations take, and lock the table, with a million properties
 	go test -run '^$$' -bench Up -benchtime 1x -timeout 30m ./test/migrate

@@ -32,7 +32,7 @@ func (c *checkCommand) direct(ctx context.Context, from *source) error {
 	}
 	log := newLogger(cfg, c.stderr)
 	cfg.OnSecretHint(logHint(log))
-	services, closeClients, err := newServices(cfg, from.kinds, nil, log)
+	services, closeClients, err := NewServices(cfg, from.kinds, nil, log)
 	defer closeClients()
 	if err != nil {
 		return redacted(cfg, err)

@@ -106,7 +106,7 @@ func bounded(ctx context.Context, log *slog.Logger, f func(context.Context) erro
 // serve wires everything together and runs it until ctx is done.
 func serve(ctx context.Context, cfg *config.Config, kinds dependency.Kinds, logs *logqueue.Queue, log *slog.Logger, build Build) error {
 	fleet := &fleet{}
-	services, closeClients, err := newServices(cfg, kinds, fleet.pods, log)
+	services, closeClients, err := NewServices(cfg, kinds, fleet.pods, log)
 	defer closeClients()
 	if err != nil {
 		return err

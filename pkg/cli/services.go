@@ -11,10 +11,11 @@ import (
 	"github.com/reims/reims-health/pkg/idle"
 )
 
-// newServices returns the services to check, in the configured order, and a function
-// that closes their clients. Each is of one of the kinds. It does not connect yet. Pods
-// returns how many Pods the workload has; nil where that is not known.
-func newServices(cfg *config.Config, kinds dependency.Kinds, pods func() int, log *slog.Logger) ([]*health.Service, func(), error) {
+// NewServices returns the services that serve checks, in the configured order, and a
+// function that closes their clients, also after an error. Each is of one of the kinds. It
+// does not connect yet. Pods returns how many Pods the workload has; nil where that is not
+// known. It is exported for the tests of scale.
+func NewServices(cfg *config.Config, kinds dependency.Kinds, pods func() int, log *slog.Logger) ([]*health.Service, func(), error) {
 	var (
 		services []*health.Service
 		checkers []dependency.Checker

@@ -189,7 +189,7 @@ func wait(ctx context.Context, cfg *config.Config, kinds dependency.Kinds, targe
 	if err != nil {
 		return err
 	}
-	services, closeClients, err := newServices(cfg, kinds, nil, log)
+	services, closeClients, err := NewServices(cfg, kinds, nil, log)
 	defer closeClients()
 	if err != nil {
 		return err

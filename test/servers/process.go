@@ -231,6 +231,7 @@ type procStat struct {
 	pid, parent int
 	state       byte   // R, S, D, T (stopped), Z (ended, not waited for), …
 	started     uint64 // clock ticks since boot: with pid, unique until the next boot
+	ticks       uint64 // of CPU that it and its children that have ended used
 }
 
 // stopped tells whether the process runs no code, for the moment or for good.
@@ -258,7 +259,15 @@ func readStat(pid int) (procStat, error) {
 	if err != nil {
 		return procStat{}, fmt.Errorf("parse /proc/%d/stat: %w", pid, err)
 	}
-	return procStat{pid: pid, parent: parent, state: fields[0][0], started: started}, nil
+	found := procStat{pid: pid, parent: parent, state: fields[0][0], started: started}
+	for _, field := range fields[11:15] { // user, system, and those of children
+		ticks, err := strconv.ParseUint(string(field), 10, 64)
+		if err != nil {
+			return procStat{}, fmt.Errorf("parse /proc/%d/stat: %w", pid, err)
+		}
+		found.ticks += ticks
+	}
+	return found, nil
 }
 
 // tree returns the process and all its descendants, parents before children.
@@ -291,6 +300,23 @@ func allPIDs() []int {
 	}
 	return pids
 }
+
+// CPU returns the CPU time that the present run has used so far: the server's, that of all
+// its descendants, and that of those that have ended.
+func (p *Process) CPU() (time.Duration, error) {
+	root, ok := p.instance.stat()
+	if !ok {
+		return 0, fmt.Errorf("read the CPU time of %s: it is not running", p.name)
+	}
+	var ticks uint64
+	for _, member := range tree(root) {
+		ticks += member.ticks
+	}
+	return time.Duration(ticks) * (time.Second / clockTicks), nil
+}
+
+// clockTicks is how many there are per second: Linux tells all programs of 100.
+const clockTicks = 100
 
 // tailSize is what LogTail returns at most, in bytes.
 const tailSize = 4 << 10
