@@ -93,7 +93,11 @@ const (
 // usedRowsPerSecond: below 316 connections that are all of sidecars, less than that of the checks.
 func (u *usedWatch) interval(sidecars int) time.Duration {
 	n, rows := min(int64(sidecars), maxPods), min(u.known, maxPods)
-	return time.Duration(n*rows) * time.Second / usedRowsPerSecond
+	d := time.Duration(n*rows) * time.Second / usedRowsPerSecond
+	if d < time.Second { // few: at each check, however soon it comes
+		return 0
+	}
+	return d
 }
 
 // due reports whether the connections, and whether the sidecars, are to be counted now. After a
