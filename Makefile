@@ -124,6 +124,10 @@ test: servers-build chart-build test-image ## All tests but those on Kubernetes,
 observe-test: servers-build ## The alerts on real outages, with a real Prometheus and Alertmanager (5 minutes)
 	go test -tags observe -count=1 -timeout 20m -v -run TestAlerts ./test/observe
 
+.PHONY: faults
+faults: servers-build ## Every fault with every kind of service at the default pace: a table of what is detected, and when (as root; 10 minutes)
+	go test -count=1 -timeout 30m -v -parallel 24 -run TestFaults ./test/faults -whole
+
 .PHONY: servers-build
 servers-build: ## Install or build what the test servers need, MinIO and Ollama among it (once)
 	@$(RUN) ./hack/install test

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/reims/reims-health/pkg/dial"
@@ -58,7 +59,7 @@ type HTTPClient struct {
 	http    *http.Client
 	dialer  *dial.Dialer
 	options HTTPOptions
-	last    atomic.Pointer[net.Conn] // the one that was dialled last
+	last    atomic.Pointer[answering] // the one that was dialled last
 }
 
 // HTTPReply is a whole answer.
@@ -115,7 +116,7 @@ func (c *HTTPClient) Close() error {
 	c.http.CloseIdleConnections()
 	// To net/http, one of HTTP/2 is busy for a while after its request was cancelled.
 	if conn := c.last.Swap(nil); conn != nil {
-		_ = (*conn).Close()
+		_ = conn.Close()
 	}
 	return nil
 }
@@ -140,10 +141,47 @@ func (c *HTTPClient) dialRoute(ctx context.Context, network, addr string) (net.C
 		return nil, errors.New("dial " + addr + ": the request has no route")
 	}
 	conn, err := route.DialContext(ctx, network, addr)
-	if err == nil {
-		c.last.Store(&conn)
+	if err != nil {
+		return nil, err
 	}
-	return conn, err
+	answering := &answering{Conn: conn}
+	c.last.Store(answering)
+	return answering, nil
+}
+
+// answering is a connection that knows whether the server ended it after an answer of HTTP/1
+// had begun. To net/http, a line that is cut is a malformed one.
+type answering struct {
+	net.Conn
+	begun int // how much of httpStart the server has sent; -1 where it sent anything else
+	cut   atomic.Bool
+}
+
+// httpStart is what answers of HTTP/1 begin with.
+const httpStart = "HTTP/1."
+
+// Read implements [net.Conn].
+func (a *answering) Read(b []byte) (int, error) {
+	n, err := a.Conn.Read(b)
+	if a.begun >= 0 {
+		expected := httpStart[a.begun:]
+		expected = expected[:min(n, len(expected))]
+		if string(b[:len(expected)]) == expected {
+			a.begun += len(expected)
+		} else {
+			a.begun = -1
+		}
+	}
+	if a.begun > 0 && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
+		a.cut.Store(true)
+	}
+	return n, err
+}
+
+// cutShort reports whether the server ended the latest connection after it had begun to answer.
+func (c *HTTPClient) cutShort() bool {
+	conn := c.last.Load()
+	return conn != nil && conn.cut.Load()
 }
 
 // Do sends the request and reads the whole answer, whatever its status. After a
@@ -165,6 +203,9 @@ func (c *HTTPClient) Do(req *http.Request) (HTTPReply, error) {
 		}
 		told = MoreTelling(told, fault)
 		if !FromNetwork(fault) || !route.Left() || req.Context().Err() != nil || !rewind(req) {
+			if c.options.Protocols != nil { // with HTTP/1, net/http gives the connection up
+				c.Redial()
+			}
 			return reply, told
 		}
 	}
@@ -262,6 +303,8 @@ func (c *HTTPClient) fault(req *http.Request, err error, connected bool) *health
 		if fault.Reason == health.ReasonError {
 			fault.Reason = health.ReasonProtocol
 		}
+	case fault.Reason == health.ReasonError && connected && c.cutShort():
+		fault.Reason = health.ReasonReset
 	case fault.Reason == health.ReasonError && (connected || strings.Contains(err.Error(), "readLoopPeekFailLocked")): // it spoke before it was asked
 		fault.Reason = health.ReasonProtocol
 	case fault.Reason == health.ReasonTLS && fault.Message == "":

@@ -60,6 +60,14 @@ func webProbes(t *testing.T, addr string, timeout time.Duration) map[string]chec
 	}
 }
 
+// begins answers with the beginning of an answer, and closes the connection.
+func begins(text string) func(net.Conn) {
+	return func(c net.Conn) {
+		checking.ReadSome(c)
+		_, _ = io.WriteString(c, text)
+	}
+}
+
 func TestWebWrongServer(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -77,6 +85,10 @@ func TestWebWrongServer(t *testing.T) {
 		"TLS":         {checking.ServeTLS(t), health.ReasonTLS},
 		"nginx HTTPS": {checking.Saying("HTTP/1.1 400 Bad Request\r\nContent-Length: 58\r\n\r\nThe plain HTTP request was sent to HTTPS port............."), health.ReasonTLS},
 		"closes":      {func(net.Conn) {}, health.ReasonReset},
+		"cut at once": {begins("HTT"), health.ReasonReset},
+		"cut status":  {begins("HTTP/1.1 20"), health.ReasonReset},
+		"cut header":  {begins("HTTP/1.1 200 OK\r\nDat"), health.ReasonReset},
+		"cut SSH":     {begins("SSH-2.0-Op"), health.ReasonProtocol},
 		"cut body": {func(c net.Conn) {
 			checking.ReadSome(c)
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")

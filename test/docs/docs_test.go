@@ -137,6 +137,24 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
+// The page on reliability names tests that there are.
+func TestReliabilityNamesTests(t *testing.T) {
+	t.Parallel()
+	named := regexp.MustCompile("`((?:pkg|test)/[a-z0-9/]+) (Test\\w+)`").FindAllStringSubmatch(read(t, "docs/reliability.md"), -1)
+	for _, test := range named {
+		found := false
+		for _, path := range goFiles(t) {
+			found = found || filepath.Dir(path) == test[1] && strings.Contains(read(t, path), "\nfunc "+test[2]+"(")
+		}
+		if !found {
+			t.Errorf("docs/reliability.md names %s in %s, which is not there", test[2], test[1])
+		}
+	}
+	if len(named) < 20 {
+		t.Errorf("%d tests are named; there were more", len(named))
+	}
+}
+
 // The index has one line per page, and no page twice.
 func TestIndexHasEveryPage(t *testing.T) {
 	t.Parallel()

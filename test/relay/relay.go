@@ -1,5 +1,5 @@
 // Package relay is a detour to a server, which tests and demonstrations cut, exchange or
-// delay.
+// delay, and in which they break the wire.
 package relay
 
 import (
@@ -17,46 +17,64 @@ type Relay struct {
 	// delayed. Delay is how long each piece of an answer is, a time.Duration.
 	Requests, Held, Delay atomic.Int64
 
-	listener net.Listener
-	done     chan struct{}
-	group    sync.WaitGroup
+	port  *port
+	done  chan struct{}
+	group sync.WaitGroup
 
-	mu     sync.Mutex
-	target string // "" accepts, and never answers
-	open   map[net.Conn]bool
+	mu       sync.Mutex
+	listener *net.TCPListener // nil while connections are refused
+	target   string           // "" accepts, and never answers
+	open     map[net.Conn]bool
+	fault    Fault
+	begun    int           // how many faults have begun
+	shut     chan struct{} // closed once connections are accepted again; nil while they are
+	lost     []net.Conn    // what a fault has left open
 }
 
 // Start listens on a free port of 127.0.0.1 and leads to the target.
 func Start(target string) (*Relay, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := takePort()
 	if err != nil {
 		return nil, fmt.Errorf("start a relay to %s: %w", target, err)
 	}
-	r := &Relay{listener: listener, done: make(chan struct{}), target: target, open: map[net.Conn]bool{}}
-	r.group.Go(r.accept)
+	r := &Relay{port: port, done: make(chan struct{}), target: target, open: map[net.Conn]bool{}}
+	if err := r.listen(); err != nil {
+		port.give()
+		return nil, fmt.Errorf("start a relay to %s: %w", target, err)
+	}
 	return r, nil
 }
 
 // Close cuts all connections, stops listening and waits for what is under way.
 func (r *Relay) Close() {
 	close(r.done)
-	_ = r.listener.Close()
+	r.mu.Lock()
+	if r.listener != nil {
+		_ = r.listener.Close()
+	}
+	r.end()
+	r.mu.Unlock()
 	r.To("")
 	r.group.Wait()
+	r.port.give()
 }
 
 // Addr is the address to connect to.
-func (r *Relay) Addr() string { return r.listener.Addr().String() }
+func (r *Relay) Addr() string { return r.port.addr }
 
 // To leads to another server from now on, and cuts the open connections.
 func (r *Relay) To(target string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.target = target
-	for conn := range r.open {
-		_ = conn.Close()
-	}
-	clear(r.open)
+	r.cut()
+}
+
+// HangUp cuts the open connections.
+func (r *Relay) HangUp() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cut()
 }
 
 // Silence accepts and never answers from now on, not on open connections either.
@@ -66,13 +84,19 @@ func (r *Relay) Silence() {
 	r.target = ""
 }
 
-func (r *Relay) accept() {
+func (r *Relay) accept(listener *net.TCPListener) {
 	for {
-		client, err := r.listener.Accept()
+		client, err := listener.Accept()
 		if err != nil {
 			return // closed
 		}
 		r.group.Go(func() { r.serve(client) })
+		r.mu.Lock()
+		shut := r.shut
+		r.mu.Unlock()
+		if shut != nil {
+			<-shut
+		}
 	}
 }
 
@@ -113,6 +137,7 @@ func (r *Relay) enter(conn net.Conn) string {
 
 func (r *Relay) copy(to, from net.Conn, held *atomic.Int64) {
 	piece := make([]byte, 64<<10)
+	var damage damage
 	for {
 		n, err := from.Read(piece)
 		switch {
@@ -122,18 +147,29 @@ func (r *Relay) copy(to, from net.Conn, held *atomic.Int64) {
 			r.Requests.Add(1)
 		case r.Delay.Load() > 0:
 			held.Add(1)
-			select {
-			case <-time.After(time.Duration(r.Delay.Load())):
-			case <-r.done:
-			}
+			r.pause(time.Duration(r.Delay.Load()))
 			held.Add(-1)
 		}
 		if r.silent() {
 			continue
 		}
-		if _, err := to.Write(piece[:n]); err != nil {
+		if held != nil {
+			if !r.answer(to, piece[:n], &damage) {
+				return
+			}
+		} else if _, err := to.Write(piece[:n]); err != nil {
 			return
 		}
+	}
+}
+
+// pause lets time pass, unless the relay is closed.
+func (r *Relay) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.done:
 	}
 }
 

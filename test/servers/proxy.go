@@ -35,6 +35,8 @@ type ProxyOptions struct {
 	Program ProxyProgram
 	// Target is the host:port of the only server behind it. Required; it may be down.
 	Target string
+	// TCP lets HAProxy forward connections, and understand nothing of HTTP.
+	TCP bool
 	// HostHeader is what nginx sends as Host; by default the client's own.
 	HostHeader string
 }
@@ -105,8 +107,12 @@ http {
 }
 
 func (x *Proxy) haproxy() string {
+	mode := "http"
+	if x.options.TCP {
+		mode = "tcp"
+	}
 	return fmt.Sprintf(`defaults
-	mode http
+	mode %s
 	timeout connect 1s
 	timeout client 30s
 	timeout server 30s
@@ -115,7 +121,7 @@ frontend in
 	default_backend out
 backend out
 	server only %s check inter 100ms
-`, x.Addr(), x.options.Target)
+`, mode, x.Addr(), x.options.Target)
 }
 
 func (x *Proxy) twemproxy() string {

@@ -83,6 +83,12 @@ func RunProxy(tb testing.TB, o ProxyOptions) *Proxy {
 	return run(tb, &o.Options, func() (*Proxy, error) { return NewProxy(o) })
 }
 
+// RunProgram starts a program for the test and removes it at its end.
+func RunProgram(tb testing.TB, o ProgramOptions) *Program {
+	tb.Helper()
+	return run(tb, &o.Options, func() (*Program, error) { return NewProgram(o) })
+}
+
 // RunPrometheus starts a Prometheus for the test and removes it at its end.
 func RunPrometheus(tb testing.TB, o PrometheusOptions) *Prometheus {
 	tb.Helper()

@@ -134,6 +134,24 @@ func TestGRPCNotServingAndBack(t *testing.T) {
 	}
 }
 
+// A connection that the network has lost is used for one check, and no more, whether or not
+// the monitor asks for a fresh one.
+func TestGRPCConnectionIsLost(t *testing.T) {
+	t.Parallel()
+	detour, err := relay.Start(serve(t, anyPort, nil).addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(detour.Close)
+	c := newChecker(t, detour.Addr(), func(o *grpckind.Options) { o.Timeout = 2 * time.Second })
+	checking.Healthy(t, c)
+	if err := detour.Break(relay.Fault{Forget: true}); err != nil {
+		t.Fatal(err)
+	}
+	checking.Fails(t, c, health.ReasonTimeout)
+	checking.Healthy(t, c)
+}
+
 // A monitor that runs sees a server that stops serving, and that it serves again.
 func TestGRPCUnderARunningCheck(t *testing.T) {
 	t.Parallel()

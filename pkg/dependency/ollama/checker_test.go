@@ -135,13 +135,6 @@ func TestOllamaModelComesAndGoes(t *testing.T) {
 	checking.Healthy(t, p)
 }
 
-func TestOllamaStoppedAndFrozen(t *testing.T) {
-	t.Parallel()
-	o := servers.RunOllama(t, servers.OllamaOptions{})
-	const timeout = time.Second
-	checking.Survives(t, o, timeout, newOllama(t, o, func(options *ollama.Options) { options.Timeout = timeout }))
-}
-
 // What a real Ollama cannot be brought to say.
 func TestOllamaAnswers(t *testing.T) {
 	t.Parallel()

@@ -200,13 +200,6 @@ func TestMinIOBuckets(t *testing.T) {
 	}
 }
 
-func TestMinIOStoppedAndFrozen(t *testing.T) {
-	t.Parallel()
-	m := servers.RunMinIO(t, servers.MinIOOptions{})
-	const timeout = time.Second
-	checking.Survives(t, m, timeout, newMinIO(t, m, func(o *s3.Options) { o.Timeout = timeout }))
-}
-
 func TestMinIOTLS(t *testing.T) {
 	t.Parallel()
 	m := servers.RunMinIO(t, servers.MinIOOptions{TLS: true})
