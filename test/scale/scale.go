@@ -4,7 +4,7 @@
 // hack/scale calls it, for `make scale`; its own test runs it small, so that it stays true.
 //
 // What it measures is an upper bound for the servers: the loops and the servers share the
-// machine's processors.
+// machine's processors, and each login costs the loops as much as a sidecar of its own.
 package scale
 
 import (
