@@ -6,36 +6,25 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"github.com/reims/reims-health/hack/command"
 )
 
-var (
-	errUsage = errors.New("usage: go run ./hack/cluster up [--owner=PID] | down | build | exec [--] COMMAND… | import FILE…")
-	errRoot  = errors.New("a cluster needs root, for its namespaces and cgroups: run it with sudo, or set E2E_KUBECONFIG to use a cluster that you have")
-)
+const errUsage = command.Usage("go run ./hack/cluster up [--owner=PID] | down | build | exec [--] COMMAND… | import FILE…")
+
+var errRoot = errors.New("a cluster needs root, for its namespaces and cgroups: run it with sudo, or set E2E_KUBECONFIG to use a cluster that you have")
 
 func main() {
-	if isNode(os.Args) {
+	if isNode(os.Args) { // with the signals left as they are
 		if err := node(os.Args[0]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		return
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout)
-	stop()
-	if err == nil {
-		return
-	}
-	fmt.Fprintln(os.Stderr, err)
-	if errors.Is(err, errUsage) {
-		os.Exit(2)
-	}
-	os.Exit(1)
+	command.Main("cluster", func(ctx context.Context) error { return run(ctx, os.Args[1:], os.Stdout) })
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {

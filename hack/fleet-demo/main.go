@@ -13,14 +13,13 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"syscall"
 
+	"github.com/reims/reims-health/hack/command"
 	"github.com/reims/reims-health/test/servers/install"
 )
 
@@ -30,22 +29,20 @@ func main() {
 	out := flag.String("out", "dist/fleet-demo", "the folder for the pictures")
 	inside := flag.Bool("inside", false, "the network namespace is there already")
 	flag.Parse()
-	if flag.NArg() != 1 || *pods < 1 || *missing > 49 {
-		fmt.Fprintln(os.Stderr, "usage: go run -tags e2e ./hack/fleet-demo [-pods N] [-missing PERCENT] [-out FOLDER] PROGRAM")
-		os.Exit(2)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	run := enter
 	if *inside {
 		run = show
 	}
-	err := run(ctx, flag.Arg(0), *pods, *missing, *out)
-	interrupted := ctx.Err() != nil
-	stop()
-	if err != nil && !interrupted {
-		fmt.Fprintln(os.Stderr, "fleet-demo:", err)
-		os.Exit(1)
-	}
+	command.Main("fleet-demo", func(ctx context.Context) error {
+		if flag.NArg() != 1 || *pods < 1 || *missing > 49 {
+			return command.Usage("go run -tags e2e ./hack/fleet-demo [-pods N] [-missing PERCENT] [-out FOLDER] PROGRAM")
+		}
+		err := run(ctx, flag.Arg(0), *pods, *missing, *out)
+		if ctx.Err() != nil {
+			err = nil // interrupted, as is the way to end it
+		}
+		return err
+	})
 }
 
 // enter installs what is needed, and goes on in a network namespace in which every address

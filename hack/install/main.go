@@ -20,32 +20,24 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
+	"github.com/reims/reims-health/hack/command"
 	"github.com/reims/reims-health/test/servers/install"
 )
 
-var errUsage = errors.New("usage: go run ./hack/install run | test | apiserver [-- COMMAND…]")
+const errUsage = command.Usage("go run ./hack/install run | test | apiserver [-- COMMAND…]")
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Getenv("HEALTH_SERVICES"), os.Stdout)
-	if ctx.Err() != nil {
-		err = errors.New("interrupted")
-	}
-	stop()
-	if err == nil {
-		return
-	}
-	fmt.Fprintln(os.Stderr, "install:", err)
-	if errors.Is(err, errUsage) {
-		os.Exit(2)
-	}
-	os.Exit(1)
+	command.Main("install", func(ctx context.Context) error {
+		err := run(ctx, os.Args[1:], os.Getenv("HEALTH_SERVICES"), os.Stdout)
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
+		return err
+	})
 }
 
 func run(ctx context.Context, args []string, services string, out io.Writer) error {

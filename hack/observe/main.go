@@ -14,10 +14,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
+	"github.com/reims/reims-health/hack/command"
 	"github.com/reims/reims-health/test/observe"
 )
 
@@ -25,17 +24,12 @@ func main() {
 	factor := flag.Int("factor", 10, "divide all durations by this")
 	rounds := flag.Int("rounds", 0, "end after so many rounds; 0 goes on until Ctrl-C")
 	flag.Parse()
-	if flag.NArg() != 1 || *factor < 1 {
-		fmt.Fprintln(os.Stderr, "usage: observe [-factor 10] [-rounds 0] PROGRAM")
-		os.Exit(2)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, flag.Arg(0), *factor, *rounds)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "observe:", err)
-		os.Exit(1)
-	}
+	command.Main("observe", func(ctx context.Context) error {
+		if flag.NArg() != 1 || *factor < 1 {
+			return command.Usage("observe [-factor 10] [-rounds 0] PROGRAM")
+		}
+		return run(ctx, flag.Arg(0), *factor, *rounds)
+	})
 }
 
 func run(ctx context.Context, program string, factor, rounds int) (err error) {

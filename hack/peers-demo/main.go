@@ -9,25 +9,22 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
+	"github.com/reims/reims-health/hack/command"
 	"github.com/reims/reims-health/test/servers"
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: go run ./hack/peers-demo PROGRAM")
-		os.Exit(2)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1])
-	interrupted := ctx.Err() != nil
-	stop()
-	if err != nil && !interrupted {
-		fmt.Fprintln(os.Stderr, "peers-demo:", err)
-		os.Exit(1)
-	}
+	command.Main("peers-demo", func(ctx context.Context) error {
+		if len(os.Args) != 2 {
+			return command.Usage("go run ./hack/peers-demo PROGRAM")
+		}
+		err := run(ctx, os.Args[1])
+		if ctx.Err() != nil {
+			err = nil // interrupted, as is the way to end it
+		}
+		return err
+	})
 }
 
 // run starts the server and the sidecars, shows everything, and leaves nothing behind.

@@ -16,27 +16,19 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
-	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/reims/reims-health/hack/command"
 	"github.com/reims/reims-health/test/servers"
 	"github.com/reims/reims-health/test/servers/install"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "run:", err)
-		os.Exit(1)
-	}
+	command.Main("run", func(ctx context.Context) error { return run(ctx, os.Args[1:]) })
 }
 
 // live is the folder of what runs, below the current one: make is called at the root of
@@ -48,7 +40,7 @@ func run(ctx context.Context, args []string) (err error) {
 	case len(args) == 2 && isVerb(args[0]):
 		return send(ctx, os.Stdout, args[0], args[1])
 	case len(args) != 1 || isVerb(args[0]):
-		return errors.New("usage: run PROGRAM, or, while make run runs in this folder: run stop|start|freeze|thaw postgres|redis|minio|ollama")
+		return command.Usage("run PROGRAM, or, while make run runs in this folder: run stop|start|freeze|thaw postgres|redis|minio|ollama")
 	}
 	dir, err := filepath.Abs(live)
 	if err != nil {

@@ -6,29 +6,21 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
+	"github.com/reims/reims-health/hack/command"
 	"github.com/reims/reims-health/test/servers"
 )
 
 func main() {
 	check := flag.Bool("check", false, "write nothing; exit with 1 if the snapshot is out of date")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *check)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	command.Main("schema", func(ctx context.Context) error { return run(ctx, *check) })
 }
 
 func run(ctx context.Context, check bool) (err error) {
@@ -45,17 +37,7 @@ func run(ctx context.Context, check bool) (err error) {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(root, "migrations", "snapshot.json")
-	have, err := os.ReadFile(path)
-	switch {
-	case err == nil && bytes.Equal(have, fresh):
-		return nil
-	case check:
-		return fmt.Errorf("%s is not what the migrations create: run make update-schema", path)
-	default:
-		fmt.Println(path)
-		return os.WriteFile(path, fresh, 0o644)
-	}
+	return command.Update(filepath.Join(root, "migrations", "snapshot.json"), fresh, check, "update-schema")
 }
 
 // start runs a PostgreSQL in a temporary folder.

@@ -13,13 +13,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/reims/reims-health/hack/command"
 	"github.com/reims/reims-health/test/page"
 	"github.com/reims/reims-health/test/servers"
 )
@@ -34,13 +33,7 @@ func main() {
 	past := flag.Duration("for", 150*time.Second, "how long the sidecars run before the pictures")
 	docs := flag.Bool("docs", false, "write those of the documents as well")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *past, *docs)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "screenshots:", err)
-		os.Exit(1)
-	}
+	command.Main("screenshots", func(ctx context.Context) error { return run(ctx, *past, *docs) })
 }
 
 func run(ctx context.Context, past time.Duration, docs bool) (err error) {

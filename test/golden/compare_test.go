@@ -2,13 +2,12 @@ package golden_test
 
 import (
 	"flag"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/reims/reims-health/test/scenario"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -22,19 +21,7 @@ func compare(t *testing.T, name, got string) {
 	if strings.Contains(got, canary) {
 		t.Errorf("%s shows a secret:\n%s", name, got)
 	}
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v (make update-golden writes it)", err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-		t.Errorf("%s changed (-want +got); if that is meant, run make update-golden:\n%s", name, diff)
-	}
+	scenario.Golden(t, filepath.Join("testdata", name), []byte(got), *update)
 }
 
 // rule is what varies, and what is written in its place.

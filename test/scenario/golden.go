@@ -12,15 +12,15 @@ import (
 func Golden(t *testing.T, path string, got []byte, update bool) {
 	t.Helper()
 	if update {
-		if err := os.WriteFile(path, got, 0o600); err != nil {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	want, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v (make update-golden writes it)", err)
 	}
 	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got), "\n")); diff != "" {
-		t.Errorf("answers changed (-want +got); if that is meant, run this test with -update:\n%s", diff)
+		t.Errorf("%s changed (-want +got); if that is meant, run make update-golden:\n%s", path, diff)
 	}
 }

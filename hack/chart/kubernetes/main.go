@@ -12,12 +12,9 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
-	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
+	"github.com/reims/reims-health/hack/command"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -27,13 +24,7 @@ const folder = "hack/chart/schemas"
 func main() {
 	check := flag.Bool("check", false, "write nothing; exit with 1 if a schema is out of date")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *check)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	command.Main("kubernetes", func(ctx context.Context) error { return run(ctx, *check) })
 }
 
 func run(ctx context.Context, check bool) error {
@@ -65,16 +56,5 @@ func update(path string, schema object, check bool) error {
 	if err := encoder.Encode(schema); err != nil {
 		return err
 	}
-	have, err := os.ReadFile(path)
-	switch {
-	case err == nil && bytes.Equal(have, want.Bytes()):
-		return nil
-	case check:
-		return fmt.Errorf("%s is out of date: run make update-chart-schemas", path)
-	}
-	fmt.Println(path)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, want.Bytes(), 0o644)
+	return command.Update(path, want.Bytes(), check, "update-chart-schemas")
 }

@@ -10,6 +10,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -20,6 +21,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/reims/reims-health/hack/command"
 	"github.com/reims/reims-health/pkg/config"
 	"github.com/reims/reims-health/pkg/dependency/registry"
 )
@@ -27,10 +29,7 @@ import (
 func main() {
 	check := flag.Bool("check", false, "write nothing; exit with 1 if the schema is out of date")
 	flag.Parse()
-	if err := run(flag.Args(), *check); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	command.Main("values", func(context.Context) error { return run(flag.Args(), *check) })
 }
 
 func run(args []string, check bool) error {
@@ -86,18 +85,7 @@ func run(args []string, check bool) error {
 }
 
 func update(path string, want []byte, check bool) error {
-	have, err := os.ReadFile(path)
-	switch {
-	case err == nil && bytes.Equal(have, want):
-		return nil
-	case check:
-		return fmt.Errorf("%s is out of date: run make update-chart", path)
-	}
-	fmt.Println(path)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, want, 0o644)
+	return command.Update(path, want, check, "update-chart")
 }
 
 func encode(value any) ([]byte, error) {
