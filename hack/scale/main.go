@@ -1,5 +1,5 @@
 // Command scale measures what many sidecars cost: so many probing loops in one process, against
-// real servers on loopback. It prints tables and ends.
+// real servers on loopback. It prints tables and ends. See docs/scale.md.
 //
 //	scale [-n 500] [-duration 45s] [-pgbouncer] [-outages 10s,0s]
 //	scale -parts 10,1000
