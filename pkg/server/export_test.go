@@ -9,13 +9,12 @@ import (
 )
 
 // Times are limits of a server; zero stands for a minute.
-type Times struct{ ReadHeader, Read, Write, Idle, Shutdown time.Duration }
+type Times struct{ ReadHeader, Write, Idle, Shutdown time.Duration }
 
 // ListenLimited is Listen with other times.
 func ListenLimited(ctx context.Context, handler http.Handler, t Times) (*Server, error) {
 	l := usual()
 	l.readHeader = cmp.Or(t.ReadHeader, time.Minute)
-	l.read = cmp.Or(t.Read, time.Minute)
 	l.write = cmp.Or(t.Write, time.Minute)
 	l.idle = cmp.Or(t.Idle, time.Minute)
 	l.shutdown = cmp.Or(t.Shutdown, time.Minute)

@@ -19,9 +19,8 @@ type limits struct {
 	connections int           // see [connections]
 	patience    time.Duration // with a slow request or answer, where the limit is reached
 	headerBytes int
-	readHeader  time.Duration // from the first byte of a request
-	read        time.Duration
-	write       time.Duration
+	readHeader  time.Duration // from the first byte of a request, or from the start of a connection
+	write       time.Duration // from the end of a request's header
 	idle        time.Duration // between two requests
 	shutdown    time.Duration // for requests under way
 
@@ -35,7 +34,6 @@ func usual() limits {
 		patience:    time.Second,
 		headerBytes: 32 << 10, // cookies, as many as a proxy in front lets through
 		readHeader:  5 * time.Second,
-		read:        5 * time.Second,
 		write:       10 * time.Second,
 		idle:        time.Minute,
 		shutdown:    time.Second,
@@ -69,17 +67,13 @@ func listen(ctx context.Context, addr string, files TLSFiles, handler http.Handl
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
 	s := &Server{
-		listener: newConnections(listener, l.connections, l.patience),
+		listener: newConnections(listener, l),
 		shutdown: l.shutdown,
-		http: http.Server{
+		http: http.Server{ //nolint:gosec // connections has the limits of time
 			Handler:                      answering(handler),
 			ConnContext:                  withConnection,
 			ConnState:                    follow,
 			DisableGeneralOptionsHandler: true, // OPTIONS * is a 405 as well
-			ReadHeaderTimeout:            l.readHeader,
-			ReadTimeout:                  l.read,
-			WriteTimeout:                 l.write,
-			IdleTimeout:                  l.idle,
 			MaxHeaderBytes:               l.headerBytes,
 			ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 			Protocols:                    new(http.Protocols), // HTTP/1 alone: one client is one connection
