@@ -119,7 +119,7 @@ func (p *Checker) send(ctx context.Context, conn *pgx.Conn, s *state, parts []pa
 	for _, part := range parts {
 		statements = append(statements, part.sql)
 	}
-	sql := strings.Join(statements, ";\n")
+	sql := strings.Join(strings.Fields(strings.Join(statements, "; ")), " ") // a quarter is blanks, which no literal has two of
 	if p.tracer != nil {
 		ctx = p.tracer.TraceQueryStart(ctx, conn, pgx.TraceQueryStartData{SQL: sql})
 		defer func() { p.tracer.TraceQueryEnd(ctx, conn, pgx.TraceQueryEndData{Err: err}) }()

@@ -82,6 +82,9 @@ type Checker struct {
 	minReplicas int64
 	// clustered is what INFO last said: whether the server is a node of a Redis Cluster.
 	clustered bool
+	// sections is whether INFO may ask for some of its sections, and whole whether a server that should
+	// take that has refused it.
+	sections, whole bool
 	// plain is used instead of client while a server hangs up on HELLO or INFO.
 	plain *plain
 
@@ -223,7 +226,7 @@ func (r *Checker) Close() error {
 func (r *Checker) drop() {
 	if r.client != nil {
 		_ = r.client.Close()
-		r.client = nil
+		r.client, r.sections = nil, false
 	}
 	if r.plain != nil {
 		_ = r.plain.conn.Close()
@@ -265,13 +268,18 @@ func (r *Checker) ask(ctx context.Context) (reply, error) {
 	r.ready, r.greeting = time.Now(), nil
 
 	pipe := r.client.Pipeline()
-	ping, info := pipe.Ping(ctx), pipe.Info(ctx)
+	ping, info := pipe.Ping(ctx), r.info(ctx)
+	_ = pipe.Process(ctx, info) // only queues it
 	var cluster *redis.StringCmd
 	if r.clustered {
 		cluster = pipe.ClusterInfo(ctx)
 	}
 	_, err := pipe.Exec(ctx)
 	reply := reply{latency: time.Since(r.ready)}
+	if r.sections && ping.Err() == nil && hasReply(info.Err()) && !tellsOfRedis(info.Err()) {
+		r.sections, r.whole = false, true
+		info = r.client.Info(ctx)
+	}
 	switch {
 	case ping.Err() != nil:
 		return reply, ping.Err()
@@ -290,10 +298,19 @@ func (r *Checker) ask(ctx context.Context) (reply, error) {
 	if reply.info, err = parseInfo(info.Val()); err != nil {
 		return reply, err
 	}
+	r.sections = !r.whole && reply.info.takesSections()
 	if err := r.askCluster(ctx, &reply, cluster); err != nil {
 		return reply, err
 	}
 	return reply, r.askMinReplicas(ctx, &reply)
+}
+
+// info asks for the sections that are used, once the server has said that it knows how to, and else for all.
+func (r *Checker) info(ctx context.Context) *redis.StringCmd {
+	if !r.sections {
+		return redis.NewStringCmd(ctx, "info")
+	}
+	return redis.NewStringCmd(ctx, "info", "server", "clients", "memory", "stats", "replication", "cluster", "keyspace")
 }
 
 // askCluster takes the answer to CLUSTER INFO from a node of a Redis Cluster. Where that

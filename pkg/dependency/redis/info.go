@@ -69,6 +69,14 @@ func (i *info) number(name string) (int64, bool) {
 	return n, err == nil
 }
 
+// takesSections reports whether INFO takes the names of several sections, as it does from version 7 on. With
+// those that are used, an answer has a fifth less.
+func (i *info) takesSections() bool {
+	major, _, _ := strings.Cut(i.lines["redis_version"], ".")
+	n, err := strconv.Atoi(major)
+	return err == nil && n >= 7
+}
+
 // measures leaves out what INFO did not say.
 func (i *info) measures() []health.Value {
 	var seen []health.Value

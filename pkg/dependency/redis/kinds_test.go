@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -151,6 +152,38 @@ func replyingInfo(info string) func(net.Conn) {
 		}
 		return ""
 	})
+}
+
+// TestRedisSections has a server that says that it is version 7, and refuses the names of sections: it is asked for
+// all of them from then on.
+func TestRedisSections(t *testing.T) {
+	t.Parallel()
+	const all = "redis_version:7.0.15\r\nconnected_clients:3\r\n"
+	var refused atomic.Int64
+	p := openRedis(t, redis.Options{Timeout: 5 * time.Second, Addr: checking.Answering(t, func(c net.Conn) {
+		buf := make([]byte, 4<<10)
+		for n, err := c.Read(buf); err == nil; n, err = c.Read(buf) {
+			switch text := strings.ToLower(string(buf[:n])); {
+			case strings.Contains(text, "hello"):
+				_, _ = io.WriteString(c, "-ERR unknown command\r\n")
+			case strings.Contains(text, "keyspace"):
+				refused.Add(1)
+				_, _ = io.WriteString(c, "+PONG\r\n-ERR syntax error\r\n")
+			case strings.Contains(text, "ping"):
+				_, _ = fmt.Fprintf(c, "+PONG\r\n$%d\r\n%s\r\n", len(all), all)
+			default:
+				_, _ = fmt.Fprintf(c, "$%d\r\n%s\r\n", len(all), all)
+			}
+		}
+	})})
+	for range 4 {
+		if seen := checking.Healthy(t, p); len(seen.Notes) > 0 || len(figures(seen)) == 0 {
+			t.Errorf("measures %v, notes %q", seen.Values, seen.Notes)
+		}
+	}
+	if n := refused.Load(); n != 1 {
+		t.Errorf("sections were asked for %d times, want once", n)
+	}
 }
 
 // envoyRedis answers as Envoy's proxy for Redis does, which knows neither HELLO nor
