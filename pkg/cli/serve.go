@@ -161,7 +161,7 @@ func serve(ctx context.Context, cfg *config.Config, kinds dependency.Kinds, logs
 	group, running := errgroup.WithContext(running)
 	changes := &changelog.Logger{Updates: monitor.Updates(), Log: log}
 	for _, start := range []func(context.Context) error{
-		answers.Start, scrapes.Start, token.Start, changes.Start, monitor.Start,
+		answers.Start, scrapes.Start, token.Start, changes.Start, monitor.Start, releaseStart,
 	} {
 		group.Go(func() error { return start(running) })
 	}
