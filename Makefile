@@ -114,7 +114,7 @@ clean: ## Remove what was built here
 ##@ Test
 
 .PHONY: test
-test: servers-build chart-build test-image ## All tests but those on Kubernetes, on all four real servers
+test: servers-build chart-build test-image test-bench ## All tests but those on Kubernetes, on all four real servers
 	@mkdir -p dist/reruns
 	$(GOTEST) $(call RERUNS,packages) --packages "$$(go list ./... | grep -v '/test/e2e$$' | tr '\n' ' ')" -- -race -shuffle=on -timeout 30m
 	$(GOTEST) $(call RERUNS,e2e) --packages ./test/e2e -- -race -shuffle=on -timeout 30m # alone: it stops processes and measures time
@@ -135,6 +135,10 @@ servers-build: ## Install or build what the test servers need, MinIO and Ollama 
 .PHONY: test-image
 test-image: ## The tests of what packs the image, a module of its own
 	go -C hack/image test -race -shuffle=on ./...
+
+.PHONY: test-bench
+test-bench: servers-build ## The tests of the benchmarks, a module of its own: what a check costs the wire and the server
+	go -C bench test -race -shuffle=on ./...
 
 .PHONY: test-cluster
 test-cluster: cluster-build ## The life of the test cluster: up, crash, up, down (as root; half a minute)
@@ -163,7 +167,12 @@ e2e: $(if $(E2E_KUBECONFIG),,cluster-build) servers-build chart-build ## Tests o
 	./hack/e2e.sh
 
 .PHONY: bench
-bench: ## Benchmarks: the handlers beside controller-runtime's, start-up, memory, binary size
+bench: ## The sidecar beside other health checks, exporters and a bare server: dist/bench.txt (9 minutes)
+	cd bench && CGO_ENABLED=0 go run -trimpath . run -out ../dist/bench.txt
+	go -C bench tool benchstat -col /of ../dist/bench.txt
+
+.PHONY: bench-packages
+bench-packages: ## The benchmarks of single packages, such as how long a result takes to publish
 	go test -run "^$$" -bench . -benchmem ./pkg/... ./test/e2e
 
 .PHONY: scale
@@ -181,18 +190,20 @@ fuzz: ## Fuzz every parser for FUZZTIME (default 10s) each
 ##@ Keep in order
 
 .PHONY: verify
-verify: verify-lint verify-mod verify-docs verify-chart verify-dashboards verify-crd verify-workflows ## Everything that can be checked without servers
+verify: verify-lint verify-mod verify-docs verify-benchmarks verify-chart verify-dashboards verify-crd verify-workflows ## Everything that can be checked without servers
 
 .PHONY: verify-lint
 verify-lint: ## Lint, formatting and layering
 	$(LINT) run ./...
 	cd hack/image && go tool -modfile=../tools/lint/go.mod golangci-lint run ./...
+	cd bench && go tool -modfile=../hack/tools/lint/go.mod golangci-lint run ./...
 
 .PHONY: verify-mod
-verify-mod: ## go.mod and go.sum are tidy, the image's too
+verify-mod: ## go.mod and go.sum are tidy, those of hack/image and bench too
 	go mod tidy -diff
 	go mod verify
 	go -C hack/image mod tidy -diff
+	go -C bench mod tidy -diff
 
 .PHONY: verify-workflows
 verify-workflows: ## The workflows of .github are what GitHub understands
@@ -205,6 +216,15 @@ verify-docs: ## The generated references match the code
 .PHONY: update-docs
 update-docs: ## Write the generated references anew
 	$(RUN) ./hack/docs
+
+.PHONY: verify-benchmarks
+verify-benchmarks: ## docs/benchmarks.md shows bench/results.txt
+	CGO_ENABLED=0 go -C bench run -trimpath . report -check results.txt ../docs/benchmarks.md
+
+.PHONY: update-benchmarks
+update-benchmarks: ## Take over what make bench measured last, and write docs/benchmarks.md anew
+	@! test -e dist/bench.txt || cp dist/bench.txt bench/results.txt
+	CGO_ENABLED=0 go -C bench run -trimpath . report results.txt ../docs/benchmarks.md
 
 .PHONY: verify-chart
 verify-chart: ## The charts' values.schema.json and README.md match their values.yaml, their files those in config

@@ -33,7 +33,7 @@ var rules = []rule{
 	{pattern: `^make help$`, how: onMakeRun},
 	{pattern: `^make (build|verify|test|e2e)$`, how: byCI},
 	{pattern: `^make faults$`, how: parsed, why: "it breaks everything for ten minutes; TestFaults of test/faults is its short form"},
-	{pattern: `^make bench$`, how: parsed, why: "it measures for minutes, and nothing depends on its numbers"},
+	{pattern: `^make (bench|update-benchmarks)$`, how: parsed, why: "it measures for minutes, and nothing depends on its numbers"},
 	{pattern: `^make scale `, how: byTest, why: "it measures for minutes", tests: []string{"test/scale TestSmall", "test/scale TestSmallPooled", "test/scale TestSmallParts"}},
 	{pattern: `^make e2e E2E_KUBECONFIG=`, how: parsed, why: "it needs a cluster of the reader's; without the variable it is a stage of .ci/run"},
 

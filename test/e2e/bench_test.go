@@ -8,46 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
 
 // A megabyte is 10^6 bytes, as in the promises of the README.
 const megabyte = 1e6
-
-// BenchmarkStart measures from the start of the process to the first answers, with
-// all four servers up.
-func BenchmarkStart(b *testing.B) {
-	all := runAll(b)
-	var live, ready time.Duration
-	for b.Loop() {
-		begin := time.Now()
-		s := launchSidecar(b, []string{"serve"}, all.env()...)
-		s.await("/health/live", 10*time.Second, isOK)
-		live += time.Since(begin)
-		s.await("/health/ready", 10*time.Second, isOK)
-		ready += time.Since(begin)
-		s.stop()
-	}
-	b.ReportMetric(float64(live.Milliseconds())/float64(b.N), "ms-to-live")
-	b.ReportMetric(float64(ready.Milliseconds())/float64(b.N), "ms-to-ready")
-}
-
-// BenchmarkIdle measures the resident memory of a sidecar that has probed all four
-// servers for half a minute, and the size of the binary.
-func BenchmarkIdle(b *testing.B) {
-	s := startSidecar(b, with(asShipped(runAll(b).env()), "LOG_LEVEL", "info")...)
-	s.await("/health", 10*time.Second, isOK)
-	info, err := os.Stat(binary)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		poll.Poll(b.Context(), 30*time.Second, func() bool { return false })
-	}
-	b.ReportMetric(statusBytes(b, s.PID(), "VmRSS:")/megabyte, "MB-resident")
-	b.ReportMetric(float64(info.Size())/megabyte, "MB-binary")
-}
 
 // BenchmarkOutage measures, with the default intervals and timeouts, from breaking
 // PostgreSQL to the 503 of /health/ready, and from mending it to the 200.
@@ -109,30 +74,4 @@ func statusBytes(t testing.TB, pid int, field string) float64 {
 	}
 	t.Fatal("no " + field)
 	return 0
-}
-
-// rig is one of each server.
-type rig struct {
-	postgres *servers.Postgres
-	redis    *servers.Redis
-	minio    *servers.MinIO
-	ollama   *servers.Ollama
-}
-
-func runAll(t testing.TB) *rig {
-	t.Helper()
-	return &rig{
-		postgres: servers.RunPostgres(t, servers.PostgresOptions{}),
-		redis:    servers.RunRedis(t, servers.RedisOptions{}),
-		minio:    servers.RunMinIO(t, servers.MinIOOptions{}),
-		ollama:   servers.RunOllama(t, servers.OllamaOptions{}),
-	}
-}
-
-// env returns the variables that point the sidecar at all four.
-func (r *rig) env() []servers.Var {
-	vars := r.postgres.Env()
-	vars = append(vars, r.redis.Env()...)
-	vars = append(vars, r.minio.Env()...)
-	return append(vars, r.ollama.Env()...)
 }

@@ -16,6 +16,9 @@ type Relay struct {
 	// Requests counts the pieces that came from clients, Held the answers that are being
 	// delayed. Delay is how long each piece of an answer is, a time.Duration.
 	Requests, Held, Delay atomic.Int64
+	// Bytes counts what went through in both directions. RoundTrips counts the changes of
+	// direction, per connection, from server to client.
+	Bytes, RoundTrips atomic.Int64
 
 	port  *port
 	done  chan struct{}
@@ -115,11 +118,12 @@ func (r *Relay) serve(client net.Conn) {
 	if r.enter(server) != target {
 		return // exchanged meanwhile
 	}
+	var asked atomic.Bool // the last piece came from the client
 	r.group.Go(func() {
 		defer client.Close()
-		r.copy(client, server, &r.Held)
+		r.copy(client, server, &r.Held, &asked)
 	})
-	r.copy(server, client, nil)
+	r.copy(server, client, nil, &asked)
 }
 
 // enter registers a connection to cut, and returns the present target.
@@ -135,11 +139,15 @@ func (r *Relay) enter(conn net.Conn) string {
 	return r.target
 }
 
-func (r *Relay) copy(to, from net.Conn, held *atomic.Int64) {
+func (r *Relay) copy(to, from net.Conn, held *atomic.Int64, asked *atomic.Bool) {
 	piece := make([]byte, 64<<10)
 	var damage damage
 	for {
 		n, err := from.Read(piece)
+		r.Bytes.Add(int64(n))
+		if n > 0 && asked.Swap(held == nil) && held != nil {
+			r.RoundTrips.Add(1)
+		}
 		switch {
 		case err != nil:
 			return
