@@ -20,7 +20,7 @@ const (
 	historySpan = time.Hour
 )
 
-// History is where the past comes from. What it returns is the oldest first.
+// History is where the past comes from. What it returns is the oldest first, and the caller's.
 type History interface {
 	// Observe remembers what is new in a view. It must not block.
 	Observe(v *health.View)
@@ -64,7 +64,7 @@ func (h *Handler) renderHistory(v *health.View, now time.Time) (*historyResponse
 
 func newChanges(changes []health.Change, d Details) jsonArray {
 	if d == Off { // statuses only: that the reason changed is not told
-		changes = slices.DeleteFunc(slices.Clone(changes), func(c health.Change) bool { return c.From == c.To })
+		changes = slices.DeleteFunc(changes, func(c health.Change) bool { return c.From == c.To })
 	}
 	return newJSONArray(changes, changeTime, func(c health.Change) changeDocument { return newChangeDocument(c, d) })
 }

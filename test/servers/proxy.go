@@ -233,14 +233,8 @@ func RunSwitch(tb testing.TB, target string) *Switch {
 	return s
 }
 
-// Host returns 127.0.0.1.
-func (s *Switch) Host() string { return loopback }
-
 // Port returns the switch's own TCP port.
 func (s *Switch) Port() int { return s.listener.Addr().(*net.TCPAddr).Port }
-
-// Addr returns the switch's own host:port.
-func (s *Switch) Addr() string { return s.listener.Addr().String() }
 
 // Point leads new connections to another target. Those that are open stay with
 // the target they have, as long as that lives.
