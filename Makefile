@@ -205,6 +205,10 @@ verify-mod: ## go.mod and go.sum are tidy, those of hack/image and bench too
 	go -C hack/image mod tidy -diff
 	go -C bench mod tidy -diff
 
+.PHONY: vulnerabilities
+vulnerabilities: ## Known vulnerabilities in what the programs call (asks vuln.go.dev; each week on GitHub)
+	go tool -modfile=hack/tools/vuln/go.mod govulncheck ./cmd/...
+
 .PHONY: verify-workflows
 verify-workflows: ## The workflows of .github are what GitHub understands
 	$(ACTIONS) -shellcheck= -pyflakes=

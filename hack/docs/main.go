@@ -32,6 +32,7 @@ func documents(kinds dependency.Kinds) []document {
 		{"config/sample.env", func(w io.Writer) error { return writeSampleEnv(w, kinds) }},
 		{"docs/metrics.md", func(w io.Writer) error { return metrics.WriteReference(w, kinds.Described()) }},
 		{"docs/alerts/README.md", writeAlerts},
+		{"docs/licenses.md", writeLicenses},
 		{"hack/dashboards/kinds.json", func(w io.Writer) error { return writeKinds(w, kinds) }},
 	}
 }

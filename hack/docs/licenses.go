@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// module is one that a shipped program is linked with.
+type module struct{ path, version, dir string }
+
+// licences are those that dependencies may have, with the words by which their texts are known:
+// all allow what this project does, which is to link and to distribute, with the text beside it.
+var licences = []struct {
+	name  string
+	words *regexp.Regexp
+}{
+	{"Apache-2.0", regexp.MustCompile(`Apache License,? Version 2\.0`)},
+	{"MIT", regexp.MustCompile(`Permission is hereby granted, free of charge, to any person obtaining a copy`)},
+	{"ISC", regexp.MustCompile(`Permission to use, copy, modify, and(/or)? distribute this software for any purpose`)},
+	{"BSD-3-Clause", regexp.MustCompile(`Redistribution and use in source and binary forms.*(Neither the name|nor the names|names of its contributors may not)`)},
+	{"BSD-2-Clause", regexp.MustCompile(`Redistribution and use in source and binary forms`)},
+	{"MPL-2.0", regexp.MustCompile(`Mozilla Public License,? (Version|version) 2\.0`)},
+}
+
+const licensesHead = `<!-- Written by make update-docs. -->
+# Licences of the dependencies
+
+reims-health has the [Apache License 2.0](../LICENSE). These modules are linked into its programs, ` + "`reims-health`" + ` and
+` + "`reims-health-fleet`" + `; each image's bill of materials has them, too. Whoever passes a program on passes their texts on as
+well, which are in each module's folder. ` + "`make verify-docs`" + ` fails for a dependency with another licence than these.
+
+| module | version | licence |
+|---|---|---|
+`
+
+// writeLicenses lists the modules of the programs below ./cmd. Its error names every module
+// whose licence is not known.
+func writeLicenses(w io.Writer) error {
+	modules, err := linkedModules()
+	if err != nil {
+		return err
+	}
+	var unknown []string
+	text := licensesHead
+	for _, m := range modules {
+		names, err := licencesOf(m.dir)
+		if err != nil {
+			return err
+		}
+		if len(names) == 0 {
+			unknown = append(unknown, m.path)
+		}
+		text += fmt.Sprintf("| %s | %s | %s |\n", m.path, m.version, strings.Join(names, " and "))
+	}
+	if len(unknown) > 0 {
+		return fmt.Errorf("no known licence in %s: read it, and add it to hack/docs/licenses.go if it allows distribution", strings.Join(unknown, ", "))
+	}
+	_, err = io.WriteString(w, text)
+	return err
+}
+
+func linkedModules() ([]module, error) {
+	list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}} {{.Version}} {{.Dir}}{{end}}", "github.com/reims/reims-health/cmd/...")
+	// Whatever machine this runs on, the images are for Linux.
+	list.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
+	list.Stderr = os.Stderr
+	out, err := list.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w", err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	slices.Sort(lines)
+	var modules []module
+	for _, line := range slices.Compact(lines) {
+		if f := strings.Fields(line); len(f) == 3 { // the main module has no version
+			modules = append(modules, module{f[0], f[1], f[2]})
+		}
+	}
+	return modules, nil
+}
+
+var spaces = regexp.MustCompile(`\s+`)
+
+// licencesOf returns the licences that the files of a module's folder hold.
+func licencesOf(dir string) (names []string, err error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		if base := strings.ToUpper(filepath.Base(file)); !strings.HasPrefix(base, "LICEN") && !strings.HasPrefix(base, "COPYING") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		text = bytes.ReplaceAll(spaces.ReplaceAll(text, []byte(" ")), []byte(" // "), []byte(" "))
+		for _, l := range licences {
+			redundant := l.name == "BSD-2-Clause" && slices.Contains(names, "BSD-3-Clause")
+			if l.words.Match(text) && !redundant && !slices.Contains(names, l.name) {
+				names = append(names, l.name)
+			}
+		}
+	}
+	return names, nil
+}
