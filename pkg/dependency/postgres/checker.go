@@ -21,6 +21,9 @@ import (
 // defaultAppInterval is how often the API's connections are counted.
 const defaultAppInterval = 30 * time.Second
 
+// defaultSchemaInterval is for how long a version of the schema that suffices counts.
+const defaultSchemaInterval = 30 * time.Second
+
 // Options say what a [Checker] probe looks at besides the answer itself.
 type Options struct {
 	// Pool is what the checker uses. It stays the caller's, who closes it, but must be
@@ -47,6 +50,9 @@ type Options struct {
 	SchemaTable string
 	// AppInterval is the least time between two counts. The default, zero, is 30 s.
 	AppInterval time.Duration
+	// SchemaInterval is for how long a version of the schema that suffices counts. It is read
+	// again sooner on a connection that is new. The default, zero, is 30 s.
+	SchemaInterval time.Duration
 	// Certificates remembers those of the server; the pool's TLS configurations are to be
 	// watched by it. Nil: they are not remembered.
 	Certificates *dependency.Certificates
@@ -90,6 +96,7 @@ var _ health.Redialer = (*Checker)(nil)
 // New returns a checker that dials nothing before the first check.
 func New(opts Options) *Checker {
 	opts.AppInterval = cmp.Or(opts.AppInterval, defaultAppInterval)
+	opts.SchemaInterval = cmp.Or(opts.SchemaInterval, defaultSchemaInterval)
 	if opts.Pods == nil {
 		opts.Pods = func() int { return 0 }
 	}
@@ -174,6 +181,9 @@ func (p *Checker) try(ctx context.Context) (_ *state, died bool, _ error) {
 	}
 
 	sample := p.opts.AppConnections && p.app.due(p.opts.AppInterval, p.sidecars())
+	if !pooled {
+		p.schema.suffices = nil // another server may answer
+	}
 	state, err := p.ask(ctx, conn.Conn(), sample)
 	if err != nil {
 		closed := conn.Conn().IsClosed()

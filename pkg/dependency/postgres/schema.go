@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -110,6 +111,10 @@ type schemaVersion struct {
 type schemaWatch struct {
 	locked error // what the server said when it was found locked; nil where it is not
 	last   *int64
+	// suffices is what was read at a time, where the version sufficed: it is most of a check's
+	// bytes, and goes back by hand alone. Nil: it is read in the next check.
+	suffices *schemaVersion
+	read     time.Time
 }
 
 // refused takes the refusal of the parts that ask for the schema. They are asked for
@@ -135,6 +140,11 @@ func (w *schemaWatch) refused(s *state, part part, err error) bool {
 // wait for it one after the other.
 func (p *Checker) askSchema(ctx context.Context, conn *pgx.Conn, s *state, parts []part) error {
 	w := &p.schema
+	if w.suffices != nil && time.Since(w.read) < p.opts.SchemaInterval {
+		s.schema = w.suffices
+		return p.answer(ctx, conn, s, parts)
+	}
+	w.suffices = nil
 	if w.locked != nil {
 		if err := p.answer(ctx, conn, s, append(parts, lockPart())); err != nil {
 			return err
@@ -157,6 +167,9 @@ func (p *Checker) askSchema(ctx context.Context, conn *pgx.Conn, s *state, parts
 	s.schema.lock = s.lock
 	if s.schema.current >= 0 {
 		w.last = &s.schema.current
+	}
+	if s.schema.current >= p.opts.RequiredSchema {
+		w.suffices, w.read = s.schema, time.Now()
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/reims/reims-health/pkg/dependency/postgres"
 
@@ -54,6 +55,29 @@ func TestPostgresSchema(t *testing.T) {
 			t.Errorf("%s: no latency, though the server answered", step.name)
 		}
 	}
+}
+
+// A version that suffices is read again after a time, or on a new connection; one that does not,
+// in each check.
+func TestPostgresSchemaInterval(t *testing.T) {
+	t.Parallel()
+	pg := servers.RunPostgres(t, servers.PostgresOptions{})
+	run := func(sql string) {
+		t.Helper()
+		if err := pg.SQL(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(gooseTable + "; INSERT INTO goose_db_version (version_id, is_applied) VALUES (1, true)")
+	pool := pgPool(t, pg.URL())
+	p := pgNew(pool, postgres.Options{Database: "reims", RequiredSchema: 2, SchemaInterval: time.Hour})
+	pgSchemaSays(t, "behind", p, pool, "needs 2")
+	run("INSERT INTO goose_db_version (version_id, is_applied) VALUES (2, true)")
+	pgWantNumber(t, pgSchemaSays(t, "as required", p, pool, ""), "schema_current", 2)
+	run("DROP TABLE goose_db_version")
+	pgWantNumber(t, pgSchemaSays(t, "as it was read", p, pool, ""), "schema_current", 2)
+	pool.Reset()
+	pgSchemaSays(t, "on a new connection", p, pool, "no table goose_db_version")
 }
 
 // A table of versions that is another program's, or lacks some of ours, does not do.

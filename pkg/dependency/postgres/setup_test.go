@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,6 +76,7 @@ func pgPool(t *testing.T, address string, edit ...func(*pgxpool.Config)) *pgxpoo
 // pgNew returns a checker that uses pool, of a service with the variables DATABASE_*.
 func pgNew(pool *pgxpool.Pool, options postgres.Options) *postgres.Checker {
 	options.Pool, options.Prefix = pool, "DATABASE_"
+	options.SchemaInterval = cmp.Or(options.SchemaInterval, time.Nanosecond) // each check reads the version
 	return postgres.New(options)
 }
 
