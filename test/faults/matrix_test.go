@@ -205,18 +205,14 @@ func (c *cell) disturb(s *sidecar) (mend func(context.Context) error) {
 	mend, err := c.breaks(c.t.Context(), c)
 	must(c.t, err)
 	checks := map[time.Time]bool{}
-	see := func(seen state) {
-		checks[seen.Details.CheckedAt] = true
-		if seen.Details.Failures > 0 && c.got.first == 0 {
-			c.got.first = time.Since(began)
-		}
-	}
+	see := func(seen state) { checks[seen.Details.CheckedAt] = true }
 	sick := func(seen state) bool { return seen.Status != "healthy" }
 	limit := c.detection()
 	if c.want.status != "healthy" {
 		limit += c.slack
 	}
 	last, _, broken := s.watch(limit, see, sick)
+	c.got.first = s.firstFailure(began)
 	c.got.verdict = verdict{last.Status, last.Details.Reason}
 	if broken {
 		c.got.confirmed = time.Since(began)

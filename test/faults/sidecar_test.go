@@ -105,6 +105,29 @@ func (s *sidecar) watch(limit time.Duration, see func(state), wanted func(state)
 	return last, time.Since(began), ok
 }
 
+// firstFailure returns how long after a moment the first check failed; zero where none did.
+func (s *sidecar) firstFailure(since time.Time) time.Duration {
+	s.t.Helper()
+	_, body := s.get("http://" + s.Health + "/health/history?service=" + s.service)
+	var history struct {
+		Services map[string]struct {
+			Results []struct {
+				Time   time.Time
+				Reason string
+			}
+		}
+	}
+	if err := json.Unmarshal(body, &history); err != nil {
+		s.t.Fatalf("%s: %v", body, err)
+	}
+	for _, result := range history.Services[s.service].Results {
+		if result.Reason != "" && result.Time.After(since) {
+			return result.Time.Sub(since)
+		}
+	}
+	return 0
+}
+
 // metric returns a sample of /metrics.
 func (s *sidecar) metric(body []byte, name string) float64 {
 	s.t.Helper()
