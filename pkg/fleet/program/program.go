@@ -79,8 +79,8 @@ func printed(err error) int {
 }
 
 func usage(w io.Writer) error {
-	text := "Ask the reims-health sidecars of all workloads that have a DependencyHealth object, and\n" +
-		"tell what is wrong, for how many Pods, and where.\n\n" +
+	text := "Asks the reims-health sidecars of all workloads that have a DependencyHealth object, and\n" +
+		"shows which services fail, for how many Pods, and where.\n\n" +
 		"Usage:\n  reims-health-fleet [--version | --help]\n\nEnvironment:\n"
 	new(variables).fields(func(name, fallback, help string) {
 		text += fmt.Sprintf("  %-26s %s", name, help)

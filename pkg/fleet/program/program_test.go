@@ -47,11 +47,11 @@ func TestConfigurationProblems(t *testing.T) {
 		"FLEET_REQUESTS_PER_SECOND=0", "FLEET_TIMEOUT=2", "LOG_LEVEL=loud", "FLEET_NAMESPACE=shop", "OTHER=x", "FLEET_HEALTH_ADDR=",
 	})
 	want := `reims-health-fleet: configuration: 8 problems
-  FLEET_ADDR: "8080" is no address to listen on: write :8080 or 127.0.0.1:8080
-  FLEET_LEADER_ELECTION: "maybe" is neither on nor off
-  FLEET_METRICS_ADDR: ":99999" is no address to listen on: write :8080 or 127.0.0.1:8080
+  FLEET_ADDR: "8080" is not an address to listen on: write :8080 or 127.0.0.1:8080
+  FLEET_LEADER_ELECTION: "maybe" must be on or off
+  FLEET_METRICS_ADDR: ":99999" is not an address to listen on: write :8080 or 127.0.0.1:8080
   FLEET_NAMESPACE: is not a variable of this program: see reims-health-fleet --help
-  FLEET_NAMESPACES: "Shop" is no name of a namespace: write names as kubectl get namespaces shows them, with commas between them
+  FLEET_NAMESPACES: "Shop" is not the name of a namespace: write names as kubectl get namespaces shows them, separated by commas
   FLEET_REQUESTS_PER_SECOND: "0" must be a number from 1 to 10000
   FLEET_TIMEOUT: "2" must be a duration from 100ms to 1m0s, such as 2s
   LOG_LEVEL: "loud" must be debug, info, warn or error

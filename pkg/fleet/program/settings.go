@@ -35,14 +35,14 @@ type variables struct {
 	Addr              string `env:"FLEET_ADDR, default=:8080" help:"the page and the API: host:port"`
 	MetricsAddr       string `env:"FLEET_METRICS_ADDR, default=:9090" help:"Prometheus' metrics: host:port"`
 	HealthAddr        string `env:"FLEET_HEALTH_ADDR, default=:8081" help:"/healthz and /readyz, for the kubelet: host:port"`
-	Namespaces        string `env:"FLEET_NAMESPACES" help:"the namespaces to look at, with commas between them; all where it is empty"`
-	LeaderElection    string `env:"FLEET_LEADER_ELECTION, default=on" help:"on where there are several replicas, of which one is to write; off, on"`
-	RequestsPerSecond string `env:"FLEET_REQUESTS_PER_SECOND, default=500" help:"how many sidecars are asked per second at most; where there are more Pods, each is asked less often"`
-	Timeout           string `env:"FLEET_TIMEOUT, default=2s" help:"how long a sidecar may take to answer"`
-	CertFile          string `env:"FLEET_CLIENT_CERT_FILE" help:"a PEM file with the certificate to present to sidecars that ask for one; read at each handshake"`
-	KeyFile           string `env:"FLEET_CLIENT_KEY_FILE" help:"a PEM file with its key"`
-	Kubeconfig        string `env:"FLEET_KUBECONFIG" help:"a kubeconfig file; the Pod's service account where it is empty"`
-	PodNamespace      string `env:"POD_NAMESPACE" help:"the namespace of the Lease by which the replicas elect a leader; required with leader election"`
+	Namespaces        string `env:"FLEET_NAMESPACES" help:"the namespaces to watch, separated by commas; empty means all"`
+	LeaderElection    string `env:"FLEET_LEADER_ELECTION, default=on" help:"on if there are several replicas, so that only one writes; off, on"`
+	RequestsPerSecond string `env:"FLEET_REQUESTS_PER_SECOND, default=500" help:"the most requests to sidecars per second; with more Pods, each is asked less often"`
+	Timeout           string `env:"FLEET_TIMEOUT, default=2s" help:"the timeout of one request to a sidecar"`
+	CertFile          string `env:"FLEET_CLIENT_CERT_FILE" help:"a PEM file with the client certificate for sidecars that require one; read at each handshake"`
+	KeyFile           string `env:"FLEET_CLIENT_KEY_FILE" help:"a PEM file with the key of that certificate"`
+	Kubeconfig        string `env:"FLEET_KUBECONFIG" help:"a kubeconfig file; empty means the Pod's service account"`
+	PodNamespace      string `env:"POD_NAMESPACE" help:"the namespace of the Lease for leader election; required with leader election"`
 	PodName           string `env:"POD_NAME" help:"the name of this replica; required with leader election"`
 	LogLevel          string `env:"LOG_LEVEL, default=info" help:"debug, info, warn, error"`
 }
@@ -88,12 +88,12 @@ func load(ctx context.Context, environ []string) (*settings, error) {
 	if s.leaderElection {
 		for name, value := range map[string]string{"POD_NAMESPACE": s.podNamespace, "POD_NAME": s.podName} {
 			if value == "" {
-				l.problem(name, "is required with leader election: set it from the Pod's fields, or set FLEET_LEADER_ELECTION=off where there is one replica")
+				l.problem(name, "is required with leader election: set it from the Pod's fields, or set FLEET_LEADER_ELECTION=off if there is only one replica")
 			}
 		}
 	}
 	if (s.certFile == "") != (s.keyFile == "") {
-		l.problem("FLEET_CLIENT_CERT_FILE", "goes with FLEET_CLIENT_KEY_FILE: set both or neither")
+		l.problem("FLEET_CLIENT_CERT_FILE", "must be set together with FLEET_CLIENT_KEY_FILE")
 	}
 	l.findUnknown(&v, values)
 	if len(l.problems) > 0 {
@@ -113,7 +113,7 @@ func (l *loader) problem(variable, text string, args ...any) {
 func (l *loader) address(name, text string) string {
 	_, port, err := net.SplitHostPort(text)
 	if n, wrong := strconv.Atoi(port); err != nil || wrong != nil || n < 0 || n > 65535 {
-		l.problem(name, "%q is no address to listen on: write :8080 or 127.0.0.1:8080", text)
+		l.problem(name, "%q is not an address to listen on: write :8080 or 127.0.0.1:8080", text)
 	}
 	return text
 }
@@ -124,7 +124,7 @@ func (l *loader) namespaces(name, text string) (names []string) {
 			continue
 		}
 		if len(validation.IsDNS1123Label(n)) > 0 {
-			l.problem(name, "%q is no name of a namespace: write names as kubectl get namespaces shows them, with commas between them", n)
+			l.problem(name, "%q is not the name of a namespace: write names as kubectl get namespaces shows them, separated by commas", n)
 		}
 		names = append(names, n)
 	}
@@ -137,7 +137,7 @@ func (l *loader) flag(name, text string) bool {
 		return true
 	case "off", "false":
 	default:
-		l.problem(name, "%q is neither on nor off", text)
+		l.problem(name, "%q must be on or off", text)
 	}
 	return false
 }
