@@ -114,7 +114,7 @@ clean: ## Remove what was built here
 ##@ Test
 
 .PHONY: test
-test: servers-build chart-build test-image test-bench ## All tests but those on Kubernetes, on all four real servers
+test: servers-build chart-build test-image test-bench ## The tests that need no Kubernetes, on all four real servers
 	@mkdir -p dist/reruns
 	$(GOTEST) $(call RERUNS,packages) --packages "$$(go list ./... | grep -v '/test/e2e$$' | tr '\n' ' ')" -- -race -shuffle=on -timeout 30m
 	$(GOTEST) $(call RERUNS,e2e) --packages ./test/e2e -- -race -shuffle=on -timeout 30m # alone: it stops processes and measures time
