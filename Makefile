@@ -129,7 +129,7 @@ faults: servers-build ## Every fault with every kind of service at the default p
 	go test -count=1 -timeout 30m -v -parallel 24 -run TestFaults ./test/faults -whole
 
 .PHONY: detection
-detection: servers-build ## How long six sorts of outage of PostgreSQL take to be seen at the default settings, as distributions (TRIALS=50; 5 minutes)
+detection: servers-build ## Measure how long it takes to detect six kinds of outage of PostgreSQL at the default settings (TRIALS=50; 5 minutes)
 	go test -tags observe -count=1 -timeout 30m -v -run TestDetection ./test/faults -trials $(or $(TRIALS),50)
 
 .PHONY: servers-build
