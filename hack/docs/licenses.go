@@ -12,11 +12,11 @@ import (
 	"strings"
 )
 
-// module is one that a shipped program is linked with.
+// module is a module that a shipped program is linked with.
 type module struct{ path, version, dir string }
 
-// licences are those that dependencies may have, with the words by which their texts are known:
-// all allow what this project does, which is to link and to distribute, with the text beside it.
+// licences are those that dependencies may have, with a pattern that identifies their texts. All
+// of them allow linking and distribution, if the licence text is included.
 var licences = []struct {
 	name  string
 	words *regexp.Regexp
@@ -33,15 +33,15 @@ const licensesHead = `<!-- Written by make update-docs. -->
 # Licences of the dependencies
 
 reims-health has the [Apache License 2.0](../LICENSE). These modules are linked into its programs, ` + "`reims-health`" + ` and
-` + "`reims-health-fleet`" + `; each image's bill of materials has them, too. Whoever passes a program on passes their texts on as
-well, which are in each module's folder. ` + "`make verify-docs`" + ` fails for a dependency with another licence than these.
+` + "`reims-health-fleet`" + `; the bill of materials of each image lists them too. If you distribute a program, you must include
+their licence texts, which are in each module's folder. ` + "`make verify-docs`" + ` fails if a dependency has another licence.
 
 | module | version | licence |
 |---|---|---|
 `
 
-// writeLicenses lists the modules of the programs below ./cmd. Its error names every module
-// whose licence is not known.
+// writeLicenses lists the modules of the programs below ./cmd. The error names every module
+// without a known licence.
 func writeLicenses(w io.Writer) error {
 	modules, err := linkedModules()
 	if err != nil {
@@ -60,7 +60,7 @@ func writeLicenses(w io.Writer) error {
 		text += fmt.Sprintf("| %s | %s | %s |\n", m.path, m.version, strings.Join(names, " and "))
 	}
 	if len(unknown) > 0 {
-		return fmt.Errorf("no known licence in %s: read it, and add it to hack/docs/licenses.go if it allows distribution", strings.Join(unknown, ", "))
+		return fmt.Errorf("no known licence in %s: read its licence, and add it to hack/docs/licenses.go if it allows distribution", strings.Join(unknown, ", "))
 	}
 	_, err = io.WriteString(w, text)
 	return err
@@ -68,7 +68,7 @@ func writeLicenses(w io.Writer) error {
 
 func linkedModules() ([]module, error) {
 	list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}} {{.Version}} {{.Dir}}{{end}}", "github.com/reims/reims-health/cmd/...")
-	// Whatever machine this runs on, the images are for Linux.
+	// The images are for Linux, on whatever machine this runs.
 	list.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
 	list.Stderr = os.Stderr
 	out, err := list.Output()
@@ -88,7 +88,7 @@ func linkedModules() ([]module, error) {
 
 var spaces = regexp.MustCompile(`\s+`)
 
-// licencesOf returns the licences that the files of a module's folder hold.
+// licencesOf returns the licences in the files of a module's folder.
 func licencesOf(dir string) (names []string, err error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {
