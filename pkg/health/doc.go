@@ -1,10 +1,11 @@
-// Package health is the domain: what a service's status is, why, since when,
-// and whether the Pod is ready.
+// Package health is the domain: the status of each service, the reason for it, since
+// when it holds, and whether the Pod is ready.
 //
-// A [Monitor] runs one [Checker] per service on a ticker and feeds each [Outcome]
-// to a pure state machine ([Result.Next]). Every reader (HTTP, metrics, Kubernetes)
-// gets what comes out as an immutable [View], with the age of each result applied.
+// A [Monitor] runs one [Checker] per service on a ticker. It passes each [Outcome] to a
+// state machine without I/O ([Result.Next]) and publishes an immutable [View]. The
+// packages that answer HTTP, export metrics and report to Kubernetes read that view;
+// pkg/cli starts the monitor.
 //
-// It uses the standard library only and knows no driver, no wire format and no
-// environment variable. No reader can cause a check.
+// It uses the standard library only, and never depends on a driver, a wire format or an
+// environment variable. Reading a view never starts a check.
 package health

@@ -6,81 +6,80 @@ import (
 	"time"
 )
 
-// Kind describes what all services of one kind have in common, for readers. It is never
-// changed.
+// Kind describes what all services of one kind have in common. It is immutable.
 type Kind struct {
-	// Name is the kind's, such as postgres.
+	// Name is the name of the kind, such as postgres.
 	Name string
-	// Title is what people call the service that is named Service: MinIO.
+	// Title is the title, such as MinIO, of the service whose name is Service.
 	Title string
-	// Service is the name of the service that has always been of this kind, such as
-	// database. It alone has the gauges without a service label.
+	// Service is the name of the built-in service of this kind, such as database. Only
+	// that service has the gauges without a service label.
 	Service string
-	// InReady shows that service's status in the answer of /health/ready.
+	// InReady adds the status of that service to the response of /health/ready.
 	InReady bool
-	// Reasons are those that its checks alone give, or that mean something else with it.
+	// Reasons are the reasons that only this kind has, or whose text differs for it.
 	Reasons []ReasonText
-	// Documented says that docs/troubleshooting.md has a section on each of Reasons, so that
-	// [Service.Docs] leads there. A kind that is kept elsewhere leaves it out.
+	// Documented says that docs/troubleshooting.md has a section on each of Reasons, to
+	// which [Service.Docs] links. Kinds outside of this repository leave it false.
 	Documented bool
-	// Next are the next steps of reasons of every kind where this kind knows better.
+	// Next replaces the next step of common reasons for this kind.
 	Next map[Reason]string
-	// Measures describe the values that its checks report, in the order of references.
+	// Measures describe the values that its checks report, in the order of the reference.
 	Measures []Measure
-	// Shares are how values are drawn together, as parts of a whole.
+	// Shares are the values that are drawn as parts of a whole.
 	Shares []Share
-	// Latency is the gauge of the latency in milliseconds that Service has besides the
-	// canonical one; none where it has no name.
+	// Latency is an additional gauge of the latency of Service, in milliseconds. There is
+	// none if its name is empty.
 	Latency Gauge
 }
 
 // Measure describes one fact that checks of a kind report.
 type Measure struct {
-	// Name is its key in the details of an answer.
+	// Name is its key in the details of a response.
 	Name string
 	Unit Unit
-	// Title is what people call it. The default is the name, in words.
+	// Title is the text that people read. The default is made of the name.
 	Title string
-	// Zero is what people are shown in the place of 0. The default is 0.
+	// Zero is the text that people read instead of 0. The default is 0.
 	Zero string
-	// Gauge is the metric that it becomes; none where it has no name.
+	// Gauge is its metric. There is none if the name of the gauge is empty.
 	Gauge Gauge
 }
 
-// Gauge is a metric that is made of one measure or, by a label, of several.
+// Gauge is a metric with the values of one measure, or of several that a label tells apart.
 type Gauge struct {
 	Name string
 	Help string
-	// Label is the name of the label that tells the measures apart, and Value the
-	// measure's; both are empty where there is one measure.
+	// Label is the name of the label, and Value its value for this measure. Both are
+	// empty if the gauge has one measure.
 	Label, Value string
-	// Absent says when there is no sample though the service is well; empty for never.
+	// Absent says when a healthy service has no sample. Empty means never.
 	Absent string
 }
 
-// Of returns the gauge for one of its measures.
+// Of returns the gauge with a label value, for one of its measures.
 func (g Gauge) Of(value string) Gauge {
 	g.Value = value
 	return g
 }
 
-// Share is how values are drawn together: as parts of a whole. It is drawn where a check
+// Share is a set of values that are drawn as parts of a whole. It is drawn if a check
 // reports all of them.
 type Share struct {
 	Title string
 	Parts []Part
-	// Whole is the name of the measure that is the whole; empty for the sum of the parts.
+	// Whole is the name of the measure that is the whole. Empty means the sum of the parts.
 	Whole string
-	// Empty is said where the whole is nothing. The default is to draw nothing.
+	// Empty is the text if the whole is 0. By default nothing is drawn then.
 	Empty string
-	// Covers is a measure that the text makes superfluous, or empty.
+	// Covers is the name of a measure that need not be shown again, or empty.
 	Covers string
 }
 
-// Part is a measure within a [Share], and the word for it.
+// Part is the name of a measure within a [Share], and the word that is shown for it.
 type Part struct{ Measure, Word string }
 
-// Names returns the measures that the share shows.
+// Names returns the names of the measures that the share shows.
 func (s Share) Names() []string {
 	names := []string{s.Whole, s.Covers}
 	for _, p := range s.Parts {
@@ -89,7 +88,7 @@ func (s Share) Names() []string {
 	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
 }
 
-// Drawn returns the shares of the kind, which may be nil.
+// Drawn returns the shares of the kind. The kind may be nil.
 func (k *Kind) Drawn() []Share {
 	if k == nil {
 		return nil
@@ -97,8 +96,8 @@ func (k *Kind) Drawn() []Share {
 	return k.Shares
 }
 
-// Measure returns what describes the values of that name. One that the kind does not
-// declare is described by its name alone.
+// Measure returns the description of the values of that name. The kind may be nil. For a
+// name that it does not declare, the title is made of the name.
 func (k *Kind) Measure(name string) Measure {
 	if k != nil {
 		for _, m := range k.Measures {
@@ -117,13 +116,14 @@ func (m Measure) withTitle() Measure {
 	return m
 }
 
-// ReasonText returns a reason in plain words; empty for none.
+// ReasonText returns the message of a reason; empty for an empty reason.
 func (s *Service) ReasonText(r Reason) string {
 	text, _ := s.Kind.Explain(r)
 	return text.Message
 }
 
-// Title is what people call the service: MinIO, or Billing API for billing-api.
+// Title returns the service's name as people read it: MinIO, or Billing API for
+// billing-api.
 func (s *Service) Title() string {
 	if s.Kind != nil && s.Kind.Title != "" && s.Kind.Service == s.Name {
 		return s.Kind.Title
@@ -140,7 +140,7 @@ func (s *Service) Title() string {
 // initialisms are written in capitals in titles.
 var initialisms = []string{"ai", "api", "cdn", "crm", "db", "dns", "erp", "http", "https", "iam", "id", "ldap", "llm", "mq", "oidc", "s3", "sms", "smtp", "sql", "sso", "tls", "ui", "url"}
 
-// InReady reports whether the answer of /health/ready shows the service's status.
+// InReady reports whether the response of /health/ready has the service's status.
 func (s *Service) InReady() bool {
 	return s.Kind != nil && s.Kind.InReady && s.Kind.Service == s.Name
 }
@@ -153,29 +153,27 @@ func capital(text string) string {
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-// Observation is what one check saw. A check that fails may return one as well,
-// holding what it had seen until then.
+// Observation holds what one check measured. A check that fails may return what it
+// measured before the failure.
 type Observation struct {
-	// Latency is how long the dependency took to answer. The default, zero, stands
-	// for the duration of the whole check where that found no fault, and for no
-	// answer where it found one: a refusal in 0.3 ms is no good latency. A check that
-	// also dials or does more than one thing, or that got its answer and does not
-	// like it, says how long the answer took.
+	// Latency is the time until the dependency answered. If it is zero, it becomes the
+	// duration of the whole check if there is no fault, and stays zero (no answer) if
+	// there is one: a refused connection after 0.3 ms is no latency. A check sets it if
+	// it also dials, sends several requests, or finds a fault in the answer.
 	Latency time.Duration
-	// Values are the facts, in the order in which readers show them. The service's kind
-	// describes them.
+	// Values are the measured values, in the order in which readers show them. The kind
+	// of the service describes them.
 	Values []Value
-	// Notes say in plain words what the check could not look at, such as a figure
-	// that the server withholds. They change no verdict; each is logged once. They
-	// must hold nothing secret, and come from a small set.
+	// Notes say what the check could not measure, such as a figure that the server does
+	// not disclose. They do not change the verdict. Each is logged once. They must hold
+	// no secret, and come from a small set.
 	Notes []string
 }
 
-// Unit is what kind of value a measure has.
+// Unit is the type of a measure's values.
 type Unit uint8
 
-// The units. Texts and lists name things and are withheld from readers who may only see
-// numbers (HEALTH_DETAILS=safe).
+// The units. Texts and lists name things. With HEALTH_DETAILS=safe they are left out.
 const (
 	UnitNumber Unit = iota
 	UnitBytes
@@ -185,7 +183,7 @@ const (
 	UnitTime
 )
 
-// Value is one fact that a check saw: the value of a [Measure].
+// Value is what a check measured for one [Measure].
 type Value struct {
 	Name   string
 	Unit   Unit
@@ -199,13 +197,13 @@ func Number[N int | int32 | int64 | uint64 | float64](name string, n N) Value {
 	return Value{Name: name, Unit: UnitNumber, Number: float64(n)}
 }
 
-// Bytes is an amount of memory or storage, in bytes. People are shown it in the
-// form that Redis uses (1.05M), metrics are given the number.
+// Bytes is an amount of memory or storage, in bytes. People see it in the form that
+// Redis uses (1.05M), metrics have the number.
 func Bytes(name string, n int64) Value {
 	return Value{Name: name, Unit: UnitBytes, Number: float64(n)}
 }
 
-// Flag is a yes or no.
+// Flag is a boolean value.
 func Flag(name string, on bool) Value {
 	v := Value{Name: name, Unit: UnitFlag}
 	if on {
@@ -219,18 +217,18 @@ func Text(name, text string) Value {
 	return Value{Name: name, Unit: UnitText, Text: text}
 }
 
-// List names several things. The list belongs to the value from here on.
+// List names several things. The caller must not change the list afterwards.
 func List(name string, list []string) Value {
 	return Value{Name: name, Unit: UnitList, List: list}
 }
 
-// Time is a moment, in whole seconds. Metrics are given the seconds since 1970, JSON has RFC
-// 3339 in UTC, and people are also shown how far away it is.
+// Time is a moment, in whole seconds. Metrics have the seconds since 1970, JSON has RFC
+// 3339 in UTC, and people also see how far away it is.
 func Time(name string, t time.Time) Value {
 	return Value{Name: name, Unit: UnitTime, Number: float64(t.Unix())}
 }
 
-// Moment returns the time of a UnitTime.
+// Moment returns the time of a UnitTime value.
 func (v Value) Moment() time.Time { return time.Unix(int64(v.Number), 0).UTC() }
 
 // Identifying reports whether values of this unit name things (hosts, versions, buckets)

@@ -10,36 +10,37 @@ import (
 )
 
 const (
-	retryDelay   = time.Second      // the longest to the next check while the verdict is in doubt
-	lostDelay    = time.Second / 4  // the longest to the next check once a connection was lost
-	beatPeriod   = 10 * time.Second // the longest that a loop sleeps without a sign of life
-	exitPatience = time.Second      // for a check in flight, once the monitor is stopped
+	retryDelay      = time.Second      // longest delay to the next check while the verdict is in doubt
+	lostDelay       = time.Second / 4  // longest delay to the next check after a connection was lost
+	heartbeatPeriod = 10 * time.Second // longest sleep of a loop without a heartbeat
+	exitTimeout     = time.Second      // for a running check, after the monitor was stopped
 )
 
-// loop checks one service. Its fields belong to the goroutine that runs it, but
-// for beat.
+// loop checks one service. Only the goroutine that runs it uses its fields, except for
+// heartbeat and the sending side of checkNow.
 type loop struct {
 	monitor  *Monitor
 	index    int
 	svc      *Service
 	result   Result
-	flight   chan Outcome  // of the check that is running, or nil
-	started  time.Time     // of that check
-	lagTimer *lagTimer     // measures our own lateness since that check or its last record
-	starved  bool          // the latest outcome was thrown away
-	soon     chan struct{} // holds a token when a check is wanted at once
-	redial   bool          // the next check is to trust no old connection
-	replace  time.Time     // when connections that the checker keeps are too old
-	hastened bool          // a lost connection has brought the next or present check forward
-	shared   bool          // the latest check came at a moment at which those of other Pods come too
-	deaf     time.Time     // until when one brings none forward
-	beat     atomic.Int64  // when the loop last ran, since the monitor began
+	flight   chan Outcome  // receives the outcome of the running check; nil if none runs
+	started  time.Time     // when that check started
+	lagTimer *lagTimer     // measures how late this process ran since that check or its last record
+	starved  bool          // the latest outcome was discarded
+	checkNow chan struct{} // holds a token if a check was requested by CheckSoon
+	redial   bool          // the next check must use no old connection
+
+	replaceAt      time.Time    // when the connections that the checker keeps are too old
+	broughtForward bool         // the next or running check was brought forward because a connection was lost
+	ignoreLost     time.Time    // until then a lost connection brings no check forward
+	together       bool         // the latest check may have coincided with those of other Pods
+	heartbeat      atomic.Int64 // when the loop last ran, since the monitor began
 }
 
 func (l *loop) run(ctx context.Context) error {
 	l.lagTimer = newLagTimer()
 	defer l.lagTimer.Stop()
-	l.shared = true
+	l.together = true
 	for delay := time.Duration(0); l.sleep(ctx, delay); delay = l.delay() {
 		if l.inFlight() {
 			l.record(Outcome{Fault: &Fault{Reason: ReasonTimeout}})
@@ -61,27 +62,28 @@ func (l *loop) inFlight() bool {
 	return l.flight != nil
 }
 
-// delay is the time to the next turn. It is random: within a tenth of the interval, and a
-// retry between half of retryDelay and all of it. A fixed retry would meet a fault that
-// comes back with the same period each time, and confirm an outage that is none. After a
-// start, a fault or a lost connection, which bring the checks of many Pods together, the
-// next check is anywhere in the interval: a tenth alone would take minutes to part them.
+// delay returns the random time to the next check: the interval plus or minus a tenth, or
+// half to all of retryDelay for a retry. With a fixed delay, retries could coincide with a
+// periodic fault each time and confirm an outage that does not exist. A start, a fault or
+// a lost connection makes the checks of many Pods coincide. After these the delay is
+// between 0.1 and 1.1 intervals, because plus or minus a tenth would take minutes to
+// spread the checks.
 func (l *loop) delay() time.Duration {
 	switch {
 	case l.flight == nil && l.doubtful():
-		l.shared = true
+		l.together = true
 		return between(0.5, 1, min(retryDelay, l.svc.Interval))
-	case l.flight != nil && l.result.disputed(): // it hangs: for as long as another check would have had
-		l.shared = true
+	case l.flight != nil && l.result.disputed(): // it hangs: wait as long as another check would take
+		l.together = true
 		return min(between(0.5, 1, retryDelay)+l.svc.Timeout, l.svc.Interval)
-	case l.flight == nil && l.shared:
-		l.shared = false
+	case l.flight == nil && l.together:
+		l.together = false
 		return between(0.1, 1.1, l.svc.Interval)
 	}
 	return between(0.9, 1.1, l.svc.Interval)
 }
 
-// doubtful reports whether the next check is to come soon.
+// doubtful reports whether the next check is a retry.
 func (l *loop) doubtful() bool { return l.result.InDoubt() || l.starved }
 
 // between returns a random duration from low times d to high times d.
@@ -89,18 +91,18 @@ func between(low, high float64, d time.Duration) time.Duration {
 	return time.Duration((low + (high-low)*rand.Float64()) * float64(d))
 }
 
-// start begins a check. Its context ends a twentieth before the timeout, so that
-// a check that minds it can still say what it was waiting for.
+// start starts a check. Its context ends after 95 % of the timeout, so that a check that
+// obeys its context can still report what it was waiting for.
 func (l *loop) start(ctx context.Context) {
 	l.lagTimer.restart()
 	l.started = l.lagTimer.since
 	flight := make(chan Outcome, 1)
 	l.flight = flight
 	lifetime := l.svc.ConnectionLifetime
-	redial := l.redial || l.result.InDoubt() || lifetime > 0 && !l.started.Before(l.replace)
+	redial := l.redial || l.result.InDoubt() || lifetime > 0 && !l.started.Before(l.replaceAt)
 	l.redial = false
 	if redial {
-		l.replace = l.started.Add(between(5./6, 1, lifetime))
+		l.replaceAt = l.started.Add(between(5./6, 1, lifetime))
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.svc.Timeout-l.svc.Timeout/20)
 	go func() { // wait, inFlight and drain wait for it
@@ -109,18 +111,18 @@ func (l *loop) start(ctx context.Context) {
 	}()
 }
 
-// wait records what the check in flight returns, or that it timed out. It wakes
-// up twenty times a timeout, only to measure whether it is woken in time.
+// wait records the outcome of the running check, or a timeout. It wakes up twenty times
+// per timeout, to measure how late this process is woken up.
 func (l *loop) wait(ctx context.Context) {
 	deadline := l.started.Add(l.svc.Timeout)
 	for time.Now().Before(deadline) {
-		l.lagTimer.set(min(l.svc.Timeout/20, beatPeriod, time.Until(deadline)))
+		l.lagTimer.set(min(l.svc.Timeout/20, heartbeatPeriod, time.Until(deadline)))
 		select {
 		case <-ctx.Done():
 			return
 		case o := <-l.flight:
 			l.flight = nil
-			if ctx.Err() == nil { // else the check was cut short by us
+			if ctx.Err() == nil { // otherwise the shutdown ended the check
 				l.record(o)
 			}
 			return
@@ -133,29 +135,29 @@ func (l *loop) wait(ctx context.Context) {
 
 // record judges an outcome, moves the state machine and publishes the result.
 func (l *loop) record(o Outcome) {
-	l.beatNow()
+	l.beat()
 	o.Started, o.Finished = l.started, l.lagTimer.observe()
 	o = judge(l.svc, o, o.Finished.Sub(l.lagTimer.since), l.lagTimer.lag)
 	l.starved = o.Starved
 	l.lagTimer.restart()
-	if l.hastened && o.Fault == nil && !o.Starved {
-		l.deaf = o.Finished.Add(lostPause * l.svc.Interval)
+	if l.broughtForward && o.Fault == nil && !o.Starved {
+		l.ignoreLost = o.Finished.Add(lostIntervals * l.svc.Interval)
 	}
-	l.hastened = false
+	l.broughtForward = false
 	l.result = l.result.Next(o)
 	l.monitor.publish(func(s *snapshot) { s.results[l.index] = l.result.keepFinding(s.results[l.index]) })
 }
 
-// sleep waits, and reports false when ctx is done first. A check that comes back
-// late, after its timeout was recorded, does not hold up the retry.
+// sleep waits, and reports false if ctx is done first. When a check returns after its
+// timeout was recorded, sleep shortens the wait to the delay of a retry.
 func (l *loop) sleep(ctx context.Context, d time.Duration) bool {
 	start := time.Now()
-	for l.beatNow(); time.Since(start) < d; l.awake() {
-		soon := l.soon
-		if l.flight != nil { // a check that hangs is not doubled: once it is back
-			soon = nil
+	for l.beat(); time.Since(start) < d; l.awake() {
+		checkNow := l.checkNow
+		if l.flight != nil { // the next check starts only after the hanging one has returned
+			checkNow = nil
 		}
-		l.lagTimer.set(min(beatPeriod, d-time.Since(start)))
+		l.lagTimer.set(min(heartbeatPeriod, d-time.Since(start)))
 		select {
 		case <-ctx.Done():
 			return false
@@ -164,44 +166,44 @@ func (l *loop) sleep(ctx context.Context, d time.Duration) bool {
 			if l.doubtful() {
 				d = min(d, l.delay())
 			}
-		case <-soon:
-			l.redial, l.shared = true, true
+		case <-checkNow:
+			l.redial, l.together = true, true
 			d = min(d, time.Since(start)+between(0.5, 1, min(retryDelay, l.svc.Interval)))
 		case <-l.svc.Lost:
-			d = min(d, time.Since(start)+l.hasten(d-time.Since(start)))
+			d = min(d, time.Since(start)+l.bringForward(d-time.Since(start)))
 		case <-l.lagTimer.C:
 		}
 	}
 	return ctx.Err() == nil
 }
 
-// lostPause is how many intervals pass, after a check that a lost connection had brought
-// forward and that found nothing wrong, until another may.
-const lostPause = 10
+// lostIntervals is for how many intervals lost connections are ignored after a check that
+// was brought forward and found no fault.
+const lostIntervals = 10
 
-// hasten returns the time to the next check once a connection was lost: at most a quarter
-// of a second, and random, so that Pods do not check together. That happens at most once
-// per interval; and where it has found nothing wrong, which is so with a server that closes
-// idle connections on purpose, not again for ten intervals. A check that was due sooner
-// stays where it is.
-func (l *loop) hasten(left time.Duration) time.Duration {
+// bringForward returns the time to the next check after a connection was lost. It is random
+// and at most lostDelay, so that the checks of many Pods do not coincide. A check is brought
+// forward at most once per interval. If it finds no fault, as with a server that closes idle
+// connections on purpose, then not again for lostIntervals. A check that is due sooner
+// keeps its time.
+func (l *loop) bringForward(left time.Duration) time.Duration {
 	now := time.Now()
-	if l.flight != nil || l.hastened || now.Before(l.deaf) || left <= lostDelay {
+	if l.flight != nil || l.broughtForward || now.Before(l.ignoreLost) || left <= lostDelay {
 		return left
 	}
-	l.hastened, l.deaf, l.shared = true, now.Add(l.svc.Interval), true
+	l.broughtForward, l.ignoreLost, l.together = true, now.Add(l.svc.Interval), true
 	return between(0, 1, lostDelay)
 }
 
-// awake accounts for our own lateness and gives a sign of life.
+// awake measures how late this process was woken up, and records a heartbeat.
 func (l *loop) awake() {
 	l.lagTimer.observe()
-	l.beatNow()
+	l.beat()
 }
 
-func (l *loop) beatNow() { l.beat.Store(int64(time.Since(l.monitor.began))) }
+func (l *loop) beat() { l.heartbeat.Store(int64(time.Since(l.monitor.began))) }
 
-// drain waits for a check that is still running when the monitor stops.
+// drain waits for a check that is still running after the monitor was stopped.
 func (l *loop) drain() error {
 	if l.flight == nil {
 		return nil
@@ -209,12 +211,12 @@ func (l *loop) drain() error {
 	select {
 	case <-l.flight:
 		return nil
-	case <-time.After(exitPatience):
-		return fmt.Errorf("check %s: still running %s after its context ended: abandoned", l.svc.Name, exitPatience)
+	case <-time.After(exitTimeout):
+		return fmt.Errorf("check %s: still running %s after its context ended: abandoned", l.svc.Name, exitTimeout)
 	}
 }
 
-// check runs one check. A panic in it is its service's failure.
+// check runs one check. A panic in it becomes a fault of the service.
 func check(ctx context.Context, c Checker, redial bool) (o Outcome) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -228,38 +230,38 @@ func check(ctx context.Context, c Checker, redial bool) (o Outcome) {
 	return Outcome{Observation: seen, Fault: faultOf(err)}
 }
 
-// lagTimer is a timer that measures how late it is observed: for how long this process was
-// not given the CPU when it was due. Time in which none is set counts as well, to
-// leave no gap: whoever uses it has next to nothing to do then.
+// lagTimer is a timer that measures how late its owner observes it, which is how long this
+// process did not get the CPU. The time between a wake-up and the next set counts as
+// well, because the owner does almost nothing then.
 type lagTimer struct {
 	*time.Timer
 	due   time.Time
-	since time.Time     // when measuring began, see restart
-	lag   time.Duration // in all, since then
+	since time.Time     // when the measurement began, see restart
+	lag   time.Duration // the sum since then
 }
 
 func newLagTimer() *lagTimer {
-	a := &lagTimer{Timer: time.NewTimer(0)}
-	a.restart()
-	return a
+	t := &lagTimer{Timer: time.NewTimer(0)}
+	t.restart()
+	return t
 }
 
 // restart begins a new measurement.
-func (a *lagTimer) restart() {
-	a.since = time.Now()
-	a.due, a.lag = a.since, 0
+func (t *lagTimer) restart() {
+	t.since = time.Now()
+	t.due, t.lag = t.since, 0
 }
 
-func (a *lagTimer) set(d time.Duration) {
-	a.due = a.observe().Add(d)
-	a.Reset(d)
+func (t *lagTimer) set(d time.Duration) {
+	t.due = t.observe().Add(d)
+	t.Reset(d)
 }
 
-// observe adds how late the process wakes up now, and returns that moment. Waking up
-// before the timer is due is on time.
-func (a *lagTimer) observe() time.Time {
+// observe adds how late the process wakes up now, and returns the present time. Waking up
+// before the timer is due adds nothing.
+func (t *lagTimer) observe() time.Time {
 	now := time.Now()
-	a.lag += max(0, now.Sub(a.due))
-	a.due = now
+	t.lag += max(0, now.Sub(t.due))
+	t.due = now
 	return now
 }

@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// Monitor watches services. It owns every goroutine that checks them, and is the
-// only writer of what they are known to be.
+// Monitor checks services and publishes their results. It owns every goroutine that
+// checks, and is the only writer of results.
 type Monitor struct {
 	began  time.Time
 	loops  []*loop
-	latest atomic.Pointer[View] // as it was published
+	latest atomic.Pointer[View] // the latest published view
 
 	mu        sync.Mutex // serialises publications
 	observers []func(*View)
 }
 
 // NewMonitor returns a monitor of the services, in the order in which readers show
-// them. Nothing is checked before Start. Its error lists everything that is wrong with
-// them, by [Service]'s rules: each name is there once, too.
+// them. Nothing is checked before Start. The error lists each invalid field of a
+// [Service] and each duplicate name.
 func NewMonitor(services []*Service) (*Monitor, error) {
 	if err := validate(services); err != nil {
 		return nil, fmt.Errorf("monitor services: %w", err)
@@ -34,15 +34,14 @@ func NewMonitor(services []*Service) (*Monitor, error) {
 	for i, svc := range services {
 		r := NewResult(svc, now)
 		s.results = append(s.results, r)
-		m.loops = append(m.loops, &loop{monitor: m, index: i, svc: svc, result: r, soon: make(chan struct{}, 1)})
+		m.loops = append(m.loops, &loop{monitor: m, index: i, svc: svc, result: r, checkNow: make(chan struct{}, 1)})
 	}
 	m.latest.Store(s.at(now))
 	return m, nil
 }
 
-// Start checks every service, at once and then on its interval, until ctx is done.
-// It returns when every check has come back, or a second after ctx is done with an
-// error that names the checks that have not.
+// Start checks every service, at once and then on its interval, until ctx is done. Then
+// it waits up to a second for running checks. The error names those that did not return.
 func (m *Monitor) Start(ctx context.Context) error {
 	var wg sync.WaitGroup
 	errs := make([]error, len(m.loops))
@@ -53,22 +52,22 @@ func (m *Monitor) Start(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// View returns what is known now. Where nothing has expired since it was published, it
-// costs one atomic load and no allocation.
+// View returns the present view. It costs one atomic load, and allocates only if
+// something expired since the latest view was published.
 func (m *Monitor) View() *View { return m.latest.Load().At(time.Now()) }
 
-// Subscribe gives each observer the present view, and then every new one. Observers are
-// called one after the other: for each view in the order in which they are given here,
-// after those of an earlier call. Publishing waits for them, so they must not block: one
-// that does I/O reads from [Monitor.Updates] instead.
+// Subscribe calls each observer with the present view, and then with every new one.
+// Observers are called one after the other, in the order in which they subscribed.
+// Publishing waits for them, so they must not block. Code that does I/O reads from
+// [Monitor.Updates] instead.
 func (m *Monitor) Subscribe(observers ...func(*View)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.observers = append(m.observers, observers...)
-	tell(observers, m.View())
+	notify(observers, m.View())
 }
 
-func tell(observers []func(*View), v *View) {
+func notify(observers []func(*View), v *View) {
 	for _, observe := range observers {
 		observe(v)
 	}
@@ -95,8 +94,8 @@ func (m *Monitor) Updates() <-chan *View {
 	return updates
 }
 
-// Found publishes what the peers told about the fault of a service. A finding about an
-// earlier fault, or on a service that there is not, changes nothing.
+// Found publishes what the peers reported about the fault of a service. A finding about an
+// earlier fault or an unknown service changes nothing.
 func (m *Monitor) Found(service string, f Finding) {
 	l := m.loop(service)
 	if l == nil {
@@ -105,16 +104,16 @@ func (m *Monitor) Found(service string, f Finding) {
 	m.publish(func(s *snapshot) { s.results[l.index] = s.results[l.index].found(f, s.time) })
 }
 
-// CheckSoon has a service checked within a second, on a fresh connection, or as soon as
-// the check that is running has ended. It does not block.
+// CheckSoon requests a check of a service on a new connection: within a second, or after
+// the running check has ended. It does not block.
 func (m *Monitor) CheckSoon(service string) {
 	l := m.loop(service)
 	if l == nil {
 		return
 	}
 	select {
-	case l.soon <- struct{}{}:
-	default: // asked for already
+	case l.checkNow <- struct{}{}:
+	default: // requested already
 	}
 }
 
@@ -127,32 +126,33 @@ func (m *Monitor) loop(service string) *loop {
 	return nil
 }
 
-// Override sets or, with NoOverride, lifts the break-glass.
+// Override sets the override of readiness, or ends it with NoOverride.
 func (m *Monitor) Override(o Override) {
 	m.publish(func(s *snapshot) { s.override = o })
 }
 
-// Drain makes the Pod not ready for good, because the process is about to exit.
+// Drain makes the Pod not ready until the process exits. It cannot be undone.
 func (m *Monitor) Drain() {
 	m.publish(func(s *snapshot) { s.draining = true })
 }
 
-// MaxIdle is how long the scheduler may not have run before this process counts as stuck.
+// MaxIdle is the value of [Monitor.Idle] above which this process counts as stuck.
 const MaxIdle = 60 * time.Second
 
-// Idle is how long the scheduler has not run: the longest over its services. It
-// says nothing about any dependency, since waiting for a hung check is running.
+// Idle returns the time since the last heartbeat of a loop: the longest over all services.
+// It says nothing about any dependency, since a loop that waits for a hanging check still
+// has heartbeats.
 func (m *Monitor) Idle() time.Duration {
 	now := time.Since(m.began)
 	var idle time.Duration
 	for _, l := range m.loops {
-		idle = max(idle, now-time.Duration(l.beat.Load()))
+		idle = max(idle, now-time.Duration(l.heartbeat.Load()))
 	}
 	return idle
 }
 
-// publish changes what is known and tells everyone, as it is to be read now: a result
-// that expired meanwhile is stale.
+// publish changes the snapshot, stores its view and calls the observers. A result that
+// expired in the meantime is stale in that view.
 func (m *Monitor) publish(change func(*snapshot)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -162,5 +162,5 @@ func (m *Monitor) publish(change func(*snapshot)) {
 	change(&s)
 	v := s.at(now)
 	m.latest.Store(v)
-	tell(m.observers, v)
+	notify(m.observers, v)
 }

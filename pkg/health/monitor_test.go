@@ -44,7 +44,7 @@ func TestNewMonitorRefusesWhatItCannotKeepTo(t *testing.T) {
 		"several": {[]*health.Service{service("db"), nil, service("redis", checkedBy(nil)), service("db", timing(0, 1))}, []string{
 			`service 2 has no name: give it one`,
 			`service "redis": it has no checker`,
-			`service "db" is there twice: give each a name of its own`,
+			`service "db" is listed twice: give each a different name`,
 			`service "db": the interval is 0s, and must be above zero`,
 		}},
 	} {

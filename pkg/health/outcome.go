@@ -8,35 +8,33 @@ import (
 	"time"
 )
 
-// Outcome is what became of one check.
+// Outcome is the end of one check: what it measured and the fault that it found.
 type Outcome struct {
-	// Started and Finished bound the check. A check that hangs has one outcome at
-	// its timeout and one for each further interval.
+	// Started and Finished bound the check. A check that hangs has one outcome at its
+	// timeout, and then one per interval.
 	Started, Finished time.Time
-	// Observation is what it saw, with Latency filled in.
+	// Observation is what the check measured, with Latency filled in.
 	Observation Observation
-	// Fault says why the service is not well, or is nil.
+	// Fault says why the service is not healthy. Nil: it is.
 	Fault *Fault
-	// Starved marks an outcome that says nothing about the service, because this
-	// process itself did not get the CPU to measure it.
+	// Starved marks an outcome that says nothing about the service, because this process
+	// did not get enough CPU to measure it.
 	Starved bool
 }
 
-// Answered reports whether the service gave the check an answer to go by, even a slow
-// or incomplete one: not one that makes it unhealthy, such as a database's that it is a
-// standby.
+// Answered reports whether the service gave a usable answer, even a slow or incomplete one.
+// An answer that makes it unhealthy is not usable, such as that a database is a standby.
 func (o Outcome) Answered() bool { return o.Observation.Latency > 0 }
 
-// Duration is how long the check took, from its start to its end.
+// Duration returns the time from the start of the check to its end.
 func (o Outcome) Duration() time.Duration { return o.Finished.Sub(o.Started) }
 
-// judge completes an outcome that a checker produced: the default latency, the
-// degraded latency, and whether our own lateness makes it worthless. Took is the
-// time that the lateness was measured over: since the check began or, where it
-// hangs, since its latest record.
+// judge completes an outcome of a checker: the default latency, the fault of a slow
+// answer, and Starved. Late is how late this process ran during took: the time since the
+// check started or, if it hangs, since its latest record.
 func judge(svc *Service, o Outcome, took, late time.Duration) Outcome {
 	o.Fault = o.Fault.complete(svc.Kind)
-	good := o.Fault.yields()
+	good := o.Fault.yieldsToOthers()
 	if good && o.Observation.Latency == 0 {
 		o.Observation.Latency = o.Duration()
 	}
@@ -48,17 +46,17 @@ func judge(svc *Service, o Outcome, took, late time.Duration) Outcome {
 		o.Fault = (&Fault{Reason: ReasonSlow}).complete(svc.Kind)
 		took, bound = o.Observation.Latency, svc.DegradedLatency
 	}
-	// What was too long even without our own lateness is the service's.
-	o.Starved = o.Fault.timed() && late > bound/2 && took-late <= bound
+	// A time that is too long even without our own lateness is a fault of the service.
+	o.Starved = o.Fault.measuresTime() && late > bound/2 && took-late <= bound
 	return o
 }
 
-// yields reports whether there is no fault, or one that gives way to any other: the server
-// gave a good answer.
-func (f *Fault) yields() bool { return f == nil || f.Reason == ReasonCertificateExpiring }
+// yieldsToOthers reports whether any other fault replaces this one: it is nil, or a
+// certificate that expires soon. In both cases the server gave a good answer.
+func (f *Fault) yieldsToOthers() bool { return f == nil || f.Reason == ReasonCertificateExpiring }
 
-// timed reports whether the fault is a measurement of time.
-func (f *Fault) timed() bool {
+// measuresTime reports whether the fault is that something took too long.
+func (f *Fault) measuresTime() bool {
 	if f == nil {
 		return false
 	}
@@ -67,16 +65,15 @@ func (f *Fault) timed() bool {
 
 // Fault is the error that a [Checker] returns: a driver's error, classified.
 //
-// Only Reason and Message leave the process. Err is the driver's own text, which
-// can carry hosts, users and passwords: it goes to the log, redacted, and
-// nowhere else.
+// Responses and metrics have Reason and Message only. Err is the driver's own text, which
+// can hold hosts, users and passwords. It is for the log and for check --direct, redacted.
 type Fault struct {
-	// Reason is the class of the fault: one of Reasons. Any other counts as Error.
+	// Reason is the class of the fault: one of [Reasons]. Any other counts as [ReasonError].
 	Reason Reason
-	// Severity overrides what Reason means; the default is SeverityInherit.
+	// Severity overrides the severity of Reason. The default is SeverityInherit.
 	Severity Severity
-	// Message says in plain words what is wrong and what to look at. It must hold
-	// nothing secret and no driver's text. The default is the reason's own.
+	// Message says what is wrong and what to look at. It must hold no secret and no
+	// driver's text. The default is the message of Reason.
 	Message string
 	// Err is the cause, or nil.
 	Err error
@@ -109,10 +106,9 @@ func (f *Fault) severity() Severity {
 	return text.Severity
 }
 
-// complete returns the fault as a service of the kind has it: with the severity and the
-// message of its reason, where it has none of its own. A fault with a reason that is not
-// in the set, as a checker of another program may return, becomes an [ReasonError] that wraps
-// it.
+// complete returns the fault for a service of the kind. An inherited severity and an empty
+// message are those of its reason. A fault with an unknown reason, as a checker of another
+// program may return, becomes one with [ReasonError] that wraps it.
 func (f *Fault) complete(k *Kind) *Fault {
 	if f == nil {
 		return nil

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Override is the break-glass: a decision on readiness by hand.
+// Override is a manual decision on readiness (break-glass).
 type Override string
 
 // The overrides. The zero value is none.
@@ -20,12 +20,12 @@ const (
 // Readiness says whether the Pod may receive traffic.
 type Readiness struct {
 	Ready bool
-	// Causes explains an answer that is no, or that is yes thanks to a grace or an
-	// override.
+	// Causes says why the Pod is not ready, or that it is ready because of a grace, a
+	// shared fault or an override.
 	Causes []Cause
 }
 
-// String lists the causes in plain words.
+// String lists the causes for people.
 func (r Readiness) String() string {
 	causes := make([]string, len(r.Causes))
 	for i, c := range r.Causes {
@@ -34,13 +34,12 @@ func (r Readiness) String() string {
 	return strings.Join(causes, "; ")
 }
 
-// Held reports whether the Pod is ready although that service is unhealthy, because most
-// peers see the same or are still being asked.
+// Held reports whether a fault of that service is held, see [Cause].
 func (r Readiness) Held(service string) bool {
 	return slices.ContainsFunc(r.Causes, func(c Cause) bool { return c.Held && c.Source == service })
 }
 
-// The sources of a cause that is no service.
+// The sources of causes other than services.
 const (
 	sourceOverride = "override"
 	sourceShutdown = "shutdown"
@@ -52,19 +51,21 @@ type Cause struct {
 	Source  string
 	Reason  Reason
 	Message string
-	// ReasonText is what the reason means for any service of the kind.
+	// ReasonText is the message of the reason for any service of the kind.
 	ReasonText string
-	// Grace says that the service is unhealthy and ready all the same, for now.
+	// Grace says that the service is unhealthy and does not make the Pod not ready yet,
+	// because its grace has not ended.
 	Grace bool
-	// Held says that it is unhealthy and ready all the same, because most peers see the
-	// same or are still being asked.
+	// Held says that the service is unhealthy and does not make the Pod not ready, because
+	// at least half of the peers see the fault too, no other Pod could take over, or the
+	// peers are still being asked.
 	Held bool
-	// Scope says whose the fault is, and Finding what the peers told of it.
+	// Scope says which Pods have the fault, and Finding what the peers reported.
 	Scope   Scope
 	Finding Finding
 }
 
-// Ours reports whether the cause is no service: an override, or the shutdown.
+// Ours reports whether the cause is the override or the shutdown, and not a service.
 func (c Cause) Ours() bool { return c.Source == sourceOverride || c.Source == sourceShutdown }
 
 // Readiness applies every service's policy, then the override, then the shutdown.
@@ -124,8 +125,8 @@ func (r Result) readiness(now time.Time, mayHold bool) (ok bool, cause *Cause) {
 	return false, cause
 }
 
-// graceEnds is the moment past which an unhealthy service is no longer ready; the
-// zero time where it has no grace, as before it was proven.
+// graceEnds returns the end of the grace of an unhealthy service, after which the Pod is not
+// ready. It is the zero time if there is no grace, as before the service was proven.
 func (r Result) graceEnds(now time.Time) time.Time {
 	svc, since := r.Service, r.FailingSince()
 	if !r.Proven || since.IsZero() || svc.Readiness != PolicyStrict || svc.ReadinessGrace == 0 {

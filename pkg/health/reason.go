@@ -5,8 +5,8 @@ import (
 )
 
 // Reason says why a service is not healthy, or what else decides readiness. The set is
-// closed: it is the reasons below and those that the service's [Kind] declares, and
-// [Result.Next] lets no other one in.
+// closed: it has the reasons below and those of the service's [Kind]. [Result.Next]
+// replaces any other by [ReasonError].
 type Reason string
 
 // The reasons that faults of every kind of service can have.
@@ -40,7 +40,7 @@ const (
 	ReasonCertificateExpired  Reason = "certificate_expired"  // a certificate of the server has ended, and was refused
 )
 
-// The reasons that no fault has.
+// The reasons that a fault cannot have.
 const (
 	ReasonNoResult Reason = "no_result" // the service is unknown
 	ReasonOverride Reason = "override"  // an override decides readiness
@@ -51,33 +51,33 @@ const (
 type Severity uint8
 
 const (
-	// SeverityInherit is the zero value: the severity that the fault's reason has.
+	// SeverityInherit is the zero value: the fault has the severity of its reason.
 	SeverityInherit Severity = iota
 	// SeverityDown makes the service unhealthy.
 	SeverityDown
-	// SeveritySuspect means that the server answers and the fault may be the sidecar's
-	// alone: unhealthy until the service was proven, degraded from then on.
+	// SeveritySuspect means that the server answers and only the sidecar may have the
+	// fault. The service is unhealthy before it was proven, and degraded afterwards.
 	SeveritySuspect
 	// SeverityImpaired makes the service degraded. It is usable, so it counts as proven.
 	SeverityImpaired
-	// SeverityUnproven makes the service degraded and does not prove it.
+	// SeverityUnproven makes the service degraded, and it does not count as proven.
 	SeverityUnproven
 )
 
 // ReasonText says what a reason means.
 type ReasonText struct {
 	Reason Reason
-	// Severity is what a fault of this reason means for the verdict.
+	// Severity is the default severity of a fault with this reason.
 	Severity Severity
-	// Message is the reason in plain words.
+	// Message is the reason as people read it.
 	Message string
-	// Next is what to do first, as a sentence. {NAME} in it is a variable of the service, by
-	// the name that follows its prefix. Empty where there is nothing to do.
+	// Next is a sentence with the next step. {NAME} in it stands for the variable of the
+	// service that has this name after its prefix. Empty: there is nothing to do.
 	Next string
 }
 
-// reasons are those of every kind. The severity of a reason that no fault has means
-// nothing.
+// reasons are those of every kind. The severity of a reason that a fault cannot have has no
+// meaning.
 var reasons = []ReasonText{
 	{ReasonDNS, SeverityDown, "the host name could not be resolved", "Look the host's name up from this Pod: a short name resolves only within its own namespace."},
 	{ReasonRefused, SeverityDown, "the connection was refused: nothing listens at that address", "Check that the server runs, and that it listens on this address and port."},
@@ -107,8 +107,8 @@ var reasons = []ReasonText{
 	{ReasonShutdown, SeverityDown, "the sidecar is shutting down", ""},
 }
 
-// Reasons returns the reason of every fault that services of these kinds can have: those
-// of every kind, and then those that each declares. They are metric labels, and
+// Reasons returns the reasons of all faults that services of these kinds can have: the
+// common ones, and then those that each kind declares. They are metric labels, and
 // docs/troubleshooting.md has a section on each. [ReasonNoResult], [ReasonOverride] and
 // [ReasonShutdown] are not among them.
 func Reasons(kinds ...*Kind) []Reason {
@@ -131,8 +131,8 @@ func Reasons(kinds ...*Kind) []Reason {
 	return all
 }
 
-// NextStep returns what to do first about the reason, with the names of the service's
-// variables; empty where there is nothing to do.
+// NextStep returns the next step for the reason, with the names of the service's
+// variables; empty if there is none.
 func (s *Service) NextStep(r Reason) string {
 	text, known := s.Kind.Explain(r)
 	if s.Kind != nil && s.Kind.Next[r] != "" {
@@ -144,8 +144,8 @@ func (s *Service) NextStep(r Reason) string {
 	return s.Words(text.Next)
 }
 
-// Docs returns the address of the text on the reason; empty where there is none, as for a
-// reason of a kind that is not [Kind.Documented], or one that is declared nowhere.
+// Docs returns the URL of the documentation of the reason. It is empty if there is none, as
+// for a reason of a kind that is not [Kind.Documented], or for an unknown reason.
 func (s *Service) Docs(r Reason) string {
 	if s.DocsURL == "" || !r.ofFault() || !s.Kind.documents(r) {
 		return ""
@@ -160,13 +160,13 @@ func (k *Kind) documents(r Reason) bool {
 	return slices.ContainsFunc(reasons, of) || k != nil && k.Documented && slices.ContainsFunc(k.Reasons, of)
 }
 
-// ofFault reports whether a fault may have the reason, if it is declared.
+// ofFault reports whether a fault can have the reason, provided that it is declared.
 func (r Reason) ofFault() bool {
 	return r != ReasonNoResult && r != ReasonOverride && r != ReasonShutdown
 }
 
-// Explain returns what a reason means for services of the kind, which may be nil. It
-// reports false for a reason that is not in the set.
+// Explain returns the text of a reason for services of the kind, which may be nil. It
+// reports false for an unknown reason.
 func (k *Kind) Explain(r Reason) (ReasonText, bool) {
 	if k != nil {
 		for _, text := range k.Reasons {
@@ -183,11 +183,10 @@ func (k *Kind) Explain(r Reason) (ReasonText, bool) {
 	return ReasonText{Reason: r, Severity: SeverityDown, Message: string(r)}, false
 }
 
-// Status is a verdict, on one service or on all of them. Verdicts are ordered:
-// a greater one is worse.
+// Status is the verdict on one service or on all of them. A greater one is worse.
 type Status uint8
 
-// The verdicts. The zero value is Unknown: nothing has been seen yet.
+// The statuses. The zero value is Unknown: there is no result yet.
 const (
 	Unknown Status = iota
 	Healthy
@@ -197,8 +196,8 @@ const (
 
 var statusNames = [...]string{"unknown", "healthy", "degraded", "unhealthy"}
 
-// Statuses returns every verdict, for readers that show all of them, such as a
-// one-hot gauge.
+// Statuses returns every status, for readers that show all of them, such as a gauge with
+// one sample per status.
 func Statuses() []Status { return []Status{Unknown, Healthy, Degraded, Unhealthy} }
 
 // String returns the name that HTTP bodies and metric labels use.

@@ -2,71 +2,71 @@ package health
 
 import "time"
 
-// Result is one service's verdict and the history that it rests on. It is an
-// immutable value: [Result.Next] returns the one that follows. Nothing in it
-// reads a clock; time comes in with the outcomes and with [Result.At].
+// Result is the verdict on one service and the state from which it is computed. It is an
+// immutable value: [Result.Next] returns the next one. It never reads a clock: the time is
+// in the outcomes and an argument of [Result.At].
 type Result struct {
 	Service *Service
-	// Status is the verdict, Since the moment from which it holds. Before the first
-	// result they are Unknown and the moment at which watching began.
+	// Status is the verdict, and Since the moment from which it holds. Before the first
+	// outcome they are Unknown and the moment at which the monitor was made.
 	Status Status
 	Since  time.Time
-	// Last is the latest outcome that counted; its zero value, none yet.
+	// Last is the latest outcome that was not discarded; the zero value if there is none.
 	Last Outcome
 	// LastSuccess is the end of the latest check that found the service healthy.
 	LastSuccess time.Time
 	// LastUsable is the start of the latest check that found it healthy or degraded.
 	LastUsable time.Time
-	// ConsecutiveFailures counts the latest results in a row that were not healthy.
+	// ConsecutiveFailures counts the latest outcomes in a row that were not healthy.
 	ConsecutiveFailures int
-	// Proven says that a check since start-up found the service usable, or one of an
-	// earlier process of the same Pod. It never goes back.
+	// Proven says that a check of this process, or of an earlier process of the same Pod,
+	// found the service usable. It never becomes false again.
 	Proven bool
-	// Checks counts the outcomes that counted, Discarded the ones thrown away
-	// because this process was starved of CPU.
+	// Checks counts the outcomes that were used, and Discarded those that were not because
+	// this process did not get enough CPU.
 	Checks, Discarded uint64
-	// Scope says whose the present fault is, at the moment for which the result is read,
-	// and Finding what the peers told of it; both are zero where there is no fault or
-	// where none are asked.
+	// Scope says which Pods have the present fault, at the moment for which the result is
+	// read, and Finding what the peers reported about it. Both are zero if there is no
+	// fault or no peers are asked.
 	Scope   Scope
 	Finding Finding
 
 	released time.Time // when the present fault was last no longer shared
-	began    time.Time
-	// failing is, until the first result, since when the service was unhealthy
-	// before this process began: the zero time where it was not.
-	failing time.Time
-	level   Status        // of the latest outcome
-	worse   [4]int        // results in a row at least as bad as each status
-	good    [4]int        // results in a row at most as bad as each status
-	cause   [4]*Fault     // the latest fault of each status
-	stale   time.Duration // age past which the result no longer counts
+	began    time.Time // when the monitor was made
+	// restoredFailing is, until the first outcome, since when the service was unhealthy
+	// before this process started; the zero time if it was not.
+	restoredFailing time.Time
+	latest          Status        // status of the latest outcome alone
+	atLeast         [4]int        // latest outcomes in a row that were this status or a worse one
+	atMost          [4]int        // latest outcomes in a row that were this status or a better one
+	faults          [4]*Fault     // the latest fault of each status
+	stale           time.Duration // age above which the result no longer counts
 }
 
-// NewResult is the state before the first check of a service that is watched from
-// the moment began.
+// NewResult returns the result before the first check of a service. Its stale age counts
+// from began.
 func NewResult(svc *Service, began time.Time) Result {
 	r := Result{Service: svc, Since: began, Proven: svc.Restored.Proven, began: began, stale: svc.StaleAfter()}
-	r.cause[Unknown] = &Fault{Reason: ReasonNoResult}
+	r.faults[Unknown] = &Fault{Reason: ReasonNoResult}
 	if since := svc.Restored.FailingSince; !since.IsZero() {
 		if since.After(began) {
 			since = began
 		}
-		r.failing = since
+		r.restoredFailing = since
 		if svc.Restored.Held {
 			r.released = began
 		}
-		r.cause[Unknown] = &Fault{Reason: ReasonNoResult, Message: "no result since the sidecar restarted; unhealthy before"}
+		r.faults[Unknown] = &Fault{Reason: ReasonNoResult, Message: "no result since the sidecar restarted; unhealthy before"}
 	}
 	return r
 }
 
-// Next returns the result after an outcome. The first one decides at once; later,
-// the verdict gets worse when FailureThreshold outcomes in a row were all worse
-// than it, and better when SuccessThreshold in a row were all better. It then
-// moves as far as all of those agree on. A verdict that went stale in the meantime
-// is what readers saw, so it is the one to change. A starved outcome only adds to
-// Discarded. A fault with a reason that is not in the set counts as [ReasonError].
+// Next returns the result after an outcome. The first outcome sets the verdict. Later,
+// the verdict gets worse when FailureThreshold outcomes in a row were all worse than it,
+// and better when SuccessThreshold in a row were all better. It then becomes the status
+// among those outcomes that is nearest to it. If the result went stale in the meantime,
+// the verdict that changes is unhealthy, since readers saw that. A starved outcome only
+// adds to Discarded. A fault with an unknown reason counts as [ReasonError].
 func (r Result) Next(o Outcome) Result {
 	if o.Starved {
 		r.Discarded++
@@ -78,34 +78,34 @@ func (r Result) Next(o Outcome) Result {
 	r.count(r.statusFor(o.Fault), o)
 	if next := r.verdict(); next != r.Status {
 		r.Status, r.Since = next, o.Finished
-		if next == Unhealthy && !r.failing.IsZero() {
-			r.Since = r.failing
+		if next == Unhealthy && !r.restoredFailing.IsZero() {
+			r.Since = r.restoredFailing
 		}
 	}
-	r.failing = time.Time{}
+	r.restoredFailing = time.Time{}
 	return r.keepFinding(before)
 }
 
-// ReasonText returns what the reason means for any service of the kind, with nothing of
-// this fault's own words; empty where the service is healthy.
+// ReasonText returns the message of the reason for any service of the kind, without details
+// of this fault; empty if the service is healthy.
 func (r Result) ReasonText() string { return r.Service.ReasonText(r.Reason()) }
 
-// NextStep is what to do first where the service is not healthy, and "" where it is.
+// NextStep returns the next step for the reason, or "".
 func (r Result) NextStep() string { return r.Service.NextStep(r.Reason()) }
 
-// Docs is the address of the text on the reason, or "".
+// Docs returns the URL of the documentation of the reason, or "".
 func (r Result) Docs() string { return r.Service.Docs(r.Reason()) }
 
-// FailingSince is the moment from which the service has been unhealthy, and the zero
-// time where it is not. Before the first result it is what was restored.
+// FailingSince returns the moment from which the service has been unhealthy; the zero time
+// if it is not. Before the first outcome it returns the restored moment.
 func (r Result) FailingSince() time.Time {
 	if r.Status == Unhealthy {
 		return r.Since
 	}
-	return r.failing
+	return r.restoredFailing
 }
 
-// statusFor is the status that the outcome alone would give the service.
+// statusFor returns the status of an outcome with that fault alone.
 func (r *Result) statusFor(f *Fault) Status {
 	switch {
 	case f == nil:
@@ -117,27 +117,28 @@ func (r *Result) statusFor(f *Fault) Status {
 	}
 }
 
-func (r *Result) count(level Status, o Outcome) {
+// count adds an outcome, whose status alone is given, to the counters.
+func (r *Result) count(status Status, o Outcome) {
 	r.Checks++
-	r.Last, r.level = o, level
+	r.Last, r.latest = o, status
 	for s := Healthy; s <= Unhealthy; s++ {
-		r.worse[s] = extend(r.worse[s], level >= s)
-		r.good[s] = extend(r.good[s], level <= s)
+		r.atLeast[s] = runLength(r.atLeast[s], status >= s)
+		r.atMost[s] = runLength(r.atMost[s], status <= s)
 	}
-	r.ConsecutiveFailures = r.worse[Degraded]
-	r.cause[level] = o.Fault
-	if level == Healthy {
+	r.ConsecutiveFailures = r.atLeast[Degraded]
+	r.faults[status] = o.Fault
+	if status == Healthy {
 		r.LastSuccess = o.Finished
 	}
-	if level <= Degraded {
+	if status <= Degraded {
 		r.LastUsable = o.Started
 	}
-	if level == Healthy || o.Fault.severity() == SeverityImpaired {
+	if status == Healthy || o.Fault.severity() == SeverityImpaired {
 		r.Proven = true
 	}
 }
 
-func extend(run int, ok bool) int {
+func runLength(run int, ok bool) int {
 	if !ok {
 		return 0
 	}
@@ -146,33 +147,32 @@ func extend(run int, ok bool) int {
 
 func (r *Result) verdict() Status {
 	if r.Checks == 1 {
-		return r.level
+		return r.latest
 	}
 	for s := Unhealthy; s > r.Status; s-- {
-		if r.worse[s] >= r.Service.FailureThreshold {
+		if r.atLeast[s] >= r.Service.FailureThreshold {
 			return s
 		}
 	}
 	for s := Healthy; s < r.Status; s++ {
-		if r.good[s] >= r.Service.SuccessThreshold {
+		if r.atMost[s] >= r.Service.SuccessThreshold {
 			return s
 		}
 	}
 	return r.Status
 }
 
-// InDoubt says that the latest outcome disagrees with the verdict, or was the
-// first failure in a row: the next check should come soon and trust no old
-// connection.
+// InDoubt reports whether the latest outcome disagrees with the verdict or was the first
+// failure in a row. The next check should then come soon and use no old connection.
 func (r Result) InDoubt() bool {
 	return r.disputed() || r.ConsecutiveFailures == 1
 }
 
-// disputed says that the latest outcome disagrees with the verdict.
-func (r Result) disputed() bool { return r.Checks > 0 && r.level != r.Status }
+// disputed reports whether the latest outcome disagrees with the verdict.
+func (r Result) disputed() bool { return r.Checks > 0 && r.latest != r.Status }
 
-// Expires is the moment past which the result is stale: twice the interval and
-// the timeout after the latest check.
+// Expires returns the moment after which the result is stale: [Service.StaleAfter] after the
+// end of the latest check.
 func (r Result) Expires() time.Time {
 	if r.Checks == 0 {
 		return r.began.Add(r.stale)
@@ -180,15 +180,14 @@ func (r Result) Expires() time.Time {
 	return r.Last.Finished.Add(r.stale)
 }
 
-// Failing reports whether the latest outcome made the service unhealthy, whatever the
-// verdict is. A stale result tells nothing.
+// Failing reports whether the latest outcome alone is unhealthy, whatever the verdict is. It
+// is false for a stale result.
 func (r Result) Failing() bool {
-	return r.Checks > 0 && r.level == Unhealthy && r.Reason() != ReasonStale
+	return r.Checks > 0 && r.latest == Unhealthy && r.Reason() != ReasonStale
 }
 
-// At is the result as it must be read at a moment: past Expires it is unhealthy,
-// with the reason stale, and what was observed no longer counts; and a fault has the scope
-// that was found for it lately.
+// At returns the result for a reader at that moment. After Expires it is unhealthy with the
+// reason stale and has no observation. Scope is set from the finding, if that has not expired.
 func (r Result) At(now time.Time) Result {
 	r = r.aged(now)
 	r.Scope, _, _ = r.scopeAt(now)
@@ -201,20 +200,20 @@ func (r Result) aged(now time.Time) Result {
 	}
 	if r.Status != Unhealthy {
 		r.Status, r.Since = Unhealthy, r.Expires()
-		if !r.failing.IsZero() {
-			r.Since = r.failing
+		if !r.restoredFailing.IsZero() {
+			r.Since = r.restoredFailing
 		}
 	}
-	r.cause[Unhealthy] = &Fault{Reason: ReasonStale}
+	r.faults[Unhealthy] = &Fault{Reason: ReasonStale}
 	r.Last.Observation = Observation{}
 	return r
 }
 
-// Fault is the latest one that speaks for the status: nil where it is healthy. It is
-// shared; do not change it.
-func (r Result) Fault() *Fault { return r.cause[r.Status] }
+// Fault returns the latest fault that gave the present status; nil if it is healthy. It is
+// shared: do not change it.
+func (r Result) Fault() *Fault { return r.faults[r.Status] }
 
-// Reason is why the status is not healthy, or "".
+// Reason returns why the status is not healthy, or "".
 func (r Result) Reason() Reason {
 	if f := r.Fault(); f != nil {
 		return f.Reason
@@ -222,7 +221,7 @@ func (r Result) Reason() Reason {
 	return ""
 }
 
-// Message is the reason in plain words, or "". It holds no driver's text.
+// Message returns the message of the fault, or "". It holds no driver's text.
 func (r Result) Message() string {
 	if f := r.Fault(); f != nil {
 		return f.message()
@@ -230,9 +229,9 @@ func (r Result) Message() string {
 	return ""
 }
 
-// Same reports whether other is this result, perhaps read at another moment, and tells a
-// reader the same. What one check observed is not compared with what another did: results
-// of different checks are never the same.
+// Same reports whether other is the same result, perhaps read at another moment, and means
+// the same for a reader. Results of different checks are never the same, so observations
+// are not compared.
 func (r Result) Same(other Result) bool {
 	return r.Service == other.Service &&
 		r.Checks == other.Checks && r.Discarded == other.Discarded &&

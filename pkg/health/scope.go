@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// Scope says whose a service's fault is, as the sidecars of the workload's other Pods
-// tell.
+// Scope says which Pods have the fault of a service, according to the sidecars of the
+// workload's other Pods (the peers).
 type Scope string
 
 // The scopes. The zero value means that there is no fault, or that no peers are asked.
 const (
-	ScopeUndecided Scope = "undecided" // not enough is known, and it is early
-	ScopeUnknown   Scope = "unknown"   // not enough peers told anything
-	ScopeLocal     Scope = "local"     // most peers that told something do not see the fault
-	ScopeShared    Scope = "shared"    // at least half of them see it too
-	ScopeAlone     Scope = "alone"     // there is no other Pod that was ever well
+	ScopeUndecided Scope = "undecided" // too few peers answered so far, and they are still asked
+	ScopeUnknown   Scope = "unknown"   // too few peers answered in time
+	ScopeLocal     Scope = "local"     // most peers that answered do not have the fault
+	ScopeShared    Scope = "shared"    // at least half of the peers that answered have it too
+	ScopeAlone     Scope = "alone"     // in no other Pod was the service ever healthy
 )
 
 // Scopes returns every scope, for readers that show all of them.
@@ -23,34 +23,34 @@ func Scopes() []Scope {
 	return []Scope{ScopeUndecided, ScopeUnknown, ScopeLocal, ScopeShared, ScopeAlone}
 }
 
-// everywhere reports whether no other Pod would serve better.
+// everywhere reports whether no other Pod would serve better than this one.
 func (s Scope) everywhere() bool { return s == ScopeShared || s == ScopeAlone }
 
-// SharedFault says what a fault that most peers see too means for readiness.
+// SharedFault says what a shared fault means for readiness.
 type SharedFault string
 
-// The zero value is that no peer is asked.
+// With the zero value, no peer is asked.
 const (
 	SharedFaultHold  SharedFault = "hold"  // the Pod stays ready
 	SharedFaultLeave SharedFault = "leave" // it leaves, as it would without peers
 )
 
-// Finding is what the peers told about one fault of a service.
+// Finding is what the peers reported about one fault of a service.
 type Finding struct {
-	// Scope is [ScopeUnknown] where too few of them told anything.
+	// Scope is [ScopeUnknown] if too few peers answered.
 	Scope Scope
-	// Asked counts the distinct peers that were asked lately, without those that were never
-	// well; Failing and Sound those of them that have the same fault, and that saw the
-	// service well after the fault began.
+	// Asked counts the peers that were asked lately, without those in which the service was
+	// never healthy. Failing counts those of them that have the same fault, and Sound those
+	// that found the service usable after the fault began.
 	Asked, Failing, Sound int
-	// Since is the moment from which the service fails, see [Result.FailingSince]: the
-	// finding says nothing about another fault.
+	// Since identifies the fault: it is [Result.FailingSince]. The finding says nothing
+	// about another fault.
 	Since time.Time
-	// At is the end of the latest round of questions.
+	// At is the end of the latest round of requests to the peers.
 	At time.Time
 }
 
-// String tells the finding in plain words, as the end of a message.
+// String returns the finding as the end of a message for people.
 func (f Finding) String() string {
 	switch {
 	case f.Scope == ScopeAlone:
@@ -65,9 +65,8 @@ func (f Finding) String() string {
 	return ""
 }
 
-// Describe tells a scope and the finding behind it in plain words, such as "shared: 11 of
-// 12 peers see it too". A finding that the scope does not rest on, such as one that has
-// expired, is left out.
+// Describe returns the scope and its finding for people, such as "shared: 11 of 12 peers
+// see it too". A finding of another scope, such as one that has expired, is left out.
 func (s Scope) Describe(f Finding) string {
 	if text := f.String(); text != "" && s == f.Scope {
 		return string(s) + ": " + text
@@ -75,23 +74,23 @@ func (s Scope) Describe(f Finding) string {
 	return string(s)
 }
 
-// FindingLife is how long a finding counts after its latest round, so that a hung
-// goroutine holds no Pod for ever, and how long a peer's answer counts in a finding: three
-// intervals, and at least as many rounds of questions.
+// FindingLife returns how long a finding counts after its latest round, and how long the
+// response of a peer counts in a finding: three intervals, or three rounds if that is
+// longer. The limit prevents that a hanging goroutine keeps the Pod ready for ever.
 func (s *Service) FindingLife() time.Duration { return 3 * max(s.Interval, s.roundTime()) }
 
-// roundTime bounds the time from the start of one round of questions to the start of the
-// next: they begin a second apart, or when the slowest peer is given up.
+// roundTime returns the longest time from the start of one round of requests to the start of
+// the next: a second, or the timeout of a request if that is longer.
 func (s *Service) roundTime() time.Duration { return max(time.Second, s.PeersTimeout) }
 
-// undecidedFor is how long the peers may take to tell: until each has begun a check after
-// this Pod's fault did and finished it, and was asked after that, by a round that began when
-// another had ended. On the way back, as many checks of our own as it takes must succeed.
+// undecidedFor returns for how long a fault may be undecided. In this time each peer starts
+// and finishes a check after this Pod's fault began, and is asked in a round that starts
+// afterwards. If the service recovers, SuccessThreshold checks of our own must succeed.
 func (s *Service) undecidedFor() time.Duration {
 	return s.Interval*11/10 + s.Timeout + 2*s.roundTime() + time.Duration(max(0, s.SuccessThreshold-1))*(retryDelay+s.Timeout)
 }
 
-// found returns the result with a finding about its present fault.
+// found returns the result with the finding, if that is about the present fault.
 func (r Result) found(f Finding, now time.Time) Result {
 	if r.Service.SharedFault == "" || f.Since.IsZero() || !f.Since.Equal(r.FailingSince()) {
 		return r
@@ -103,8 +102,8 @@ func (r Result) found(f Finding, now time.Time) Result {
 	return r
 }
 
-// keepFinding returns the result with the finding of the one before it if both are of one
-// fault, and with none if they are not.
+// keepFinding returns the result with the finding of the last result if both have the same
+// fault, and otherwise without a finding.
 func (r Result) keepFinding(last Result) Result {
 	r.Finding, r.released = Finding{}, time.Time{}
 	if since := r.FailingSince(); !since.IsZero() && since.Equal(last.FailingSince()) {
@@ -113,9 +112,8 @@ func (r Result) keepFinding(last Result) Result {
 	return r
 }
 
-// scopeAt returns the scope of the fault as it must be read at a moment, the moment up to
-// which that holds if nothing new comes in (zero: for good), and the moment from which a
-// grace counts.
+// scopeAt returns the scope of the fault at a moment, until when it holds without a new
+// result or finding (zero: for ever), and the moment from which a grace counts.
 func (r Result) scopeAt(now time.Time) (scope Scope, until, from time.Time) {
 	since, f := r.FailingSince(), r.Finding
 	if r.Service.SharedFault == "" || since.IsZero() {
@@ -123,7 +121,7 @@ func (r Result) scopeAt(now time.Time) (scope Scope, until, from time.Time) {
 	}
 	from = later(since, r.released)
 	expires, held := f.At.Add(r.Service.FindingLife()), r.holds() && f.Scope.everywhere()
-	if r.Reason() == ReasonStale { // it is this process that has no result
+	if r.Reason() == ReasonStale { // this process has no result, so the fault is local
 		if held {
 			from = later(from, earlier(expires, r.Expires()))
 		}
@@ -148,14 +146,14 @@ func (r Result) scopeAt(now time.Time) (scope Scope, until, from time.Time) {
 	return ScopeUndecided, end, from
 }
 
-// held reports whether the fault, by its scope, keeps the Pod in the Service: not where
-// the service was never proven, since a broken release must not roll out during an
-// outage, nor where the sidecar itself has no result.
+// held reports whether the Pod stays ready with the fault because of its scope. It does not
+// if the service was never proven, since a broken release must not roll out during an
+// outage, or if the result is stale.
 func (r Result) held() bool {
 	return r.holds() && r.Proven && r.Reason() != ReasonStale && (r.Scope.everywhere() || r.Scope == ScopeUndecided)
 }
 
-// holds reports whether a fault of the service may keep the Pod in the Service.
+// holds reports whether the settings allow that the Pod stays ready with a shared fault.
 func (r Result) holds() bool {
 	return r.Service.SharedFault == SharedFaultHold && r.Service.Readiness == PolicyStrict
 }

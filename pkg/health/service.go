@@ -8,24 +8,22 @@ import (
 	"time"
 )
 
-// Checker asks one dependency whether it is well. It is called by one goroutine
-// at a time.
+// Checker checks one dependency. It is called by one goroutine at a time.
 type Checker interface {
-	// Check returns what it saw and, where the dependency is not well, a [Fault].
-	// Any other error counts as a fault with the reason timeout, when it wraps
-	// [context.DeadlineExceeded], or error. It must return soon after ctx is done; a
-	// check that does not is recorded as timed out and not started again until it
-	// has come back.
+	// Check returns what it measured and, if the dependency is not healthy, a [Fault].
+	// Any other error counts as a fault with the reason timeout, if it wraps
+	// [context.DeadlineExceeded], or else error. It must return soon after ctx is done. If
+	// it does not, a timeout is recorded, and the next check starts after it has returned.
 	Check(ctx context.Context) (Observation, error)
 }
 
-// Redialer is a [Checker] that keeps connections. Old connections lie: a database
-// that failed over says read-only on them, and DNS, TLS and the login are proven
-// only by dialling.
+// Redialer is a [Checker] that keeps connections. Old connections can give wrong results:
+// after a failover they may still lead to the old server, which is read-only now. Faults of
+// DNS, TLS and the login show only on a new connection.
 type Redialer interface {
-	// Redial makes the next check dial afresh. It is called before a check while the
-	// verdict is in doubt and once per lifetime of the connections, never while a check is
-	// running, and does not block.
+	// Redial makes the next check open a new connection. It is called before a check while
+	// the verdict is in doubt and once per lifetime of the connections. It is never called
+	// while a check is running, and does not block.
 	Redial()
 }
 
@@ -34,81 +32,83 @@ type Policy string
 
 // The policies.
 const (
-	PolicyStrict  Policy = "strict"  // proven, and not unhealthy for longer than the grace
-	PolicyStartup Policy = "startup" // proven once; from then on it never matters
-	PolicyIgnore  Policy = "ignore"  // it never matters
+	PolicyStrict  Policy = "strict"  // must be proven, and not unhealthy for longer than the grace
+	PolicyStartup Policy = "startup" // must have been proven once
+	PolicyIgnore  Policy = "ignore"  // does not affect readiness
 )
 
-// Service is one dependency and how it is judged. Every duration is above zero
-// but for DegradedLatency, ConnectionLifetime and ReadinessGrace, where zero means none. All else but
-// Kind, Endpoint, DocsURL, Words, SharedFault, PeersTimeout, Lost and Restored is required as well; [NewMonitor] checks it.
+// Service is one dependency and the settings of its checks. Name, Checker, Interval,
+// Timeout, the thresholds and Readiness are required; [NewMonitor] checks them. The zero
+// value of any other field is valid.
 type Service struct {
 	Name    string
 	Checker Checker
-	// Kind describes what checks of the service report. Nil: nothing is known of it.
+	// Kind describes what the checks of the service report. Nil: the kind is unknown.
 	Kind *Kind
-	// Endpoint is where the service is, such as https://billing.example/health, for
-	// readers who may see names. It holds no secret. Empty: the checks report it, or
-	// nothing does.
+	// Endpoint is the address of the service, such as https://billing.example/health, for
+	// readers who may see names. It holds no secret. It is empty if the checks report the
+	// endpoint, or if there is none to show.
 	Endpoint string
-	// DocsURL is where the documentation is, with no slash at its end, for links to the text
-	// on a reason. Empty: there are no links.
+	// DocsURL is the URL of the documentation, without a slash at its end, for links to the
+	// text on a reason. Empty: there are no links.
 	DocsURL string
-	// Words puts the names of the service's variables into a next step. Nil: it is shown as
-	// it is written.
+	// Words replaces {NAME} in a next step by the names of the service's variables. Nil:
+	// the text is not changed.
 	Words func(next string) string
 
-	// Interval is the time from the end of a check to the start of the next one,
-	// give or take a tenth.
+	// Interval is the time from the end of a check to the start of the next one, plus or
+	// minus a tenth.
 	Interval time.Duration
-	// Timeout bounds one check: dial, login, answer.
+	// Timeout bounds one check: connecting, login and answer.
 	Timeout time.Duration
-	// FailureThreshold is how many results in a row it takes to make the verdict
-	// worse, SuccessThreshold how many to make it better. At least 1. The first
-	// result of all decides at once.
+	// FailureThreshold is the number of outcomes in a row that make the verdict worse,
+	// and SuccessThreshold the number that make it better. At least 1. The first outcome
+	// sets the verdict.
 	FailureThreshold int
 	SuccessThreshold int
-	// DegradedLatency is the latency above which a good answer is slow.
+	// DegradedLatency is the latency above which a good answer is slow. Zero: none is.
 	DegradedLatency time.Duration
-	// ConnectionLifetime is the age at which the checker's connections are replaced, less up
-	// to a sixth, so that Pods that were started at once do not dial at once for ever. Zero:
-	// they are not replaced for their age.
+	// ConnectionLifetime is the age at which the checker's connections are replaced. Up to
+	// a sixth is subtracted at random, so that Pods that started together do not always
+	// connect together. Zero: they are not replaced because of their age.
 	ConnectionLifetime time.Duration
 
-	Readiness      Policy
+	// Readiness says what the service means for readiness.
+	Readiness Policy
+	// ReadinessGrace is for how long a strict service may be unhealthy before the Pod is not
+	// ready. Zero: there is no grace.
 	ReadinessGrace time.Duration
-	// SharedFault says what a fault that the peers see too means for readiness. The zero
-	// value is that none are asked.
+	// SharedFault says what a shared fault means for readiness. Empty: no peers are asked.
 	SharedFault SharedFault
-	// PeersTimeout bounds one question to the peers. It is how much longer than a second
-	// their evidence may take to come in; zero is no longer.
+	// PeersTimeout bounds one request to a peer. A round of requests takes a second, or this
+	// if it is longer.
 	PeersTimeout time.Duration
 
-	// Lost receives when a connection that the checker keeps was lost between two checks.
-	// The next check then begins within a quarter of a second: at most once per interval
-	// and, after one that found nothing wrong, not for ten. Nil: nothing tells.
+	// Lost receives a value when a connection that the checker keeps was lost between two
+	// checks. The next check then starts within a quarter of a second. This happens at most
+	// once per interval, and not for ten intervals after such a check found no fault. Nil:
+	// lost connections are not watched.
 	Lost <-chan struct{}
 
-	// Restored is what an earlier process of the same Pod knew of the service; the
-	// zero value is nothing. It counts until the first result and, of what was proven,
-	// from then on.
+	// Restored is what an earlier process of the same Pod knew about the service. The zero
+	// value is nothing. FailingSince and Held count until the first outcome, Proven for ever.
 	Restored Restored
 }
 
-// Restored is the part of a service's history that readiness rests on.
+// Restored is the state of a service, from an earlier process, that decides readiness.
 type Restored struct {
 	// Proven says that the service was proven.
 	Proven bool
-	// FailingSince is the moment from which the service was unhealthy; the zero time
-	// where it was not. One in the future, as after a clock was set back, counts as
-	// the moment at which watching begins.
+	// FailingSince is the moment from which the service was unhealthy; the zero time if it
+	// was not. A moment in the future, as after a clock was set back, counts as the moment
+	// at which the monitor is made.
 	FailingSince time.Time
-	// Held says that the Pod was ready all the same, because the fault was shared or the
-	// peers were being asked. It then comes back held, until they have told.
+	// Held says that the fault was held, see [Cause]. It is then held again until the peers
+	// have answered.
 	Held bool
 }
 
-// validate returns all that is wrong with the services; nil where nothing is.
+// validate returns an error that lists every problem of the services, or nil.
 func validate(services []*Service) error {
 	var problems []error
 	seen := make(map[string]bool)
@@ -116,7 +116,7 @@ func validate(services []*Service) error {
 		if s == nil || s.Name == "" {
 			problems = append(problems, fmt.Errorf("service %d has no name: give it one", i+1))
 		} else if seen[s.Name] {
-			problems = append(problems, fmt.Errorf("service %q is there twice: give each a name of its own", s.Name))
+			problems = append(problems, fmt.Errorf("service %q is listed twice: give each a different name", s.Name))
 		}
 		if s != nil {
 			seen[s.Name] = true
@@ -127,9 +127,9 @@ func validate(services []*Service) error {
 }
 
 func (s *Service) validate() (problems []error) {
-	for _, rule := range []struct {
-		broken bool
-		text   string
+	for _, problem := range []struct {
+		found bool
+		text  string
 	}{
 		{s.Checker == nil, "it has no checker"},
 		{s.Interval <= 0, fmt.Sprintf("the interval is %s, and must be above zero", s.Interval)},
@@ -148,13 +148,13 @@ func (s *Service) validate() (problems []error) {
 			fmt.Sprintf("the shared fault is %q, and must be hold, leave or empty (no peers)", s.SharedFault),
 		},
 	} {
-		if rule.broken {
-			problems = append(problems, fmt.Errorf("service %q: %s", s.Name, rule.text))
+		if problem.found {
+			problems = append(problems, fmt.Errorf("service %q: %s", s.Name, problem.text))
 		}
 	}
 	return problems
 }
 
-// StaleAfter is the age past which a result no longer counts: the service is then
-// unhealthy, with the reason stale.
+// StaleAfter returns the age above which a result no longer counts. The service is then
+// unhealthy with the reason stale.
 func (s *Service) StaleAfter() time.Duration { return 2*s.Interval + s.Timeout }

@@ -5,17 +5,18 @@ import (
 	"time"
 )
 
-// View is what is known of every service, with the age of each result applied at the
-// moment at which the view was taken: a result that had expired is stale, and a grace
-// that had run out is over. There is no way to read a verdict without that. A view is
-// immutable and shared by all readers; it stays true up to [View.Until].
+// View holds the results of all services, the override and the shutdown, as they apply at
+// one moment: a result that expired before it is stale, and a grace that ended before it is
+// over. Readers get no result in another way. A view is immutable and shared by all
+// readers. It stays correct until [View.Until].
 type View struct {
 	snapshot
-	asOf  time.Time // the moment at which it was taken
+	asOf  time.Time // the moment
 	until time.Time
 }
 
-// snapshot is what is known, whatever its age. It does not leave this package.
+// snapshot holds the latest results, whatever their age. It is not visible outside of this
+// package.
 type snapshot struct {
 	time     time.Time
 	results  []Result
@@ -23,7 +24,7 @@ type snapshot struct {
 	draining bool
 }
 
-// at reads the snapshot at a moment.
+// at returns the view of the snapshot at a moment.
 func (s snapshot) at(now time.Time) *View {
 	v := &View{snapshot: s, asOf: now}
 	v.results = slices.Clone(s.results)
@@ -34,7 +35,7 @@ func (s snapshot) at(now time.Time) *View {
 		_, scoped, _ := r.scopeAt(now)
 		grace := r.graceEnds(now)
 		if v.mayHold() && r.held() {
-			grace = time.Time{} // it counts from the end of the hold
+			grace = time.Time{} // a grace counts only after the fault is no longer held
 		}
 		for _, t := range []time.Time{r.Expires(), grace, scoped} {
 			if !t.Before(now) && (v.until.IsZero() || t.Before(v.until)) {
@@ -45,15 +46,13 @@ func (s snapshot) at(now time.Time) *View {
 	return v
 }
 
-// NewView returns a view, taken now, of results that came in by then. A [Monitor]
-// makes its own; this is for results that were obtained in another way.
+// NewView returns the view at the moment now of results that are not from a [Monitor].
 func NewView(now time.Time, results []Result, override Override, draining bool) *View {
 	return snapshot{now, results, override, draining}.at(now)
 }
 
-// At is the same knowledge read at a later moment, for a reader that keeps a view. Up
-// to [View.Until], and for a moment before the one at which the view was taken, it is
-// the view itself and costs no allocation.
+// At returns the view of the same results at a later moment, for a reader that keeps a
+// view. Until [View.Until], and for an earlier moment, it returns v without an allocation.
 func (v *View) At(now time.Time) *View {
 	if v.until.IsZero() || !now.After(v.until) {
 		return v
@@ -61,30 +60,30 @@ func (v *View) At(now time.Time) *View {
 	return v.snapshot.at(now)
 }
 
-// Until is the moment up to which the view stays true on its own: the first at which a
-// result goes stale, a grace runs out or what the peers told no longer counts. It is the
-// zero time where nothing more will change.
+// Until returns until when the view stays correct without new results: the first moment at
+// which a result goes stale, a grace ends or a finding expires. It is the zero time if
+// there is no such moment.
 func (v *View) Until() time.Time { return v.until }
 
-// Time is when the latest of what is known came in: a result, an override or the
-// shutdown.
+// Time returns when the latest result, finding, override or shutdown was published.
 func (v *View) Time() time.Time { return v.time }
 
-// Results has one entry per service, in the order of the configuration. The slice is
+// Results returns one result per service, in the order of the configuration. The slice is
 // shared: do not change it.
 func (v *View) Results() []Result { return v.results }
 
-// Override decides readiness while it is not [NoOverride].
+// Override returns the override, which decides readiness unless it is [NoOverride].
 func (v *View) Override() Override { return v.override }
 
-// mayHold reports whether a service can keep the Pod ready: nothing else decides.
+// mayHold reports whether a held fault can keep the Pod ready: there is no override and no
+// shutdown.
 func (v *View) mayHold() bool { return v.override == NoOverride && !v.draining }
 
-// Draining reports whether the process is about to exit: not ready, whatever else.
+// Draining reports whether the process is about to exit. The Pod is then not ready.
 func (v *View) Draining() bool { return v.draining }
 
-// Status is the verdict over all services: unhealthy when one that matters for
-// readiness is unhealthy or unknown, else degraded when any is not healthy.
+// Status returns the verdict on all services: unhealthy if a service whose readiness is not
+// ignore is unhealthy or unknown, otherwise degraded if any is not healthy.
 func (v *View) Status() Status {
 	overall := Healthy
 	for _, r := range v.results {
@@ -108,7 +107,7 @@ func (v *View) Service(name string) (Result, bool) {
 	return Result{}, false
 }
 
-// CheckDuration is the longest of the latest checks.
+// CheckDuration returns the longest duration of the services' latest checks.
 func (v *View) CheckDuration() time.Duration {
 	var longest time.Duration
 	for _, r := range v.results {
@@ -117,8 +116,8 @@ func (v *View) CheckDuration() time.Duration {
 	return longest
 }
 
-// Docs returns the address of the text on a reason of any of the services; empty where there is
-// none.
+// Docs returns the URL of the documentation of a reason of any of the services; empty if
+// there is none.
 func (v *View) Docs(r Reason) string {
 	for _, result := range v.results {
 		if docs := result.Service.Docs(r); docs != "" {
@@ -128,7 +127,7 @@ func (v *View) Docs(r Reason) string {
 	return ""
 }
 
-// Explain returns a reason in plain words; empty for none.
+// Explain returns the message of a reason; empty for an empty reason.
 func (v *View) Explain(r Reason) string {
 	for _, result := range v.results {
 		if text, known := result.Service.Kind.Explain(r); known {
