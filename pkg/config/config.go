@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// Config is the whole configuration. Load fills it; nothing changes it later,
-// and the files that its secrets name are read again by [Secret.Read].
+// Config is the whole configuration. Load fills it, and it does not change later.
+// [Secret.Read] reads the files of secrets each time.
 //
-// The tags: env is the variable's name, help its meaning, oneof the words that it accepts, also
-// other words for those, format the syntax of a text, min and max the bounds of a number or a
-// duration, unless the variables that take its place where they are set.
+// The tags are: env, the variable's name; help, its meaning; oneof, the words that it accepts;
+// also, synonyms of those words; format, the syntax of a text; min and max, the bounds of a
+// number or a duration; unless, the variables that replace this one if they are set.
 type Config struct {
 	Health   Health     `section:"The sidecar"`
 	Peers    Peers      `section:"Peers"`
@@ -23,12 +23,12 @@ type Config struct {
 	Services []*Service // every service that there is, in the order of the reference
 	Migrate  Migrate    `env:",prefix=MIGRATE_" section:"Migrations"`
 
-	sources  map[string]string // where a variable that is set comes from
+	sources  map[string]string // by variable that is set, where its value comes from
 	redactor *Redactor
 	hinter   *hinter
 }
 
-// Health is about the sidecar itself: what it serves, to whom, and its log.
+// Health has the settings of the sidecar itself: its listeners, access to them, and its log.
 type Health struct {
 	Addr                   string        `env:"HEALTH_ADDR" format:"listen" help:"Address of the health endpoints. Port 0 takes any free port."`
 	MetricsAddr            string        `env:"METRICS_ADDR" format:"listen" help:"Address of the Prometheus endpoint. The containers of a Pod share their ports, so it must be free in all of them."`
@@ -53,8 +53,8 @@ type Health struct {
 	Environment            string        `env:"ENVIRONMENT" oneof:"development staging production" help:"production turns TLS to the database from prefer to require."`
 }
 
-// Peers is how the sidecar asks the sidecars of the workload's other Pods whether a fault
-// is shared.
+// Peers has the settings of the requests to the sidecars of the workload's other Pods, which
+// tell whether a fault is shared.
 type Peers struct {
 	Names   []string      `env:"HEALTH_PEERS" format:"peer" help:"Where the sidecars of the workload's other Pods answer: a name that DNS resolves to all of its Pods, ready or not (a headless Service), with a port if theirs is not that of HEALTH_ADDR; or a list of two addresses or more. While a strict service is unhealthy, they are asked whether they see it too. Off when empty."`
 	Sample  int           `env:"HEALTH_PEERS_SAMPLE" min:"1" max:"64" help:"How many peers are asked at once: once per second while a strict service is unhealthy, once per interval of the service while only others are."`
@@ -63,7 +63,7 @@ type Peers struct {
 	PodIP   string        `env:"POD_IP" format:"address" help:"Address of this Pod, by the downward API: status.podIP. It tells this Pod from its peers, and peers of its family only are asked."`
 }
 
-// Kube is how the sidecar reports to Kubernetes, and on which Pod.
+// Kube has the settings of the reports to Kubernetes, and the identity of this Pod.
 type Kube struct {
 	PodReporting Switch `env:"HEALTH_POD_REPORTING" help:"Report on the Pod itself: a condition, and Events when a service's status changes. See docs/pod-condition.md for the rights that it needs."`
 	PodName      string `env:"POD_NAME" format:"object" help:"Name of this Pod, by the downward API: metadata.name."`
@@ -71,7 +71,7 @@ type Kube struct {
 	PodUID       string `env:"POD_UID" format:"object" help:"Its UID: metadata.uid."`
 }
 
-// Migrate is how reims-health migrate goes about it.
+// Migrate has the settings of reims-health migrate.
 type Migrate struct {
 	ConnectTimeout   time.Duration `env:"CONNECT_TIMEOUT" help:"For how long a server that cannot be reached, or is starting up, is tried again."`
 	RetryFor         time.Duration `env:"RETRY_FOR" min:"0s" help:"For how long migrate up tries again after what may pass by itself: a server that cannot be reached, a lost connection, another run, a locked table. 0s fails at once, after MIGRATE_CONNECT_TIMEOUT."`
@@ -81,8 +81,8 @@ type Migrate struct {
 	StatementTimeout time.Duration `env:"STATEMENT_TIMEOUT" min:"0s" help:"Bound on each statement of a migration. 0s is none."`
 }
 
-// Default returns the configuration of an empty environment, for the services given,
-// which it fills in: give each call services of its own.
+// Default returns the configuration of an empty environment for these services. It changes
+// them, so each call needs its own.
 func Default(services []*Service) *Config {
 	c := &Config{
 		Health: Health{
@@ -134,8 +134,8 @@ func (h Health) Docs() string {
 	return h.DocsURL
 }
 
-// PageShown returns what the status page shows to everybody, and what it shows to readers at
-// loopback and to those with the token.
+// PageShown returns the level of details that the status page shows to all readers, and the
+// level for readers at a loopback address or with the token.
 func (h Health) PageShown() (all, operators string) {
 	levels := []string{"off", "safe", "full"}
 	switch {
@@ -147,12 +147,14 @@ func (h Health) PageShown() (all, operators string) {
 	return h.PageDetails, h.PageDetails
 }
 
-// LogJSON reports whether to log JSON rather than text, to a terminal or not.
+// LogJSON reports whether to log JSON rather than text. Terminal says whether the log goes
+// to a terminal.
 func (h Health) LogJSON(terminal bool) bool {
 	return h.LogFormat == "json" || h.LogFormat == "auto" && !terminal
 }
 
-// JoinHostPort brackets an IPv6 address, with a port or without.
+// JoinHostPort returns host:port, or the host alone if the port is empty. An IPv6 address
+// is put in brackets in both cases.
 func JoinHostPort(host, port string) string {
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
@@ -163,15 +165,16 @@ func JoinHostPort(host, port string) string {
 	return host
 }
 
-// Definition returns a digest of the settings that say what is checked for a service
-// and what it means for readiness: the server, the database, the names that must be
-// there, but not how often, with what password or for how long a fault is borne. Facts are further ones of the kind.
-// The digest is another one in every Pod, and no secret goes into it.
+// Definition returns a digest of the settings that define what is checked for a service
+// and what it means for readiness, such as the server, the database and the required
+// names. The interval, the thresholds, passwords and graces are left out. Facts are
+// additional values of the kind. The digest differs between Pods, and is made without
+// secrets.
 func (c *Config) Definition(service string, facts ...string) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q\n", c.Kube.PodUID, facts)
 	s, err := c.Service(service)
-	if err != nil { // no definition is like this one
+	if err != nil { // an unknown service: its name equals no digest
 		return service
 	}
 	for _, v := range variables(c) {

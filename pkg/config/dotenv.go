@@ -13,8 +13,8 @@ import (
 // maxFileSize bounds a .env file, in bytes.
 const maxFileSize = 1 << 20
 
-// readDotenv reads a .env file. Every bad line is a problem of its own; none is
-// quoted, since any may hold a secret.
+// readDotenv reads a .env file. It reports one problem per bad line, and quotes no line,
+// since each may hold a secret.
 func (l *loader) readDotenv(name string) map[string]string {
 	content, err := readfile.Limited(name, maxFileSize)
 	if err != nil {
@@ -38,11 +38,11 @@ func (l *loader) readDotenv(name string) map[string]string {
 	return settings
 }
 
-// parseLine returns an empty name for a blank line or a comment.
+// parseLine parses one line. It returns an empty name for a blank line or a comment.
 //
-// A value that does not begin with a quote is taken as it is, up to white space
-// and #. Envparse would start a comment at any # and a string at any quote, which
-// cuts passwords that other readers of .env files take whole.
+// A value that does not begin with a quote ends at the end of the line or before white
+// space and #. Envparse would start a comment at each # and a string at each quote, and
+// so shorten passwords that other readers of .env files accept whole.
 func parseLine(line string) (variable, value string, err error) {
 	name, rest, _ := strings.Cut(line, "=")
 	rest = strings.TrimSpace(rest)
@@ -78,7 +78,7 @@ func cutComment(value string) string {
 
 func isControl(r rune) bool { return r < ' ' && r != '\t' }
 
-// lineError replaces envparse's texts, which quote characters of the line.
+// lineError replaces the texts of envparse, since those quote characters of the line.
 func lineError(err error) error {
 	switch {
 	case isParseError(err, envparse.ErrMissingSeparator):

@@ -13,24 +13,26 @@ import (
 type Format struct {
 	// Words says what it accepts, for the reference.
 	Words string
-	// Is follows "the value is not": what it should be, and how to get there.
+	// Is completes the message "the value is not …": what the value should be.
 	Is string
-	// Pattern is matched by all that it accepts, and the Helm chart refuses the rest.
+	// Pattern matches all accepted texts. The Helm chart rejects a text that it does not
+	// match.
 	Pattern string
-	// Not is matched by nothing that it accepts; empty for none.
+	// Not matches no accepted text. Empty: there is no such pattern.
 	Not string
-	// Counts has groups that are all that counts of a text that matches; empty for none.
+	// Counts is a pattern. If it matches, only its groups are compared with other texts.
+	// Empty: the whole text is.
 	Counts string
-	// Check returns the form of the text that everybody compares, or an [Invalid] error.
+	// Check returns the canonical form of the text, which is compared, or an [Invalid] error.
 	Check func(text string) (canonical string, err error)
-	// Trimmed says that white space around a secret does not count.
+	// Trimmed says that white space around a secret is removed.
 	Trimmed bool
-	// Lower says that upper case counts as lower case.
+	// Lower says that upper case is converted to lower case.
 	Lower bool
-	// Public returns the text without what is secret in it, beyond the user and the
-	// password of a URL, which no text shows. The default is the text.
+	// Public returns the text without its secrets. The user and the password of a URL are
+	// redacted elsewhere. The default is the text itself.
 	Public func(text string) string
-	// Secrets returns what is secret in the text. The default is nothing.
+	// Secrets returns the secrets in the text. The default is none.
 	Secrets func(text string) []string
 }
 
@@ -51,8 +53,8 @@ func formats() map[string]Format {
 	}
 }
 
-// accept holds the text against the check, which says best what is wrong with it, and
-// then against the pattern, so that no program and no chart accepts more than it.
+// accept runs the check, whose error says best what is wrong, and then matches the pattern,
+// so that the program accepts nothing that the chart rejects.
 func (f Format) accept(text string) (string, error) {
 	canonical, err := f.Check(text)
 	if err != nil {
@@ -76,8 +78,8 @@ func checkListen(text string) (string, error) {
 	return "", isNot(text, "listen")
 }
 
-// checkHost refuses what belongs elsewhere with a hint, as it is the most common
-// mistake.
+// checkHost rejects a scheme, a port, a path and credentials. Its error says so, since this
+// is the most common mistake.
 func checkHost(text string) (string, error) {
 	if IsHost(text) {
 		return text, nil
@@ -119,8 +121,8 @@ func checkAddress(text string) (string, error) {
 	return text, nil
 }
 
-// checkOrigin returns what a browser sends: lower case, without the port that the
-// scheme implies.
+// checkOrigin returns the origin as a browser sends it: in lower case, and without the
+// default port of the scheme.
 func checkOrigin(text string) (string, error) {
 	if text == "*" {
 		return text, nil
@@ -145,8 +147,8 @@ func checkDocs(text string) (string, error) {
 	return strings.TrimRight(text, "/"), nil
 }
 
-// checkPath does not look for the file, which may be mounted later, and quotes
-// nothing: somebody may have given the content in the place of the path.
+// checkPath does not test whether the file exists, since it may be mounted later. Its error
+// quotes nothing, since the value may be the content of the file instead of its path.
 func checkPath(text string) (string, error) {
 	if strings.Contains(text, "-----BEGIN") || !strings.Contains(text, "/") {
 		return "", Invalid("the value is not the path of a file: give /dir/name, or ./name for one in the working directory")
@@ -154,7 +156,7 @@ func checkPath(text string) (string, error) {
 	return text, nil
 }
 
-// objectName is the wide form that Pods have; their UIDs look like one, too.
+// objectName matches names of Pods, the longest of Kubernetes objects, and UIDs.
 var objectName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
 
 func checkObject(text string) (string, error) {
@@ -173,7 +175,7 @@ func checkBearer(text string) (string, error) {
 	return text, nil
 }
 
-// hostName also takes the underscore, which names in docker-compose have.
+// hostName also accepts the underscore, which names in docker-compose have.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})$`)
 
 // IsHost reports whether the text is a host name or an IP address.
@@ -182,14 +184,14 @@ func IsHost(text string) bool {
 	return err == nil || hostName.MatchString(text)
 }
 
-// IsPort reports whether the text is the number of a port, of low at least.
+// IsPort reports whether the text is the number of a port, and at least low.
 func IsPort(text string, low int) bool {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && int(n) >= low
 }
 
 // Parts of the patterns of formats, in the syntax of Go's regexp, which Helm's templates
-// have too. An alternative must stand within PatternBegin and PatternEnd.
+// use too. Alternatives must be between PatternBegin and PatternEnd.
 const (
 	PatternBegin = `^(?:`
 	PatternEnd   = `)$`
@@ -202,7 +204,7 @@ const (
 	PatternEscaped = `%[0-9A-Fa-f]{2}` // in a URL
 	PatternLogin   = `(?:(?:[A-Za-z0-9._:~!$&'()*+,;=@-]|` + PatternEscaped + `)*@)?`
 	PatternURLIPv6 = ipv6Pattern + `(?:%25[A-Za-z0-9._~-]+)?`
-	PatternURLAny  = `(?:` + PatternName + `|\[[0-9A-Fa-f:.]+(?:%[^\[\]/?]+)?\])` // of a host, with no look at the IPv6 address
+	PatternURLAny  = `(?:` + PatternName + `|\[[0-9A-Fa-f:.]+(?:%[^\[\]/?]+)?\])` // of a host; the IPv6 address is not validated
 	PatternURLHost = `(?:` + PatternName + `|\[` + PatternURLIPv6 + `\])`
 
 	docsHint       = "the URL of the documentation: give http://HOST/PATH or https://HOST/PATH with no login, query and fragment, or off"

@@ -11,7 +11,7 @@ import (
 	"github.com/sethvargo/go-envconfig"
 )
 
-// envFile is the name under which problems of the .env file are listed.
+// envFile is the Variable of a [Problem] of the .env file.
 const envFile = "--env-file"
 
 // Environ returns this process's environment, for [Options].
@@ -19,25 +19,25 @@ func Environ() []string { return os.Environ() }
 
 // Options say what to read.
 type Options struct {
-	// Environ is the environment as NAME=value; of a name that is there twice, the
-	// first counts.
+	// Environ is the environment as NAME=value. If a name occurs twice, the first value
+	// is used.
 	Environ []string
-	// EnvFile is the path of a .env file, or "" for none. The environment wins over
-	// it.
+	// EnvFile is the path of a .env file, or "" for none. The environment has precedence
+	// over it.
 	EnvFile string
-	// Services are all that there are, enabled or not, with their defaults. Load fills
-	// them in, so each call needs services of its own.
+	// Services are the built-in services, enabled or not, with their defaults. Load changes
+	// them, so each call needs its own.
 	Services []*Service
-	// Named makes a service of a name that none of Services has, from the value of
-	// NAME_CHECK, which may be empty. Its error is an [Invalid] one and says what is wrong
-	// with the value; where the kind is known all the same, there is a service too, so that
-	// its other variables are checked. Nil: there are no others.
+	// Named returns a service with a name that none of Services has, from the value of
+	// NAME_CHECK, which may be empty. Its error is an [Invalid] one that says what is wrong
+	// with the value. If the kind is known nevertheless, it returns a service too, so that
+	// the other variables of the service are checked. Nil: only Services can be listed.
 	Named func(name, check string) (*Service, error)
 }
 
 // Load reads, checks and completes the configuration. A variable that is empty
-// counts as not set. The warnings are for the log and do no harm; the error, when
-// there is one, is an [*Error] that lists every problem, and the Config is nil.
+// counts as not set. The warnings are for the log. The error is an [*Error] that lists
+// every problem; the Config is then nil.
 //
 // The files of secrets are not read: see [Secret.Read].
 func Load(o Options) (c *Config, warnings []Problem, err error) {
@@ -53,7 +53,7 @@ func Load(o Options) (c *Config, warnings []Problem, err error) {
 	}
 	l.addNamed(o.Named)
 	for _, v := range l.variables {
-		if v.tag.Get("format") != "check" || !l.wrong(v.Name) { // else it has been read
+		if v.tag.Get("format") != "check" || !l.hasProblem(v.Name) { // addNamed has reported it
 			l.load(v)
 		}
 	}
@@ -64,7 +64,7 @@ func Load(o Options) (c *Config, warnings []Problem, err error) {
 		}
 	}
 	l.checkRules()
-	l.findMisspelt()
+	l.warnOfMisspelt()
 	if len(l.problems) > 0 {
 		return nil, l.finish(l.warnings), &Error{l.finish(l.problems)}
 	}
@@ -93,7 +93,7 @@ func (l *loader) addFile(name string) {
 }
 
 func (l *loader) addEnviron(environ []string) {
-	// From the end, so that the first of a name counts.
+	// From the end, so that the first value of a name is the last one added.
 	for _, entry := range slices.Backward(environ) {
 		if variable, value, ok := strings.Cut(entry, "="); ok {
 			l.add(variable, setting{value, "environment"})
@@ -129,8 +129,8 @@ func (l *loader) find(variable string) *Variable {
 	return nil
 }
 
-// load checks and decodes one variable. Envconfig stops at the first error and
-// names Go's fields, so each variable is decoded alone and its error collected.
+// load checks and decodes one variable. Envconfig stops at the first error and names
+// fields of Go, so each variable is decoded alone and the errors are collected.
 func (l *loader) load(v Variable) {
 	if v.Secret {
 		l.loadSecret(v)
@@ -169,7 +169,7 @@ func (l *loader) decode(v Variable, text, source string) {
 	}
 }
 
-// addSecrets tells the redactor what is secret in a text, such as the password of a URL.
+// addSecrets adds the secrets in a text, such as the password of a URL, to the redactor.
 func (l *loader) addSecrets(v Variable, text string) {
 	if v.format == nil || v.format.Secrets == nil {
 		return
@@ -179,7 +179,7 @@ func (l *loader) addSecrets(v Variable, text string) {
 	}
 }
 
-// loadSecret takes the value as it is: white space may be part of a password.
+// loadSecret does not trim the value, since white space may be part of a password.
 func (l *loader) loadSecret(v Variable) {
 	value, given := l.settings[v.Name]
 	file, fileGiven := l.settings[v.Name+"_FILE"]
@@ -215,8 +215,8 @@ func (l *loader) warnOfSecret(v Variable, value string) {
 	}
 }
 
-// finish sorts problems as the reference does, those of the file first, and takes
-// out whatever secret was written in the place of another value.
+// finish sorts problems in the order of the reference, those of the .env file first, and
+// redacts secrets that were given as the value of another variable.
 func (l *loader) finish(problems []Problem) []Problem {
 	for i := range problems {
 		problems[i].Text = l.config.redactor.Redact(problems[i].Text)

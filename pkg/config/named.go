@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// Origin says what a named service is.
+// Origin is the URL that defines a named service.
 type Origin struct {
 	Check string `env:"CHECK" format:"check" help:"What the service is, where it is, and how it is checked: a URL, whose scheme says the kind."`
 }
 
-// Endpoint returns the URL without a login and a query, to be shown to readers who may see
-// names; empty where there is none.
+// Endpoint returns the URL without login and query, for readers who may see names. It is
+// empty if there is no URL.
 func (o Origin) Endpoint() string {
 	scheme, rest, ok := strings.Cut(o.Check, "://")
 	if !ok {
@@ -34,8 +34,8 @@ func (o Origin) Endpoint() string {
 	return scheme + "://" + host
 }
 
-// Hidden returns the names that variables would have if the URL in NAME_CHECK did not say
-// what they hold; none unless the service is Named.
+// Hidden returns the names of variables that do not exist for a named service, because the
+// URL in NAME_CHECK has their values. It is empty for other services.
 func (s *Service) Hidden() []string {
 	if !s.Named {
 		return nil
@@ -49,13 +49,13 @@ func (s *Service) Hidden() []string {
 	return hidden
 }
 
-// maxServices bounds the series of metrics and the size of answers.
+// maxServices bounds the number of metric series and the size of responses.
 const maxServices = 16
 
-// serviceName has no underscore, so that variables lead back to one name.
+// serviceName allows no underscore, so that each prefix of variables belongs to one name.
 var serviceName = regexp.MustCompile(`^[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?$`)
 
-// reservedNames would coincide with paths, variables, keys of answers or targets of wait.
+// reservedNames would conflict with paths, variables, keys of responses or targets of wait.
 var reservedNames = []string{
 	"live", "ready", "history", "peer", "metrics", "override", "shutdown", "schema", "health", "log", "pod", "migrate",
 }
@@ -71,8 +71,8 @@ func checkServiceName(text string) (string, error) {
 	return name, nil
 }
 
-// addNamed adds the services that HEALTH_SERVICES lists beside those that there are. What
-// is wrong with the list itself is found when it is loaded.
+// addNamed adds the services of HEALTH_SERVICES that are not built in. Problems of the list
+// itself are reported when it is loaded.
 func (l *loader) addNamed(named func(name, check string) (*Service, error)) {
 	c := l.config
 	for item := range strings.SplitSeq(l.settings["HEALTH_SERVICES"].value, ",") {
@@ -80,8 +80,8 @@ func (l *loader) addNamed(named func(name, check string) (*Service, error)) {
 		if err != nil || slices.Contains(c.serviceNames(), name) {
 			continue
 		}
-		// Without a scheme nothing is known of its kind; the variables that every service has
-		// are checked all the same.
+		// Without a scheme the kind is unknown. The variables that every service has are
+		// checked nevertheless.
 		service := &Service{Name: name, Heading: name, Named: true, Settings: noSettings{}, Probe: DefaultProbe(maxDuration, maxDuration, "ignore")}
 		variable := service.Prefix() + "CHECK"
 		check := strings.TrimSpace(l.settings[variable].value)
@@ -105,8 +105,8 @@ func (l *loader) addNamed(named func(name, check string) (*Service, error)) {
 	}
 }
 
-// prefixes are those of the variables of the services whose kind is known: only these may
-// be meant by a name that has no check.
+// prefixes returns the prefixes of the services whose kind is known. Only these are
+// suggested for a name without NAME_CHECK.
 func (l *loader) prefixes() []string {
 	var prefixes []string
 	for _, s := range l.config.Services {
@@ -117,7 +117,7 @@ func (l *loader) prefixes() []string {
 	return prefixes
 }
 
-// noSettings are those of a service whose kind is not known.
+// noSettings are the settings of a service whose kind is unknown.
 type noSettings struct{}
 
 // Formats implements [Settings].
@@ -129,7 +129,7 @@ func (noSettings) Rules(string) []Rule { return nil }
 // Effective implements [Settings].
 func (noSettings) Effective(string) [][2]string { return nil }
 
-// checkNamed finds what is wrong with named services once all variables have been read.
+// checkNamed reports problems of named services, after all variables have been read.
 func (l *loader) checkNamed(named func(name, check string) (*Service, error)) {
 	for _, s := range l.config.Services {
 		for _, given := range s.Given {
@@ -146,7 +146,7 @@ func (l *loader) checkNamed(named func(name, check string) (*Service, error)) {
 		}
 		name := strings.ToLower(strings.ReplaceAll(prefix, "_", "-"))
 		if _, err := named(name, strings.TrimSpace(l.settings[variable].value)); err != nil {
-			continue // another program's
+			continue // a variable of another program
 		}
 		if slices.Contains(l.config.serviceNames(), name) {
 			l.warn(variable, "has no effect: "+name+" has variables of its own")
@@ -157,7 +157,7 @@ func (l *loader) checkNamed(named func(name, check string) (*Service, error)) {
 }
 
 // findCoinciding reports variables of two services, or of a service and the sidecar, that
-// have one name, and services that have one name in the reasons of Events.
+// have the same name, and services that have the same name in the reasons of Events.
 func (l *loader) findCoinciding() {
 	owners, reported := make(map[string]string), make(map[string]bool)
 	claim := func(variable, owner string) {
@@ -200,7 +200,7 @@ func camelCase(name string) string {
 func checkURLFormat() Format {
 	return Format{
 		Words: "URL", Is: "a URL such as https://HOST/PATH", Pattern: `^[A-Za-z][A-Za-z0-9+]*://.`,
-		Check:  func(text string) (string, error) { return text, nil }, // it has been read by then
+		Check:  func(text string) (string, error) { return text, nil }, // addNamed has checked it
 		Public: publicCheck, Secrets: checkSecrets,
 	}
 }
@@ -213,7 +213,8 @@ func publicCheck(text string) string {
 	return text
 }
 
-// checkSecrets returns the query as a whole, and what is long enough in it to be a token.
+// checkSecrets returns the whole query, and each of its values that is long enough to be a
+// token.
 func checkSecrets(text string) []string {
 	_, query, ok := strings.Cut(text, "?")
 	if !ok {
@@ -231,5 +232,6 @@ func checkSecrets(text string) []string {
 	return secrets
 }
 
-// shortestToken keeps words such as verify-full from being taken for secrets.
+// shortestToken is the least length of a value that counts as a token, so that words such
+// as verify-full do not.
 const shortestToken = 12

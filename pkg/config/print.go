@@ -14,8 +14,8 @@ type Setting struct {
 	Source string `json:"source"` // default, environment, file PATH, NAME_FILE PATH, or another variable
 }
 
-// Settings returns every variable in the order of the reference. It reads the files
-// of secrets, to tell whether they are there.
+// Settings returns every variable in the order of the reference. It reads the files of
+// secrets, to report whether they can be read.
 func (c *Config) Settings() []Setting {
 	all := make([]Setting, 0, len(c.sources))
 	for _, v := range variables(c) {
@@ -28,7 +28,7 @@ func (c *Config) Settings() []Setting {
 	return all
 }
 
-// sourceOf returns where the value of a variable comes from that is not set.
+// sourceOf returns the source of the value of a variable that is not set.
 func (c *Config) sourceOf(v Variable) string {
 	for _, s := range c.Services {
 		if s.Prefix() == v.prefix {
@@ -38,7 +38,7 @@ func (c *Config) sourceOf(v Variable) string {
 	return "default"
 }
 
-// shown returns the value without what is secret in it.
+// shown returns the value for people, without secrets.
 func (v Variable) shown() string {
 	if !v.Secret {
 		return v.public()
@@ -53,8 +53,8 @@ func (v Variable) shown() string {
 	}
 }
 
-// public returns the text of a variable that is no [Secret] without the user and
-// password that an address may carry.
+// public returns the value of a variable that is not a [Secret]. The user and the password
+// of a URL, and other secrets in it, are redacted.
 func (v Variable) public() string {
 	text := v.text()
 	if v.format != nil && v.format.Public != nil {
@@ -63,8 +63,8 @@ func (v Variable) public() string {
 	return RedactURLs(text)
 }
 
-// Print writes the effective configuration for people: one line per variable, with
-// where its value comes from, and what follows from several of them.
+// Print writes the effective configuration for people: one line per variable with the
+// source of its value, and then the values that are derived from several variables.
 func (c *Config) Print(w io.Writer) error {
 	settings := c.Settings()
 	lines, width := make([]string, len(settings)), 0
@@ -83,8 +83,8 @@ func (c *Config) Print(w io.Writer) error {
 	return err
 }
 
-// PrintJSON writes the same for programs: an object of settings, an array of
-// [Setting], and effective, an object of what follows from them.
+// PrintJSON writes the same as a JSON object: settings is an array of [Setting], and
+// effective an object with the derived values.
 func (c *Config) PrintJSON(w io.Writer) error {
 	effective := make(map[string]string)
 	for _, d := range c.derived() {
@@ -105,8 +105,8 @@ func (c *Config) derived() [][2]string {
 	return all
 }
 
-// effective returns what follows from the service's variables, by names in lower case
-// that begin with the service's prefix.
+// effective returns values that are derived from the service's variables. Their names are
+// in lower case and begin with the service's prefix.
 func (s *Service) effective(environment string) [][2]string {
 	pairs := s.Settings.Effective(environment)
 	for i := range pairs {
@@ -116,7 +116,7 @@ func (s *Service) effective(environment string) [][2]string {
 	return pairs
 }
 
-// shellQuote quotes what a shell would take apart.
+// shellQuote quotes a value that a shell would split or expand.
 func shellQuote(value string) string {
 	if strings.ContainsAny(value, " \t#'\"\\$&;|<>()*?`") {
 		return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"

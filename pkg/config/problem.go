@@ -10,20 +10,20 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// Problem is one thing that is wrong, or worth a warning.
+// Problem is one error or warning.
 type Problem struct {
 	Variable string // the variable, or --env-file
-	Text     string // what is wrong and what would be right; never a secret
+	Text     string // what is wrong and how to correct it; holds no secret
 }
 
 // String returns one line for people.
 func (p Problem) String() string { return p.Variable + ": " + p.Text }
 
-// Error lists everything that is wrong, in the order of the reference. A
-// program that meets it exits with code 2.
+// Error lists every problem, in the order of the reference. The program exits with code 2
+// because of it.
 type Error struct{ Problems []Problem }
 
-// Error returns a heading and one line a problem.
+// Error returns a heading and one line per problem.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if len(e.Problems) == 1 {
@@ -50,28 +50,28 @@ func (r *report) warn(variable, text string) {
 	r.warnings = append(r.warnings, Problem{variable, text})
 }
 
-// wrong reports whether the variable, or its NAME_FILE, has a problem already.
-func (r *report) wrong(variable string) bool {
+// hasProblem reports whether the variable, or its NAME_FILE, has a problem already.
+func (r *report) hasProblem(variable string) bool {
 	return slices.ContainsFunc(r.problems, func(p Problem) bool {
 		return p.Variable == variable || p.Variable == variable+"_FILE"
 	})
 }
 
-// valueError says what is wrong with a value. Its text never holds a secret.
+// valueError says what is wrong with a value. Its text holds no secret.
 type valueError struct{ text string }
 
 func (e *valueError) Error() string { return e.text }
 
-// Invalid returns an error that says what is wrong with a value. Its text must hold
-// nothing secret: use [Quote].
+// Invalid returns an error that says what is wrong with a value. Its text must hold no
+// secret: use [Quote] for the value.
 func Invalid(format string, args ...any) error {
 	return &valueError{fmt.Sprintf(format, args...)}
 }
 
 const quotedRunes = 40
 
-// Quote shows a value within a message: cut short, and not at all where it could
-// carry credentials, as a connection string in the place of a host does.
+// Quote returns a value for a message. A long value is shortened. A value that could hold
+// credentials, such as a connection string given as a host, becomes "the value".
 func Quote(value string) string {
 	if strings.ContainsAny(value, "@=\r\n") {
 		return "the value"
@@ -84,10 +84,10 @@ func Quote(value string) string {
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// findMisspelt warns of variables that are not ours but look as if they were
-// meant to be. The environment is full of other programs' variables, so it takes
-// a close likeness, and no warning is given when the one that is meant is set.
-func (l *loader) findMisspelt() {
+// warnOfMisspelt warns of unknown variables whose names resemble one of ours. The
+// environment has many variables of other programs, so the names must be very similar,
+// and there is no warning if the similar variable is set too.
+func (l *loader) warnOfMisspelt() {
 	names := l.names()
 	for _, name := range slices.Sorted(maps.Keys(l.settings)) {
 		if slices.Contains(names, name) {
@@ -103,7 +103,7 @@ func (l *loader) findMisspelt() {
 	}
 }
 
-// names returns every name that counts, those of the files of secrets included.
+// names returns the names of all variables, including the NAME_FILE of secrets.
 func (l *loader) names() []string {
 	var names []string
 	for _, v := range l.variables {
@@ -115,7 +115,7 @@ func (l *loader) names() []string {
 	return names
 }
 
-// closest returns the name that was probably meant, or "".
+// closest returns the name among names that name is probably a misspelling of, or "".
 func closest(name string, names []string) string {
 	name = strings.ToUpper(name)
 	best, least := "", 3
@@ -136,23 +136,23 @@ func closest(name string, names []string) string {
 	return ""
 }
 
-// longName is a length at which two differing letters are no coincidence;
-// REDIS_CERT is that near to REDIS_PORT.
+// longName is the length from which names that differ in two letters are alike. Shorter
+// ones need not be: REDIS_CERT is not a misspelling of REDIS_PORT.
 const longName = 16
 
 func alike(name, candidate string, distance int) bool {
 	return distance < 2 || len(name) >= longName || letters(name) == letters(candidate)
 }
 
-// letters sorts them, so that two that changed places make no difference.
+// letters returns the letters in sorted order, so that swapped letters make no difference.
 func letters(name string) string {
 	sorted := []byte(name)
 	slices.Sort(sorted)
 	return string(sorted)
 }
 
-// sameWord reports whether the names differ in the length of their last word only,
-// as DATABASE_PASS and DATABASE_USERNAME do from ours.
+// sameWord reports whether the names differ in the length of their last word only, as
+// DATABASE_PASS and DATABASE_PASSWORD do.
 func sameWord(a, b string) bool {
 	short, long := a, b
 	if len(a) > len(b) {

@@ -19,37 +19,37 @@ import (
 )
 
 const (
-	// minSecret is the length, in bytes, from which a value is redacted. Shorter
-	// ones occur in any text by chance.
+	// minSecret is the length, in bytes, from which a value is redacted. Shorter values
+	// occur in many texts by chance.
 	minSecret = 4
 	// maxSecrets bounds what a Redactor remembers, however often a file is rotated.
 	maxSecrets = 256
 )
 
-// Redactor takes secrets out of text: every value that it was told, in the forms
-// in which errors carry values (raw, quoted, URL-escaped, base64), and the user
-// and password of any URL.
+// Redactor replaces secrets in text: every value that was added, in the forms in which
+// errors hold values (raw, quoted, URL-escaped, base64), and the user and password of
+// each URL.
 //
-// It remembers the newest 256 values, so that after a rotation the old one is
-// redacted as well. Values shorter than 4 bytes are not redacted. A weak secret,
-// such as the word postgres, is redacted wherever that word occurs.
+// It keeps the newest 256 values, so that after a rotation the old value is redacted as
+// well. Values shorter than 4 bytes are not redacted. A weak secret, such as the word
+// postgres, is redacted wherever that word occurs.
 //
-// The zero value is ready, and it is safe for concurrent use.
+// The zero value is ready to use. It is safe for concurrent use.
 type Redactor struct {
-	mu sync.Mutex // held by those who add
-	// Behind an atomic pointer, which fmt does not follow either.
+	mu sync.Mutex // held while a value is added
+	// An atomic pointer, because fmt does not print what it points to.
 	known atomic.Pointer[known]
 }
 
-// known is never changed, only replaced.
+// known is immutable: Add replaces it.
 type known []knownValue
 
 type knownValue struct {
 	value string
-	forms []string // how it may be written
+	forms []string // see forms
 }
 
-// Add makes the value known.
+// Add adds a value to redact.
 func (r *Redactor) Add(value string) {
 	if len(value) < minSecret {
 		return
@@ -67,10 +67,10 @@ func (r *Redactor) Add(value string) {
 	r.known.Store(&next)
 }
 
-// userinfo is what stands before the last @ of a URL's authority.
+// userinfo matches a URL up to the last @ of its authority.
 var userinfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#"<>]*@`)
 
-// Redact returns the text with [redacted] in the place of each secret.
+// Redact returns the text with each secret replaced by [redacted].
 func (r *Redactor) Redact(text string) string {
 	if known := r.known.Load(); known != nil {
 		text = replaceSpans(text, known.find(text))
@@ -78,8 +78,8 @@ func (r *Redactor) Redact(text string) string {
 	return RedactURLs(text)
 }
 
-// RedactURLs returns the text with [redacted] in the place of the user and the password
-// of each URL.
+// RedactURLs returns the text with the user and the password of each URL replaced by
+// [redacted].
 func RedactURLs(text string) string {
 	if !strings.Contains(text, "://") {
 		return text
@@ -90,8 +90,8 @@ func RedactURLs(text string) string {
 // span is a part of a text, from its first byte to before end.
 type span struct{ start, end int }
 
-// find returns where secrets stand. Those that overlap are joined: of two that share
-// letters, nothing is left over.
+// find returns the spans of secrets, sorted. Overlapping spans are joined, so that no part
+// of a secret is left.
 func (k known) find(text string) []span {
 	var found []span
 	for _, v := range k {
@@ -111,7 +111,7 @@ func (k known) find(text string) []span {
 	return joined
 }
 
-// appendSpans appends where form stands, in overlapping places too.
+// appendSpans appends the spans of form in the text, also overlapping ones.
 func appendSpans(found []span, text, form string) []span {
 	for from := 0; ; {
 		i := strings.Index(text[from:], form)
@@ -137,8 +137,8 @@ func replaceSpans(text string, spans []span) string {
 	return b.String()
 }
 
-// forms returns the ways in which a secret is written into errors and requests,
-// each once.
+// forms returns the forms in which errors and requests may hold a secret, without
+// duplicates.
 func forms(secret string) []string {
 	all := []string{secret}
 	if trimmed := strings.TrimSpace(secret); len(trimmed) >= minSecret {
@@ -151,8 +151,8 @@ func forms(secret string) []string {
 	return slices.Compact(all)
 }
 
-// quotedForms are those of Go, JSON, SQL and connection strings, without the
-// quotes around them.
+// quotedForms returns the secret as Go, JSON, SQL and connection strings quote it, without
+// the quotes around it.
 func quotedForms(secret string) []string {
 	inner := func(quoted string) string { return quoted[1 : len(quoted)-1] }
 	plain := jsonText(secret)
@@ -166,12 +166,12 @@ func quotedForms(secret string) []string {
 	}
 }
 
-// jsonText writes <, > and & as they are, as most encoders but Go's default do.
+// jsonText does not escape <, > and &, as most encoders. Go's escapes them by default.
 func jsonText(text string) string {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(text) // a string cannot fail
+	_ = encoder.Encode(text) // encoding a string cannot fail
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
@@ -183,8 +183,8 @@ func jsonEscapeHTML(text string) string {
 
 var escapedByte = regexp.MustCompile(`%[0-9A-F]{2}`)
 
-// urlForms are those of a query, a path and a password, in both cases of the
-// hexadecimal digits.
+// urlForms returns the secret as the query, the path and the password of a URL hold it, with
+// hexadecimal digits in upper and in lower case.
 func urlForms(secret string) []string {
 	query := url.QueryEscape(secret)
 	upper := []string{
@@ -200,9 +200,9 @@ func urlForms(secret string) []string {
 	return all
 }
 
-// base64Forms are those of the secret alone, and what its bytes look like within a
-// longer text, such as user:password of Basic authentication: there it may begin
-// at any of three places within a group of 3 bytes.
+// base64Forms returns the secret in base64: alone, and within a longer text, such as
+// user:password of Basic authentication. There it has three forms, since base64 encodes
+// groups of 3 bytes.
 func base64Forms(secret string) []string {
 	all := make([]string, 0, 8)
 	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
@@ -214,8 +214,8 @@ func base64Forms(secret string) []string {
 	return all
 }
 
-// base64Fragment returns the characters that depend on the secret alone when
-// offset bytes stand before it. There are at least 4, for the shortest secret.
+// base64Fragment returns the characters that depend on the secret alone if offset bytes
+// precede it. There are at least 4, even for the shortest secret.
 func base64Fragment(encoding *base64.Encoding, secret string, offset int) string {
 	padded := append(make([]byte, offset), secret...)
 	text := encoding.WithPadding(base64.NoPadding).EncodeToString(padded)
@@ -224,8 +224,8 @@ func base64Fragment(encoding *base64.Encoding, secret string, offset int) string
 	return text[first:last]
 }
 
-// Handler returns a handler that redacts the message and every attribute before it
-// passes a record on to next. Keys are left alone: they are constants.
+// Handler returns a handler that redacts the message and every attribute, and passes the
+// record to next. Keys are not redacted, since they are constants.
 func (r *Redactor) Handler(next slog.Handler) slog.Handler {
 	return redactHandler{next, r}
 }
@@ -250,12 +250,13 @@ func (h redactHandler) Handle(ctx context.Context, record slog.Record) error {
 	return h.next.Handle(ctx, clean)
 }
 
-// WithAttrs redacts what next may format at once, by what is known by now.
+// WithAttrs redacts the attributes now, since next may format them at once. Secrets that are
+// added later are not redacted in them.
 func (h redactHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return redactHandler{h.next.WithAttrs(h.redactor.attrs(attrs)), h.redactor}
 }
 
-// WithGroup asks next.
+// WithGroup passes the name to next.
 func (h redactHandler) WithGroup(name string) slog.Handler {
 	return redactHandler{h.next.WithGroup(name), h.redactor}
 }
@@ -278,13 +279,13 @@ func (r *Redactor) attr(a slog.Attr) slog.Attr {
 	case slog.KindAny:
 		value = r.any(value.Any())
 	default:
-		// A number, a time or a switch holds no secret.
+		// A number, a time or a boolean holds no secret.
 	}
 	return slog.Attr{Key: a.Key, Value: value}
 }
 
-// any turns a value into text, the way a text handler would, since what a handler
-// makes of it otherwise cannot be redacted.
+// any formats a value as a text handler would, and redacts it. Text that next would make of
+// the value could not be redacted.
 func (r *Redactor) any(value any) slog.Value {
 	switch v := value.(type) {
 	case nil:

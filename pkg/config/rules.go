@@ -12,25 +12,25 @@ import (
 	"time"
 )
 
-// Rule finds a contradiction between variables. It is skipped while one of them is
-// wrong by itself, as its field then holds the default.
+// Rule describes a contradiction between variables. It is not checked if one of them has
+// a problem, since its field then holds the default.
 //
-// What it finds is data where data can say it, because the Helm chart refuses the
-// same before anything is installed: see [Export].
+// A rule uses When and NotBelow if they can express it, because the Helm chart then rejects
+// the same contradiction before the installation: see [Export].
 type Rule struct {
-	Variables []string    // the first is the one that is reported
-	When      Patterns    // broken when all match and, where it is given, NotBelow holds
-	NotBelow  string      // a duration, which the first variable is not below
-	Broken    func() bool // in the place of When, for what patterns cannot say
+	Variables []string    // the first is the Variable of the problem
+	When      Patterns    // the rule is broken if all match and, if it is set, NotBelow holds
+	NotBelow  string      // name of a duration: the first variable is equal to it or above
+	Broken    func() bool // replaces When for conditions that patterns cannot express
 	Text      string
-	// Named takes the place of Text for a service that NAME_CHECK defines, where one of the
-	// variables is what its URL says. Without it such a rule is passed over.
+	// Named replaces Text for a service that NAME_CHECK defines, if the URL has the value of
+	// one of the variables. If Named is empty, the rule is not checked for such a service.
 	Named   string
 	Warning bool
 }
 
-// Patterns of effective values, by variable: Go's regexp. A default counts, and a
-// switch may be written in any of its words.
+// Patterns are regular expressions for effective values, by variable. A variable that is
+// not set has its default. A switch may have any of its words.
 type Patterns map[string]string
 
 func (l *loader) checkRules() {
@@ -45,7 +45,7 @@ func (l *loader) checkRules() {
 			}
 		}
 		switch {
-		case slices.ContainsFunc(r.Variables, l.wrong) || !r.holds(values):
+		case slices.ContainsFunc(r.Variables, l.hasProblem) || !r.isBroken(values):
 		case r.Warning:
 			l.warn(r.Variables[0], r.Text)
 		default:
@@ -54,7 +54,8 @@ func (l *loader) checkRules() {
 	}
 }
 
-func (r Rule) holds(values map[string]Variable) bool {
+// isBroken reports whether the values contradict each other.
+func (r Rule) isBroken(values map[string]Variable) bool {
 	if r.Broken != nil {
 		return r.Broken()
 	}
@@ -120,7 +121,7 @@ func (h *Health) rules() []Rule {
 	}...)
 }
 
-// tlsRules are about the files by which a listener answers HTTPS.
+// tlsRules are about the files that a listener needs for HTTPS.
 func tlsRules(prefix string) []Rule {
 	needs := func(variable, other, text string) Rule {
 		return Rule{
@@ -166,7 +167,7 @@ func (p *Peers) rules(h *Health) []Rule {
 	}
 }
 
-// kubeRules name each of the variables that reporting lacks.
+// kubeRules report each variable that reporting to Kubernetes lacks.
 func kubeRules() []Rule {
 	lacking := func(variable, field string) Rule {
 		return Rule{
@@ -187,9 +188,8 @@ func kubeRules() []Rule {
 	}
 }
 
-// databaseRules follow libpq, but do not pass over in silence what it would ignore.
-// overlap reports whether two listeners would collide: the same port, and the
-// same address or all addresses.
+// overlap reports whether two listeners would conflict: they have the same port, and the
+// same address or one of them has all addresses.
 func overlap(a, b string) bool {
 	hostA, portA, errA := net.SplitHostPort(a)
 	hostB, portB, errB := net.SplitHostPort(b)
@@ -204,48 +204,47 @@ func isWildcard(host string) bool {
 	return host == "" || err == nil && addr.IsUnspecified()
 }
 
-// Rules are what [Load] refuses, as data for programs in other languages. The Helm
-// chart's templates refuse by them, before anything is installed, what would end the
-// sidecar with exit code 2 afterwards.
+// Rules describe, as data, what [Load] rejects. The templates of the Helm chart reject the
+// same before the installation; otherwise the sidecar would exit with code 2.
 type Rules struct {
 	Formats        map[string]FormatRule   `json:"formats"`
 	Variables      map[string]VariableRule `json:"variables"`
 	Contradictions []Contradiction         `json:"contradictions"`
 	// MaxServices is how many services HEALTH_SERVICES may list.
 	MaxServices int `json:"maxServices"`
-	// Schemes are what the URL in NAME_CHECK may begin with.
+	// Schemes are the rules by the scheme of the URL in NAME_CHECK.
 	Schemes map[string]SchemeRules `json:"schemes"`
 }
 
-// SchemeRules are about a service that NAME_CHECK defines by a URL of one scheme. Names
-// of variables have no prefix; in texts, {NAME}_ stands for it.
+// SchemeRules are the rules for a service that NAME_CHECK defines by a URL of one scheme.
+// Names of variables are without the prefix; in texts, {NAME}_ stands for it.
 type SchemeRules struct {
 	Variables      map[string]VariableRule `json:"variables"`
 	Contradictions []Contradiction         `json:"contradictions,omitempty"`
-	// Given are variables that the scheme takes the place of, such as TLS: to set one is
-	// an error.
+	// Given are variables whose value the scheme implies, such as TLS. Setting one is an
+	// error.
 	Given []string `json:"given,omitempty"`
-	// URL is how the value of NAME_CHECK looks.
+	// URL is the form of the value of NAME_CHECK.
 	URL URLForm `json:"url"`
 }
 
-// FormatRule is the syntax of a text. Patterns are Go's regexp.
+// FormatRule is the syntax of a text. Patterns are regular expressions of Go.
 type FormatRule struct {
 	Pattern string `json:"pattern"`          // accepted texts match it
-	Not     string `json:"not,omitempty"`    // and do not match this
-	Counts  string `json:"counts,omitempty"` // of a text that matches, only the groups count
-	Refusal string `json:"refusal"`          // what to say of another text, after quoting it
+	Not     string `json:"not,omitempty"`    // accepted texts do not match it
+	Counts  string `json:"counts,omitempty"` // if it matches, only its groups are compared
+	Refusal string `json:"refusal"`          // the message for a rejected text, after the quoted text
 }
 
-// VariableRule is about the value of one variable, or each item of its list. One that
-// is empty counts as not set.
+// VariableRule is the rule for the value of one variable, or for each item of its list. An
+// empty value counts as not set.
 type VariableRule struct {
 	Default string `json:"default,omitempty"`
-	Secret  bool   `json:"secret,omitempty"` // NAME_FILE is the path of a file; white space counts
-	List    bool   `json:"list,omitempty"`   // items between commas, none twice
-	Lower   bool   `json:"lower,omitempty"`  // upper case counts as lower case
+	Secret  bool   `json:"secret,omitempty"` // NAME_FILE is the path of a file; white space is not trimmed
+	List    bool   `json:"list,omitempty"`   // items separated by commas, without duplicates
+	Lower   bool   `json:"lower,omitempty"`  // upper case is converted to lower case
 
-	// Unless are variables of which one that is set has this one ignored.
+	// Unless are variables. If one of them is set, this variable is ignored.
 	Unless []string `json:"unless,omitempty"`
 
 	Format   string        `json:"format,omitempty"`   // of a text: one of Formats
@@ -265,19 +264,19 @@ type DurationRule struct {
 	Max  int  `json:"max"`
 }
 
-// Contradiction is a combination of values that is refused. It is passed over where
-// one of its variables is wrong by itself.
+// Contradiction is a combination of values that is rejected. It is not checked if the value
+// of one of its variables is rejected already.
 type Contradiction struct {
-	Variables []string          `json:"variables"`          // the first is the one to name
-	When      map[string]string `json:"when,omitempty"`     // patterns of values, or defaults; all match
-	NotBelow  string            `json:"notBelow,omitempty"` // the first one's duration is not below this one's
+	Variables []string          `json:"variables"`          // the first is the one to report
+	When      map[string]string `json:"when,omitempty"`     // patterns that all match the values or defaults
+	NotBelow  string            `json:"notBelow,omitempty"` // the first variable's duration is equal to this one's or above
 	Refusal   string            `json:"refusal"`
 }
 
-// Export returns the rules for these services and, by the scheme of its URL, for each of
-// the named ones, which are examples. Rules that no data can say are not among them: that
-// HEALTH_ADDR and METRICS_ADDR are not the same address, HEALTH_STATE_FILE and
-// HEALTH_OVERRIDE_FILE not the same file, and what a URL holds beyond its form.
+// Export returns the rules for these services. Named has one example of a named service per
+// scheme. Rules that patterns cannot express are left out: that HEALTH_ADDR and METRICS_ADDR
+// differ, that HEALTH_STATE_FILE and HEALTH_OVERRIDE_FILE differ, and rules for the parts of
+// a URL.
 func Export(services []*Service, named ...*Service) Rules {
 	c := Default(services)
 	r := Rules{
@@ -329,8 +328,8 @@ func (r *Rules) exportScheme(s *Service) SchemeRules {
 	return out
 }
 
-// known returns what is left of a rule where the values of some variables are known; false
-// where it cannot be broken, or is not for such a service.
+// known returns the rest of a rule after the hidden variables, whose values are known, were
+// removed. It reports false if the rule cannot be broken, or is not for such a service.
 func (r Rule) known(hidden map[string]string) (Contradiction, bool) {
 	c := Contradiction{When: make(map[string]string), NotBelow: r.NotBelow, Refusal: r.Text}
 	for _, name := range r.Variables {
@@ -351,7 +350,7 @@ func (r Rule) known(hidden map[string]string) (Contradiction, bool) {
 	return c, c.Refusal != "" && len(c.Variables) > 0
 }
 
-// without returns it with names of variables that have no prefix.
+// without returns the contradiction with the prefix removed from the names of variables.
 func (c Contradiction) without(prefix string) Contradiction {
 	out := Contradiction{When: make(map[string]string), NotBelow: strings.TrimPrefix(c.NotBelow, prefix), Refusal: strings.ReplaceAll(c.Refusal, prefix, "{NAME}_")}
 	for _, name := range c.Variables {
@@ -363,7 +362,8 @@ func (c Contradiction) without(prefix string) Contradiction {
 	return out
 }
 
-// formatName is empty for numbers, durations and texts of any kind.
+// formatName returns the key of [Rules].Formats. It is empty for numbers, durations and texts
+// without a format.
 func (v Variable) formatName() string {
 	if v.oneof != nil {
 		words := slices.Clone(v.oneof)

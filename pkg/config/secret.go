@@ -19,15 +19,14 @@ import (
 // maxSecretSize bounds the file of a secret, in bytes.
 const maxSecretSize = 64 << 10
 
-// Mask is shown in the place of a secret.
+// Mask is shown instead of a secret.
 const Mask = "[redacted]"
 
-// Secret is a value that is never shown, given itself or by the name of the file
-// that holds it. The zero value is empty. However it is printed, logged or
-// marshalled, it says only that it is redacted.
+// Secret is a value that is never shown: the value itself or the name of a file that holds
+// it. The zero value is empty. Printing, logging and marshalling it gives [Mask].
 type Secret struct {
-	// Within a function, because fmt shows the unexported fields of a struct that
-	// holds a Secret in one of its own, through pointers too, and asks no method.
+	// The value is within a function, because fmt prints the unexported fields of nested
+	// structs, also through pointers, without calling their methods.
 	state func() secret
 }
 
@@ -37,7 +36,7 @@ type secret struct {
 	file     string
 	redactor *Redactor
 	hinter   *hinter
-	trimmed  bool // white space around the value does not count
+	trimmed  bool // white space around the value is removed by the user of the secret
 }
 
 func newSecret(s secret) Secret {
@@ -51,12 +50,12 @@ func (s Secret) get() secret {
 	return s.state()
 }
 
-// Read returns the value. A file is read anew each time, so that a rotated one
-// counts from its next use; one newline at its end (LF or CRLF) is left out. Every
-// value returned is known to the [Redactor] of the Config from then on.
+// Read returns the value. A file is read each time, so that a rotated secret is used
+// without a restart. One newline at the end of the file (LF or CRLF) is removed. Each
+// value that Read returns is added to the [Redactor] of the Config.
 //
-// The error names the variable and the file: a file that is missing, unreadable,
-// not a regular one, or larger than 64 KiB.
+// The error names the variable and the file. The file is missing, unreadable, not a regular
+// file, or larger than 64 KiB.
 func (s Secret) Read() (string, error) {
 	held := s.get()
 	value := held.value
@@ -65,13 +64,13 @@ func (s Secret) Read() (string, error) {
 		if value, err = readSecret(held.file); err != nil {
 			return "", fmt.Errorf("read %s_FILE: %w", held.variable, err)
 		}
-		held.hinter.judge(held, value)
+		held.hinter.examine(held, value)
 	}
 	held.redactor.Add(value)
 	return value, nil
 }
 
-// Reader returns Read as clients want it that ask for a password before each dial.
+// Reader returns Read in the form for clients that read the password before each connection.
 func (s Secret) Reader() func(context.Context) (string, error) {
 	return func(context.Context) (string, error) { return s.Read() }
 }
@@ -79,12 +78,11 @@ func (s Secret) Reader() func(context.Context) (string, error) {
 // File returns the name of the file, or "" for a value that was given itself.
 func (s Secret) File() string { return s.get().file }
 
-// Given reports whether there is a value or the name of a file. The file may be
-// missing or empty all the same.
+// Given reports whether a value or a file was given. The file may be missing or empty.
 func (s Secret) Given() bool { return s.get().value+s.get().file != "" }
 
-// Holding returns a secret of the same variable with another value, which the
-// [Redactor] knows at once.
+// Holding returns a secret of the same variable with another value, and adds the value to
+// the [Redactor].
 func (s Secret) Holding(value string) Secret {
 	held := s.get()
 	held.value, held.file = value, ""
@@ -92,10 +90,10 @@ func (s Secret) Holding(value string) Secret {
 	return newSecret(held)
 }
 
-// DefaultSecret returns a secret whose value is no secret, since it is a default.
+// DefaultSecret returns a secret with a default value, which is not secret.
 func DefaultSecret(value string) Secret { return newSecret(secret{value: value}) }
 
-// EnvDecode takes the value.
+// EnvDecode sets the value.
 func (s *Secret) EnvDecode(text string) error {
 	*s = newSecret(secret{value: text})
 	return nil
@@ -131,32 +129,31 @@ func (Secret) MarshalText() ([]byte, error) { return []byte(Mask), nil }
 // MarshalJSON returns "[redacted]".
 func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + Mask + `"`), nil }
 
-// OnSecretHint has report called when [Secret.Read] finds the file of a secret
-// readable but suspicious: empty, in UTF-16, with a byte order mark, in quotes and
-// the like. It is called once for each content that a file has in turn, by whoever
-// reads, and possibly by several at once. The hint names the file and quotes
-// nothing of the content. By default nothing is reported.
+// OnSecretHint sets a function that [Secret.Read] calls if the file of a secret is readable
+// but suspicious, such as empty, in UTF-16, with a byte order mark, or in quotes. It is
+// called once after each change of the content, possibly by several goroutines at once. The
+// problem names the file and does not quote the content. By default nothing is called.
 func (c *Config) OnSecretHint(report func(Problem)) {
 	c.hinter.mu.Lock()
 	defer c.hinter.mu.Unlock()
 	c.hinter.report = report
 }
 
-// hinter remembers which content of each file it has judged.
+// hinter remembers the hash of the content of each file that it has examined.
 type hinter struct {
 	mu     sync.Mutex
 	report func(Problem)
 	seed   maphash.Seed
-	judged map[string]uint64 // by variable; the hash of the content
+	hashes map[string]uint64 // of the content, by variable
 }
 
 func newHinter() *hinter {
-	return &hinter{seed: maphash.MakeSeed(), judged: make(map[string]uint64)}
+	return &hinter{seed: maphash.MakeSeed(), hashes: make(map[string]uint64)}
 }
 
-// judge reports what is suspicious about a file's value, unless it was the value at
-// the last reading too.
-func (h *hinter) judge(s secret, value string) {
+// examine reports a suspicious value of a file, unless the value was the same at the last
+// reading.
+func (h *hinter) examine(s secret, value string) {
 	if h == nil {
 		return
 	}
@@ -176,15 +173,15 @@ func (h *hinter) note(variable, value string) (report func(Problem), changed boo
 		return nil, false
 	}
 	hash := maphash.String(h.seed, value)
-	last, known := h.judged[variable]
-	h.judged[variable] = hash
+	last, known := h.hashes[variable]
+	h.hashes[variable] = hash
 	return h.report, !known || hash != last
 }
 
 const byteOrderMark = "\ufeff"
 
-// secretHint says what is most likely wrong with a value, or nothing. White space
-// around a value is no fault where it is trimmed.
+// secretHint says what is most likely wrong with a value, or returns "". White space around
+// a value is accepted if it is trimmed.
 func secretHint(value string, trimmed bool) string {
 	bare := strings.TrimSpace(value)
 	switch {
@@ -219,21 +216,21 @@ func isUTF16(s string) bool {
 	if strings.HasPrefix(s, "\xff\xfe") || strings.HasPrefix(s, "\xfe\xff") || strings.HasPrefix(s, "\x00\x00\xfe\xff") {
 		return true
 	}
-	// The second byte of a line break at the end was taken for a character.
+	// Without the newline byte that readSecret removed, the length may be odd.
 	nul := strings.Count(s, "\x00")
 	return nul >= 2 && nul >= len(s)/2 && !strings.Contains(s, "\x00\x00")
 }
 
-// assignment is a line of a .env file, or of a shell script, that sets a variable whose name
-// tells that its value is a secret.
+// assignment matches a line of a .env file or a shell script that sets a variable with the
+// name of a secret.
 var assignment = regexp.MustCompile(`^(?:export\s+)?[A-Z][A-Z0-9_]*(?:PASSWORD|SECRET|TOKEN|KEY|URL)(?:_FILE)?\s*=`)
 
 func isQuoted(s string) bool {
 	return len(s) > 2 && (s[0] == '"' || s[0] == '\'') && s[0] == s[len(s)-1]
 }
 
-// isEncodedText reports whether s is base64 of nine or more printable ASCII
-// characters. Those that a generator of random base64 makes are not.
+// isEncodedText reports whether s is base64 of nine or more printable ASCII characters.
+// Random base64 is not, as it almost always decodes to other bytes too.
 func isEncodedText(s string) bool {
 	const shortest = 12
 	if len(s) < shortest {

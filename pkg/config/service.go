@@ -7,71 +7,68 @@ import (
 	"time"
 )
 
-// Service is the settings of one dependency: a section of the reference. Its
-// variables begin with the upper case of Name and an underscore.
+// Service has the settings of one dependency: a section of the reference. The names of its
+// variables begin with Name in upper case and an underscore.
 type Service struct {
 	// Name is the service's name in HEALTH_SERVICES, such as database.
 	Name string
-	// Kind is the name of the kind of dependency that it is, such as postgres.
+	// Kind is the name of its kind of dependency, such as postgres.
 	Kind string
 	// Heading is the section's heading in the reference.
 	Heading string
-	// Named says that the service is there because HEALTH_SERVICES names it, and that
-	// NAME_CHECK says what it is. Fields of its settings with the tag named:"-" are no
-	// variables then: the URL says what they hold, or they are not for such a service.
+	// Named says that the service is not built in: HEALTH_SERVICES lists it and NAME_CHECK
+	// defines it. Fields of its settings with the tag named:"-" are then not variables: the
+	// URL has their values, or they do not apply to such a service.
 	Named bool
-	// Origin is what the service was made of; empty unless Named.
+	// Origin is the URL that defines the service; empty unless Named.
 	Origin Origin
-	// Given are the variables, without the prefix, that the URL takes the place of.
+	// Given are the variables, without the prefix, whose values the URL has.
 	Given []string
-	// URL is how the value of NAME_CHECK looks, for [Export]; empty in other services.
+	// URL is the form of the value of NAME_CHECK, for [Export]; empty unless Named.
 	URL URLForm
-	// Settings is a pointer to a struct of tagged fields, as [Config] has, which holds
-	// the defaults. [Load] fills it in.
+	// Settings is a pointer to a struct of tagged fields like those of [Config]. It holds
+	// the defaults, and [Load] fills it in.
 	Settings Settings
-	// Probe is how the service is checked and judged: the defaults, which [Load]
-	// overwrites.
+	// Probe has the settings of the service's checks: the defaults, which [Load] overwrites.
 	Probe Probe
 }
 
-// URLForm is how the URLs of one scheme look.
+// URLForm is the form of the URLs of one scheme.
 type URLForm struct {
 	// Form is for readers, such as tcp://HOST:PORT.
 	Form string `json:"form"`
-	// Pattern is matched by all that the program accepts, and by little else.
+	// Pattern matches all URLs that the program accepts, and few others.
 	Pattern string `json:"pattern"`
 }
 
-// Settings is what the tags of a service's fields cannot say. Whatever it returns is
-// about the settings as they are at the time of the call.
+// Settings provides what the tags of a service's fields cannot express. Its methods use the
+// values of the settings at the time of the call.
 type Settings interface {
-	// Formats returns the syntaxes that the tags of this service name besides those of
-	// this package; they may replace none of those. The prefix is that of the service's
-	// variables.
+	// Formats returns additional formats for the tags of this service. They must have other
+	// names than the formats of this package. Prefix is that of the service's variables.
 	Formats(prefix string) map[string]Format
-	// Rules returns the contradictions between variables, each of which begins with
-	// prefix.
+	// Rules returns the rules for the service's variables, whose names begin with prefix.
 	Rules(prefix string) []Rule
-	// Effective returns what follows from several variables, for [Config.Print]: pairs
-	// of a name and a value. The environment is the value of ENVIRONMENT.
+	// Effective returns values that are derived from several variables, for [Config.Print],
+	// as pairs of a name and a value. Environment is the value of ENVIRONMENT.
 	Effective(environment string) [][2]string
 }
 
 // Completer is implemented by [Settings] that depend on which variables are set.
 type Completer interface {
-	// Complete is called by [Load] once all variables have been read. It asks by a name
-	// without the prefix.
+	// Complete is called by [Load] after all variables were read. Given reports whether the
+	// variable with this name, without the prefix, is set.
 	Complete(given func(name string) bool)
 }
 
-// Deriver is implemented by [Settings] in which one variable may say what others hold.
+// Deriver is implemented by [Settings] in which one variable can set the values of others.
 type Deriver interface {
-	// Derived returns, by the name of a variable that is not set, the name of the one that
-	// its value is from. Both are without the prefix.
+	// Derived returns, by the name of a variable that is not set, the name of the variable
+	// that sets its value. Both are without the prefix.
 	Derived() map[string]string
 }
 
-// source returns the variable that the value of another one, which is not set, is from,
+// source returns the variable that sets the value of another one, which is not set itself,
 // or "default".
 func (s *Service) source(name string) string {
 	if slices.Contains(s.Given, name) {
@@ -83,7 +80,7 @@ func (s *Service) source(name string) string {
 	return "default"
 }
 
-// Prefix returns what the names of the service's variables begin with.
+// Prefix returns the common prefix of the names of the service's variables.
 func (s *Service) Prefix() string {
 	return strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_")) + "_"
 }
@@ -109,7 +106,7 @@ func (c *Config) Enabled() []*Service {
 	return enabled
 }
 
-// names of all services, enabled or not.
+// serviceNames returns the names of all services, enabled or not.
 func (c *Config) serviceNames() []string {
 	names := make([]string, len(c.Services))
 	for i, s := range c.Services {
@@ -118,8 +115,9 @@ func (c *Config) serviceNames() []string {
 	return names
 }
 
-// format returns the format that a tag names, of the service whose variables have that
-// prefix; an unknown one is a mistake in a tag, which accepts nothing.
+// format returns the format with that name, of this package or of the service whose
+// variables have that prefix. An unknown name, a mistake in a tag, gives a format that
+// accepts nothing.
 func (c *Config) format(name, prefix string) Format {
 	if f, ok := formats()[name]; ok {
 		return f
@@ -132,7 +130,7 @@ func (c *Config) format(name, prefix string) Format {
 	return Format{Words: name, Check: func(string) (string, error) { return "", Invalid("unknown format %q", name) }}
 }
 
-// Probe is how one service is checked and judged.
+// Probe has the settings of one service's checks and of its verdict.
 type Probe struct {
 	Interval           time.Duration `env:"PROBE_INTERVAL" help:"From the end of a check to the start of the next one, give or take a tenth; after a start, a fault or a lost connection between a tenth and eleven tenths, so that the checks of many Pods part."`
 	Timeout            time.Duration `env:"PROBE_TIMEOUT" help:"Bound on one check: dial, login and answer. It may exceed the interval, since checks never overlap."`
@@ -145,8 +143,8 @@ type Probe struct {
 	SharedFault        string        `env:"SHARED_FAULT" oneof:"hold leave" help:"What happens, with HEALTH_PEERS, while most peers see the fault of a strict service too: the Pod stays ready, or it leaves the Service as without peers."`
 }
 
-// DefaultProbe returns how a service is checked where nothing else is set. Two results
-// in a row make a verdict worse, one makes it better.
+// DefaultProbe returns the default settings of checks. Two results in a row make a verdict
+// worse, one makes it better.
 func DefaultProbe(interval, timeout time.Duration, readiness string) Probe {
 	return Probe{
 		Interval: interval, Timeout: timeout,
@@ -156,8 +154,8 @@ func DefaultProbe(interval, timeout time.Duration, readiness string) Probe {
 	}
 }
 
-// rules has none on the timeout against the interval: the interval counts from the end
-// of a check, so a longer timeout is slow but works.
+// rules has no rule that the timeout is below the interval, since the interval counts from
+// the end of a check: a longer timeout works.
 func (Probe) rules(prefix string) []Rule {
 	latency, timeout := prefix+"PROBE_DEGRADED_LATENCY", prefix+"PROBE_TIMEOUT"
 	grace, readiness := prefix+"READINESS_GRACE", prefix+"READINESS"

@@ -12,19 +12,19 @@ import (
 // Variable describes one environment variable: a leaf of [Config] and its tags.
 type Variable struct {
 	Name    string
-	Section string // heading of the reference under which it stands
-	Default string // as one would write it
-	Values  string // what it accepts, in words
+	Section string // heading of its section in the reference
+	Default string // in the syntax of the environment
+	Values  string // the accepted values, for people
 	Help    string
-	Secret  bool // NAME_FILE works too
+	Secret  bool // NAME_FILE is accepted too
 
 	field  reflect.Value
 	tag    reflect.StructTag
 	target any      // the struct that holds the field
 	prefix string   // of the names of the target's variables
-	hidden bool     // not a variable of a service that NAME_CHECK defines: the URL says it
-	oneof  []string // the words that it accepts, or nil
-	also   []string // other words for those, as other=word
+	hidden bool     // a field of a named service that is not a variable, see Service.Named
+	oneof  []string // the accepted words, or nil
+	also   []string // synonyms of those, as other=word
 	format *Format  // its syntax, or nil
 }
 
@@ -32,13 +32,12 @@ type Variable struct {
 // NAME_FILE is not listed on its own.
 func Variables(services []*Service) []Variable { return variables(Default(services)) }
 
-// variables are bound to the fields of c. Those of the services stand where c has the
-// services.
+// variables returns the variables of the fields of c, in the order of the fields.
 func variables(c *Config) []Variable {
 	return slices.DeleteFunc(allVariables(c), func(v Variable) bool { return v.hidden })
 }
 
-// allVariables also returns the fields of named services that are no variables.
+// allVariables also returns the hidden ones.
 func allVariables(c *Config) []Variable {
 	var all []Variable
 	root := reflect.ValueOf(c).Elem()
@@ -74,7 +73,7 @@ func prefixOf(tag reflect.StructTag) string {
 	return strings.TrimPrefix(tag.Get("env"), ",prefix=")
 }
 
-// appendVariables appends those of a section: of the struct that target points to.
+// appendVariables appends the variables of a section: the struct that target points to.
 func (c *Config) appendVariables(all []Variable, target any, heading, prefix string) []Variable {
 	section := reflect.ValueOf(target).Elem()
 	for i := range section.NumField() {
@@ -101,8 +100,8 @@ func (c *Config) complete(v Variable) Variable {
 	return v
 }
 
-// text returns the field's value as one would write it in the environment. A
-// secret's is returned as it is: only its default may be shown.
+// text returns the field's value in the syntax of the environment. It returns the value of
+// a secret too, of which only the default may be shown.
 func (v Variable) text() string {
 	switch value := v.field.Interface().(type) {
 	case Secret:
@@ -120,7 +119,7 @@ func (v Variable) text() string {
 	}
 }
 
-// durationText writes 1m0s as 1m.
+// durationText returns 1m for 1m0s.
 func durationText(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
@@ -132,8 +131,8 @@ func durationText(d time.Duration) string {
 	return text
 }
 
-// unless returns the variables of the same section, each of which takes the place of this
-// one: where one is set, this one is ignored, whatever its value is.
+// unless returns the variables of the same section that replace this one. If one of them is
+// set, this one is ignored.
 func (v Variable) unless() []string {
 	names := strings.Fields(v.tag.Get("unless"))
 	for i := range names {
@@ -142,7 +141,7 @@ func (v Variable) unless() []string {
 	return names
 }
 
-// words says what the variable accepts.
+// words returns the accepted values, for people.
 func (v Variable) words() string {
 	words := v.itemWords()
 	if v.field.Type() == reflect.TypeFor[[]string]() {
@@ -175,7 +174,7 @@ func (v Variable) itemWords() string {
 	return "text"
 }
 
-// bindSecret ties a secret to its name, and to the redactor and the hinter of its Config.
+// bindSecret sets the name of a secret, and the redactor and the hinter of its Config.
 func (v Variable) bindSecret(c *Config) {
 	if s, ok := reflect.TypeAssert[*Secret](v.field.Addr()); ok {
 		held := s.get()
@@ -185,20 +184,20 @@ func (v Variable) bindSecret(c *Config) {
 	}
 }
 
-// maxDuration keeps the sums that are made of durations far from overflow.
+// maxDuration prevents that sums of durations overflow.
 const maxDuration = 24 * time.Hour
 
-// longest is the most that a duration may be.
+// longest returns the maximum of a duration.
 func (v Variable) longest() time.Duration {
 	d, err := time.ParseDuration(v.tag.Get("max"))
-	if err != nil { // there is no such tag
+	if err != nil { // there is no max tag
 		return maxDuration
 	}
 	return d
 }
 
-// check returns the text in the form that decoding takes and everybody compares,
-// or what is wrong with it.
+// check returns the canonical form of the text, which is decoded and compared, or an error
+// that says what is wrong with it.
 func (v Variable) check(text string) (string, error) {
 	if v.Secret {
 		return text, v.checkSecret(text)
@@ -218,7 +217,7 @@ func (v Variable) check(text string) (string, error) {
 	}
 }
 
-// checkSecret speaks of the value without quoting it.
+// checkSecret does not quote the value in its error.
 func (v Variable) checkSecret(text string) error {
 	if strings.ContainsRune(text, 0) {
 		return Invalid("the value holds a NUL character")
@@ -243,7 +242,7 @@ func (v Variable) checkDuration(text string) (string, error) {
 	return d.String(), nil
 }
 
-// checkInt reads decimal only: envconfig would take 010 for 8.
+// checkInt accepts decimal numbers only: envconfig would read 010 as 8.
 func (v Variable) checkInt(text string) (string, error) {
 	low, _ := strconv.Atoi(v.tag.Get("min"))
 	high, _ := strconv.Atoi(v.tag.Get("max"))
@@ -288,7 +287,7 @@ func (v Variable) checkItem(text string) (string, error) {
 	}
 }
 
-// word returns the word that another one stands for, or the text.
+// word returns the word that the text is a synonym of, or the text.
 func (v Variable) word(text string) string {
 	for _, pair := range v.also {
 		if other, word, _ := strings.Cut(pair, "="); strings.EqualFold(text, other) {
@@ -298,8 +297,8 @@ func (v Variable) word(text string) string {
 	return text
 }
 
-// OneOf returns the word that the text is, or an [Invalid] error. It ignores case:
-// LOG_LEVEL=INFO is common.
+// OneOf returns the word of words that equals the text, or an [Invalid] error. It ignores
+// case, since LOG_LEVEL=INFO is common.
 func OneOf(text string, words []string) (string, error) {
 	lower := strings.ToLower(text)
 	for _, word := range words {
@@ -310,20 +309,20 @@ func OneOf(text string, words []string) (string, error) {
 	return "", Invalid("%s is none of %s", Quote(text), strings.Join(words, ", "))
 }
 
-// Switch is on or off. In the environment it is written in one of the words that
-// applications have for it, in any case.
+// Switch is on or off. The environment may use on, true, yes or 1, and off, false, no or 0,
+// in upper or lower case.
 type Switch bool
 
 const switchWords = "on off true false yes no 1 0"
 
-// Patterns of what a switch may be written as.
+// Patterns that match the words of a switch.
 const (
 	PatternOn  = `^(?i:on|true|yes|1)$`
 	PatternOff = `^(?i:off|false|no|0)$`
 )
 
-// EnvDecode sets the switch. An empty value leaves it alone: envconfig calls this
-// for every switch that is off, whether its variable is set or not.
+// EnvDecode sets the switch. An empty value does not change it, since envconfig calls this
+// for every switch that is off, even if its variable is not set.
 func (s *Switch) EnvDecode(text string) error {
 	switch strings.ToLower(text) {
 	case "":
