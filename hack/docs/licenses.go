@@ -48,7 +48,8 @@ func writeLicenses(w io.Writer) error {
 		return err
 	}
 	var unknown []string
-	text := licensesHead
+	var text strings.Builder
+	text.WriteString(licensesHead)
 	for _, m := range modules {
 		names, err := licencesOf(m.dir)
 		if err != nil {
@@ -57,12 +58,12 @@ func writeLicenses(w io.Writer) error {
 		if len(names) == 0 {
 			unknown = append(unknown, m.path)
 		}
-		text += fmt.Sprintf("| %s | %s | %s |\n", m.path, m.version, strings.Join(names, " and "))
+		fmt.Fprintf(&text, "| %s | %s | %s |\n", m.path, m.version, strings.Join(names, " and "))
 	}
 	if len(unknown) > 0 {
 		return fmt.Errorf("no known licence in %s: read its licence, and add it to hack/docs/licenses.go if it allows distribution", strings.Join(unknown, ", "))
 	}
-	_, err = io.WriteString(w, text)
+	_, err = io.WriteString(w, text.String())
 	return err
 }
 

@@ -108,6 +108,7 @@ type sidecar struct {
 // newSidecar returns one with one to three services. With one, the parts that are told of
 // views may freeze, and with them whatever publishes.
 func newSidecar(t *testing.T, random *rand.Rand) *sidecar {
+	t.Helper()
 	s := &sidecar{random: random, checks: map[string]*dependency{}}
 	for i := range 1 + random.IntN(3) {
 		timeout := time.Duration(200+random.IntN(5000)) * time.Millisecond
@@ -264,7 +265,7 @@ func (s *sidecar) service(name string) *health.Service {
 // reader is asked.
 func TestNoStaleGreen(t *testing.T) {
 	var greens int
-	for n := *first; n < *first+uint64(*schedules) && !t.Failed(); n++ { //nolint:gosec // not negative
+	for n := *first; n < *first+uint64(*schedules) && !t.Failed(); n++ {
 		synctest.Test(t, func(t *testing.T) { greens += schedule(t, rand.New(rand.NewPCG(n, n))) })
 		if t.Failed() {
 			t.Logf("schedule %d: go test ./test/freeze -schedule %d -schedules 1", n, n)
@@ -278,6 +279,7 @@ func TestNoStaleGreen(t *testing.T) {
 
 // schedule runs one, and returns how often a service was shown as well.
 func schedule(t *testing.T, random *rand.Rand) (greens int) {
+	t.Helper()
 	s := newSidecar(t, random)
 	reading := rand.New(rand.NewPCG(random.Uint64(), 0))
 	ends := time.Duration(random.Int64N(int64(6 * time.Minute))) // of the scheduler; often after the last look
