@@ -132,6 +132,14 @@ faults: servers-build ## Every fault with every kind of service at the default p
 detection: servers-build ## Measure how long it takes to detect six kinds of outage of PostgreSQL at the default settings (TRIALS=50; 5 minutes)
 	go test -tags observe -count=1 -timeout 30m -v -run TestDetection ./test/faults -trials $(or $(TRIALS),50)
 
+.PHONY: soak
+soak: servers-build build ## Load, scrapes, readers, peers and random faults together: fitted slopes of memory, goroutines, descriptors (DURATION=20m)
+	@$(RUN) ./hack/strain soak -duration $(or $(DURATION),20m) $(BIN)
+
+.PHONY: starve
+starve: servers-build build ## 10m of processor time on a full machine, all servers well: false verdicts, restarts, ages (as root; MINUTES=60, CPU=10)
+	@$(RUN) ./hack/strain starve -duration $(or $(MINUTES),60)m -cpu $(or $(CPU),10) $(BIN)
+
 .PHONY: servers-build
 servers-build: ## Install or build what the test servers need, MinIO and Ollama among it (once)
 	@$(RUN) ./hack/install test

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/test/scale"
+	"github.com/reims/reims-health/test/servers"
 )
 
 func main() {
@@ -54,7 +55,7 @@ func run(ctx context.Context) error {
 		return errors.New("unexpected arguments")
 	}
 	for _, n := range backends {
-		err := scale.UseDir(func(dir string) error {
+		err := servers.UseDir(func(dir string) error {
 			o.Dir = dir
 			report, err := scale.MeasureParts(ctx, o, n)
 			if err != nil {
@@ -69,7 +70,7 @@ func run(ctx context.Context) error {
 	if backends != nil {
 		return nil
 	}
-	return scale.UseDir(func(dir string) error {
+	return servers.UseDir(func(dir string) error {
 		o.Dir = dir
 		report, err := scale.Run(ctx, o)
 		if err != nil {

@@ -14,6 +14,9 @@ const (
 	lostDelay       = time.Second / 4  // longest delay to the next check after a connection was lost
 	heartbeatPeriod = 10 * time.Second // longest sleep of a loop without a heartbeat
 	exitTimeout     = time.Second      // for a running check, after the monitor was stopped
+	// lagPeriod is the longest time between two measurements of our own lateness while a check runs. With a CPU quota, a
+	// process runs at the start of each period of the kernel, 100 ms by default. A timer of 100 ms would always be on time.
+	lagPeriod = 20 * time.Millisecond
 )
 
 // loop checks one service. Only the goroutine that runs it uses its fields, except for
@@ -26,6 +29,7 @@ type loop struct {
 	flight   chan Outcome  // receives the outcome of the running check; nil if none runs
 	started  time.Time     // when that check started
 	lagTimer *lagTimer     // measures how late this process ran since that check or its last record
+	late     time.Duration // how late this process ran before the last record of that check
 	starved  bool          // the latest outcome was discarded
 	checkNow chan struct{} // holds a token if a check was requested by CheckSoon
 	redial   bool          // the next check must use no old connection
@@ -95,7 +99,7 @@ func between(low, high float64, d time.Duration) time.Duration {
 // obeys its context can still report what it was waiting for.
 func (l *loop) start(ctx context.Context) {
 	l.lagTimer.restart()
-	l.started = l.lagTimer.since
+	l.started, l.late = l.lagTimer.since, 0
 	flight := make(chan Outcome, 1)
 	l.flight = flight
 	lifetime := l.svc.ConnectionLifetime
@@ -111,12 +115,12 @@ func (l *loop) start(ctx context.Context) {
 	}()
 }
 
-// wait records the outcome of the running check, or a timeout. It wakes up twenty times
-// per timeout, to measure how late this process is woken up.
+// wait records the outcome of the running check, or a timeout. It wakes up every
+// 20 ms, or twenty times per timeout, to measure how late this process is woken up.
 func (l *loop) wait(ctx context.Context) {
 	deadline := l.started.Add(l.svc.Timeout)
 	for time.Now().Before(deadline) {
-		l.lagTimer.set(min(l.svc.Timeout/20, heartbeatPeriod, time.Until(deadline)))
+		l.lagTimer.set(min(l.svc.Timeout/20, lagPeriod, time.Until(deadline)))
 		select {
 		case <-ctx.Done():
 			return
@@ -138,6 +142,10 @@ func (l *loop) record(o Outcome) {
 	l.beat()
 	o.Started, o.Finished = l.started, l.lagTimer.observe()
 	o = judge(l.svc, o, o.Finished.Sub(l.lagTimer.since), l.lagTimer.lag)
+	l.late += l.lagTimer.lag
+	if l.flight != nil && excused(o.Duration(), l.late, l.svc.Timeout) {
+		o.Starved = true // it hangs, but this process was not yet on time for a whole timeout
+	}
 	l.starved = o.Starved
 	l.lagTimer.restart()
 	if l.broughtForward && o.Fault == nil && !o.Starved {

@@ -46,10 +46,13 @@ func judge(svc *Service, o Outcome, took, late time.Duration) Outcome {
 		o.Fault = (&Fault{Reason: ReasonSlow}).complete(svc.Kind)
 		took, bound = o.Observation.Latency, svc.DegradedLatency
 	}
-	// A time that is too long even without our own lateness is a fault of the service.
-	o.Starved = o.Fault.measuresTime() && late > bound/2 && took-late <= bound
+	o.Starved = o.Fault.measuresTime() && excused(took, late, bound)
 	return o
 }
+
+// excused reports whether our own lateness explains that a time exceeds its bound. A time that is
+// too long even without our own lateness is a fault of the service.
+func excused(took, late, bound time.Duration) bool { return late > bound/2 && took-late <= bound }
 
 // yieldsToOthers reports whether any other fault replaces this one: it is nil, or a
 // certificate that expires soon. In both cases the server gave a good answer.

@@ -123,9 +123,9 @@ func starvedLoop(t *testing.T, interval, timeout time.Duration) *loop {
 }
 
 func (l *loop) oversleep() {
-	l.started = time.Now()
+	l.started, l.late = time.Now(), 0
 	l.lagTimer.restart()
-	l.lagTimer.set(l.svc.Timeout / 20)
+	l.lagTimer.set(min(l.svc.Timeout/20, lagPeriod))
 	<-time.After(l.svc.Timeout)
 	l.record(Outcome{Fault: &Fault{Reason: ReasonTimeout}})
 }
@@ -178,6 +178,66 @@ func TestStarvedAgainWhileTheCheckHangs(t *testing.T) {
 			t.Errorf("%d discarded, want 2 and a hung check that counts", n)
 		}
 	})
+}
+
+// A check whose deadline passed while we were starved, and that hangs on, has to hang for a whole
+// timeout in which we are on time: a part of it, such as an interval, is not enough.
+func TestStarvedCheckThatHangsOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLoop(t, time.Second, 6*time.Second)
+		l.lagTimer = newLagTimer()
+		defer l.lagTimer.Stop()
+		l.flight = make(chan Outcome) // which never comes
+		l.oversleep()
+		for fair := time.Duration(0); fair < 9*time.Second; fair += l.svc.Interval {
+			// It was on time for 0.02 s before.
+			want := uint64(1 + min(fair, 5*time.Second)/time.Second)
+			if n := l.monitor.View().Results()[0].Discarded; n != want {
+				t.Errorf("%d discarded after %s on time, want %d", n, fair, want)
+			}
+			l.lagTimer.set(l.svc.Interval)
+			<-time.After(l.svc.Interval)
+			l.record(Outcome{Fault: &Fault{Reason: ReasonTimeout}})
+		}
+		if l.monitor.View().Status() != Unhealthy {
+			t.Error("a check that hangs for longer than our lateness explains does not count")
+		}
+	})
+}
+
+// A process with a quota runs at the begin of each 100 ms. Were the loop to wake up with that
+// period, it would seem to be on time while it has next to no processor time.
+func TestLatenessIsMeasuredWithinAPeriodOfTheQuota(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLoop(t, time.Minute, 10*time.Second)
+		l.svc.Checker = hung{}
+		l.lagTimer = newLagTimer()
+		defer l.lagTimer.Stop()
+		l.start(t.Context())
+		looks, last := 0, l.heartbeat.Load()
+		done := make(chan struct{})
+		go func() { defer close(done); l.wait(t.Context()) }()
+		for range 1000 { // a second
+			<-time.After(time.Millisecond)
+			if now := l.heartbeat.Load(); now != last {
+				looks, last = looks+1, now
+			}
+		}
+		if looks < 49 || looks > 50 {
+			t.Errorf("%d looks at its own lateness in a second, want 50", looks)
+		}
+		<-done
+	})
+}
+
+// hung answers when its time is up.
+type hung struct{}
+
+func (hung) Check(ctx context.Context) (Observation, error) {
+	<-ctx.Done()
+	return Observation{}, ctx.Err()
 }
 
 func TestStaleBoundsStarvation(t *testing.T) {

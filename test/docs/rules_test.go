@@ -34,6 +34,8 @@ var rules = []rule{
 	{pattern: `^make (build|verify|test|e2e)$`, how: byCI},
 	{pattern: `^make detection TRIALS=50$`, how: parsed, why: "it measures for five minutes, and nothing depends on its numbers"},
 	{pattern: `^make faults$`, how: parsed, why: "it breaks everything for four minutes; TestFaults of test/faults is its short form"},
+	{pattern: `^make soak `, how: byTest, why: "it takes 20 minutes", tests: []string{"test/strain TestSoak"}},
+	{pattern: `^make (starve|hostile)\b`, how: parsed, why: "it needs root and cgroups, and takes the whole machine"},
 	{pattern: `^make (bench|update-benchmarks)$`, how: parsed, why: "it measures for minutes, and nothing depends on its numbers"},
 	{pattern: `^make scale `, how: byTest, why: "it measures for minutes", tests: []string{"test/scale TestSmall", "test/scale TestSmallPooled", "test/scale TestSmallParts"}},
 	{pattern: `^make e2e E2E_KUBECONFIG=`, how: parsed, why: "it needs a cluster of the reader's; without the variable it is a stage of .ci/run"},

@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -438,17 +437,4 @@ func (r *run) waiting(since time.Time) int {
 		}
 	}
 	return r.Loops - len(reached)
-}
-
-// UseDir calls use with a temporary folder that the servers can enter, and removes it.
-func UseDir(use func(dir string) error) (err error) {
-	dir, err := os.MkdirTemp("", "reims-health-scale-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := os.Chmod(dir, 0o711); err != nil { // as root, PostgreSQL runs under an account of its own
-		return err
-	}
-	return use(dir)
 }

@@ -60,6 +60,36 @@ func NewSet(o Options) ([]Server, error) {
 	return []Server{postgres, redis, minio, ollama}, nil
 }
 
+// UseDir calls use with a temporary folder that the servers can enter, and removes it.
+func UseDir(use func(dir string) error) (err error) {
+	dir, err := os.MkdirTemp("", "reims-health-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := os.Chmod(dir, 0o711); err != nil { // as root, PostgreSQL runs under an account of its own
+		return err
+	}
+	return use(dir)
+}
+
+// UseSet calls use with a folder and the four servers of [NewSet], which run, and ends them.
+func UseSet(ctx context.Context, progress func(line string), use func(dir string, set []Server) error) error {
+	return UseDir(func(dir string) (err error) {
+		set, err := NewSet(Options{Dir: dir, Progress: progress})
+		if err != nil {
+			return err
+		}
+		for _, s := range set {
+			defer func() { err = errors.Join(err, s.Close()) }()
+			if err := s.Start(ctx); err != nil {
+				return err
+			}
+		}
+		return use(dir, set)
+	})
+}
+
 // Root returns the folder of the product's go.mod, from the current folder up.
 func Root() (string, error) { return install.Root() }
 
