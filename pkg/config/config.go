@@ -30,55 +30,55 @@ type Config struct {
 
 // Health has the settings of the sidecar itself: its listeners, access to them, and its log.
 type Health struct {
-	Addr                   string        `env:"HEALTH_ADDR" format:"listen" help:"Address of the health endpoints. Port 0 takes any free port."`
+	Addr                   string        `env:"HEALTH_ADDR" format:"listen" help:"Address of the health endpoints. Port 0 is any free port."`
 	MetricsAddr            string        `env:"METRICS_ADDR" format:"listen" help:"Address of the Prometheus endpoint. The containers of a Pod share their ports, so it must be free in all of them."`
-	TLSCertFile            string        `env:"HEALTH_TLS_CERT_FILE" format:"path" help:"PEM file with the certificate by which HEALTH_ADDR answers HTTPS, followed by the authorities between it and the root. Plain HTTP when empty. The file is read again when it changes, as are the other files of TLS."`
-	TLSKeyFile             string        `env:"HEALTH_TLS_KEY_FILE" format:"path" help:"PEM file with its key, without a passphrase."`
-	TLSClientCAFile        string        `env:"HEALTH_TLS_CLIENT_CA_FILE" format:"path" help:"Certificate authorities, in PEM, of clients. With it, only /health/live and /health/ready answer clients without a certificate of theirs: the kubelet has none. Peers then present the certificate of HEALTH_TLS_CERT_FILE, which must be good for clients, too."`
-	MetricsTLSCertFile     string        `env:"METRICS_TLS_CERT_FILE" format:"path" help:"PEM file with the certificate by which METRICS_ADDR answers HTTPS. Plain HTTP when empty."`
-	MetricsTLSKeyFile      string        `env:"METRICS_TLS_KEY_FILE" format:"path" help:"PEM file with its key, without a passphrase."`
-	MetricsTLSClientCAFile string        `env:"METRICS_TLS_CLIENT_CA_FILE" format:"path" help:"Certificate authorities, in PEM, of scrapers. With it, a scrape needs a certificate of theirs."`
-	Services               []string      `env:"HEALTH_SERVICES" format:"service" help:"The services to probe, in the order in which answers list them, 16 at most. One that is left out appears nowhere. A name beside the four of the default needs NAME_CHECK: see docs/checks.md."`
-	Details                string        `env:"HEALTH_DETAILS" oneof:"full safe off" help:"What an answer tells: everything; statuses, reasons and numbers but no names, endpoints, versions or messages; or statuses alone."`
-	Token                  Secret        `env:"HEALTH_TOKEN" format:"bearer" help:"With HEALTH_DETAILS=safe, callers that send it as Authorization: Bearer are shown everything."`
-	Page                   Switch        `env:"HEALTH_PAGE" help:"Serve the status page for people at / of HEALTH_ADDR. It shows what HEALTH_DETAILS gives to callers without the token, and what HEALTH_PAGE_DETAILS says."`
-	PageDetails            string        `env:"HEALTH_PAGE_DETAILS" oneof:"full safe off" help:"What the status page shows; what HEALTH_DETAILS says when empty. Where that is more than HEALTH_DETAILS gives, only readers at 127.0.0.1 or ::1, as by kubectl port-forward, and those with HEALTH_TOKEN are shown it."`
-	DocsURL                string        `env:"HEALTH_DOCS_URL" format:"docs" help:"Where the documentation is, for the links from a reason to its section in troubleshooting.md: a copy that readers can reach, or off for no links."`
-	AllowedOrigins         []string      `env:"HEALTH_ALLOWED_ORIGINS" format:"origin" help:"Origins whose pages may read the answers in a browser (CORS), such as a dashboard's, or * for all. Off when empty."`
-	OverrideFile           string        `env:"HEALTH_OVERRIDE_FILE" format:"path" help:"Break-glass: while this file is there and says ready or not_ready, it decides readiness."`
-	StateFile              string        `env:"HEALTH_STATE_FILE" format:"path" help:"File in which the sidecar keeps which services were proven, and since when each fails, so that a restart of its container does not forget it. Its folder must be writable and be this Pod's own, such as an emptyDir; the file counts for the Pod of POD_UID only. Off when empty."`
-	CertificateWarning     time.Duration `env:"HEALTH_CERTIFICATE_WARNING" max:"8760h" help:"How long before the end of its certificate, or of one that vouches for it, a server that is asked by TLS becomes degraded; of a certificate that is valid for less than three times as long, a third of its time."`
-	LogLevel               string        `env:"LOG_LEVEL" oneof:"debug info warn error" also:"warning=warn critical=error fatal=error" help:"The least level that is logged. Python's names warning and critical, and fatal, count as warn and error."`
-	LogFormat              string        `env:"LOG_FORMAT" oneof:"auto json text" help:"auto is text on a terminal and JSON anywhere else."`
-	Environment            string        `env:"ENVIRONMENT" oneof:"development staging production" help:"production turns TLS to the database from prefer to require."`
+	TLSCertFile            string        `env:"HEALTH_TLS_CERT_FILE" format:"path" help:"PEM file with the certificate for HTTPS on HEALTH_ADDR, followed by its intermediate certificates. Plain HTTP when empty. This file and the other TLS files are read again when they change."`
+	TLSKeyFile             string        `env:"HEALTH_TLS_KEY_FILE" format:"path" help:"PEM file with that certificate's key, without a passphrase."`
+	TLSClientCAFile        string        `env:"HEALTH_TLS_CLIENT_CA_FILE" format:"path" help:"PEM file with the authorities of client certificates. When set, clients need such a certificate, except for /health/live and /health/ready, since the kubelet has none. Peers then present the certificate of HEALTH_TLS_CERT_FILE, which must also be valid as a client certificate."`
+	MetricsTLSCertFile     string        `env:"METRICS_TLS_CERT_FILE" format:"path" help:"PEM file with the certificate for HTTPS on METRICS_ADDR. Plain HTTP when empty."`
+	MetricsTLSKeyFile      string        `env:"METRICS_TLS_KEY_FILE" format:"path" help:"PEM file with that certificate's key, without a passphrase."`
+	MetricsTLSClientCAFile string        `env:"METRICS_TLS_CLIENT_CA_FILE" format:"path" help:"PEM file with the authorities of scrapers' certificates. When set, a scrape needs such a certificate."`
+	Services               []string      `env:"HEALTH_SERVICES" format:"service" help:"The services to check, at most 16, in the order in which responses list them. Other services appear nowhere. A name that is not one of the four defaults needs NAME_CHECK: see docs/checks.md."`
+	Details                string        `env:"HEALTH_DETAILS" oneof:"full safe off" help:"What responses contain. full: everything. safe: statuses, reasons and numbers, but no names, endpoints, versions or messages. off: only statuses."`
+	Token                  Secret        `env:"HEALTH_TOKEN" format:"bearer" help:"With HEALTH_DETAILS=safe, clients that send this token as Authorization: Bearer get everything."`
+	Page                   Switch        `env:"HEALTH_PAGE" help:"Serve the status page at / on HEALTH_ADDR. It shows what HEALTH_DETAILS and HEALTH_PAGE_DETAILS allow."`
+	PageDetails            string        `env:"HEALTH_PAGE_DETAILS" oneof:"full safe off" help:"What the status page shows; as HEALTH_DETAILS when empty. If it is more than HEALTH_DETAILS, it applies only to readers on 127.0.0.1 or ::1, such as through kubectl port-forward, and to those with HEALTH_TOKEN."`
+	DocsURL                string        `env:"HEALTH_DOCS_URL" format:"docs" help:"Address of the documentation, for links from a reason to its section in troubleshooting.md. Set it to a copy that your readers can reach, or to off for no links."`
+	AllowedOrigins         []string      `env:"HEALTH_ALLOWED_ORIGINS" format:"origin" help:"Origins whose web pages may read responses in a browser (CORS), such as a dashboard's, or * for all. Off when empty."`
+	OverrideFile           string        `env:"HEALTH_OVERRIDE_FILE" format:"path" help:"Override for emergencies: while this file exists and contains ready or not_ready, it decides readiness."`
+	StateFile              string        `env:"HEALTH_STATE_FILE" format:"path" help:"File in which the sidecar keeps which services are proven (were usable once), and since when each fails, so that this survives a restart of its container. Its folder must be writable and belong to this Pod only, such as an emptyDir; a file of another POD_UID is ignored. Off when empty."`
+	CertificateWarning     time.Duration `env:"HEALTH_CERTIFICATE_WARNING" max:"8760h" help:"How long before a certificate in its chain expires a TLS server becomes degraded. If a third of the certificate's lifetime is less, that applies instead."`
+	LogLevel               string        `env:"LOG_LEVEL" oneof:"debug info warn error" also:"warning=warn critical=error fatal=error" help:"Lowest level that is logged. warning means warn; critical and fatal mean error."`
+	LogFormat              string        `env:"LOG_FORMAT" oneof:"auto json text" help:"auto is text on a terminal and JSON otherwise."`
+	Environment            string        `env:"ENVIRONMENT" oneof:"development staging production" help:"production changes the default of TLS to PostgreSQL from prefer to require."`
 }
 
 // Peers has the settings of the requests to the sidecars of the workload's other Pods, which
 // tell whether a fault is shared.
 type Peers struct {
-	Names   []string      `env:"HEALTH_PEERS" format:"peer" help:"Where the sidecars of the workload's other Pods answer: a name that DNS resolves to all of its Pods, ready or not (a headless Service), with a port if theirs is not that of HEALTH_ADDR; or a list of two addresses or more. While a strict service is unhealthy, they are asked whether they see it too. Off when empty."`
-	Sample  int           `env:"HEALTH_PEERS_SAMPLE" min:"1" max:"64" help:"How many peers are asked at once: once per second while a strict service is unhealthy, once per interval of the service while only others are."`
-	Timeout time.Duration `env:"HEALTH_PEERS_TIMEOUT" max:"5s" help:"Bound on asking them."`
-	CAFile  string        `env:"HEALTH_PEERS_CA_FILE" format:"path" help:"Certificate authorities, in PEM, that the peers' certificates must lead to. Peers are asked by HTTPS when it is set: required with HEALTH_TLS_CERT_FILE, and of use without that where a proxy in front of each peer answers by HTTPS."`
-	PodIP   string        `env:"POD_IP" format:"address" help:"Address of this Pod, by the downward API: status.podIP. It tells this Pod from its peers, and peers of its family only are asked."`
+	Names   []string      `env:"HEALTH_PEERS" format:"peer" help:"Address of the sidecars in the workload's other Pods (its peers): a name that DNS resolves to all of its Pods, ready or not (a headless Service), with a port if it differs from that of HEALTH_ADDR; or a list of two or more addresses. While a service is unhealthy, the sidecar asks its peers whether they see that too. Off when empty."`
+	Sample  int           `env:"HEALTH_PEERS_SAMPLE" min:"1" max:"64" help:"How many peers the sidecar asks per round. There is one round per second while a strict service is unhealthy, and one per interval of the service while only other services are."`
+	Timeout time.Duration `env:"HEALTH_PEERS_TIMEOUT" max:"5s" help:"Timeout of a round of questions to the peers."`
+	CAFile  string        `env:"HEALTH_PEERS_CA_FILE" format:"path" help:"PEM file with the authorities of the peers' certificates. When set, peers are asked by HTTPS. Required with HEALTH_TLS_CERT_FILE; otherwise only useful with an HTTPS proxy in front of each peer."`
+	PodIP   string        `env:"POD_IP" format:"address" help:"Address of this Pod, from the downward API (status.podIP). The sidecar excludes it from its peers, and asks only peers of the same address family."`
 }
 
 // Kube has the settings of the reports to Kubernetes, and the identity of this Pod.
 type Kube struct {
-	PodReporting Switch `env:"HEALTH_POD_REPORTING" help:"Report on the Pod itself: a condition, and Events when a service's status changes. See docs/pod-condition.md for the rights that it needs."`
-	PodName      string `env:"POD_NAME" format:"object" help:"Name of this Pod, by the downward API: metadata.name."`
-	PodNamespace string `env:"POD_NAMESPACE" format:"object" help:"Its namespace: metadata.namespace."`
-	PodUID       string `env:"POD_UID" format:"object" help:"Its UID: metadata.uid."`
+	PodReporting Switch `env:"HEALTH_POD_REPORTING" help:"Write a condition of the Pod, and Events when a service's status changes. See docs/pod-condition.md for the rights that it needs."`
+	PodName      string `env:"POD_NAME" format:"object" help:"Name of this Pod, from the downward API (metadata.name)."`
+	PodNamespace string `env:"POD_NAMESPACE" format:"object" help:"Its namespace (metadata.namespace)."`
+	PodUID       string `env:"POD_UID" format:"object" help:"Its UID (metadata.uid)."`
 }
 
 // Migrate has the settings of reims-health migrate.
 type Migrate struct {
-	ConnectTimeout   time.Duration `env:"CONNECT_TIMEOUT" help:"For how long a server that cannot be reached, or is starting up, is tried again."`
-	RetryFor         time.Duration `env:"RETRY_FOR" min:"0s" help:"For how long migrate up tries again after what may pass by itself: a server that cannot be reached, a lost connection, another run, a locked table. 0s fails at once, after MIGRATE_CONNECT_TIMEOUT."`
-	Secret           string        `env:"SECRET" help:"Name of the Kubernetes Secret that the files of the database's secrets come from, for the message where one is missing."`
-	LockWait         time.Duration `env:"LOCK_WAIT" min:"0s" help:"For how long another run of migrate is waited for. 0s tries once."`
-	LockTimeout      time.Duration `env:"LOCK_TIMEOUT" help:"Bound on the wait for a lock on a table. Everybody else who wants that table queues behind it meanwhile."`
-	StatementTimeout time.Duration `env:"STATEMENT_TIMEOUT" min:"0s" help:"Bound on each statement of a migration. 0s is none."`
+	ConnectTimeout   time.Duration `env:"CONNECT_TIMEOUT" help:"How long to retry a server that cannot be reached or is starting up."`
+	RetryFor         time.Duration `env:"RETRY_FOR" min:"0s" help:"How long migrate up retries after a fault that may be temporary: a server that cannot be reached, a lost connection, another run, a locked table. 0s means no retry after MIGRATE_CONNECT_TIMEOUT."`
+	Secret           string        `env:"SECRET" help:"Name of the Kubernetes Secret with the files of the database's secrets. Used in the error about a missing file."`
+	LockWait         time.Duration `env:"LOCK_WAIT" min:"0s" help:"How long to wait for another run of migrate. 0s tries once."`
+	LockTimeout      time.Duration `env:"LOCK_TIMEOUT" help:"Longest wait for a lock on a table. Other sessions that need the table queue behind this wait."`
+	StatementTimeout time.Duration `env:"STATEMENT_TIMEOUT" min:"0s" help:"Timeout of each statement of a migration. 0s is none."`
 }
 
 // Default returns the configuration of an empty environment for these services. It changes

@@ -11,7 +11,7 @@ import (
 
 // Origin is the URL that defines a named service.
 type Origin struct {
-	Check string `env:"CHECK" format:"check" help:"What the service is, where it is, and how it is checked: a URL, whose scheme says the kind."`
+	Check string `env:"CHECK" format:"check" help:"URL of the service; its scheme sets the kind of check."`
 }
 
 // Endpoint returns the URL without login and query, for readers who may see names. It is

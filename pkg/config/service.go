@@ -132,15 +132,15 @@ func (c *Config) format(name, prefix string) Format {
 
 // Probe has the settings of one service's checks and of its verdict.
 type Probe struct {
-	Interval           time.Duration `env:"PROBE_INTERVAL" help:"From the end of a check to the start of the next one, give or take a tenth; after a start, a fault or a lost connection between a tenth and eleven tenths, so that the checks of many Pods part."`
-	Timeout            time.Duration `env:"PROBE_TIMEOUT" help:"Bound on one check: dial, login and answer. It may exceed the interval, since checks never overlap."`
-	FailureThreshold   int           `env:"PROBE_FAILURE_THRESHOLD" min:"1" max:"100" help:"Results in a row that it takes to make the verdict worse."`
-	SuccessThreshold   int           `env:"PROBE_SUCCESS_THRESHOLD" min:"1" max:"100" help:"Results in a row that it takes to make the verdict better."`
-	DegradedLatency    time.Duration `env:"PROBE_DEGRADED_LATENCY" min:"0s" help:"A good answer that took longer makes the service degraded. 0s is off."`
-	ConnectionLifetime time.Duration `env:"PROBE_CONNECTION_LIFETIME" help:"Age at which the connections of the checks are replaced, less up to a sixth. A fault that only dialling shows, of DNS, TLS or the login, is seen that much later; each Pod logs in that often."`
-	Readiness          string        `env:"READINESS" oneof:"strict startup ignore" help:"What the service means for /health/ready: it must be proven and not unhealthy; it must have been proven once; or nothing."`
-	ReadinessGrace     time.Duration `env:"READINESS_GRACE" min:"0s" help:"For how long a strict service may be unhealthy before readiness follows. 0s is none."`
-	SharedFault        string        `env:"SHARED_FAULT" oneof:"hold leave" help:"What happens, with HEALTH_PEERS, while most peers see the fault of a strict service too: the Pod stays ready, or it leaves the Service as without peers."`
+	Interval           time.Duration `env:"PROBE_INTERVAL" help:"Time from the end of a check to the start of the next one, plus or minus 10 %. After a start, a fault or a lost connection it is between 10 % and 110 % of that, so that the checks of many Pods spread out."`
+	Timeout            time.Duration `env:"PROBE_TIMEOUT" help:"Timeout of one check: connecting, login and answer. It may exceed the interval, since checks never overlap."`
+	FailureThreshold   int           `env:"PROBE_FAILURE_THRESHOLD" min:"1" max:"100" help:"Number of consecutive results that make the verdict worse."`
+	SuccessThreshold   int           `env:"PROBE_SUCCESS_THRESHOLD" min:"1" max:"100" help:"Number of consecutive results that make the verdict better."`
+	DegradedLatency    time.Duration `env:"PROBE_DEGRADED_LATENCY" min:"0s" help:"A correct answer that took longer makes the service degraded. 0s is off."`
+	ConnectionLifetime time.Duration `env:"PROBE_CONNECTION_LIFETIME" help:"Age at which the checks' connections are replaced, minus up to a sixth. A fault of DNS, TLS or the login shows only with a new connection, so it is detected up to that much later. Each Pod logs in that often."`
+	Readiness          string        `env:"READINESS" oneof:"strict startup ignore" help:"When the Pod is ready. strict: the service is proven (it was usable once) and not unhealthy. startup: the service is proven. ignore: always, as far as this service goes."`
+	ReadinessGrace     time.Duration `env:"READINESS_GRACE" min:"0s" help:"How long a strict service may be unhealthy before the Pod becomes not ready. 0s is no grace period."`
+	SharedFault        string        `env:"SHARED_FAULT" oneof:"hold leave" help:"With HEALTH_PEERS, what the Pod does while most peers see the fault of a strict service too. hold: it stays ready. leave: it becomes not ready, as without peers."`
 }
 
 // DefaultProbe returns the default settings of checks. Two results in a row make a verdict

@@ -29,7 +29,7 @@ func Kind() dependency.Kind {
 			{
 				Name:     "grpc",
 				Form:     "grpc://HOST:PORT[/SERVICE]",
-				Help:     "grpc.health.v1.Health/Check without TLS: SERVING is healthy. SERVICE is a name that the server's health service knows, such as my.package.Service; without it the server as a whole is asked for.",
+				Help:     "grpc.health.v1.Health/Check without TLS: SERVING is healthy. SERVICE is a name that the server's health service knows, such as my.package.Service; without it the check is about the whole server.",
 				Settings: fromURL,
 			},
 			{

@@ -11,7 +11,7 @@ import (
 
 // Settings are the variables of a gRPC server.
 type Settings struct {
-	CAFile string `env:"CA_FILE" format:"path" help:"PEM file with the certificates that the server's one must lead to. The default is the system's."`
+	CAFile string `env:"CA_FILE" format:"path" help:"PEM file with the certificate authorities for the server's certificate. The system's when empty."`
 
 	host    dependency.Host
 	secure  bool

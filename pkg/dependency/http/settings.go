@@ -14,10 +14,10 @@ import (
 
 // Settings are the variables of an HTTP server.
 type Settings struct {
-	ExpectStatus []string      `env:"EXPECT_STATUS" format:"status" help:"Statuses that are healthy, each a number such as 204 or a range such as 300-399. 429 is degraded (overloaded) unless it is among them, and any other status is unhealthy."`
+	ExpectStatus []string      `env:"EXPECT_STATUS" format:"status" help:"HTTP statuses that are healthy, each a number such as 204 or a range such as 300-399. Any other status is unhealthy, except 429, which is degraded (overloaded)."`
 	ExpectBody   string        `env:"EXPECT_BODY" format:"regexp" help:"Regular expression (Go's syntax) that must match somewhere in the first 64 kB of the body. Off when empty."`
-	Token        config.Secret `env:"TOKEN" format:"bearer" help:"Token to send as Authorization: Bearer. None when empty."`
-	CAFile       string        `env:"CA_FILE" format:"path" help:"PEM file with the certificates that the server's one must lead to. The default is the system's."`
+	Token        config.Secret `env:"TOKEN" format:"bearer" help:"Token that the check sends as Authorization: Bearer. None when empty."`
+	CAFile       string        `env:"CA_FILE" format:"path" help:"PEM file with the certificate authorities for the server's certificate. The system's when empty."`
 	CertFile     string        `env:"CERT_FILE" format:"path" help:"PEM file with the client certificate, for a server that asks for one."`
 	KeyFile      string        `env:"KEY_FILE" format:"path" help:"PEM file with the client certificate's key."`
 

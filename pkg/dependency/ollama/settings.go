@@ -14,10 +14,10 @@ import (
 // Settings are the variables of an Ollama server. [Settings.BaseURL] resolves Host and
 // Port.
 type Settings struct {
-	Host           string   `env:"HOST" named:"-" format:"ollama" help:"Host, host:port or URL, as Ollama itself takes it. Its own port, if it has one, wins over OLLAMA_PORT. A URL may carry user:password for a proxy in front."`
-	Port           int      `env:"PORT" named:"-" min:"1" max:"65535" help:"Port, when OLLAMA_HOST has none. A URL with no port means 80 or 443, unless this is set."`
-	RequiredModels []string `env:"REQUIRED_MODELS" format:"model" help:"Models that must be present; degraded while one is not. llama3 means llama3:latest. (OLLAMA_MODELS is Ollama's own, a directory.)"`
-	InferenceModel string   `env:"INFERENCE_MODEL" format:"model" help:"Model on which a one-token generation is tried, only while Ollama has it loaded and at most once per minute. Off when empty."`
+	Host           string   `env:"HOST" named:"-" format:"ollama" help:"Host, host:port or URL, as Ollama itself accepts it. A port in it takes precedence over OLLAMA_PORT. A URL may contain user:password for a proxy."`
+	Port           int      `env:"PORT" named:"-" min:"1" max:"65535" help:"Port, if OLLAMA_HOST has none. A URL with no port means 80 or 443, unless this is set."`
+	RequiredModels []string `env:"REQUIRED_MODELS" format:"model" help:"Models that must exist; the service is degraded while one is missing. llama3 means llama3:latest. (OLLAMA_MODELS is a variable of Ollama itself.)"`
+	InferenceModel string   `env:"INFERENCE_MODEL" format:"model" help:"Model that the check asks for one token, only while Ollama has it loaded and at most once per minute. Off when empty."`
 
 	portSet bool // whether OLLAMA_PORT was given
 }

@@ -19,15 +19,15 @@ type Settings struct {
 	Name           string        `env:"NAME" help:"Database to connect to."`
 	User           string        `env:"USER" help:"Role to log in as."`
 	Password       config.Secret `env:"PASSWORD" help:"Password of that role."`
-	URL            config.Secret `env:"URL" named:"-" format:"application" help:"Address, role and password as one URL, as applications have it: postgres://user:password@host:port/database. It counts only where none of DATABASE_HOST, DATABASE_PORT, DATABASE_NAME and DATABASE_USER is set; what has a variable of its own, such as the password, is taken from that. URLs of other drivers (postgresql+asyncpg) and unknown keys of the query are ignored with a warning."`
-	SSLMode        string        `env:"SSLMODE" oneof:"disable allow prefer require verify-ca verify-full" help:"TLS, in libpq's words. When empty: verify-full with a root certificate, require in production, else prefer; a Unix socket has none."`
-	SSLRootCert    string        `env:"SSLROOTCERT" format:"path" help:"PEM file with the certificates that the server's one must lead to. The default is the system's."`
+	URL            config.Secret `env:"URL" named:"-" format:"application" help:"Address, role and password as one URL, as applications have it: postgres://user:password@host:port/database. Used only if none of DATABASE_HOST, DATABASE_PORT, DATABASE_NAME and DATABASE_USER is set. Other variables, such as DATABASE_PASSWORD, take precedence over it. URLs of other drivers (postgresql+asyncpg) and unknown keys of the query are ignored with a warning."`
+	SSLMode        string        `env:"SSLMODE" oneof:"disable allow prefer require verify-ca verify-full" help:"TLS mode, as in libpq. When empty: verify-full with a root certificate, require in production, otherwise prefer; a Unix socket has no TLS."`
+	SSLRootCert    string        `env:"SSLROOTCERT" format:"path" help:"PEM file with the certificate authorities for the server's certificate. The system's when empty."`
 	SSLCert        string        `env:"SSLCERT" format:"path" help:"PEM file with a client certificate."`
 	SSLKey         string        `env:"SSLKEY" format:"path" help:"PEM file with that certificate's key."`
 	AllowReplica   config.Switch `env:"ALLOW_REPLICA" help:"Accept a standby or a read-only server, which is unhealthy otherwise."`
-	SchemaCheck    config.Switch `env:"SCHEMA_CHECK" named:"-" help:"Hold the version of the schema against the one that this release needs: below it, or unreadable, the database is schema_behind, and not ready until it was satisfied once."`
-	AppConnections config.Switch `env:"APP_CONNECTIONS" help:"Count the connections that this Pod's API holds, by the address that it shares with the sidecar. Turn it off behind a pooler, which hides that address."`
-	MigrationURL   config.Secret `env:"MIGRATION_URL" named:"-" format:"postgres" help:"For reims-health migrate: an address of the server itself, with no pooler between, and the migrator's role. What it leaves out is as above."`
+	SchemaCheck    config.Switch `env:"SCHEMA_CHECK" named:"-" help:"Compare the schema's version with the one that this release needs. If it is older or cannot be read, the database is degraded (schema_behind), and the Pod is not ready until the schema has been new enough once."`
+	AppConnections config.Switch `env:"APP_CONNECTIONS" help:"Count the connections of this Pod's API, by the Pod's address. Turn it off behind a pooler, which hides that address."`
+	MigrationURL   config.Secret `env:"MIGRATION_URL" named:"-" format:"postgres" help:"For reims-health migrate: the server's own address, not a pooler's, and the migrator's role. The variables above apply to what it leaves out."`
 
 	schema      Schema
 	application dependency.ApplicationURL // what became of URL

@@ -21,15 +21,15 @@ type Settings struct {
 	Port         int           `env:"PORT" min:"1" max:"65535" named:"-" help:"Port."`
 	Username     string        `env:"USERNAME" help:"ACL user; the default user when empty."`
 	Password     config.Secret `env:"PASSWORD" help:"Password; no login when empty."`
-	DB           int           `env:"DB" min:"0" max:"2147483647" help:"Number of the database."`
+	DB           int           `env:"DB" min:"0" max:"2147483647" help:"Number of the Redis database."`
 	TLS          config.Switch `env:"TLS" help:"Connect with TLS, to Sentinels as well."`
-	CAFile       string        `env:"CA_FILE" format:"path" help:"PEM file with the certificates that the server's one must lead to. The default is the system's."`
+	CAFile       string        `env:"CA_FILE" format:"path" help:"PEM file with the certificate authorities for the server's certificate. The system's when empty."`
 	AllowReplica config.Switch `env:"ALLOW_REPLICA" help:"Accept a replica, which is degraded otherwise."`
 
-	URL              config.Secret `env:"URL" format:"redis" named:"-" help:"Address and login in one, as applications have it. It counts where none of REDIS_HOST, REDIS_PORT, REDIS_USERNAME, REDIS_DB and REDIS_SENTINELS is set; REDIS_PASSWORD and REDIS_TLS win over what it says. URLs of other drivers are ignored."`
-	Sentinels        []string      `env:"SENTINELS" unless:"HOST PORT" format:"sentinel" named:"-" help:"Redis Sentinels, in the place of a host and a port: they are asked at each check where the master is, and a failover is followed. Their port is 26379 by default. They count only where neither REDIS_HOST nor REDIS_PORT is set, and are ignored with a warning otherwise."`
-	SentinelMaster   string        `env:"SENTINEL_MASTER" named:"-" help:"Name by which the Sentinels know the master, such as mymaster."`
-	SentinelPassword config.Secret `env:"SENTINEL_PASSWORD" help:"Password of the Sentinels; no login to them when empty. The Redis itself has its own."`
+	URL              config.Secret `env:"URL" format:"redis" named:"-" help:"Address and login as one URL, as applications have it. Used only if none of REDIS_HOST, REDIS_PORT, REDIS_USERNAME, REDIS_DB and REDIS_SENTINELS is set. REDIS_PASSWORD and REDIS_TLS take precedence over it. URLs of other drivers are ignored."`
+	Sentinels        []string      `env:"SENTINELS" unless:"HOST PORT" format:"sentinel" named:"-" help:"Redis Sentinels, instead of a host and a port. Each check asks them for the master, so it follows a failover. Their default port is 26379. Used only if neither REDIS_HOST nor REDIS_PORT is set; otherwise ignored with a warning."`
+	SentinelMaster   string        `env:"SENTINEL_MASTER" named:"-" help:"Name of the master in the Sentinels' configuration, such as mymaster."`
+	SentinelPassword config.Secret `env:"SENTINEL_PASSWORD" help:"Password of the Sentinels; no login to them when empty. It is not the password of Redis itself."`
 
 	// scheme is that of the URL in NAME_CHECK; empty where there is none.
 	scheme string
@@ -128,7 +128,7 @@ func schemes() []dependency.Scheme {
 		scheme("rediss", "The same, with TLS."),
 		{
 			Name: "redis+sentinel", Form: "redis+sentinel://[USER@]HOST[:PORT][,HOST[:PORT]…]/MASTER",
-			Help:     "Asks Redis Sentinels for the master of that name and checks it as redis does. A failover is followed.",
+			Help:     "Asks Redis Sentinels for the master of that name and checks it as redis does. It follows a failover.",
 			Settings: fromSentinelURL,
 		},
 	}

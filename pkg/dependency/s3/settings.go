@@ -17,10 +17,10 @@ type Settings struct {
 	AccessKey config.Secret `env:"ACCESS_KEY" help:"Access key (user name)."`
 	SecretKey config.Secret `env:"SECRET_KEY" help:"Secret key."`
 	Secure    config.Switch `env:"SECURE" named:"-" help:"Connect with TLS (https)."`
-	Buckets   []string      `env:"BUCKETS" format:"bucket" help:"Buckets that must exist; degraded while one does not. With it set, the credentials need not be allowed to list all buckets."`
-	Region    string        `env:"REGION" format:"region" help:"Region that requests are signed for, such as eu-central-1; us-east-1 when empty. Where the server names another one, that one is taken, and the log says so if this is set."`
-	PathStyle config.Switch `env:"PATH_STYLE" help:"Address a bucket as HOST/BUCKET, as MinIO does. Off is BUCKET.HOST, which Amazon and others want for newer buckets; HOST is then the regional endpoint, such as s3.eu-central-1.amazonaws.com."`
-	CAFile    string        `env:"CA_FILE" format:"path" help:"PEM file with the certificates that the server's one must lead to. The default is the system's."`
+	Buckets   []string      `env:"BUCKETS" format:"bucket" help:"Buckets that must exist; the service is degraded while one is missing. When set, the credentials do not need the right to list all buckets."`
+	Region    string        `env:"REGION" format:"region" help:"Region for signing requests, such as eu-central-1; us-east-1 when empty. If the server names another one, the check uses that, and logs it if this variable is set."`
+	PathStyle config.Switch `env:"PATH_STYLE" help:"Address buckets as HOST/BUCKET, as MinIO does. off addresses them as BUCKET.HOST, which Amazon and others require for newer buckets; HOST is then the regional endpoint, such as s3.eu-central-1.amazonaws.com."`
+	CAFile    string        `env:"CA_FILE" format:"path" help:"PEM file with the certificate authorities for the server's certificate. The system's when empty."`
 
 	named bool // there is no default login
 }

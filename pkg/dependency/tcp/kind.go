@@ -17,8 +17,8 @@ func Kind() dependency.Kind {
 		Kind:    health.Kind{Name: "tcp", Title: "TCP", Measures: measures()},
 		Heading: "TCP and TLS",
 		Schemes: []dependency.Scheme{
-			scheme("tcp", "A connection is accepted, and closed at once. Nothing is sent or read, so a server whose process hangs is healthy, since the system accepts in its place: use a scheme that asks for an answer where there is one.", false),
-			scheme("tls", "A TLS handshake (1.2 or later), the certificate's chain, and its name, which must be HOST. Then the connection is closed.", true),
+			scheme("tcp", "The check connects and closes the connection. It sends and reads nothing, so a server whose process hangs is still healthy, since its operating system accepts the connection. Use a scheme that checks an answer if there is one.", false),
+			scheme("tls", "The check makes a TLS handshake (1.2 or later) and verifies the certificate's chain and its name, which must be HOST. Then it closes the connection.", true),
 		},
 	}
 }
@@ -47,7 +47,7 @@ func scheme(name, help string, secure bool) dependency.Scheme {
 
 // Settings are the variables of a server that is asked for a connection.
 type Settings struct {
-	CAFile string `env:"CA_FILE" format:"path" help:"For tls: PEM file with the certificates that the server's one must lead to. The default is the system's."`
+	CAFile string `env:"CA_FILE" format:"path" help:"For tls: PEM file with the certificate authorities for the server's certificate. The system's when empty."`
 
 	host   dependency.Host
 	secure bool
