@@ -81,9 +81,9 @@ func ClientCertificate(cfg *tls.Config, certFile, keyFile string) {
 		if err == nil {
 			pair, err = tls.X509KeyPair(cert, key)
 			words, ofKey := readfile.KeyPairProblem(cert, key)
-			problem = "{CERT_FILE} and {KEY_FILE} are of no use: " + words
+			problem = "{CERT_FILE} and {KEY_FILE} cannot be used: " + words
 			if ofKey {
-				problem = "{KEY_FILE} is of no use: " + words
+				problem = "{KEY_FILE} cannot be used: " + words
 			}
 		}
 		if err != nil {

@@ -12,23 +12,22 @@ import (
 	"time"
 )
 
-// attemptDelay is how long an attempt has for itself before the next address is
-// tried beside it (section 5 of RFC 8305).
+// attemptDelay is the time after which the next address is tried while an attempt is still
+// running (section 5 of RFC 8305).
 const attemptDelay = 250 * time.Millisecond
 
 // LookupFunc returns the addresses of a host, the preferred one first.
 type LookupFunc func(ctx context.Context, host string) ([]netip.Addr, error)
 
-// Dialer makes connections. The zero value is ready, and it is safe for concurrent
-// use unless a field is changed.
+// Dialer makes connections. The zero value is ready to use. It is safe for concurrent use
+// if its fields do not change.
 type Dialer struct {
 	// Lookup resolves names. The default is the system's resolver.
 	Lookup LookupFunc
 	// Dial connects to one address, or to a Unix socket. The default is a
 	// net.Dialer's DialContext.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Timeout bounds a dial, name resolution included, where the context allows more
-	// time. The default, zero, leaves it to the context.
+	// Timeout bounds a dial, including name resolution. By default only the context does.
 	Timeout time.Duration
 }
 
@@ -52,7 +51,7 @@ func (d *Dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
-// resolve returns what to dial for address, in the order of the attempts.
+// resolve returns the addresses to dial for address, in the order of the attempts.
 func (d *Dialer) resolve(ctx context.Context, network, address string) ([]string, error) {
 	host, port, isName := splitName(network, address)
 	if !isName {
@@ -72,8 +71,7 @@ func (d *Dialer) resolve(ctx context.Context, network, address string) ([]string
 	return addresses, nil
 }
 
-// splitName takes host:port apart, unless the host is an address already or there is
-// none.
+// splitName splits host:port. It reports false if the host is empty or an IP address.
 func splitName(network, address string) (host, port string, ok bool) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || host == "" || strings.HasPrefix(network, "unix") {
@@ -83,8 +81,8 @@ func splitName(network, address string) (host, port string, ok bool) {
 	return host, port, err != nil
 }
 
-// interleave alternates between the families, beginning with that of the first
-// address (section 4 of RFC 8305), and drops duplicates.
+// interleave alternates between the address families, beginning with that of the first
+// address (section 4 of RFC 8305), and removes duplicates.
 func interleave(ips []netip.Addr) []netip.Addr {
 	var families [2][]netip.Addr
 	for _, ip := range ips {
@@ -115,9 +113,9 @@ type result struct {
 	err     error
 }
 
-// race tries the addresses one after the other, each as soon as the one before has
-// failed or has had its time, and returns the first connection. failed holds the
-// attempts that ended before it. Every attempt has ended when race returns.
+// race returns the first connection to one of the addresses. It starts the next attempt when
+// one has failed, or after a delay. failed holds the attempts that failed before. Every
+// attempt has ended when race returns.
 func (d *Dialer) race(ctx context.Context, network string, addresses []string) (won result, failed []result) {
 	ctx, cancel := context.WithCancel(ctx)
 	results := make(chan result, len(addresses))
@@ -163,8 +161,8 @@ func (d *Dialer) race(ctx context.Context, network string, addresses []string) (
 	return result{}, failed
 }
 
-// delayFor returns the time between two attempts: less than usual where all but the
-// last would have none.
+// delayFor returns the delay between two attempts: attemptDelay, or less if the deadline
+// would leave no time for the last addresses.
 func delayFor(ctx context.Context, addresses int) time.Duration {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -173,14 +171,14 @@ func delayFor(ctx context.Context, addresses int) time.Duration {
 	return max(min(attemptDelay, time.Until(deadline)/time.Duration(2*addresses)), time.Millisecond)
 }
 
-// Error is what kept a host with several addresses from being reached. It unwraps
-// to the attempt that got furthest: one that was never answered rather than one
-// that was refused, and that rather than one that found no way.
+// Error is the failure to connect to a host with several addresses. It unwraps to the
+// attempt that got furthest: a timeout if there is one, otherwise a refused connection,
+// otherwise any other error.
 type Error struct {
-	Attempts []error
+	Attempts []error // one error per address
 }
 
-// Error returns what each attempt met.
+// Error returns the texts of all attempts.
 func (e *Error) Error() string {
 	texts := make([]string, len(e.Attempts))
 	for i, err := range e.Attempts {

@@ -13,18 +13,18 @@ import (
 
 var errNoneLeft = errors.New("every address of the host was tried")
 
-// Route is one attempt of a client to reach a host. Each address is connected to at
-// most once by DialContext, so that a client whose TLS or login failed at one
-// address may call it again for the next. The methods are safe for concurrent use.
+// Route is one attempt of a client to reach a host. DialContext connects to each address
+// at most once. A client whose TLS handshake or login failed calls it again for the next
+// address. The methods are safe for concurrent use.
 type Route struct {
 	dialer *Dialer
 
 	mu       sync.Mutex // not held while dialling
 	resolved bool
 	network  string
-	several  bool     // the host has more than one address
-	left     []string // not tried, or not ended
-	failed   []result
+	several  bool         // the host has more than one address
+	left     []string     // addresses without an attempt that has ended
+	failed   []result     // attempts that failed
 	reached  string       // the address of the last connection
 	last     *limitedConn // the last connection, if it is limited
 	deadline time.Time
@@ -33,9 +33,9 @@ type Route struct {
 // Route returns a new route.
 func (d *Dialer) Route() *Route { return &Route{dialer: d} }
 
-// Resolve looks the addresses up, unless that was done before, and returns how many
-// are left. From now on the route's time runs: the context's, or the dialer's
-// Timeout.
+// Resolve resolves the host, unless that was done before, and returns how many addresses
+// are left. The first call sets the deadline of the route, from the context and the
+// dialer's Timeout.
 func (r *Route) Resolve(ctx context.Context, network, address string) (left int, err error) {
 	r.mu.Lock()
 	resolved, left := r.resolved, len(r.left)
@@ -59,27 +59,27 @@ func (r *Route) Resolve(ctx context.Context, network, address string) (left int,
 	if deadline, ok := ctx.Deadline(); ok {
 		r.deadline = deadline
 		if r.several {
-			// Some time is kept back, so that what the attempts met is reported rather
-			// than the end of the caller's own time.
+			// The deadline of the route is earlier, so that the error has the attempts
+			// and is not the end of the caller's context.
 			r.deadline = start.Add(deadline.Sub(start) * 9 / 10)
 		}
 	}
 	return len(addresses), nil
 }
 
-// Left reports whether there is an address that DialContext could still connect to.
+// Left reports whether an address is left for DialContext.
 func (r *Route) Left() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.left) > 0
 }
 
-// DialContext connects to one of the addresses that are left. Its error tells of
-// every address that could not be connected to since the route began.
+// DialContext connects to one of the addresses that are left. Its error has every failed
+// attempt since the first call.
 //
-// Where the host has several, the connection is closed, and reads of it time out,
-// if the server sends nothing in half of the time that is left, or in all of it at
-// the last address: a server that is frozen still accepts connections.
+// If the host has several addresses, the server must send data in half of the remaining
+// time, or in all of it at the last address. Otherwise the connection is closed and reads
+// return a timeout, since a server that hangs still accepts connections.
 func (r *Route) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	if _, err := r.Resolve(ctx, network, address); err != nil {
 		return nil, err
@@ -104,8 +104,8 @@ func (r *Route) DialContext(ctx context.Context, network, address string) (net.C
 	return r.limit(won.conn), nil
 }
 
-// Again connects once more to the address of the last connection, unless that was
-// closed because the server sent nothing.
+// Again connects again to the address of the last connection. It fails if that was closed
+// because the server sent nothing.
 func (r *Route) Again(ctx context.Context) (net.Conn, error) {
 	r.mu.Lock()
 	network, reached, last := r.network, r.reached, r.last
@@ -125,7 +125,7 @@ func (r *Route) Again(ctx context.Context) (net.Conn, error) {
 	return r.limit(conn), nil
 }
 
-// note takes out the addresses whose attempts have ended.
+// note removes the addresses whose attempts have ended.
 func (r *Route) note(won result, failed []result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -160,7 +160,7 @@ func (r *Route) limit(conn net.Conn) net.Conn {
 	return c
 }
 
-// limitedConn is closed unless the server has sent something when its timer ends.
+// limitedConn is closed when its timer ends, unless the server has sent data by then.
 type limitedConn struct {
 	net.Conn
 	timer             *time.Timer
@@ -193,10 +193,11 @@ func (c *limitedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// NetConn returns the connection itself, as that of crypto/tls does.
+// NetConn returns the wrapped connection, as the method of crypto/tls's Conn does.
 func (c *limitedConn) NetConn() net.Conn { return c.Conn }
 
-// explain makes a timeout of the error of a connection that the timer closed.
+// explain returns a timeout for an error after the timer has closed the connection, and
+// other errors unchanged.
 func (c *limitedConn) explain(op string, err error) error {
 	if err == nil || !c.expired.Load() {
 		return err

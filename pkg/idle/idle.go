@@ -1,10 +1,11 @@
-// Package idle watches connections while nothing uses them. When one becomes readable or
-// is hung up, its server has ended it or is about to: PostgreSQL says so (SQLSTATE 57P01)
-// before it closes, and Redis closes. The next check then need not wait for its turn.
+// Package idle watches connections while they are not used. If one becomes readable or is
+// closed, its server has ended it or will do so: PostgreSQL sends an error (SQLSTATE 57P01)
+// before it closes, and Redis closes. pkg/health then brings the next check forward. The
+// checkers of PostgreSQL and Redis add their connections after each check.
 //
-// It sends nothing, consumes nothing and opens nothing. It never judges a service: a
-// server may close idle connections on purpose. Where the platform cannot look at a
-// socket without reading from it, nothing is watched, and only the speed is lost.
+// It never sends, reads or opens anything, and never judges a service: a server may close
+// idle connections on purpose. On platforms that cannot peek at a socket nothing is
+// watched; lost connections are then found by the next regular check.
 package idle
 
 import (
@@ -14,8 +15,8 @@ import (
 	"time"
 )
 
-// Watch watches the idle connections of one service. A nil Watch watches nothing. It is
-// safe for concurrent use.
+// Watch watches the idle connections of one service. A nil Watch does nothing. It is safe
+// for concurrent use.
 type Watch struct {
 	lost chan struct{}
 
@@ -23,11 +24,11 @@ type Watch struct {
 	watched []*watched
 }
 
-// NewWatch returns one that watches nothing yet.
+// NewWatch returns a Watch without connections.
 func NewWatch() *Watch { return &Watch{lost: make(chan struct{}, 1)} }
 
-// Lost receives when a watched connection had something to say. What is told again
-// before it was received is told once. A nil Watch returns nil.
+// Lost returns a channel that receives a value when a watched connection became readable or
+// was closed. It holds at most one value. A nil Watch returns nil.
 func (w *Watch) Lost() <-chan struct{} {
 	if w == nil {
 		return nil
@@ -35,8 +36,8 @@ func (w *Watch) Lost() <-chan struct{} {
 	return w.lost
 }
 
-// Add begins to watch a connection that nothing uses, until [Watch.Stop] or until it is
-// closed. One that cannot be watched is ignored.
+// Add watches an idle connection until [Watch.Stop] or until it is closed. A connection that
+// cannot be watched is ignored.
 func (w *Watch) Add(conn net.Conn) {
 	if w == nil || conn == nil {
 		return
@@ -45,7 +46,7 @@ func (w *Watch) Add(conn net.Conn) {
 	if raw == nil {
 		return
 	}
-	// A driver may have left the deadline of its last read, which would end the waiting.
+	// The deadline of the driver's last read would end the waiting.
 	_ = socket.SetReadDeadline(time.Time{})
 	one := &watched{socket: socket, done: make(chan struct{})}
 	w.mu.Lock()
@@ -54,8 +55,8 @@ func (w *Watch) Add(conn net.Conn) {
 	go one.wait(raw, w.lost) // Stop waits for it
 }
 
-// Stop ends the watching of all connections, which can then be used, and forgets what
-// they told. It waits for the watching to end, which takes no I/O.
+// Stop stops watching all connections, so that they can be used, and removes a value from
+// [Watch.Lost]. It waits until the watching goroutines have ended, without I/O.
 func (w *Watch) Stop() {
 	if w == nil {
 		return
@@ -73,8 +74,8 @@ func (w *Watch) Stop() {
 	}
 }
 
-// watched is one connection. Waiting holds the read lock of its descriptor, so that no
-// read can begin before the waiting has ended.
+// watched is one connection. While it waits, it holds the read lock of the descriptor, so a
+// read cannot start before the waiting has ended.
 type watched struct {
 	socket net.Conn
 	done   chan struct{}
@@ -82,8 +83,8 @@ type watched struct {
 
 func (o *watched) wait(raw syscall.RawConn, lost chan<- struct{}) {
 	defer close(o.done)
-	// Returns once there is something to read, the deadline of stop has passed, or the
-	// connection was closed by us; the last two are errors.
+	// Read returns nil if the connection is readable. After the deadline that stop sets, or
+	// after we closed the connection, it returns an error.
 	if err := raw.Read(readable); err != nil {
 		return
 	}
@@ -93,14 +94,15 @@ func (o *watched) wait(raw syscall.RawConn, lost chan<- struct{}) {
 	}
 }
 
-// stop's errors are those of a closed connection, on which nothing waits any more.
+// stop ends the waiting. Setting a deadline fails only on a closed connection, on which
+// nothing waits.
 func (o *watched) stop() {
 	_ = o.socket.SetReadDeadline(time.Unix(1, 0))
 	<-o.done
 	_ = o.socket.SetReadDeadline(time.Time{})
 }
 
-// socketOf returns the socket below TLS and other layers, and nil where there is none.
+// socketOf returns the socket below TLS and other layers, or nil if there is none.
 func socketOf(conn net.Conn) (net.Conn, syscall.RawConn) {
 	if !supported {
 		return nil, nil

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// MaxPEM bounds a file of certificates or of a key, in bytes: it is several times the size of a
-// system's whole bundle.
+// MaxPEM bounds a file of certificates or of a key, in bytes. It is several times the size of
+// the certificate bundle of a system.
 const MaxPEM = 2 << 20
 
-// KeyPair reads a certificate and its key from regular PEM files. Its error names the file at
-// fault and quotes nothing of it.
+// KeyPair reads a certificate and its key from regular PEM files. The error names the file that
+// is wrong and does not quote its content.
 func KeyPair(certFile, keyFile string) (tls.Certificate, error) {
 	cert, err1 := Regular(certFile, MaxPEM)
 	key, err2 := Regular(keyFile, MaxPEM)
@@ -22,7 +22,7 @@ func KeyPair(certFile, keyFile string) (tls.Certificate, error) {
 	return ParseKeyPair(certFile, keyFile, cert, key)
 }
 
-// ParseKeyPair is [KeyPair] for what was read from these files.
+// ParseKeyPair is [KeyPair] for the content of these files.
 func ParseKeyPair(certFile, keyFile string, cert, key []byte) (tls.Certificate, error) {
 	pair, err := tls.X509KeyPair(cert, key)
 	if err == nil {
@@ -33,11 +33,11 @@ func ParseKeyPair(certFile, keyFile string, cert, key []byte) (tls.Certificate, 
 	if ofKey {
 		name = keyFile
 	}
-	return tls.Certificate{}, &Error{Name: name, Problem: "is of no use: " + problem}
+	return tls.Certificate{}, &Error{Name: name, Problem: "cannot be used: " + problem}
 }
 
 // KeyPairProblem says why a PEM certificate and a PEM key cannot be used together, or returns "".
-// OfKey tells whether it is about the key alone. The words quote nothing of the files.
+// OfKey reports whether the problem is of the key alone. The text does not quote the files.
 func KeyPairProblem(cert, key []byte) (problem string, ofKey bool) {
 	block, _ := pem.Decode(key)
 	if block == nil {

@@ -1,8 +1,8 @@
-// Package readfile reads configuration files, secrets and certificates safely: never more
-// than a limit, and unless asked for never a pipe or a device, which could block.
+// Package readfile reads configuration files, secrets and certificates with a limit of size.
+// Except for [Limited], it reads regular files only, since a pipe or a device could block.
 //
-// Every package that reads a file by a name from its settings uses it. It writes nothing
-// and knows no other package of this module.
+// Every package that reads a file whose name is in its settings uses it. It never writes,
+// and imports no other package of this module.
 package readfile
 
 import (
@@ -12,32 +12,32 @@ import (
 	"os"
 )
 
-// Error says that a file exists and cannot be used. A file that is missing or unreadable
-// is an [*fs.PathError] instead.
+// Error says that a file exists and cannot be used. For a missing or unreadable file, the
+// error is an [*fs.PathError].
 type Error struct {
 	Name    string // of the file
-	Problem string // what is wrong, to follow a name: "is not a regular file"
+	Problem string // text that follows the name, such as "is not a regular file"
 }
 
 // Error returns the name and the problem.
 func (e *Error) Error() string { return e.Name + " " + e.Problem }
 
-// Regular returns the content of a regular file, or of the one that a symbolic link leads
-// to, such as a file of a mounted Secret. The limit is in bytes.
+// Regular returns the content of a regular file, or of the one to which a symbolic link
+// points, such as a file of a mounted Secret. The limit is in bytes.
 //
-// Errors: [*Error] for anything that is not a regular file, and for a file that is larger
-// than the limit; [*fs.PathError] from the system.
+// The error is an [*Error] if the file is not regular or is larger than the limit, and an
+// [*fs.PathError] if the system returned one.
 func Regular(name string, limit int64) ([]byte, error) { return read(os.Stat, name, limit) }
 
-// RegularNoFollow is [Regular] for a file that must not be a symbolic link, because a
-// link could lead out of its folder.
+// RegularNoFollow is [Regular] for a file that must not be a symbolic link, because a link
+// could point to a file outside of its folder.
 func RegularNoFollow(name string, limit int64) ([]byte, error) { return read(os.Lstat, name, limit) }
 
-// Limited returns the content of a file of any kind. It is for names that a person gives
-// at a terminal, where a shell's process substitution makes a pipe. The limit is in bytes.
+// Limited returns the content of a file of any type. It is for names on the command line,
+// where the process substitution of a shell gives a pipe. The limit is in bytes.
 //
-// Errors: [*Error] for a file that is larger than the limit; [*fs.PathError] from the
-// system.
+// The error is an [*Error] if the file is larger than the limit, and an [*fs.PathError] if
+// the system returned one.
 func Limited(name string, limit int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -56,7 +56,7 @@ func Limited(name string, limit int64) ([]byte, error) {
 }
 
 func read(stat func(string) (fs.FileInfo, error), name string, limit int64) ([]byte, error) {
-	// Checked before opening, because opening a pipe waits for its writer.
+	// The type is checked before opening, because opening a pipe waits for its writer.
 	info, err := stat(name)
 	if err != nil {
 		return nil, err

@@ -128,7 +128,7 @@ func TestCertificateRotates(t *testing.T) {
 
 	replace(t, f.Key, content(t, renewed.Key)) // which does not belong to the certificate
 	poll.Until(t, "the key of another certificate is logged", func() bool {
-		return log.count(filepath.Base(f.Key)+" is of no use: the key is not that of the certificate") == 1
+		return log.count(filepath.Base(f.Key)+" cannot be used: the key is not that of the certificate") == 1
 	})
 	if !accepted(old.Roots()) {
 		t.Error("the last good certificate is not served any more")

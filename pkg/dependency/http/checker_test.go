@@ -434,10 +434,10 @@ func TestHTTPSCertificates(t *testing.T) {
 		}, health.ReasonTLS, "see the client certificate in BILLING_CERT_FILE"},
 		"another's key": {local, ours, func(o *httpkind.Options) {
 			o.CAFile, o.CertFile, o.KeyFile = ca, certFile, strangersKey
-		}, health.ReasonTLS, "BILLING_KEY_FILE is of no use: the key is not that of the certificate"},
+		}, health.ReasonTLS, "BILLING_KEY_FILE cannot be used: the key is not that of the certificate"},
 		"encrypted key": {local, ours, func(o *httpkind.Options) {
 			o.CAFile, o.CertFile, o.KeyFile = ca, certFile, encrypted
-		}, health.ReasonTLS, "BILLING_KEY_FILE is of no use: the key is encrypted"},
+		}, health.ReasonTLS, "BILLING_KEY_FILE cannot be used: the key is encrypted"},
 		"no key": {local, ours, func(o *httpkind.Options) {
 			o.CAFile, o.CertFile, o.KeyFile = ca, certFile, certFile
 		}, health.ReasonTLS, "BILLING_KEY_FILE"},
