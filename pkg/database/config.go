@@ -23,21 +23,20 @@ import (
 	"github.com/reims/reims-health/pkg/dial"
 )
 
-// Config says which database to use and how. The zero value of a field stands
-// for its default.
+// Config has the settings of a pool. The zero value of a field means its default.
 type Config struct {
 	Host string // or the directory of a Unix socket; default localhost
 	Port uint16 // default 5432
 	Name string // of the database; default reims
 	User string // default postgres
 
-	// Password is asked before every dial, so that a rotated secret works with no
-	// restart. It must return soon after its context is done. An error fails that
-	// dial with SQLSTATE 28000. The default is no password.
+	// Password is called before every dial, so that a rotated secret needs no restart. It
+	// must return soon after its context is done. If it returns an error, that dial fails
+	// with SQLSTATE 28000. The default is no password.
 	Password func(context.Context) (string, error)
 
-	// Environment and SSLMode decide on TLS, see [SSLMode]. The files are read
-	// before every dial; one that is missing fails that dial, not Open.
+	// Environment and SSLMode determine the use of TLS, see [SSLMode]. The files are read
+	// before every dial. If one is missing, that dial fails; Open does not.
 	Environment string
 	SSLMode     string
 	SSLRootCert string // certificate authorities, PEM; "system" for the system's own
@@ -51,44 +50,44 @@ type Config struct {
 	// up to MaxConnLifetimeJitter (whole seconds) added. Defaults one hour, and a
 	// tenth of MaxConnLifetime.
 	MaxConnLifetime, MaxConnLifetimeJitter time.Duration
-	// SkipPing hands out a connection that idled for more than a second without
-	// asking whether it is alive. It saves a round trip; a dead connection then shows
-	// as an error of the first statement.
+	// SkipPing disables the ping of connections that were idle for more than a second
+	// before they are used. It saves a round trip. The first statement on a broken
+	// connection then fails.
 	SkipPing bool
-	// MaxMessage bounds one message of the server, which a row is, in bytes; a longer
-	// one breaks the connection. A message is held in memory whole, and what is not
-	// PostgreSQL may announce any length. Default pgx's own limit, 1 GiB.
+	// MaxMessage bounds one message of the server, such as a row, in bytes. A longer one
+	// breaks the connection. Each message is held in memory, and a server that is not
+	// PostgreSQL could announce any length. Default pgx's own limit, 1 GiB.
 	MaxMessage int
 
 	// WatchTLS is called before every dial with each TLS configuration that the dial may
-	// use, as SSLMode and the files have it. It may change it. The default changes nothing.
+	// use. It may change the configuration. By default nothing is called.
 	WatchTLS func(*tls.Config)
 
-	// ConnectTimeout bounds a dial as a whole (name resolution, every address, TLS,
-	// login), and the wait for a free connection. Default 30 s.
+	// ConnectTimeout bounds a whole dial (name resolution, all addresses, TLS, login), and
+	// the wait for a free connection. Default 30 s.
 	ConnectTimeout time.Duration
-	// CommandTimeout bounds each statement, unless its context ends earlier; the
-	// server is told as well where it takes that (PgBouncer doesn't). Default 5 s.
+	// CommandTimeout bounds each statement, unless its context ends earlier. It is also
+	// set as statement_timeout, if the server accepts that parameter (PgBouncer does not).
+	// Default 5 s.
 	CommandTimeout time.Duration
 
 	// ApplicationName is shown in pg_stat_activity. Default reims.
 	ApplicationName string
-	// SlowQuery is the duration from which a statement is logged at warn level.
-	// Default 1 s; a negative one never.
+	// SlowQuery is the duration from which a statement is logged at warn level. Default
+	// 1 s. If it is negative, none is.
 	SlowQuery time.Duration
-	// Logger takes one record a statement and a dial. The default discards them.
+	// Logger receives one record per statement and per dial. The default discards them.
 	Logger *slog.Logger
-	// DialFunc opens the network connection to one address. The default is a
-	// net.Dialer's.
+	// DialFunc opens the network connection to one address. The default is the method
+	// of net.Dialer.
 	DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
-	// Lookup resolves Host. Each of its addresses has a share of ConnectTimeout: to
-	// connect, and to begin to answer. The default is the system's resolver.
+	// Lookup resolves Host. Each address gets a part of ConnectTimeout to connect and to
+	// send its first data. The default is the system's resolver.
 	Lookup dial.LookupFunc
 }
 
-// SSLMode returns the libpq sslmode in effect: mode where it is set; else
-// verify-full with a root certificate, require in the environment production, and
-// prefer in any other.
+// SSLMode returns the effective sslmode of libpq: mode if it is set, otherwise verify-full
+// with a root certificate, require in the environment production, and prefer in others.
 func SSLMode(environment, mode, rootCert string) string {
 	switch {
 	case mode != "":
@@ -102,7 +101,7 @@ func SSLMode(environment, mode, rootCert string) string {
 	}
 }
 
-// SSLModes returns the modes that are understood, from the weakest.
+// SSLModes returns the valid modes, from the weakest to the strongest.
 func SSLModes() []string {
 	return []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 }
@@ -130,7 +129,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// validate finds what no server could make right.
+// validate reports settings that contradict each other or are not valid for any server.
 func (c Config) validate() error {
 	var problems []error
 	if !slices.Contains(SSLModes(), c.SSLMode) {
@@ -158,16 +157,15 @@ func (c Config) target() string {
 	return address + "/" + c.Name + " as " + c.User
 }
 
-// statementTimeout is the command timeout as PostgreSQL's setting: whole
-// milliseconds, of which zero would mean no limit.
+// statementTimeout returns the command timeout for PostgreSQL, in whole milliseconds. It is
+// at least 1, since 0 would mean no limit.
 func (c Config) statementTimeout() string {
 	return strconv.FormatInt(max(c.CommandTimeout.Milliseconds(), 1), 10)
 }
 
-// poolConfig says everything there is to say to pgxpool, but for what is read
-// afresh at each dial.
+// poolConfig returns the configuration for pgxpool, except for what is read for each dial.
 func (c Config) poolConfig() (*pgxpool.Config, error) {
-	shape := c // of the attempts: with TLS, in clear, or both
+	shape := c // only SSLMode counts here: attempts with TLS, without, or both
 	shape.SSLRootCert, shape.SSLCert, shape.SSLKey = "", "", ""
 	pool, err := parse(shape, pgxpool.ParseConfig)
 	if err != nil {
@@ -180,8 +178,8 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 		pool.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
 	}
 	conn := pool.ConnConfig
-	// A transaction pooler gives every statement another session, so nothing may be
-	// prepared or described in one and used in the next.
+	// With a transaction pooler each statement may run in another session, so prepared and
+	// described statements cannot be used again.
 	conn.DefaultQueryExecMode = pgx.QueryExecModeExec
 	conn.StatementCacheCapacity, conn.DescriptionCacheCapacity = 0, 0
 	conn.ConnectTimeout = c.ConnectTimeout
@@ -202,15 +200,15 @@ func (c Config) buildFrontend(r io.Reader, w io.Writer) *pgproto3.Frontend {
 	return frontend
 }
 
-// parse runs one of pgx's parsers in such a way that the environment and the home
-// directory have no effect. It is the only way to make a pgx configuration.
+// parse runs one of pgx's parsers, so that the environment and the home directory have no
+// effect. A pgx configuration cannot be made without a parser.
 func parse[T any](c Config, parser func(string) (T, error)) (T, error) {
 	config, err := parser(c.conninfo(""))
 	if err == nil {
 		return config, nil
 	}
-	// PGSERVICE cannot be pinned to nothing: once it is set, pgx insists on reading
-	// that service from a file. So it is given one, and the service in it is empty.
+	// PGSERVICE cannot be disabled: if it is set, pgx always reads a service from a file.
+	// So it gets a file with an empty service.
 	file, pipeErr := emptyService()
 	if pipeErr != nil {
 		return config, pipeErr
@@ -221,7 +219,7 @@ func parse[T any](c Config, parser func(string) (T, error)) (T, error) {
 
 const serviceName = "none"
 
-// emptyService returns a pipe, so that no disk need be writable.
+// emptyService returns a pipe with an empty service, since no disk may be writable.
 func emptyService() (*os.File, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -234,9 +232,9 @@ func emptyService() (*os.File, error) {
 	return r, nil
 }
 
-// conninfo names every key that pgx would take from a PG* variable or from the
-// home directory when the connection string leaves it out, but for the run-time
-// parameters (application_name, options, timezone): poolConfig replaces those.
+// conninfo returns a connection string with every key that pgx would otherwise read from a
+// PG* variable or the home directory. The run-time parameters (application_name, options,
+// timezone) are not in it, since poolConfig replaces them.
 func (c Config) conninfo(serviceFile string) string {
 	settings := [][2]string{
 		{"host", c.Host},

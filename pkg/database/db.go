@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// closeTimeout is how long [DB.Close] waits for connections to come back.
+// closeTimeout is how long [DB.Close] waits for connections that are in use.
 const closeTimeout = 2 * time.Second
 
 // DB is a pool of connections to one database. It is safe for concurrent use. The
@@ -22,10 +22,10 @@ type DB struct {
 	closed atomic.Bool
 }
 
-// Open makes a pool and returns at once: whether the server is there shows when a
-// connection is first used. MinConns connections are dialled in the background. Of
-// ctx only the values count. An error means that config contradicts itself. The
-// caller closes the DB.
+// Open makes a pool and returns at once. It opens MinConns connections in the background;
+// if the server cannot be reached, the first use of a connection fails. Only the values of
+// ctx are used, not its end. An error means that config is not valid. The caller closes
+// the DB.
 func Open(ctx context.Context, config Config) (*DB, error) {
 	config = config.withDefaults()
 	op := "open a pool for " + config.target()
@@ -60,8 +60,8 @@ func Connect(ctx context.Context, config Config) (*DB, error) {
 	return db, nil
 }
 
-// Close closes the pool. It waits at most two seconds for connections that are in
-// use; then it returns an error and the rest closes by itself as they come back.
+// Close closes the pool. It waits at most two seconds for connections that are in use.
+// Then it returns an error, and each of these is closed when its user releases it.
 // Closing a DB again, or a nil one, does nothing.
 func (db *DB) Close() error {
 	if db == nil || db.pool == nil || db.closed.Swap(true) {
@@ -82,8 +82,8 @@ func (db *DB) Close() error {
 	}
 }
 
-// Pool returns the pool itself, for what this package does not wrap; its errors
-// are pgx's. It belongs to db. It is nil where db is.
+// Pool returns the pgx pool, for what this package does not wrap. Its errors are pgx's.
+// Do not close it: db does. It is nil if db is nil.
 func (db *DB) Pool() *pgxpool.Pool {
 	if db == nil {
 		return nil
@@ -91,8 +91,8 @@ func (db *DB) Pool() *pgxpool.Pool {
 	return db.pool
 }
 
-// WithConn lends fn a connection until it returns, for what needs one session:
-// COPY, LISTEN, advisory locks. What fn returns is returned as it is.
+// WithConn calls fn with a connection, for what needs one session, such as COPY, LISTEN
+// and advisory locks. It returns the error of fn unchanged.
 func (db *DB) WithConn(ctx context.Context, fn func(conn *pgxpool.Conn) error) error {
 	conn, err := db.acquire(ctx)
 	if err != nil {
@@ -102,10 +102,10 @@ func (db *DB) WithConn(ctx context.Context, fn func(conn *pgxpool.Conn) error) e
 	return fn(conn)
 }
 
-// InTx runs fn in a transaction: committed when fn returns nil, rolled back when
-// it returns an error, which is then returned as it is, or panics. The zero
-// options are the server's defaults. A transaction that the server gave up
-// (SQLSTATE 40001, 40P01) is not repeated; the caller may.
+// InTx runs fn in a transaction. If fn returns nil, it commits. If fn returns an error or
+// panics, it rolls back; it returns that error unchanged. The zero options are the
+// server's defaults. A transaction that the server aborted (SQLSTATE 40001, 40P01) is not
+// repeated; the caller may do so.
 func (db *DB) InTx(ctx context.Context, options pgx.TxOptions, fn func(tx pgx.Tx) error) error {
 	return db.WithConn(ctx, func(conn *pgxpool.Conn) error {
 		var inner error
@@ -141,19 +141,19 @@ func errNotInitialised() error {
 	return newError("use the database", ErrNotInitialised, errors.New("the pool was not opened, or is closed: call Open or Connect first"))
 }
 
-// Health is what a health check saw.
+// Health is the result of a health check.
 type Health struct {
 	Latency  time.Duration // of one statement, with the wait for its connection
 	Database string
 	Version  string // "PostgreSQL 15.2"
 
-	// The pool's connections after the check gave its own back. Those being dialled
-	// count in PoolSize alone.
+	// The connections of the pool after the check released its own. Connections that are
+	// being opened count in PoolSize only.
 	PoolSize, PoolFree, PoolActive int32
 }
 
-// Health asks the server for its version. An error means that a program could not
-// work with the database now.
+// Health queries the server's version. An error means that the database cannot be used
+// now.
 func (db *DB) Health(ctx context.Context) (Health, error) {
 	type server struct{ Database, Version string }
 	start := time.Now()

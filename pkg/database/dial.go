@@ -27,13 +27,13 @@ const (
 	codeInvalidAuthorization = "28000"
 )
 
-// dialer completes the configuration of each dial: the password, the TLS files,
-// and whether the server takes statement_timeout as a startup parameter.
+// dialer completes the configuration of each dial: the password, the TLS files, and
+// whether statement_timeout is sent as a startup parameter.
 type dialer struct {
 	config Config
-	// learned is set by the first dial that succeeds, refused when a pooler refuses
+	// connected is set by the first dial that succeeds, refused when a pooler refuses
 	// the startup parameter.
-	learned, refused atomic.Bool
+	connected, refused atomic.Bool
 }
 
 // beforeConnect is called with a copy of the pool's configuration before each dial.
@@ -72,7 +72,7 @@ func (d *dialer) readTLS(cc *pgx.ConnConfig) error {
 		if parse, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
 			err = cmp.Or(parse.Unwrap(), err) // without the connection string
 		}
-		// As text, for a missing file's ENOENT in the chain would read as the missing
+		// The error is kept as text: an ENOENT in the chain would look like the missing
 		// socket of a server that is down.
 		return &Error{
 			Op:   d.op() + ": read the TLS files",
@@ -85,7 +85,7 @@ func (d *dialer) readTLS(cc *pgx.ConnConfig) error {
 	return nil
 }
 
-// watchTLS calls WatchTLS once with each configuration.
+// watchTLS calls WatchTLS once per configuration.
 func (d *dialer) watchTLS(cc *pgx.ConnConfig) {
 	if d.config.WatchTLS == nil {
 		return
@@ -99,8 +99,8 @@ func (d *dialer) watchTLS(cc *pgx.ConnConfig) {
 	}
 }
 
-// checkTLSFiles finds what opening would wait for, such as a pipe. A missing file is
-// for the parser to tell.
+// checkTLSFiles rejects files that could block when they are opened, such as a pipe. The
+// parser reports a missing file.
 func (c Config) checkTLSFiles() error {
 	for _, name := range []string{c.SSLRootCert, c.SSLCert, c.SSLKey} {
 		if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
@@ -110,9 +110,9 @@ func (c Config) checkTLSFiles() error {
 	return nil
 }
 
-// offerStatementTimeout drops the parameter once a pooler has refused it. Until a
-// dial has succeeded, the last way to connect is tried twice, so that a refusal
-// costs this dial nothing but the second attempt.
+// offerStatementTimeout notes when a pooler refuses the parameter. Before the first dial has
+// succeeded, the last attempt is made twice, so that this dial can succeed without the
+// parameter.
 func (d *dialer) offerStatementTimeout(cc *pgx.ConnConfig) {
 	closeOnFatal := cc.OnPgError
 	cc.OnPgError = func(conn *pgconn.PgConn, e *pgconn.PgError) bool {
@@ -121,7 +121,7 @@ func (d *dialer) offerStatementTimeout(cc *pgx.ConnConfig) {
 		}
 		return closeOnFatal(conn, e)
 	}
-	if !d.learned.Load() {
+	if !d.connected.Load() {
 		last := &pgconn.FallbackConfig{Host: cc.Host, Port: cc.Port, TLSConfig: cc.TLSConfig}
 		if n := len(cc.Fallbacks); n > 0 {
 			last = cc.Fallbacks[n-1]
@@ -130,42 +130,43 @@ func (d *dialer) offerStatementTimeout(cc *pgx.ConnConfig) {
 	}
 }
 
+// withdrawStatementTimeout removes the parameter if a pooler has refused it.
 func (d *dialer) withdrawStatementTimeout(c *pgconn.Config) {
 	if d.refused.Load() {
 		delete(c.RuntimeParams, statementTimeoutKey)
 	}
 }
 
-// refusesParameter reports whether a login was refused because of the parameter: by
-// PgBouncer ("unsupported startup parameter") or Amazon's RDS Proxy ("currently doesn't
-// support the option"). Both end the connection, which a statement's own error does not.
+// refusesParameter reports whether PgBouncer ("unsupported startup parameter") or Amazon's
+// RDS Proxy ("currently doesn't support the option") refused a login because of the
+// parameter. Both end the connection; an error of a statement does not.
 func refusesParameter(e *pgconn.PgError) bool {
 	return e.Severity == "FATAL" && strings.Contains(e.Message, statementTimeoutKey)
 }
 
 func (d *dialer) afterConnect(context.Context, *pgx.Conn) error {
-	d.learned.Store(true)
+	d.connected.Store(true)
 	return nil
 }
 
-// routes leads one dial of pgx through the addresses of its hosts.
+// routes chooses the addresses for one dial of pgx.
 //
-// By itself pgx tries all addresses with TLS, then all without, and each may take
-// what time there is. Instead it is told to connect to the same host again and
-// again, address by address as libpq does, with TLS and without where both are
-// allowed. The route of the host chooses the address.
+// By itself pgx tries all addresses with TLS and then all without, and each attempt may
+// use all of the time. Instead, pgx gets a list with the same host once per address and
+// attempt. As in libpq, an address is tried with TLS and without, if both are allowed,
+// before the next address is. The route of the host chooses the address.
 type routes struct {
 	dialer *dial.Dialer
-	hosts  map[string]*hostRoute // by name and port, those that are no addresses
-	failed map[string]error      // why a host could not be resolved
+	hosts  map[string]*hostRoute // by name and port; without IP addresses
+	failed map[string]error      // by host, why it could not be resolved
 }
 
-// hostRoute is the way to one host. Its addresses take attempts in turn.
+// hostRoute is the route to one host.
 type hostRoute struct {
 	*dial.Route
-	attempts int // for each address
-	made     int
-	reached  bool // the present one
+	attempts int  // per address
+	made     int  // attempts so far
+	reached  bool // the present address could be connected to
 }
 
 func newRoutes(c Config) *routes {
@@ -176,7 +177,7 @@ func newRoutes(c Config) *routes {
 	}
 }
 
-// spread resolves the hosts of cc and repeats what it tries for each address.
+// spread resolves the hosts of cc and repeats the attempts of each host per address.
 func (r *routes) spread(ctx context.Context, cc *pgx.ConnConfig) {
 	all := append([]*pgconn.FallbackConfig{{Host: cc.Host, Port: cc.Port, TLSConfig: cc.TLSConfig}}, cc.Fallbacks...)
 	var spread []*pgconn.FallbackConfig
@@ -196,7 +197,8 @@ func (r *routes) spread(ctx context.Context, cc *pgx.ConnConfig) {
 	cc.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, r.failed[host] }
 }
 
-// resolve returns the number of the host's addresses, or 1 for pgx to meet the error.
+// resolve returns the number of the host's addresses. It returns 1 if resolving fails, so
+// that pgx makes an attempt and reports the error.
 func (r *routes) resolve(ctx context.Context, f *pgconn.FallbackConfig, attempts int) int {
 	network, address := pgconn.NetworkAddress(f.Host, f.Port)
 	if _, err := netip.ParseAddr(f.Host); err == nil || network != "tcp" {
@@ -212,8 +214,8 @@ func (r *routes) resolve(ctx context.Context, f *pgconn.FallbackConfig, attempts
 	return n
 }
 
-// dial is called by pgx for one attempt after the other, and at any time with the
-// address of a connection, to cancel its statement.
+// dial is called by pgx for each attempt. To cancel a statement, pgx also calls it with the
+// address of a connection.
 func (r *routes) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if host := r.hosts[address]; host != nil {
 		return host.next(ctx, network, address)
@@ -227,7 +229,7 @@ func (h *hostRoute) next(ctx context.Context, network, address string) (net.Conn
 	if !first && h.reached {
 		return h.Again(ctx)
 	}
-	// Where no address is left this tells again of those that failed.
+	// If no address is left, this returns the earlier errors again.
 	conn, err := h.DialContext(ctx, network, address)
 	h.reached = err == nil
 	return conn, err

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// What went wrong, for errors.Is. Every error of this package matches
+// The classes of errors, for errors.Is. Every error of this package matches
 // ErrDatabase; most match one of the others too.
 var (
 	ErrDatabase       = errors.New("database error")
@@ -21,33 +21,33 @@ var (
 	ErrNotInitialised = errors.New("pool not initialised")
 )
 
-// Error is what this package returns, always by pointer. It matches [ErrDatabase]
-// and one of the other sentinels, and unwraps to the driver's error, so that
+// Error is the error of this package, always as a pointer. It matches [ErrDatabase], in most
+// cases one of the other classes, and unwraps to the driver's error, so that
 // errors.Is(err, pgx.ErrNoRows) and errors.As to a *pgconn.PgError work.
 //
-// Its own text holds neither arguments nor passwords. The texts of the errors it
-// wraps can: don't show them.
+// Its own text holds neither arguments nor passwords. The texts of the errors that it
+// wraps can hold them: do not show those.
 type Error struct {
-	Op   string // what was tried, and on what
-	Code string // SQLSTATE; empty where the server did not say
+	Op   string // the operation and its object
+	Code string // SQLSTATE; empty if the server sent none
 	Err  error  // the cause
 
-	kind error
+	kind error // one of the classes, or nil
 }
 
-// Error returns what was tried and what happened.
+// Error returns the operation and the cause.
 func (e *Error) Error() string { return e.Op + ": " + describe(e.Err) }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is matches the sentinels.
+// Is matches [ErrDatabase] and the class of the error.
 func (e *Error) Is(target error) bool { return target == ErrDatabase || target == e.kind }
 
 // SQLState returns the SQLSTATE, as a *pgconn.PgError does.
 func (e *Error) SQLState() string { return e.Code }
 
-// Timeout reports whether time ran out, on this side or on the server.
+// Timeout reports whether a timeout, of the client or of the server, was the cause.
 func (e *Error) Timeout() bool {
 	return errors.Is(e.Err, context.DeadlineExceeded) || e.Code == "57014"
 }
@@ -60,7 +60,7 @@ func newError(op string, kind, err error) *Error {
 	return e
 }
 
-// wrap makes an *Error of what pgx returned. An error that is one stays as it is.
+// wrap returns an *Error for an error of pgx. An *Error is returned unchanged.
 func wrap(op string, err error) error {
 	var own *Error
 	if err == nil || errors.As(err, &own) {
@@ -72,8 +72,8 @@ func wrap(op string, err error) error {
 	return newError(op, ErrQuery, err)
 }
 
-// isConnection tells a connection that could not be made, or was lost, from a
-// statement that failed on a good one.
+// isConnection reports whether a connection could not be made or was lost. It is false if a
+// statement failed on a working connection.
 func isConnection(err error) bool {
 	var (
 		connect *pgconn.ConnectError
@@ -84,7 +84,7 @@ func isConnection(err error) bool {
 	case errors.As(err, &connect):
 		return true
 	case errors.As(err, &server):
-		// 08P01 is what a wrong number of arguments gives as well.
+		// A wrong number of arguments gives 08P01 as well.
 		lost := strings.HasPrefix(server.Code, "08") || strings.HasPrefix(server.Code, "57P")
 		return lost && server.Code != codeProtocolViolation
 	default:
@@ -93,7 +93,7 @@ func isConnection(err error) bool {
 	}
 }
 
-// describe returns the text of a cause without the values that it may quote.
+// describe returns the text of a cause without values of arguments.
 func describe(err error) string {
 	var (
 		connect *pgconn.ConnectError
@@ -102,7 +102,7 @@ func describe(err error) string {
 	)
 	switch {
 	case errors.As(err, &connect):
-		// One line, and without the user and the database, which the operation names.
+		// One line, without the user and the database, which are in Op.
 		attempts := strings.Split(errors.Unwrap(connect).Error(), "\n")
 		return strings.Join(slices.Compact(attempts), "; ") + hint(err)
 	case errors.As(err, &server):
@@ -118,9 +118,9 @@ func describe(err error) string {
 	return text
 }
 
-// serverText withholds a message that can quote an argument. One that came with a
-// position was found while the statement's own text was read, before any
-// argument; the classes named here don't quote values.
+// serverText leaves out a message that can quote an argument. A message with a position is
+// an error in the text of the statement, which is parsed before the arguments. Messages of
+// the classes listed here do not quote values.
 func serverText(e *pgconn.PgError) string {
 	const classes = "08 23 25 28 3D 40 53 55 57 58"
 	class := e.Code[:min(2, len(e.Code))]
@@ -130,7 +130,7 @@ func serverText(e *pgconn.PgError) string {
 	return e.Severity + " (SQLSTATE " + e.Code + "); its message can quote arguments and is withheld"
 }
 
-// hints say what to do, where it is not plain from the message.
+// hints say what to do if the message of the server does not.
 var hints = map[string]string{
 	"28P01": "check the user and the password",
 	"28000": "check the user and the server's pg_hba.conf",

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// offerPassword gives each login the password in the form that its method takes:
-// prepared for SCRAM, and as it is for md5 and clear text. The server names the
-// method in its first message, so what it says is read on the way to pgx.
+// offerPassword sets the password in the form that the login method needs: prepared for
+// SCRAM, and unchanged for md5 and clear text. The server's first message names the
+// method, so the messages are read before pgx reads them.
 func offerPassword(c *pgconn.Config, password string, build pgconn.BuildFrontendFunc) {
 	c.Password = password
 	scram := scramPassword(password)
@@ -27,15 +27,15 @@ func offerPassword(c *pgconn.Config, password string, build pgconn.BuildFrontend
 	}
 }
 
-// scramPassword returns what pgx must be given for SCRAM, so that it derives the
-// same key as PostgreSQL and libpq do.
+// scramPassword returns the password for pgx, with which pgx derives the same SCRAM key as
+// PostgreSQL and libpq.
 //
-// They prepare a password with SASLprep (RFC 4013), and take the raw bytes where
-// that fails. pgx prepares it with OpaqueString of RFC 8265, which differs for ligatures,
-// superscripts, full-width letters, soft hyphens and others, and takes the raw
-// bytes where that fails, as it does for a control character. HMAC, whose key the
-// password is, pads a key with zeros to 64 bytes and replaces a longer one by its
-// hash: a zero byte at the end changes nothing but makes pgx take the raw bytes.
+// These prepare a password with SASLprep (RFC 4013), and use the raw bytes if that fails.
+// pgx uses OpaqueString of RFC 8265 instead, which differs for ligatures, superscripts,
+// full-width letters, soft hyphens and others. If that fails, as for a control character,
+// pgx uses the raw bytes too. The password is the key of an HMAC, which pads a key with
+// zeros to 64 bytes and replaces a longer one by its hash. So a zero byte at the end does
+// not change the HMAC, but makes pgx use the raw bytes.
 func scramPassword(password string) string {
 	if isASCII(password) {
 		return password
@@ -48,12 +48,12 @@ func scramPassword(password string) string {
 	if len(key) < sha256.BlockSize {
 		key += "\x00"
 	}
-	return key // of exactly 64 bytes, which OpaqueString leaves as they are if SASLprep made them
+	return key // OpaqueString does not change 64 bytes that SASLprep has made
 }
 
-// saslprep prepares a password as pg_saslprep of PostgreSQL does: it checks the
-// characters before they are normalized, where RFC 3454 does so afterwards, and
-// the raw password counts where preparation fails.
+// saslprep prepares a password as pg_saslprep of PostgreSQL does. Unlike RFC 3454 it checks
+// the characters before they are normalized. If preparation fails, it returns the password
+// unchanged.
 func saslprep(password string) string {
 	if isASCII(password) || !utf8.ValidString(password) {
 		return password
@@ -75,15 +75,15 @@ func saslprep(password string) string {
 	return norm.NFKC.String(string(mapped))
 }
 
-// prohibited holds what no prepared password contains; among it what Unicode 3.2
-// did not assign.
+// prohibited are the characters that a prepared password cannot have, including those that
+// Unicode 3.2 did not assign.
 var prohibited = []stringprep.Set{
 	stringprep.TableA1, stringprep.TableC2_1, stringprep.TableC2_2, stringprep.TableC3, stringprep.TableC4,
 	stringprep.TableC6, stringprep.TableC7, stringprep.TableC8, stringprep.TableC9,
 }
 
-// mapRune makes spaces of the other spaces, and drops what RFC 3454 maps to
-// nothing; stringprep lacks the first of those.
+// mapRune maps all spaces to the ASCII space, and removes characters that RFC 3454 maps to
+// nothing. The table of stringprep lacks the first of these.
 func mapRune(r rune) rune {
 	const mongolianSoftHyphen = 0x1806
 	switch _, nothing := stringprep.TableB1[r]; {
@@ -96,8 +96,8 @@ func mapRune(r rune) rune {
 	}
 }
 
-// passesBidi reports whether a text with a character that is written from right to
-// left begins and ends with one, and has none that is written from left to right.
+// passesBidi checks a text that has a right-to-left character: it must begin and end with
+// one, and have no left-to-right character. Other texts pass.
 func passesBidi(text []rune) bool {
 	var left, right bool
 	for _, r := range text {
@@ -112,14 +112,13 @@ func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
-// loginReader calls sasl before the reader sees that the server asks for a login by
-// SASL.
+// loginReader calls sasl before its caller reads that the server requires a SASL login.
 type loginReader struct {
 	io.Reader
 	sasl func()
 
-	message []byte // the beginning of the present one
-	skip    int    // bytes of a message that is not about the login
+	message []byte // the beginning of the present message
+	skip    int    // remaining bytes of a message of another type
 	done    bool
 }
 
@@ -135,7 +134,7 @@ func (r *loginReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// take reads a byte: of a message's type, its length, and the method of the login.
+// take parses one byte of a message: its type, its length, and the login method.
 func (r *loginReader) take(c byte) {
 	const (
 		authentication = 'R'

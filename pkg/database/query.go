@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Querier runs statements: a *[DB], the connection that [DB.WithConn] lends, the
-// transaction of [DB.InTx], or anything of pgx's.
+// Querier runs statements: a *[DB], the connection of [DB.WithConn], the transaction of
+// [DB.InTx], or a connection, pool or transaction of pgx.
 type Querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
@@ -18,9 +18,9 @@ type Querier interface {
 
 var _ = []Querier{(*DB)(nil), (*pgxpool.Pool)(nil), (*pgxpool.Conn)(nil), (*pgx.Conn)(nil), pgx.Tx(nil)}
 
-// All returns every row. T is a struct; a column goes to the field of the same
-// name, or with the tag `db:"name"`, and either without the other is an error.
-// No row gives an empty slice.
+// All returns every row. T is a struct. Each column is stored in the field with the same
+// name or with the tag `db:"name"`. A column without a field, or a field without a column,
+// is an error. If there is no row, it returns an empty slice.
 func All[T any](ctx context.Context, q Querier, sql string, args ...any) ([]T, error) {
 	rows, err := q.Query(ctx, sql, args...)
 	if err != nil {
@@ -30,14 +30,14 @@ func All[T any](ctx context.Context, q Querier, sql string, args ...any) ([]T, e
 	return all, wrap("query", err)
 }
 
-// One returns the only row, mapped as [All] does. No row gives [pgx.ErrNoRows],
-// several [pgx.ErrTooManyRows].
+// One returns the only row, mapped as by [All]. The error is [pgx.ErrNoRows] if there is no
+// row, and [pgx.ErrTooManyRows] if there are several.
 func One[T any](ctx context.Context, q Querier, sql string, args ...any) (T, error) {
 	return one(ctx, q, pgx.RowToStructByName[T], sql, args)
 }
 
-// Value returns the only column of the only row. A value that may be NULL needs a
-// pointer for T.
+// Value returns the only column of the only row. For a value that may be NULL, T must be a
+// pointer.
 func Value[T any](ctx context.Context, q Querier, sql string, args ...any) (T, error) {
 	return one(ctx, q, pgx.RowTo[T], sql, args)
 }
@@ -52,14 +52,14 @@ func one[T any](ctx context.Context, q Querier, fn pgx.RowToFunc[T], sql string,
 	return row, wrap("query", err)
 }
 
-// Exec runs a statement and returns how many rows it touched.
+// Exec runs a statement and returns the number of affected rows.
 func Exec(ctx context.Context, q Querier, sql string, args ...any) (int64, error) {
 	tag, err := q.Exec(ctx, sql, args...)
 	return tag.RowsAffected(), wrap("exec", err)
 }
 
-// Batch sends the statements in one round trip and hands each result to the
-// callback it was queued with. They are one transaction: all take effect, or none.
+// Batch sends the statements in one round trip and calls the callback of each with its
+// result. They are one transaction: all take effect, or none.
 func Batch(ctx context.Context, q Querier, batch *pgx.Batch) error {
 	return wrap("batch", q.SendBatch(ctx, batch).Close())
 }
@@ -75,9 +75,9 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.Command
 	return tag, wrap("exec", err)
 }
 
-// Query runs a query on a connection of the pool, which is given back when the
-// rows are read to the end or closed. With an error the rows are nil. See also
-// [All], [One] and [Value].
+// Query runs a query on a connection of the pool, which is released when the rows are read
+// to the end or closed. If the error is not nil, the rows are. See also [All], [One] and
+// [Value].
 func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	conn, err := db.acquire(ctx)
 	if err != nil {
@@ -91,8 +91,8 @@ func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, err
 	return &connRows{Rows: rows, conn: conn}, nil
 }
 
-// SendBatch sends statements on a connection of the pool, which is given back when
-// the results are closed. See also [Batch].
+// SendBatch sends statements on a connection of the pool, which is released when the
+// results are closed. See also [Batch].
 func (db *DB) SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults {
 	conn, err := db.acquire(ctx)
 	if err != nil {
@@ -101,19 +101,19 @@ func (db *DB) SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults 
 	return &connBatch{BatchResults: conn.SendBatch(ctx, batch), conn: conn}
 }
 
-// connRows gives its connection back at the end.
+// connRows releases its connection when it is closed.
 type connRows struct {
 	pgx.Rows
 	conn *pgxpool.Conn
 }
 
-// Close ends the query.
+// Close closes the rows and releases the connection.
 func (r *connRows) Close() {
 	r.Rows.Close()
 	r.conn.Release()
 }
 
-// Next closes the rows behind the last one, as those of pgx do.
+// Next closes the rows after the last one, as the method of pgx does.
 func (r *connRows) Next() bool {
 	more := r.Rows.Next()
 	if !more {
@@ -122,13 +122,13 @@ func (r *connRows) Next() bool {
 	return more
 }
 
-// connBatch gives its connection back at the end.
+// connBatch releases its connection when it is closed.
 type connBatch struct {
 	pgx.BatchResults
 	conn *pgxpool.Conn
 }
 
-// Close reads what is left of the results.
+// Close reads the remaining results and releases the connection.
 func (b *connBatch) Close() error {
 	defer b.conn.Release()
 	return b.BatchResults.Close()

@@ -8,30 +8,26 @@ import (
 	"github.com/reims/reims-health/pkg/readfile"
 )
 
-// maxTLSFileSize is several times that of a system's whole bundle, in bytes.
-const maxTLSFileSize = 2 << 20
-
-// tlsFileError says in plain words which of the TLS files can't be used, and why. The
-// words hold neither paths nor what is in the files.
+// tlsFileError says which of the TLS files cannot be used, and why.
 type tlsFileError struct {
 	text    string
-	problem string
+	problem string // without paths and content of the files
 }
 
 func (e *tlsFileError) Error() string { return e.text }
 
-// TLSProblem returns the words, for callers that may not show an error's text. They
-// begin with the name of the field of [Config].
+// TLSProblem returns the problem for callers that must not show the text of the error. It
+// begins with the name of a field of [Config], and holds neither paths nor content.
 func (e *tlsFileError) TLSProblem() string { return e.problem }
 
-// tlsProblem looks for what is wrong with the files; empty where it finds nothing.
+// tlsProblem returns the first problem of the files, or "".
 func (c Config) tlsProblem() string {
 	content := map[string][]byte{}
 	for _, f := range [][2]string{{"SSLRootCert", c.SSLRootCert}, {"SSLCert", c.SSLCert}, {"SSLKey", c.SSLKey}} {
 		if f[1] == "" || f[1] == "system" && f[0] == "SSLRootCert" {
 			continue
 		}
-		text, err := readfile.Regular(f[1], maxTLSFileSize)
+		text, err := readfile.Regular(f[1], readfile.MaxPEM)
 		content[f[0]] = text
 		refused := new(readfile.Error)
 		switch {

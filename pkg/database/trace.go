@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// tracer bounds and times all that goes through the pool, whoever asked for it:
+// tracer sets a timeout for each call of the pool, and logs its duration. It works because
 // pgx uses the context that a Trace…Start returns for the rest of the call.
 type tracer struct {
 	log              *slog.Logger
@@ -45,7 +45,7 @@ func end(ctx context.Context) (s *span, took time.Duration) {
 	return s, time.Since(s.start)
 }
 
-// TraceQueryStart bounds a statement and starts its clock.
+// TraceQueryStart sets the timeout of a statement and starts to measure its duration.
 func (t *tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
 	return begin(ctx, t.command, data.SQL)
 }
@@ -55,7 +55,7 @@ func (t *tracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQ
 	t.statement(ctx, data.Err, slog.Int64("rows", data.CommandTag.RowsAffected()))
 }
 
-// TraceBatchStart bounds a batch as a whole.
+// TraceBatchStart sets the timeout of a whole batch.
 func (t *tracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
 	sql := make([]string, len(data.Batch.QueuedQueries))
 	for i, q := range data.Batch.QueuedQueries {
@@ -84,24 +84,24 @@ func (t *tracer) statement(ctx context.Context, err error, attrs ...slog.Attr) {
 	}
 }
 
-// TraceConnectStart bounds the dial as a whole; pgx's own ConnectTimeout counts
-// for each address, and not for the name's resolution.
+// TraceConnectStart sets the timeout of a whole dial. The ConnectTimeout of pgx applies to
+// each address, and not to name resolution.
 func (t *tracer) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
 	return begin(ctx, t.connect)
 }
 
-// TraceConnectEnd logs the dial, also one of the background that nobody waits for.
+// TraceConnectEnd logs the dial, also one in the background.
 func (t *tracer) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
 	_, took := end(ctx)
 	t.log.LogAttrs(ctx, slog.LevelDebug, "connect", outcome(took, data.Err)...)
 }
 
-// TraceAcquireStart bounds the wait for a connection.
+// TraceAcquireStart sets the timeout of the wait for a connection.
 func (t *tracer) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
 	return begin(ctx, t.connect)
 }
 
-// TraceAcquireEnd frees the timer.
+// TraceAcquireEnd stops the timer of the timeout.
 func (t *tracer) TraceAcquireEnd(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireEndData) {
 	end(ctx)
 }
@@ -114,7 +114,7 @@ func outcome(took time.Duration, err error) []slog.Attr {
 	return attrs
 }
 
-// oneLine makes statements fit a log record.
+// oneLine joins and shortens statements for a log record.
 func oneLine(sql []string) string {
 	const limit = 2000
 	line := strings.Join(strings.Fields(strings.Join(sql, "; ")), " ")
