@@ -11,21 +11,21 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// What one answer may have: a sidecar has at most 16 services, and their `safe` answer takes
-// less than 32 KiB.
+// Limits of one answer. A sidecar has at most 16 services, and its `safe` response for these is
+// smaller than 32 KiB.
 const (
 	maxServices = 16
 	maxAnswer   = 64 << 10
 )
 
-// kindReasons are those that some kinds of service declare. The kinds are not imported, for
-// with them come the clients of all servers; a test holds the list against them.
+// kindReasons are the reasons that only some kinds of service declare. The kinds are not imported,
+// since they would link the clients of all servers; a test compares this list with theirs.
 var kindReasons = []health.Reason{
 	"quorum", "cluster_down", "out_of_memory", "schema_behind", "writes_stalled", "bucket_missing", "model_missing", "inference",
 	"status", "body", "not_serving",
 }
 
-// knownReasons returns every reason that a sidecar of this release gives, by its text.
+// knownReasons returns every reason of this release's sidecar, by its text.
 func knownReasons() map[string]health.Reason {
 	known := map[string]health.Reason{"": ""}
 	for _, r := range slices.Concat(health.Reasons(), kindReasons, []health.Reason{health.ReasonNoResult}) {
@@ -36,29 +36,29 @@ func knownReasons() map[string]health.Reason {
 
 var errAnswer = errors.New("not the answer of a sidecar")
 
-// parser reads answers, for any number of goroutines.
+// parser reads answers. It is safe for concurrent use.
 type parser struct{ reasons map[string]health.Reason }
 
 func newParser() *parser { return &parser{knownReasons()} }
 
-// parse reads the answer to GET /health, the `safe` or the `off` one, of this release of the
-// sidecar or of another: what it does not know is ignored. Nothing is believed but what is
-// within the closed sets: a reason that is not known becomes [ReasonOther]; a name, status or
-// number of services that no sidecar has makes the answer unusable.
+// parse reads the response to GET /health with details `safe` or `off`, from this or any other
+// release of the sidecar. It ignores unknown fields and replaces an unknown reason by
+// [ReasonOther]. It refuses an answer with a service name, a status or a number of services that
+// no sidecar can have.
 func (p *parser) parse(body []byte) ([]ServiceAnswer, error) {
-	var whole map[string]json.RawMessage // a map, for a struct takes keys in any case
-	if json.Unmarshal(body, &whole) != nil {
+	var document map[string]json.RawMessage // a map, since a struct accepts keys in any letter case
+	if json.Unmarshal(body, &document) != nil {
 		return nil, errAnswer
 	}
-	if whole["services"] == nil {
+	if document["services"] == nil {
 		return nil, fmt.Errorf("%w: it has no services", errAnswer)
 	}
-	services, ok := readStatuses(whole["services"])
+	services, ok := readStatuses(document["services"])
 	if !ok {
 		return nil, errAnswer
 	}
 	var details map[string]struct{ Reason, Since string }
-	if raw := whole["details"]; raw != nil && json.Unmarshal(raw, &details) != nil {
+	if raw := document["details"]; raw != nil && json.Unmarshal(raw, &details) != nil {
 		return nil, errAnswer
 	}
 	for i := range services {
@@ -79,8 +79,8 @@ func (p *parser) parse(body []byte) ([]ServiceAnswer, error) {
 	return services, nil
 }
 
-// readStatuses reads the object that has the status of each service, in its order, which a map
-// would lose. It reports false for anything else.
+// readStatuses reads the JSON object with the status of each service. It keeps their order, which
+// a map would lose. It reports false if the object is not of this form.
 func readStatuses(object []byte) ([]ServiceAnswer, bool) {
 	d := json.NewDecoder(bytes.NewReader(object))
 	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {
@@ -93,9 +93,9 @@ func readStatuses(object []byte) ([]ServiceAnswer, bool) {
 		name, isName := key.(string)
 		text, isText := value.(string)
 		status, known := parseStatus(text)
-		twice := slices.ContainsFunc(all, func(a ServiceAnswer) bool { return a.Name == name })
+		duplicate := slices.ContainsFunc(all, func(a ServiceAnswer) bool { return a.Name == name })
 		all = append(all, ServiceAnswer{Name: name, Status: status})
-		if err1 != nil || err2 != nil || !isName || !isText || !known || twice || !isServiceName(name) || len(all) > maxServices {
+		if err1 != nil || err2 != nil || !isName || !isText || !known || duplicate || !isServiceName(name) || len(all) > maxServices {
 			return nil, false
 		}
 	}
@@ -111,8 +111,8 @@ func parseStatus(text string) (health.Status, bool) {
 	return health.Unknown, false
 }
 
-// isServiceName reports whether a service of a sidecar can have the name: at most 32 small
-// letters, digits and hyphens, a letter first, no hyphen last.
+// isServiceName reports whether a sidecar's service can have the name: 1 to 32 lower-case letters,
+// digits and hyphens, beginning with a letter and not ending with a hyphen.
 func isServiceName(name string) bool {
 	if name == "" || len(name) > 32 || name[0] < 'a' || name[0] > 'z' || name[len(name)-1] == '-' {
 		return false

@@ -18,7 +18,7 @@ import (
 	"github.com/reims/reims-health/test/scenario"
 )
 
-// Every answer that the real sidecar gives is understood, whatever it withholds.
+// Every response of the real sidecar can be parsed, with each setting of its details.
 func TestParseUnderstandsTheSidecar(t *testing.T) {
 	t.Parallel()
 	p := newParser()
@@ -53,7 +53,7 @@ func TestParseUnderstandsTheSidecar(t *testing.T) {
 	}
 }
 
-// The reasons that kinds declare are all known.
+// kindReasons has all reasons that kinds declare.
 func TestReasonsAreThoseOfAllKinds(t *testing.T) {
 	t.Parallel()
 	var want []health.Reason
@@ -68,10 +68,10 @@ func TestReasonsAreThoseOfAllKinds(t *testing.T) {
 	}
 }
 
-// longest is the longest name that a service can have.
+// longest is the longest possible service name.
 var longest = "a" + strings.Repeat("b", 31)
 
-// many is an object of so many services.
+// many returns a JSON object of n services.
 func many(n int) string {
 	var all []string
 	for i := range n {
@@ -168,7 +168,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever a Pod answers, what is believed is within the closed sets.
+// FuzzParse: each parsed answer has only values of the closed sets.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"services":{"db":"unhealthy"},"details":{"db":{"reason":"refused","since":"2026-03-14T09:26:53Z"}}}`))
 	f.Add([]byte(`{"services":{"db":"healthy","db":"unhealthy"},"details":null}`))

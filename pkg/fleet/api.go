@@ -11,8 +11,8 @@ import (
 	"github.com/reims/reims-health/pkg/rendered"
 )
 
-// The documents of the API, which docs/fleet.md describes. They have ages rather than times, so
-// that readers need not compare two clocks.
+// The documents of the API; docs/fleet.md describes them. They have ages instead of times, so that
+// clients need not compare clocks.
 
 type workloadsDocument struct {
 	Workloads []workloadDocument `json:"workloads"`
@@ -152,9 +152,9 @@ func newChangeDocument(c Change, now time.Time) changeDocument {
 	return d
 }
 
-// listWorkloads answers GET /api/v1/workloads.
+// listWorkloads serves GET /api/v1/workloads.
 func (p *handler) listWorkloads(w http.ResponseWriter, r *http.Request) {
-	answerJSON(w, r, p.kept.get("api", func(now time.Time) *rendered.Response {
+	answerJSON(w, r, p.cache.get("api", func(now time.Time) *rendered.Response {
 		all := workloadsDocument{Workloads: []workloadDocument{}, Timestamp: now.UTC().Format(timeFormat)}
 		for _, s := range p.c.Summaries() {
 			all.Workloads = append(all.Workloads, newWorkloadDocument(s, now))
@@ -163,14 +163,14 @@ func (p *handler) listWorkloads(w http.ResponseWriter, r *http.Request) {
 	}))
 }
 
-// oneWorkload answers GET /api/v1/workloads/NAMESPACE/NAME.
+// oneWorkload serves GET /api/v1/workloads/NAMESPACE/NAME.
 func (p *handler) oneWorkload(w http.ResponseWriter, r *http.Request) {
 	s := p.summaryOf(r)
 	if s == nil {
 		notFound(w, r)
 		return
 	}
-	answerJSON(w, r, p.kept.get("api "+s.Target.Workload.String(), func(now time.Time) *rendered.Response {
+	answerJSON(w, r, p.cache.get("api "+s.Target.Workload.String(), func(now time.Time) *rendered.Response {
 		d := newWorkloadDocument(s, now)
 		for i := range s.Pods {
 			d.Pods = append(d.Pods, newPodDocument(&s.Pods[i], now))
@@ -182,7 +182,7 @@ func (p *handler) oneWorkload(w http.ResponseWriter, r *http.Request) {
 	}))
 }
 
-// onePod answers GET /api/v1/workloads/NAMESPACE/NAME/pods/POD: it asks the Pod now.
+// onePod serves GET /api/v1/workloads/NAMESPACE/NAME/pods/POD. It asks the Pod now.
 func (p *handler) onePod(w http.ResponseWriter, r *http.Request) {
 	_, pod := p.podOf(r)
 	if pod == nil {
@@ -211,10 +211,10 @@ func workloadOf(r *http.Request) Workload {
 	return Workload{r.PathValue("namespace"), r.PathValue("name")}
 }
 
-// summaryOf returns the newest summary of the workload that the path names, or nil.
+// summaryOf returns the newest summary of the workload in the path, or nil.
 func (p *handler) summaryOf(r *http.Request) *Summary { return p.c.Summary(workloadOf(r)) }
 
-// podOf returns the Pod that the path names, with its workload's summary, or nil.
+// podOf returns the Pod in the path, or nil, and the summary of its workload, or nil.
 func (p *handler) podOf(r *http.Request) (*Summary, *PodSummary) {
 	s := p.summaryOf(r)
 	if s == nil {
@@ -235,15 +235,15 @@ type errorDocument struct {
 func notFound(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		answerJSON(w, r, renderJSON(http.StatusMethodNotAllowed, errorDocument{"only GET and HEAD are answered"}))
+		answerJSON(w, r, renderJSON(http.StatusMethodNotAllowed, errorDocument{"only GET and HEAD are allowed"}))
 		return
 	}
-	answerJSON(w, r, renderJSON(http.StatusNotFound, errorDocument{"there is no such workload or Pod, or the Pods of the workload have not all been asked yet: see /api/v1/workloads"}))
+	answerJSON(w, r, renderJSON(http.StatusNotFound, errorDocument{"this workload or Pod does not exist, or the first round of the workload is not over yet: see /api/v1/workloads"}))
 }
 
 func renderJSON(code int, document any) *rendered.Response {
 	var body bytes.Buffer
-	_ = json.NewEncoder(&body).Encode(document) // the documents above can all be encoded
+	_ = json.NewEncoder(&body).Encode(document) // encoding the documents above does not fail
 	return rendered.New(code, []string{"application/json"}, body.Bytes())
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/reims/reims-health/test/farm"
 )
 
-// faulty has a share of the Pods, in thousandths, that do not answer: a third each refuses the
+// faulty makes a share of the Pods, in thousandths, not answer: a third each refuses the
 // connection, never answers, and answers after 1.5 s.
 func faulty(share int, rest farm.Behaviour) func(netip.AddrPort) farm.Behaviour {
 	slow := rest
@@ -29,7 +29,7 @@ func faulty(share int, rest farm.Behaviour) func(netip.AddrPort) farm.Behaviour 
 	}
 }
 
-// TestSharedOutageIsSeen breaks a server for all Pods of a fleet that is asked as often as one
+// TestSharedOutageIsSeen breaks a server for all Pods of a fleet that is asked as rarely as one
 // of 10,000 Pods, each Pod every 20 s: within the time in which more than half are asked, and a
 // round, the summary says that it is shared. Pods that do not answer delay nothing.
 func TestSharedOutageIsSeen(t *testing.T) {
@@ -67,8 +67,8 @@ func TestSharedOutageIsSeen(t *testing.T) {
 	}
 }
 
-// BenchmarkFleet asks a farm in this process for a while, and tells what that costs, with
-// what the farm itself costs.
+// BenchmarkFleet asks a farm in this process for a while, and reports the cost, which includes
+// that of the farm.
 func BenchmarkFleet(b *testing.B) {
 	for _, c := range []struct {
 		pods, share int
@@ -107,7 +107,7 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// BenchmarkSummarise sums up 10,000 Pods of which a node fails.
+// BenchmarkSummarise summarises 10,000 Pods, of which one node fails.
 func BenchmarkSummarise(b *testing.B) {
 	pods := make([]fleet.PodSummary, 0, 10000)
 	for i, p := range farm.Pods(10000, 20, 3) {

@@ -18,63 +18,62 @@ import (
 const (
 	defaultTimeout  = 2 * time.Second
 	defaultRequests = 500
-	// keptIntervals is for how many intervals an answer counts.
+	// keptIntervals is the number of intervals for which an answer counts.
 	keptIntervals = 3
-	// maxKept is the longest interval for which connections are kept between two questions:
-	// in fleets that are asked less often, they cost more than they save.
-	maxKept = 10 * time.Second
-	// soon is within what time a new Pod is asked, where there are few of them.
-	soon = time.Second
-	// tick is the shortest time between two looks at which Pods are due: to wake for each question
-	// would cost more than the question. It is longer where that cannot exceed the pace.
-	tick     = 50 * time.Millisecond
-	longTick = 250 * time.Millisecond
-	// minInterval is the shortest interval that a target may want.
+	// maxKeepAlive is the longest interval at which connections stay open between two requests.
+	// With a longer one, an open connection costs more than it saves.
+	maxKeepAlive = 10 * time.Second
+	// firstRequestWindow is the time in which new Pods are asked first; longer if there are many.
+	firstRequestWindow = time.Second
+	// shortPause and longPause are the shortest time for which Run sleeps, since waking for each
+	// request would cost more than the request. longPause applies while the request rate is low.
+	shortPause = 50 * time.Millisecond
+	longPause  = 250 * time.Millisecond
+	// minInterval is the shortest interval of a target.
 	minInterval = time.Second
-	// defaultInterval is where a target has none.
+	// defaultInterval is the interval of a target that sets none.
 	defaultInterval = 5 * time.Second
-	// maxWait is the longest time from one look at what is due to the next, and maxHang the one after
-	// which something is wrong with this program.
-	maxWait = 10 * time.Second
-	maxHang = time.Minute
+	// maxPause is the longest time for which Run sleeps. After hangTimeout, Alive reports that it hangs.
+	maxPause    = 10 * time.Second
+	hangTimeout = time.Minute
 )
 
-// Options are those of a [Collector]. The zero value of each field is its default.
+// Options configure a [Collector]. The zero value of each field is its default.
 type Options struct {
-	// Timeout is of one question. The default is 2 s.
+	// Timeout bounds one request. The default is 2 s.
 	Timeout time.Duration
-	// RequestsPerSecond bounds the questions over all workloads: where there are more Pods,
-	// each is asked less often. The default is 500.
+	// RequestsPerSecond bounds the requests over all workloads. If there are more Pods, each is
+	// asked less often. The default is 500.
 	RequestsPerSecond int
-	// Certificate returns the client certificate for sidecars that ask for one. Its error fails
-	// the handshake. It is called by several goroutines at once. The default is none.
+	// Certificate returns the client certificate for sidecars that request one. Its error fails
+	// the handshake. It must be safe for concurrent use. The default is none.
 	Certificate func() (tls.Certificate, error)
-	// Log gets what is wrong with this program's own work. The default is none.
+	// Log receives errors of this program. The default discards them.
 	Log *slog.Logger
-	// Dial is how connections are made. The default is the net package's.
+	// Dial opens connections. The default is that of package net.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Collector asks every Pod of every workload, again and again, evenly spread over the
-// interval, and sums up what they say once per interval and workload. A Pod's newest answer
-// counts for three intervals. It is safe for concurrent use.
+// Collector asks every Pod of every workload once per interval, spread evenly over the interval,
+// and makes a summary per workload and interval. A Pod's newest answer counts for three intervals.
+// Collector is safe for concurrent use.
 type Collector struct {
 	options     Options
-	asker       *asker
+	client      *client
 	parser      *parser
-	wake        chan struct{} // something is due sooner than it was
-	asking      sync.WaitGroup
-	detailing   chan struct{} // one per Pod that is asked for its details
+	wake        chan struct{} // Run must compute again when the next request is due
+	inFlight    sync.WaitGroup
+	detailSlots chan struct{} // one element per request for details
 	subscribers []func(*Summary)
 
-	mu        sync.Mutex
-	workloads map[Workload]*workload
-	due       schedule
-	total     int       // of Pods
-	phases    float64   // of the next Pod
-	asked     time.Time // by when the last question was due, as the pace has it
+	mu          sync.Mutex
+	workloads   map[Workload]*workload
+	due         schedule
+	podCount    int       // over all workloads
+	lastPhase   float64   // of the Pod that was added last
+	lastRequest time.Time // the slot that the rate limit gave to the latest request
 
-	looked atomic.Int64 // when Run last looked at what is due, in nanoseconds; 0 while it does not run
+	lastLoop atomic.Int64 // when the loop of Run last passed, in nanoseconds; 0 while it does not run
 }
 
 // NewCollector returns a collector that has no workload yet.
@@ -83,17 +82,17 @@ func NewCollector(o Options) *Collector {
 	o.RequestsPerSecond = cmp.Or(o.RequestsPerSecond, defaultRequests)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	return &Collector{
-		options: o, asker: newAsker(o.Timeout, o.Dial, o.Certificate), parser: newParser(),
-		wake: make(chan struct{}, 1), detailing: make(chan struct{}, maxDetails), workloads: map[Workload]*workload{},
+		options: o, client: newClient(o.Timeout, o.Dial, o.Certificate), parser: newParser(),
+		wake: make(chan struct{}, 1), detailSlots: make(chan struct{}, maxDetails), workloads: map[Workload]*workload{},
 	}
 }
 
-// Subscribe has f called with the summary of each round, in order for each workload. It must
-// be called before Run. f must not block.
+// Subscribe makes Run call f with each summary, in order for each workload. Subscribe must be
+// called before Run. f must not block.
 func (c *Collector) Subscribe(f func(*Summary)) { c.subscribers = append(c.subscribers, f) }
 
-// Set begins with a workload, or goes on with it as the target now is: Pods that are gone
-// are forgotten, and new ones are asked soon.
+// Set adds a workload, or replaces its target: Pods that are gone are removed, and new ones are
+// asked soon.
 func (c *Collector) Set(t *Target) {
 	c.mu.Lock()
 	w := c.workloads[t.Workload]
@@ -102,42 +101,42 @@ func (c *Collector) Set(t *Target) {
 		c.workloads[t.Workload] = w
 	}
 	before, interval := len(w.pods), w.interval()
-	gone, fresh := w.set(t)
-	c.total += len(w.pods) - before
-	c.begin(fresh)
+	gone, added := w.set(t)
+	c.podCount += len(w.pods) - before
+	c.scheduleNew(added)
 	if w.interval() != interval {
 		c.reschedule(w)
 	}
 	if w.summary == nil && w.next.IsZero() {
-		w.began = time.Now()
-		w.next = w.began.Add(soon)
+		w.addedAt = time.Now()
+		w.next = w.addedAt.Add(firstRequestWindow)
 	}
 	c.mu.Unlock()
 	closeAll(gone)
-	c.alert()
+	c.wakeRun()
 }
 
-// begin has new Pods asked soon: within a second, or as fast as the pace allows. From then
-// on, each has a place of its own in the interval. The places are multiples of the golden
-// ratio, which spread any number of Pods evenly.
-func (c *Collector) begin(fresh []*pod) {
-	window := max(soon, c.perPods(len(fresh)))
+// scheduleNew schedules the first request to each new Pod: within a second, or as fast as the
+// request rate allows. Later requests have a fixed phase in the interval. The phases are multiples
+// of the golden ratio, which spread any number of Pods evenly.
+func (c *Collector) scheduleNew(added []*pod) {
+	window := max(firstRequestWindow, c.durationOf(len(added)))
 	now := time.Now()
-	for i, p := range fresh {
+	for i, p := range added {
 		const goldenRatio = 0.6180339887498949
-		c.phases += goldenRatio
-		c.phases -= float64(int(c.phases))
-		p.phase = c.phases
-		p.due = now.Add(window * time.Duration(i) / time.Duration(len(fresh)))
+		c.lastPhase += goldenRatio
+		c.lastPhase -= float64(int(c.lastPhase))
+		p.phase = c.lastPhase
+		p.due = now.Add(window * time.Duration(i) / time.Duration(len(added)))
 		heap.Push(&c.due, p)
 	}
 }
 
-// reschedule has the next questions and the next round follow an interval that is another one.
+// reschedule computes the next requests and the next round again, after the interval has changed.
 func (c *Collector) reschedule(w *workload) {
 	now, interval := time.Now(), c.interval(w)
 	for _, p := range c.due {
-		if p.workload == w && !p.answer.At.IsZero() { // one that has not been asked yet is asked soon
+		if p.workload == w && !p.answer.At.IsZero() { // a Pod that was never asked keeps its time
 			p.due = p.nextDue(now, interval)
 		}
 	}
@@ -147,15 +146,17 @@ func (c *Collector) reschedule(w *workload) {
 	}
 }
 
-// perPods is how long it takes to ask as many Pods at the highest pace.
-func (c *Collector) perPods(n int) time.Duration {
+// durationOf returns how long n requests take at the highest rate.
+func (c *Collector) durationOf(n int) time.Duration {
 	return time.Duration(n) * time.Second / time.Duration(c.options.RequestsPerSecond)
 }
 
-// interval is from one question to a Pod to the next one.
-func (c *Collector) interval(w *workload) time.Duration { return max(w.interval(), c.perPods(c.total)) }
+// interval returns the time between two requests to one Pod of w.
+func (c *Collector) interval(w *workload) time.Duration {
+	return max(w.interval(), c.durationOf(c.podCount))
+}
 
-// Remove forgets a workload.
+// Remove removes a workload.
 func (c *Collector) Remove(name Workload) {
 	c.mu.Lock()
 	w := c.workloads[name]
@@ -164,13 +165,13 @@ func (c *Collector) Remove(name Workload) {
 		return
 	}
 	delete(c.workloads, name)
-	c.total -= len(w.pods)
+	c.podCount -= len(w.pods)
 	gone := w.remove()
 	c.mu.Unlock()
 	closeAll(gone)
 }
 
-// Summary returns the newest summary of a workload; nil before its first round.
+// Summary returns the newest summary of a workload, or nil before its first round.
 func (c *Collector) Summary(name Workload) *Summary {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -198,10 +199,10 @@ func (w Workload) compare(other Workload) int {
 	return cmp.Or(cmp.Compare(w.Namespace, other.Namespace), cmp.Compare(w.Name, other.Name))
 }
 
-// Run asks until ctx ends, and waits for the questions under way. It returns nil.
+// Run asks the Pods until ctx ends, and waits for the requests in flight. It returns nil.
 func (c *Collector) Run(ctx context.Context) error {
 	defer c.close()
-	defer c.looked.Store(0)
+	defer c.lastLoop.Store(0)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -211,26 +212,26 @@ func (c *Collector) Run(ctx context.Context) error {
 		case <-c.wake:
 		case <-timer.C:
 		}
-		c.looked.Store(time.Now().UnixNano())
+		c.lastLoop.Store(time.Now().UnixNano())
 		c.askDue(ctx)
 		c.endRounds()
 		timer.Reset(c.wait())
 	}
 }
 
-// Alive returns an error where Run hangs: it has not looked at what is due for a minute.
+// Alive returns an error if the loop of Run has not passed for a minute.
 func (c *Collector) Alive() error {
-	if at := c.looked.Load(); at != 0 {
-		if hangs := time.Since(time.Unix(0, at)); hangs > maxHang {
+	if at := c.lastLoop.Load(); at != 0 {
+		if hangs := time.Since(time.Unix(0, at)); hangs > hangTimeout {
 			return fmt.Errorf("the sidecars have not been asked for %s", hangs.Round(time.Second))
 		}
 	}
 	return nil
 }
 
-// close ends the questions under way, and every connection.
+// close waits for the requests in flight, and closes every connection.
 func (c *Collector) close() {
-	c.asking.Wait()
+	c.inFlight.Wait()
 	c.mu.Lock()
 	var gone []net.Conn
 	for _, w := range c.workloads {
@@ -242,29 +243,29 @@ func (c *Collector) close() {
 
 func closeAll(connections []net.Conn) {
 	for _, conn := range connections {
-		_ = conn.Close() // nothing is lost with it
+		_ = conn.Close() // idle: nothing is lost
 	}
 }
 
-// alert has Run look at what is due. It does not block.
-func (c *Collector) alert() {
+// wakeRun makes Run compute again what is due. It does not block.
+func (c *Collector) wakeRun() {
 	select {
 	case c.wake <- struct{}{}:
-	default: // it is about to look
+	default: // Run is about to wake anyway
 	}
 }
 
-// wait is until something is due.
+// wait returns the time until the next request or the end of the next round.
 func (c *Collector) wait() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	wait := maxWait
+	wait := maxPause
 	if len(c.due) > 0 {
 		next := c.due[0].due
-		if free := c.asked.Add(c.perPods(1)); free.After(next) {
+		if free := c.lastRequest.Add(c.durationOf(1)); free.After(next) {
 			next = free
 		}
-		wait = min(wait, max(c.tick(), time.Until(next)))
+		wait = min(wait, max(c.pause(), time.Until(next)))
 	}
 	for _, w := range c.workloads {
 		wait = min(wait, time.Until(w.next))
@@ -272,43 +273,43 @@ func (c *Collector) wait() time.Duration {
 	return max(0, wait)
 }
 
-// tick is how long to wait between two looks: longer where at most half of the questions are asked that
-// the pace allows.
-func (c *Collector) tick() time.Duration {
+// pause returns the shortest time to sleep: longPause if the Pods need at most half of the allowed
+// request rate.
+func (c *Collector) pause() time.Duration {
 	for _, w := range c.workloads {
-		if 2*c.perPods(c.total) > w.interval() {
-			return tick
+		if 2*c.durationOf(c.podCount) > w.interval() {
+			return shortPause
 		}
 	}
-	return longTick
+	return longPause
 }
 
-// askDue asks the Pods that are due, at most at the pace that is allowed.
+// askDue asks the Pods that are due, at most at the allowed rate.
 func (c *Collector) askDue(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now, gap := time.Now(), c.perPods(1)
-	if earliest := now.Add(-2 * c.tick()); c.asked.Before(earliest) {
-		c.asked = earliest
+	now, gap := time.Now(), c.durationOf(1)
+	if earliest := now.Add(-2 * c.pause()); c.lastRequest.Before(earliest) {
+		c.lastRequest = earliest
 	}
-	for len(c.due) > 0 && !c.due[0].due.After(now) && !c.asked.Add(gap).After(now) {
+	for len(c.due) > 0 && !c.due[0].due.After(now) && !c.lastRequest.Add(gap).After(now) {
 		p, _ := heap.Pop(&c.due).(*pod)
 		if p.gone {
 			continue
 		}
-		c.asked = c.asked.Add(gap)
+		c.lastRequest = c.lastRequest.Add(gap)
 		c.ask(ctx, p)
 	}
 }
 
-// ask asks one Pod, in a goroutine that ends with the timeout. The pace bounds how many
-// there are: the questions per second times the timeout.
+// ask asks one Pod, in a goroutine that ends with the timeout. The number of these goroutines is
+// at most the request rate times the timeout.
 func (c *Collector) ask(ctx context.Context, p *pod) {
-	keep := c.interval(p.workload) <= maxKept
-	whom, conn, now := peer{p.spec.Address, p.workload.tls}, p.conn, time.Now()
+	keep := c.interval(p.workload) <= maxKeepAlive
+	to, conn, now := endpoint{p.spec.Address, p.workload.tls}, p.conn, time.Now()
 	p.conn = nil
-	c.asking.Go(func() {
-		body, rest, failure := c.asker.ask(ctx, whom, conn, keep)
+	c.inFlight.Go(func() {
+		body, idle, failure := c.client.get(ctx, to, conn, keep)
 		answer := Answer{At: now, Failure: failure}
 		if failure == "" {
 			services, err := c.parser.parse(body)
@@ -317,47 +318,47 @@ func (c *Collector) ask(ctx context.Context, p *pod) {
 			}
 			answer.Services = services
 		}
-		if ctx.Err() != nil { // the program ends: this is no word about the Pod
-			closeAll(compact(rest))
+		if ctx.Err() != nil { // the program stops: the failure does not concern the Pod
+			closeAll(asSlice(idle))
 			return
 		}
-		c.record(p, whom, answer, rest)
+		c.record(p, to, answer, idle)
 	})
 }
 
-func compact(conn net.Conn) []net.Conn {
+func asSlice(conn net.Conn) []net.Conn {
 	if conn == nil {
 		return nil
 	}
 	return []net.Conn{conn}
 }
 
-// record keeps what a Pod answered, and says when it is asked again.
-func (c *Collector) record(p *pod, whom peer, answer Answer, rest net.Conn) {
+// record stores the answer of a Pod, and schedules the next request.
+func (c *Collector) record(p *pod, to endpoint, answer Answer, idle net.Conn) {
 	c.mu.Lock()
 	w := p.workload
 	w.counts[answer.Failure]++
 	if !p.gone {
-		if whom.tls == w.tls { // else it was asked in the way of another target
-			p.conn, rest = rest, nil
+		if to.tls == w.tls { // else the TLS settings have changed during the request
+			p.conn, idle = idle, nil
 			p.record(answer, keptIntervals*c.interval(w))
 		}
 		p.due = p.nextDue(time.Now(), c.interval(w))
-		heap.Push(&c.due, p) // Run looks in time: the next question is at least half an interval away
+		heap.Push(&c.due, p) // no wakeRun: the next request is at least half an interval away
 	}
 	c.mu.Unlock()
-	closeAll(compact(rest))
+	closeAll(asSlice(idle))
 }
 
-// endRounds sums up each workload whose round is over, and tells the subscribers.
+// endRounds makes a summary of each workload whose round is over, and calls the subscribers.
 func (c *Collector) endRounds() {
 	now := time.Now()
 	var over []*workload
 	c.mu.Lock()
 	for _, name := range slices.SortedFunc(maps.Keys(c.workloads), Workload.compare) {
 		if w := c.workloads[name]; !w.next.After(now) {
-			if w.summary == nil && w.waits(now, 2*c.interval(w)+c.options.Timeout) {
-				w.next = now.Add(soon / 4)
+			if w.summary == nil && w.awaitsFirstAnswers(now, 2*c.interval(w)+c.options.Timeout) {
+				w.next = now.Add(firstRequestWindow / 4)
 				continue
 			}
 			w.next = now.Add(w.interval())
@@ -375,7 +376,7 @@ func (c *Collector) endRound(w *workload, now time.Time) {
 	interval := c.interval(w)
 	target, previous, pods := w.target, w.summary, w.snapshot(now, keptIntervals*interval)
 	c.mu.Unlock()
-	s := Summarise(target, pods, previous, now) // without the lock: it takes a while for 10,000 Pods
+	s := Summarise(target, pods, previous, now) // without the lock, since it is slow for 10,000 Pods
 	s.Interval = interval
 	c.mu.Lock()
 	current := c.workloads[target.Workload] == w
@@ -385,9 +386,9 @@ func (c *Collector) endRound(w *workload, now time.Time) {
 	}
 	c.mu.Unlock()
 	if !current {
-		return // it was removed meanwhile
+		return // the workload was removed meanwhile
 	}
-	for _, tell := range c.subscribers {
-		tell(s)
+	for _, notify := range c.subscribers {
+		notify(s)
 	}
 }

@@ -26,7 +26,7 @@ func target(pods []fleet.Pod) *fleet.Target {
 	return &fleet.Target{Workload: shop, Service: "reims-health", Interval: 5 * time.Second, Pods: pods}
 }
 
-// rounds are the summaries that a collector tells.
+// rounds are the summaries that a collector passes to its subscriber.
 type rounds struct {
 	mu  sync.Mutex
 	all []*fleet.Summary
@@ -48,8 +48,8 @@ func (r *rounds) list() []*fleet.Summary {
 func collect(t *testing.T, f *farm.Farm, o fleet.Options) (*fleet.Collector, *rounds) {
 	t.Helper()
 	o.Dial = f.Dial
-	c, told := fleet.NewCollector(o), &rounds{}
-	c.Subscribe(told.add)
+	c, received := fleet.NewCollector(o), &rounds{}
+	c.Subscribe(received.add)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()
@@ -63,7 +63,7 @@ func collect(t *testing.T, f *farm.Farm, o fleet.Options) (*fleet.Collector, *ro
 			t.Errorf("%d connections are left open", n)
 		}
 	})
-	return c, told
+	return c, received
 }
 
 func after(d time.Duration) {
@@ -75,7 +75,7 @@ func TestCollectorFollowsAnOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := farm.New(farm.Always(healthy))
-		c, told := collect(t, f, fleet.Options{})
+		c, received := collect(t, f, fleet.Options{})
 		if c.Summary(shop) != nil || len(c.Summaries()) > 0 {
 			t.Fatal("a summary of nothing")
 		}
@@ -104,7 +104,7 @@ func TestCollectorFollowsAnOutage(t *testing.T) {
 			t.Errorf("all is well again: %+v", got)
 		}
 		// One round per interval, in order.
-		all := told.list()
+		all := received.list()
 		for i := 2; i < len(all); i++ {
 			if d := all[i].At.Sub(all[i-1].At); d < 5*time.Second || d > 5100*time.Millisecond {
 				t.Errorf("round %d came after %s", i, d)
@@ -123,7 +123,7 @@ func TestCollectorFollowsAnOutage(t *testing.T) {
 	})
 }
 
-// A Pod that stops answering counts with its answer for three intervals, and is unknown then.
+// The answer of a Pod that stops answering counts for three intervals; then the Pod is unknown.
 func TestAnswersCountForThreeIntervals(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestAnswersCountForThreeIntervals(t *testing.T) {
 	})
 }
 
-// Every failure to answer is told by its kind, and none is a word about the services.
+// Each failed request counts as its failure, and not as a status of the services.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -175,13 +175,13 @@ func TestFailures(t *testing.T) {
 	})
 }
 
-// Pods come and go: a new one is asked soon, one that went leaves no connection, and the
+// A new Pod is asked soon, one that is gone leaves no connection, and the
 // others' answers stay.
 func TestPodsComeAndGo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := farm.New(farm.Always(healthy))
-		c, told := collect(t, f, fleet.Options{})
+		c, received := collect(t, f, fleet.Options{})
 		pods := farm.Pods(6, 3, 0)
 		c.Set(target(pods[:4]))
 		after(30 * time.Second)
@@ -207,12 +207,12 @@ func TestPodsComeAndGo(t *testing.T) {
 		c.Remove(shop)
 		c.Remove(shop)
 		after(time.Second)
-		before, rounds := f.Requests(), len(told.list())
+		before, rounds := f.Requests(), len(received.list())
 		if c.Summary(shop) != nil || len(c.Summaries()) > 0 || c.Changes(shop) != nil || f.Open() != 0 {
 			t.Errorf("a workload that was removed is there: %d connections", f.Open())
 		}
 		after(time.Minute)
-		if f.Requests() != before || len(told.list()) != rounds {
+		if f.Requests() != before || len(received.list()) != rounds {
 			t.Error("a workload that was removed is asked")
 		}
 		c.Set(target(nil))
@@ -223,7 +223,7 @@ func TestPodsComeAndGo(t *testing.T) {
 	})
 }
 
-// The questions are spread over the interval, and slow down where there are many Pods.
+// The requests are spread over the interval, and the interval grows with many Pods.
 func TestPace(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -236,7 +236,7 @@ func TestPace(t *testing.T) {
 			f := farm.New(farm.Always(healthy))
 			collector, _ := collect(t, f, fleet.Options{RequestsPerSecond: c.perSecond})
 			collector.Set(target(farm.Pods(c.pods, 10, 3)))
-			after(30 * time.Second) // the first questions, and a place for each Pod
+			after(30 * time.Second) // the first requests; then each Pod has its phase
 			var most int64
 			begin := f.Requests()
 			const seconds = 20
@@ -256,30 +256,30 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// At the start, nothing is said before every Pod has been asked.
+// There is no summary before every Pod has been asked.
 func TestFirstRoundWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := farm.New(farm.Some(func(i int) bool { return i%3 == 0 }, farm.Behaviour{Silent: true}, healthy))
-		c, told := collect(t, f, fleet.Options{})
+		c, received := collect(t, f, fleet.Options{})
 		c.Set(target(farm.Pods(3000, 10, 3)))
 		after(5 * time.Second)
-		if all := told.list(); len(all) > 0 {
+		if all := received.list(); len(all) > 0 {
 			t.Errorf("after 5 s: %+v", all[0])
 		}
 		after(10 * time.Second)
-		for _, s := range told.list() {
+		for _, s := range received.list() {
 			if s.Status != health.Healthy || s.Answering < 1900 {
 				t.Errorf("%s: %d answer", s.Status, s.Answering)
 			}
 		}
-		if len(told.list()) == 0 {
+		if len(received.list()) == 0 {
 			t.Error("no round after 15 s")
 		}
 	})
 }
 
-// Two workloads are told apart, sorted, and forgotten one by one.
+// Two workloads have separate summaries, in order, and are removed one by one.
 func TestWorkloads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -303,12 +303,12 @@ func TestWorkloads(t *testing.T) {
 	})
 }
 
-// Another interval is followed at once, not after the one before it, and no answer is lost by it.
+// A new interval applies at once, and no answer is lost.
 func TestIntervalChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := farm.New(farm.Always(healthy))
-		c, told := collect(t, f, fleet.Options{})
+		c, received := collect(t, f, fleet.Options{})
 		every := func(d time.Duration) *fleet.Target {
 			next := target(farm.Pods(4, 2, 0))
 			next.Interval = d
@@ -322,7 +322,7 @@ func TestIntervalChanges(t *testing.T) {
 		if s := c.Summary(shop); s.Interval != 2*time.Second || s.Status != health.Unhealthy || database(s).Pods[health.Unhealthy] != 4 {
 			t.Errorf("5 s after the interval became 2 s: %+v", s)
 		}
-		for _, s := range told.list() {
+		for _, s := range received.list() {
 			if s.Status == health.Unknown {
 				t.Errorf("at %s: %+v", s.At, s)
 			}
@@ -330,10 +330,10 @@ func TestIntervalChanges(t *testing.T) {
 		c.Set(every(time.Hour))
 		asked := f.Requests()
 		after(10 * time.Minute)
-		if n := f.Requests() - asked; n > 8 { // those that were under way, and at most one each
+		if n := f.Requests() - asked; n > 8 { // those in flight, and at most one per Pod
 			t.Errorf("%d questions in 10 minutes, with an interval of an hour", n)
 		}
-		// New Pods are asked soon, whatever the interval is.
+		// New Pods are asked soon with any interval.
 		next := every(30 * time.Minute)
 		next.Pods = farm.Pods(8, 2, 0)
 		c.Set(next)
@@ -345,7 +345,7 @@ func TestIntervalChanges(t *testing.T) {
 	})
 }
 
-// An answer does not count for longer because the next question takes long.
+// An answer does not count longer while the next request is slow.
 func TestAnswersAgeWhileAQuestionIsUnderWay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -366,7 +366,7 @@ func TestAnswersAgeWhileAQuestionIsUnderWay(t *testing.T) {
 	})
 }
 
-// The loop that asks is watched: it is alive without any workload, and not while it hangs.
+// Alive reports a loop that hangs, and none without workloads.
 func TestAlive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// maxDetails is how many Pods are asked for their details at the same time.
+	// maxDetails is the largest number of concurrent requests for details.
 	maxDetails = 4
-	// maxFacts is how many facts of a service are shown, and maxFactText how long one is.
+	// maxFacts is the largest number of facts per service, and maxFactText the largest size of one in bytes.
 	maxFacts    = 40
 	maxFactText = 200
 )
@@ -24,34 +24,34 @@ var (
 	errGone = errors.New("the Pod is gone")
 )
 
-// fact is one value that a sidecar tells of a service. It is never more than text.
+// fact is one value from the details of a service, as plain text.
 type fact struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
 
-// podDetails is what a Pod says now.
+// podDetails is the answer of a Pod to a request on demand.
 type podDetails struct {
 	answer Answer
 	facts  map[string][]fact // by service
 }
 
-// details asks a Pod now, and returns all that it says. Nothing else that readers do asks a Pod.
-// Only a Pod that is known is asked, and at most maxDetails at the same time. The answer does not
-// count for the summary.
+// details asks a Pod now, and returns its whole answer. No other request of a reader makes this
+// program ask a Pod. It asks only known Pods, and at most maxDetails at the same time. The answer
+// is not used for the summary.
 func (c *Collector) details(ctx context.Context, name Workload, uid string) (podDetails, error) {
 	select {
-	case c.detailing <- struct{}{}:
-		defer func() { <-c.detailing }()
+	case c.detailSlots <- struct{}{}:
+		defer func() { <-c.detailSlots }()
 	default:
 		return podDetails{}, errBusy
 	}
-	whom, known := c.peerOf(name, uid)
+	to, known := c.endpointOf(name, uid)
 	if !known {
 		return podDetails{}, errGone
 	}
 	d := podDetails{answer: Answer{At: time.Now()}}
-	body, _, failure := c.asker.ask(ctx, whom, nil, false)
+	body, _, failure := c.client.get(ctx, to, nil, false)
 	if failure == "" {
 		var err error
 		if d.answer.Services, err = c.parser.parse(body); err != nil {
@@ -65,21 +65,21 @@ func (c *Collector) details(ctx context.Context, name Workload, uid string) (pod
 	return d, nil
 }
 
-func (c *Collector) peerOf(name Workload, uid string) (peer, bool) {
+func (c *Collector) endpointOf(name Workload, uid string) (endpoint, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if w := c.workloads[name]; w != nil {
 		for _, p := range w.pods {
 			if p.spec.UID == uid {
-				return peer{p.spec.Address, w.tls}, true
+				return endpoint{p.spec.Address, w.tls}, true
 			}
 		}
 	}
-	return peer{}, false
+	return endpoint{}, false
 }
 
-// parseFacts reads the details of an answer: numbers, truth values, times and short texts, in the
-// sidecar's order. Everything else is left out, and so is what the page shows elsewhere.
+// parseFacts reads the details of an answer: numbers, booleans, times and short texts, in the
+// sidecar's order. It omits everything else, and what the page shows elsewhere.
 func parseFacts(body []byte) map[string][]fact {
 	var raw struct {
 		Details map[string]json.RawMessage `json:"details"`
@@ -120,8 +120,8 @@ func readFacts(details []byte) []fact {
 	return facts
 }
 
-// factText is a value as text. It reports false for objects and lists, for texts that are empty or
-// too long, and for those with characters that cannot be printed.
+// factText returns a value as text. It reports false for objects and lists, and for texts that are
+// empty, too long or not printable.
 func factText(value any) (string, bool) {
 	var text string
 	switch v := value.(type) {
@@ -136,7 +136,7 @@ func factText(value any) (string, bool) {
 	return text, text != "" && len(text) <= maxFactText && !strings.ContainsFunc(text, unprintable)
 }
 
-// isFactName reports whether a fact can have the name. The page shows reason and since elsewhere.
+// isFactName reports whether the page shows a fact of this name. It shows reason and since elsewhere.
 func isFactName(name string) bool {
 	if name == "" || len(name) > 64 || name == "reason" || name == "since" || name == "docs" {
 		return false

@@ -1,10 +1,11 @@
-// Package fleet asks all sidecars of a workload, and finds out what is wrong, for how many
-// Pods, and where. It knows nothing of Kubernetes' API: pkg/fleet/controller tells it which
-// Pods there are, and writes down what it found.
+// Package fleet requests the health of every Pod of a workload from its sidecar, and finds out
+// which services fail, for how many Pods, and where. pkg/fleet/program runs it;
+// pkg/fleet/controller sets the Pods to ask and writes the results into the cluster.
 //
-// Target says whom to ask, Collector asks, and Summary is what a round of answers comes to:
+// Target lists the Pods to ask, Collector asks them, and Summary is the result of one round:
 //
 //	EndpointSlices -> Target -> Collector -> Summary -> status, Events, page, API, metrics
 //
-// No readiness decision depends on it. A Pod that does not answer is unknown, never unhealthy.
+// It never calls the Kubernetes API, and no readiness decision depends on it. A Pod that does
+// not answer is unknown, never unhealthy.
 package fleet

@@ -9,22 +9,21 @@ import (
 	"github.com/reims/reims-health/pkg/webpage"
 )
 
-// extentOf finds out how far a service's fault reaches, from the Pods that can tell: those
-// that answer and have a result. A Pod for which the service is unhealthy fails; one for
-// which it is healthy or degraded is sound. The first rule that fits decides:
+// extentOf returns which Pods a service's fault affects. Only Pods that answer and have a result
+// count. A Pod fails if the service is unhealthy for it, and passes if the service is healthy or
+// degraded. The first rule that fits decides:
 //
 //  1. No Pod fails: none.
-//  2. All Pods that fail are on some of the nodes, or in some of the zones (see [group]):
-//     node or zone. Where both fit, it is the zone if it says more: if fewer zones than
-//     nodes fail.
-//  3. More Pods fail than are sound: shared. This is what most of the sidecars that fail
-//     say too, for each of them asks the others and leaves itself out.
+//  2. The failing Pods are those of certain nodes or zones (see [grouping.atFault]): node or
+//     zone. If both fit, it is the zone if fewer zones than nodes fail.
+//  3. More Pods fail than pass: shared. Most of the failing sidecars report the same, since each
+//     of them asks its peers and does not count itself.
 //  4. Otherwise: pods.
 //
-// names are those of the Pods, nodes or zones, sorted, at most [MaxNames]; none where the
-// fault is shared.
+// names are the affected Pods, nodes or zones, sorted, at most [MaxNames]; none if the fault is
+// shared.
 func extentOf(service string, pods []PodSummary) (extent Extent, names []string) {
-	failing, sound := 0, 0
+	failing, passing := 0, 0
 	nodes, zones := grouping{}, grouping{}
 	for i := range pods {
 		p := &pods[i]
@@ -36,7 +35,7 @@ func extentOf(service string, pods []PodSummary) (extent Extent, names []string)
 			failing++
 			names = append(names, p.Name)
 		default:
-			sound++
+			passing++
 		}
 		nodes.add(p.Node, answer.Status == health.Unhealthy)
 		zones.add(p.Zone, answer.Status == health.Unhealthy)
@@ -44,13 +43,13 @@ func extentOf(service string, pods []PodSummary) (extent Extent, names []string)
 	if failing == 0 {
 		return ExtentNone, nil
 	}
-	badNodes, badZones := nodes.atFault(), zones.atFault()
+	faultyNodes, faultyZones := nodes.atFault(), zones.atFault()
 	switch {
-	case len(badZones) > 0 && (len(badNodes) == 0 || len(badZones) < len(badNodes)):
-		return ExtentZone, sorted(badZones)
-	case len(badNodes) > 0:
-		return ExtentNode, sorted(badNodes)
-	case failing > sound:
+	case len(faultyZones) > 0 && (len(faultyNodes) == 0 || len(faultyZones) < len(faultyNodes)):
+		return ExtentZone, sorted(faultyZones)
+	case len(faultyNodes) > 0:
+		return ExtentNode, sorted(faultyNodes)
+	case failing > passing:
 		return ExtentShared, nil
 	default:
 		return ExtentPods, sorted(names)
@@ -59,14 +58,14 @@ func extentOf(service string, pods []PodSummary) (extent Extent, names []string)
 
 func sorted(names []string) []string {
 	slices.Sort(names)
-	names = slices.Compact(names) // a Pod and the one that follows it may have the same name for a while
+	names = slices.Compact(names) // a Pod and its replacement may have the same name for a while
 	return names[:min(len(names), MaxNames)]
 }
 
-// group counts the Pods of one node or zone that can tell.
-type group struct{ failing, sound int }
+// group counts the Pods of one node or zone that have a result.
+type group struct{ failing, passing int }
 
-// grouping is the Pods that can tell, by the name of their node or zone.
+// grouping has the counts by the name of the node or zone.
 type grouping map[string]group
 
 func (g grouping) add(name string, fails bool) {
@@ -74,47 +73,47 @@ func (g grouping) add(name string, fails bool) {
 	if fails {
 		each.failing++
 	} else {
-		each.sound++
+		each.passing++
 	}
 	g[name] = each
 }
 
-// atFault returns the names of the groups that the fault is of, or none where it is not one
-// of groups. It is one of groups where all of this holds:
+// atFault returns the names of the groups that have the fault, or none if the fault does not follow
+// groups. It follows groups if all of these hold:
 //
-//   - Every Pod that fails is of a group whose name is known.
-//   - In each of these groups nearly all Pods fail: at least four of five.
-//   - They have, on average, at least two Pods that fail: one Pod alone cannot tell its own
-//     fault from its node's.
-//   - They are at most half of all groups, and in one of the others a Pod is sound.
+//   - Every failing Pod is in a group whose name is known.
+//   - At least four of five Pods of each of these groups fail.
+//   - On average, at least two Pods per group fail, since the fault of a single Pod may be its own
+//     or its node's.
+//   - These groups are at most half of all groups, and a Pod of another group passes.
 func (g grouping) atFault() []string {
 	var names []string
 	var failing, others int
-	soundElsewhere := false
+	passingElsewhere := false
 	for name, each := range g {
 		switch {
 		case each.failing == 0:
 			if name != "" {
 				others++
-				soundElsewhere = true // what can tell and does not fail is sound
+				passingElsewhere = true // the group has results, and none of them fails
 			}
 			continue
-		case name == "", each.failing*5 < (each.failing+each.sound)*4:
+		case name == "", each.failing*5 < (each.failing+each.passing)*4:
 			return nil
 		}
 		failing += each.failing
 		names = append(names, name)
 	}
-	if !soundElsewhere || len(names) > others || failing < 2*len(names) {
+	if !passingElsewhere || len(names) > others || failing < 2*len(names) {
 		return nil
 	}
 	return names
 }
 
-// The words for how far a fault reaches. Everything that tells people of it takes them from here.
+// The texts for an extent. Pages, API, status and Events all use these.
 
-// Where says in a few words where the service is unhealthy: shared, zone a, node n1 +2, pods. It
-// is "" where no Pod calls it unhealthy.
+// Where returns in a few words where the service is unhealthy, such as shared, zone a, node n1 +2
+// or pods; "" if it is unhealthy for no Pod.
 func (s *ServiceSummary) Where() string {
 	words := string(s.Extent)
 	if (s.Extent == ExtentNode || s.Extent == ExtentZone) && len(s.Names) > 0 {
@@ -126,8 +125,8 @@ func (s *ServiceSummary) Where() string {
 	return words
 }
 
-// Sentence says where the service is unhealthy, and for how many of the Pods that can tell. It is
-// "" where no Pod calls it unhealthy.
+// Sentence says where the service is unhealthy, and for how many of the Pods that have a result. It
+// is "" if the service is unhealthy for no Pod.
 func (v Verdict) Sentence() string {
 	of := webpage.NumberText(float64(v.Failing)) + " of " + count(v.Pods, "Pod")
 	if v.Unknown > 0 {
@@ -161,7 +160,7 @@ func plural(names []string, noun string) string {
 	return noun + "s"
 }
 
-// count is a number of things, such as 1 Pod or 12 Pods.
+// count returns a number with its noun, such as 1 Pod or 12 Pods.
 func count(n int, noun string) string {
 	text := webpage.NumberText(float64(n)) + " " + noun
 	if n != 1 {
@@ -170,5 +169,5 @@ func count(n int, noun string) string {
 	return text
 }
 
-// severity is the order of statuses: what needs attention first.
-var severity = []health.Status{health.Unhealthy, health.Degraded, health.Unknown, health.Healthy}
+// bySeverity has the statuses in the order in which they need attention.
+var bySeverity = []health.Status{health.Unhealthy, health.Degraded, health.Unknown, health.Healthy}

@@ -58,7 +58,7 @@ func summarise(pods []fleet.PodSummary) *fleet.Summary {
 	return fleet.Summarise(&fleet.Target{}, pods, nil, epoch)
 }
 
-// database is what a summary says of the service that draw draws.
+// database returns the summary of the service that draw sets.
 func database(s *fleet.Summary) fleet.ServiceSummary {
 	for _, each := range s.Services {
 		if each.Name == "database" {
@@ -84,7 +84,7 @@ func TestExtent(t *testing.T) {
 		{"1 of 2, on one node", "a/1:FH", "pods p00"},
 		{"1 of 3", "a/1:F b/2:H c/3:H", "pods p00"},
 		{"2 of 3", "a/1:F b/2:F c/3:H", "shared"},
-		{"2 of 4: each that fails sees one that fails and two that are sound", "a/1:F a/2:F b/3:H b/4:H", "zone a"},
+		{"2 of 4: each that fails sees one that fails and two that pass", "a/1:F a/2:F b/3:H b/4:H", "zone a"},
 		{"2 of 4, with no zones", "/1:F /2:F /3:H /4:H", "pods p00 p01"},
 		{"3 of 5", "/1:F /2:F /3:F /4:H /5:H", "shared"},
 		{"4 of 9", "/1:FFHH /2:FFHHH", "pods p00 p01 p04 p05"},
@@ -98,7 +98,7 @@ func TestExtent(t *testing.T) {
 		{"two nodes of four", "a/1:FF a/2:FF a/3:HH a/4:HH", "node 1 2"},
 		{"two nodes of three", "a/1:FF a/2:FF a/3:HH", "shared"},
 		{"one node of one", "a/1:FFFF", "shared"},
-		{"one node of one, some sound", "a/1:FFFFH", "shared"},
+		{"one node of one, some passing", "a/1:FFFFH", "shared"},
 		{"a node with 4 of 5", "a/1:FFFFH a/2:HHHHH", "node 1"},
 		{"a node with 3 of 4", "a/1:FFFH a/2:HHHH", "pods p00 p01 p02"},
 		{"a node with 8 of 10", "a/1:FFFFFFFFHH a/2:HHHHHHHHHH", "node 1"},
@@ -110,9 +110,9 @@ func TestExtent(t *testing.T) {
 		{"nor those without the service", "a/1:FFxx a/2:HH", "node 1"},
 		{"nor those that were not asked", "a/1:FF.. a/2:HH", "node 1"},
 		{"the other node tells nothing", "a/1:FF a/2:--", "shared"},
-		{"degraded Pods are sound", "a/1:FF a/2:DD", "node 1"},
+		{"degraded Pods pass", "a/1:FF a/2:DD", "node 1"},
 		{"a node that has no name", "a/:FF a/2:HH", "pods p00 p01"},
-		{"sound Pods on a node that has no name may be on the same", "a/1:FF a/:HH", "pods p00 p01"},
+		{"passing Pods on a node that has no name may be on the same", "a/1:FF a/:HH", "pods p00 p01"},
 
 		{"a zone of two nodes", "a/1:FF a/2:FF b/3:HH b/4:HH", "zone a"},
 		{"a zone of two nodes, one Pod each", "a/1:F a/2:F b/3:HH c/4:HH", "zone a"},
@@ -141,7 +141,7 @@ func TestExtent(t *testing.T) {
 	}
 }
 
-// farms draws Pods of all kinds.
+// farms generates Pods in all states.
 func farms() *rapid.Generator[[]fleet.PodSummary] {
 	return rapid.Custom(func(t *rapid.T) []fleet.PodSummary {
 		zones := rapid.IntRange(0, 4).Draw(t, "zones")
@@ -175,7 +175,7 @@ func status(p fleet.PodSummary) health.Status {
 	return answer.Status
 }
 
-// place is where a Pod is, in terms of an extent.
+// place returns the Pod's own name, its node or its zone, as the extent needs.
 func place(extent fleet.Extent, p fleet.PodSummary) string {
 	switch extent {
 	case fleet.ExtentNode:
@@ -193,15 +193,15 @@ func TestExtentHolds(t *testing.T) {
 		pods := farms().Draw(t, "farm")
 		whole := summarise(pods)
 		s := database(whole)
-		failing, sound := s.Pods[health.Unhealthy], s.Pods[health.Healthy]+s.Pods[health.Degraded]
+		failing, passing := s.Pods[health.Unhealthy], s.Pods[health.Healthy]+s.Pods[health.Degraded]
 		if (s.Extent == fleet.ExtentNone) != (failing == 0 || s.Status == health.Unknown) {
 			t.Fatalf("%d fail, the status is %s: %q", failing, s.Status, s.Extent)
 		}
 		if (s.Extent == fleet.ExtentNone || s.Extent == fleet.ExtentShared) != (len(s.Names) == 0) || len(s.Names) > fleet.MaxNames || !slices.IsSorted(s.Names) {
 			t.Fatalf("%s of %v", s.Extent, s.Names)
 		}
-		if s.Extent == fleet.ExtentShared && failing <= sound || s.Extent == fleet.ExtentPods && failing > sound {
-			t.Fatalf("%s: %d fail, %d are sound", s.Extent, failing, sound)
+		if s.Extent == fleet.ExtentShared && failing <= passing || s.Extent == fleet.ExtentPods && failing > passing {
+			t.Fatalf("%s: %d fail, %d pass", s.Extent, failing, passing)
 		}
 		within := func(p fleet.PodSummary) bool { return slices.Contains(s.Names, place(s.Extent, p)) }
 		if local := s.Extent == fleet.ExtentNode || s.Extent == fleet.ExtentZone; local {
@@ -213,7 +213,7 @@ func TestExtentHolds(t *testing.T) {
 				}
 			}
 			if !elsewhere {
-				t.Fatalf("%s %v, but no Pod is sound elsewhere", s.Extent, s.Names)
+				t.Fatalf("%s %v, but no Pod is passing elsewhere", s.Extent, s.Names)
 			}
 		}
 		for _, name := range s.Names {
@@ -262,7 +262,7 @@ func TestExtentIsOfNoOrder(t *testing.T) {
 	})
 }
 
-// Pods that cannot tell change no extent but to none, where they are too many, and make no sickness.
+// Pods without a result never make the status worse. They change the extent only to none, if they are too many.
 func TestUnknownPodsChangeNoExtent(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

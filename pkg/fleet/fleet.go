@@ -8,27 +8,27 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// Workload names the DependencyHealth object of a workload, which has the same namespace.
+// Workload identifies a workload by the namespace and the name of its DependencyHealth object.
 type Workload struct{ Namespace, Name string }
 
 // String is NAMESPACE/NAME.
 func (w Workload) String() string { return w.Namespace + "/" + w.Name }
 
-// Target is what to ask for one workload: what its DependencyHealth object wants, and the
-// Pods of its Service. It is immutable: a change makes another one.
+// Target has the settings of one DependencyHealth object and the Pods of its Service. It is
+// immutable: each change makes a new one.
 type Target struct {
 	Workload   Workload
 	Generation int64         // of the object
 	Service    string        // the sidecars' headless Service
-	Interval   time.Duration // from one round to the next, where the fleet is small enough
-	// CA is a bundle of PEM certificates. Empty, the sidecars are asked by HTTP; else by
-	// HTTPS, with a certificate for ServerName that the bundle leads to.
+	Interval   time.Duration // between two rounds; longer in a large fleet. The default is 5 s.
+	// CA is a bundle of PEM certificates. If it is empty, the sidecars are asked by HTTP;
+	// otherwise by HTTPS, and must present a certificate for ServerName that chains to the bundle.
 	CA         []byte
 	ServerName string
 	Pods       []Pod // sorted by UID
 }
 
-// interval is what the target wants, at least [minInterval].
+// interval returns the interval that is set, at least [minInterval].
 func (t *Target) interval() time.Duration {
 	return max(minInterval, cmp.Or(t.Interval, defaultInterval))
 }
@@ -36,92 +36,94 @@ func (t *Target) interval() time.Duration {
 // Pod is one endpoint of the sidecars' Service.
 type Pod struct {
 	UID, Name string
-	// Node and Zone are "" where the EndpointSlice has none.
+	// Node and Zone are "" if the EndpointSlice has none.
 	Node, Zone string
 	Address    netip.AddrPort
-	// Ready is the EndpointSlice's `serving`: the Pod's readiness, also where the Service
-	// publishes addresses that are not ready.
+	// Ready is the EndpointSlice's `serving` condition: the Pod's readiness, even if the Service
+	// publishes not-ready addresses.
 	Ready bool
 }
 
-// Answer is what one sidecar said when it was asked, or why there is none.
+// Answer is the result of one request to a sidecar.
 type Answer struct {
-	// At is when it was asked; zero where it has not been asked yet.
+	// At is when the request began; zero if the Pod has not been asked yet.
 	At time.Time
-	// Failure is why there is no answer, from a closed set; "" where there is one.
+	// Failure is why the request failed; "" if it succeeded.
 	Failure  Failure
 	Services []ServiceAnswer // in the sidecar's order
 }
 
-// ServiceAnswer is what one sidecar says of one service.
+// ServiceAnswer is the state of one service in one sidecar's answer.
 type ServiceAnswer struct {
 	Name   string
 	Status health.Status
-	Reason health.Reason // "" where healthy or withheld; ReasonOther where it is not one that is known
-	Since  time.Time     // by the sidecar's clock; zero where withheld
+	Reason health.Reason // "" if healthy or withheld; ReasonOther if this program does not know it
+	Since  time.Time     // by the sidecar's clock; zero if withheld
 }
 
-// ReasonOther stands for every reason that this program does not know: one of a kind or of a
-// release of the sidecar that is newer.
+// ReasonOther stands for every reason that this program does not know, such as those of newer
+// sidecars.
 const ReasonOther health.Reason = "other"
 
-// Failure is why a sidecar's answer cannot be used.
+// Failure is why a request to a sidecar has no usable answer.
 type Failure string
 
-// The failures. A closed set, since they are a label of a metric.
+// The failures. The set is closed, since they are values of a metric's label.
 const (
-	FailureUnreachable Failure = "unreachable" // no connection, or it ended
-	FailureTimeout     Failure = "timeout"     // no whole answer in time
-	FailureTLS         Failure = "tls"         // the handshake failed, or the certificate
-	FailureStatus      Failure = "status"      // neither 200 nor 503
-	FailureProtocol    Failure = "protocol"    // not what a sidecar answers: another content type, not JSON, too large, a redirect
+	FailureUnreachable Failure = "unreachable" // no connection, or it was closed
+	FailureTimeout     Failure = "timeout"     // no complete response within the timeout
+	FailureTLS         Failure = "tls"         // the handshake failed, or a certificate was refused
+	FailureStatus      Failure = "status"      // the status code is neither 200 nor 503
+	FailureProtocol    Failure = "protocol"    // no sidecar responds like this: a redirect, another content type, invalid JSON, too large
 )
 
-// Failures returns all failures, in the order of references.
+// Failures returns all failures, in the order in which pages and metrics list them.
 func Failures() []Failure {
 	return []Failure{FailureUnreachable, FailureTimeout, FailureTLS, FailureStatus, FailureProtocol}
 }
 
-// Extent is how far a fault of a service reaches.
+// Extent says which Pods a fault of a service affects.
 type Extent string
 
 // The extents, from none to all.
 const (
 	ExtentNone   Extent = ""
-	ExtentPods   Extent = "pods"   // some Pods, with nothing in common that is known
-	ExtentNode   Extent = "node"   // all, or nearly all, Pods of one or several nodes, and no others
-	ExtentZone   Extent = "zone"   // the same of zones
-	ExtentShared Extent = "shared" // more than half of the Pods that can tell
+	ExtentPods   Extent = "pods"   // some Pods, which share no node and no zone
+	ExtentNode   Extent = "node"   // at least four of five Pods on certain nodes, and no others
+	ExtentZone   Extent = "zone"   // the same for zones
+	ExtentShared Extent = "shared" // more than half of the Pods that have a result
 )
 
-// Extents returns all extents but none.
+// Extents returns all extents except ExtentNone.
 func Extents() []Extent { return []Extent{ExtentPods, ExtentNode, ExtentZone, ExtentShared} }
 
-// MaxNames is how many names of Pods, nodes or zones a summary has at most.
+// MaxNames is the largest number of Pods, nodes or zones that a summary names per service.
 const MaxNames = 10
 
-// Summary is what a round found of one workload. It is immutable.
+// Summary is the result of one round for one workload. It is immutable.
 type Summary struct {
 	Target *Target
 	// At is when the round ended.
 	At time.Time
-	// Interval is the time in which every Pod was asked once: what the target wants, or longer in a
-	// large fleet. Two summaries that are less apart may rest on the same answers.
+	// Interval is the time in which every Pod was asked once: the target's interval, or longer in a
+	// large fleet. Two summaries that are closer together may use the same answers.
 	Interval time.Duration
 	// Known, Answering and Ready count Pods.
 	Known, Answering, Ready int
-	// Status is the workload's: Unknown where fewer than half of the Pods that were asked
-	// answer, Unhealthy where a service is unhealthy for at least half of the Pods that can
-	// tell, Degraded where any Pod has a service that is degraded or unhealthy, Unknown where
-	// too few Pods can tell of a service or no Pod has one, else Healthy.
+	// Status is the status of the workload. The first rule that fits decides:
+	//   - Unknown: fewer than half of the Pods that were asked answer.
+	//   - Unhealthy: a service is unhealthy for at least half of the Pods that have a result.
+	//   - Degraded: a service is degraded or unhealthy for any Pod.
+	//   - Unknown: too few Pods have a result for a service, or no Pod has a service.
+	//   - Healthy.
 	Status health.Status
-	// Services are sorted by name. Where a workload's Pods name more than 64, these are the ones
-	// that most Pods name. Where no Pod answers, they are those of the summary before, unknown.
+	// Services are sorted by name. If the Pods have more than 64, these are the 64 that most Pods
+	// have. If no Pod answers, they are those of the previous summary, with the status unknown.
 	Services []ServiceSummary
-	// Failures counts the Pods that do not answer, by why; not those that have not been
-	// asked yet.
+	// Failures counts the Pods that do not answer, by failure. Pods that have not been asked yet
+	// are not counted.
 	Failures map[Failure]int
-	// Oldest is when the Pod was asked whose answer is the oldest; zero where none answers.
+	// Oldest is the time of the oldest answer that counts; zero if no Pod answers.
 	Oldest time.Time
 	// Pods has one entry per Pod of the target, in the target's order.
 	Pods []PodSummary
@@ -130,18 +132,17 @@ type Summary struct {
 // PodSummary is a Pod with its newest answer.
 type PodSummary struct {
 	Pod
-	// Answer is the newest answer that can be used, for three intervals, then the latest
-	// failure.
+	// Answer is the newest usable answer for three intervals, afterwards the latest failure.
 	Answer Answer
-	// Silent is from when the Pod has not answered; zero where it answers. The answer before
-	// counts for three intervals all the same.
+	// Silent is the time of the first request since the newest usable answer that failed; zero if
+	// none failed. That answer still counts for three intervals.
 	Silent time.Time
 }
 
-// Answers reports whether there is an answer of the Pod that counts.
+// Answers reports whether the Pod has an answer that counts.
 func (p *PodSummary) Answers() bool { return p.Answer.Failure == "" && !p.Answer.At.IsZero() }
 
-// Service returns what the Pod says of a service. It reports false where it says nothing.
+// Service returns the state of a service in the Pod's answer. It reports false if there is none.
 func (p *PodSummary) Service(name string) (ServiceAnswer, bool) {
 	if !p.Answers() {
 		return ServiceAnswer{}, false
@@ -154,36 +155,36 @@ func (p *PodSummary) Service(name string) (ServiceAnswer, bool) {
 	return ServiceAnswer{}, false
 }
 
-// ServiceSummary is what all Pods say of one service.
+// ServiceSummary is the state of one service over all Pods.
 type ServiceSummary struct {
 	Name string
-	// Status is judged as Summary.Status is, by the Pods that have the service.
+	// Status follows the rules of Summary.Status, for the Pods that have the service.
 	Status health.Status
-	// Pods counts the Pods by status; those that do not answer are unknown. A Pod that
-	// answers and does not have the service is not counted.
+	// Pods counts the Pods by status. Pods that do not answer count as unknown; Pods that answer
+	// and do not have the service are not counted.
 	Pods map[health.Status]int
-	// Reasons counts the Pods by reason: first those for which the service is unhealthy, the most
-	// frequent first.
+	// Reasons counts the Pods by reason. Reasons of unhealthy results come first, then the most
+	// frequent.
 	Reasons []ReasonCount
-	// Reason is the most frequent one of the Pods for which the service is unhealthy or, where it is
-	// unhealthy for none, of those for which it is degraded; "" where these give none.
+	// Reason is the most frequent reason among the unhealthy results or, if there are none, among
+	// the degraded ones; "" if these have no reason.
 	Reason health.Reason
-	// Extent is none where the status is unknown: too few Pods can tell.
+	// Extent is ExtentNone if the status is unknown: too few Pods have a result.
 	Extent Extent
-	// Names has at most MaxNames of the Pods, nodes or zones that the fault is of, sorted;
-	// empty where it is shared.
+	// Names has at most MaxNames of the affected Pods, nodes or zones, sorted; empty if the fault is
+	// shared.
 	Names []string
-	// Since is from when the service has had this status, by this program's clock.
+	// Since is when the service got this status, by this program's clock.
 	Since time.Time
 }
 
-// Telling is how many Pods can tell how the service is: those that have a result.
+// Telling returns the number of Pods that have a result for the service.
 func (s *ServiceSummary) Telling() int { return s.Pods[health.Healthy] + s.Impaired() }
 
-// Impaired is how many Pods call it degraded or unhealthy.
+// Impaired returns the number of Pods for which the service is degraded or unhealthy.
 func (s *ServiceSummary) Impaired() int { return s.Pods[health.Degraded] + s.Pods[health.Unhealthy] }
 
-// ReasonCount is how many Pods have a reason.
+// ReasonCount is the number of Pods with one reason.
 type ReasonCount struct {
 	Reason health.Reason
 	Pods   int

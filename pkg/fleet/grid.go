@@ -11,78 +11,78 @@ import (
 	"github.com/reims/reims-health/pkg/webpage"
 )
 
-// gridView is services by Pods, or by nodes, grouped by zone and node.
+// gridView is a table with a column per service and a row per Pod or node, grouped by zone and node.
 type gridView struct {
 	By       string // what a row is: Pod or Node
 	Services []string
 	Rows     []rowView
-	Left     string // what is not shown, or ""
+	Omitted  string // what is not shown, or ""
 	path     string // of the workload
 }
 
-// rowView is a row. It is a heading where Place is not empty.
+// rowView is a row of the grid. If Place is not empty, it is a heading.
 type rowView struct {
 	Place string
 	Name  string
-	Link  string // where Name leads, relative to /
+	Link  string // of Name, relative to /
 	Note  string
 	Cells []cellView
 }
 
-// cellView is what a Pod or a node's Pods say of a service.
+// cellView is the state of a service for one Pod, or the worst state for the Pods of a node.
 type cellView struct {
-	Class string // of the status; "" where it has no such service
-	Text  string // shown beside the sign; may be ""
+	Class string // the status; "" if the Pod does not have the service
+	Text  string // shown beside the symbol; may be ""
 }
 
-// place is the Pods of one node.
-type place struct {
+// nodeGroup has the Pods of one node.
+type nodeGroup struct {
 	zone, node string
 	pods       []*PodSummary
 	worst      int
 }
 
-// worstOf is the rank of the worst status of a Pod. A Pod that does not answer is unknown.
-func worstOf(p *PodSummary) int {
+// worstRank returns the rank of the worst status of a Pod. A Pod that does not answer is unknown.
+func worstRank(p *PodSummary) int {
 	if !p.Answers() {
-		return rank(health.Unknown)
+		return severityRank(health.Unknown)
 	}
-	worst := rank(health.Healthy)
+	worst := severityRank(health.Healthy)
 	for _, s := range p.Answer.Services {
-		worst = min(worst, rank(s.Status))
+		worst = min(worst, severityRank(s.Status))
 	}
 	return worst
 }
 
-// places sorts the Pods by zone, node and name. Places and Pods that need attention come first.
-func places(pods []PodSummary) []*place {
+// groupByNode groups the Pods by node, and sorts by severity, then by zone, node and name.
+func groupByNode(pods []PodSummary) []*nodeGroup {
 	type key struct{ zone, node string }
-	byKey, zones := map[key]*place{}, map[string]int{}
+	byKey, zones := map[key]*nodeGroup{}, map[string]int{}
 	for i := range pods {
 		p := &pods[i]
 		k := key{p.Zone, p.Node}
 		if byKey[k] == nil {
-			byKey[k] = &place{zone: p.Zone, node: p.Node, worst: rank(health.Healthy)}
+			byKey[k] = &nodeGroup{zone: p.Zone, node: p.Node, worst: severityRank(health.Healthy)}
 		}
 		byKey[k].pods = append(byKey[k].pods, p)
-		byKey[k].worst = min(byKey[k].worst, worstOf(p))
-		if worst, seen := zones[p.Zone]; !seen || worstOf(p) < worst {
-			zones[p.Zone] = worstOf(p)
+		byKey[k].worst = min(byKey[k].worst, worstRank(p))
+		if worst, seen := zones[p.Zone]; !seen || worstRank(p) < worst {
+			zones[p.Zone] = worstRank(p)
 		}
 	}
-	var all []*place
+	var all []*nodeGroup
 	for _, each := range byKey {
-		slices.SortFunc(each.pods, func(a, b *PodSummary) int { return cmp.Or(worstOf(a)-worstOf(b), cmp.Compare(a.Name, b.Name)) })
+		slices.SortFunc(each.pods, func(a, b *PodSummary) int { return cmp.Or(worstRank(a)-worstRank(b), cmp.Compare(a.Name, b.Name)) })
 		all = append(all, each)
 	}
-	slices.SortFunc(all, func(a, b *place) int {
+	slices.SortFunc(all, func(a, b *nodeGroup) int {
 		return cmp.Or(zones[a.zone]-zones[b.zone], cmp.Compare(a.zone, b.zone), a.worst-b.worst, cmp.Compare(a.node, b.node))
 	})
 	return all
 }
 
-// newGrid returns the grid with at most so many rows: of the Pods of one node where that is not
-// nil, else of all Pods, or of the nodes where there are many Pods.
+// newGrid returns a grid with at most the given number of rows. With a node, its rows are the Pods
+// of that node. Otherwise they are all Pods or, if these are more than podsShown, the nodes.
 func newGrid(s *Summary, path string, node *string, rows int) gridView {
 	g := gridView{By: "Pod", path: path}
 	pods := s.Pods
@@ -92,20 +92,20 @@ func newGrid(s *Summary, path string, node *string, rows int) gridView {
 	for _, service := range s.Services {
 		g.Services = append(g.Services, service.Name)
 	}
-	all := places(pods)
+	all := groupByNode(pods)
 	byNode := node == nil && len(pods) > podsShown
 	if byNode {
 		g.By = "Node"
-		slices.SortStableFunc(all, func(a, b *place) int { return a.worst - b.worst }) // others may not fit
+		slices.SortStableFunc(all, func(a, b *nodeGroup) int { return a.worst - b.worst }) // the worst first, since not all may fit
 		if len(all) <= rows {
-			all = places(pods)
+			all = groupByNode(pods)
 		}
 	}
-	left, sick := 0, 0
-	leave := func(p *place, pods int) {
-		left += pods
-		if p.worst != rank(health.Healthy) {
-			sick++
+	omitted, notHealthy := 0, 0
+	omit := func(p *nodeGroup, pods int) {
+		omitted += pods
+		if p.worst != severityRank(health.Healthy) {
+			notHealthy++
 		}
 	}
 	heading := "\x00"
@@ -116,13 +116,13 @@ func newGrid(s *Summary, path string, node *string, rows int) gridView {
 		}
 		if title != heading && len(g.Rows)+1 < rows {
 			heading = title
-			if text := placeText(each, byNode); text != "" {
+			if text := groupHeading(each, byNode); text != "" {
 				g.Rows = append(g.Rows, rowView{Place: text})
 			}
 		}
 		switch {
 		case len(g.Rows) >= rows || title != heading:
-			leave(each, len(each.pods))
+			omit(each, len(each.pods))
 		case byNode:
 			g.Rows = append(g.Rows, g.nodeRow(each))
 		default:
@@ -131,20 +131,20 @@ func newGrid(s *Summary, path string, node *string, rows int) gridView {
 				g.Rows = append(g.Rows, g.podRow(p))
 			}
 			if fit < len(each.pods) {
-				leave(each, len(each.pods)-fit)
+				omit(each, len(each.pods)-fit)
 			}
 		}
 	}
-	if left > 0 {
-		g.Left = "And " + count(left, "Pod") + " more"
-		if sick == 0 {
-			g.Left += ", all healthy"
+	if omitted > 0 {
+		g.Omitted = "And " + count(omitted, "Pod") + " more"
+		if notHealthy == 0 {
+			g.Omitted += ", all healthy"
 		}
 	}
 	return g
 }
 
-func placeText(p *place, byNode bool) string {
+func groupHeading(p *nodeGroup, byNode bool) string {
 	var words []string
 	if p.zone != "" {
 		words = append(words, "Zone "+p.zone)
@@ -180,28 +180,28 @@ func (g *gridView) podRow(p *PodSummary) rowView {
 	return row
 }
 
-// nodeRow is the row of a node: for each service the worst status, and how many of the node's Pods have it.
-func (g *gridView) nodeRow(p *place) rowView {
+// nodeRow returns the row of a node: for each service the worst status, and how many Pods have it.
+func (g *gridView) nodeRow(p *nodeGroup) rowView {
 	row := rowView{
 		Name: cmp.Or(p.node, "(no node)"), Note: count(len(p.pods), "Pod"),
 		Link: "workloads/" + g.path + "?" + url.Values{"node": {p.node}}.Encode(),
 	}
 	for _, name := range g.Services {
-		worst, counts, total := len(severity), map[int]int{}, 0
+		worst, counts, total := len(bySeverity), map[int]int{}, 0
 		for _, pod := range p.pods {
 			answer, has := pod.Service(name)
 			if !has && pod.Answers() {
 				continue
 			}
-			r := rank(answer.Status)
+			r := severityRank(answer.Status)
 			total++
 			counts[r]++
 			worst = min(worst, r)
 		}
 		cell := cellView{}
 		if total > 0 {
-			cell.Class = severity[worst].String()
-			if severity[worst] != health.Healthy {
+			cell.Class = bySeverity[worst].String()
+			if bySeverity[worst] != health.Healthy {
 				cell.Text = strconv.Itoa(counts[worst]) + " of " + strconv.Itoa(total)
 			}
 		}

@@ -24,7 +24,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// staged is a collector that has seen a zone fail, and a Pod fall silent.
+// staged returns a collector after a zone has failed and a Pod has stopped answering.
 func staged(t *testing.T) (*farm.Farm, *fleet.Collector, http.Handler) {
 	t.Helper()
 	f := farm.New(farm.Always(healthy))
@@ -48,7 +48,7 @@ func staged(t *testing.T) (*farm.Farm, *fleet.Collector, http.Handler) {
 	return f, c, fleet.NewHandler(c, fleet.PageOptions{Instance: "fleet-0", Version: "v1.2.3"})
 }
 
-// varying is what depends on the jitter of the questions.
+// varying matches what depends on the jitter of the requests.
 var varying = regexp.MustCompile(`("(?:age|for|silent_for|answer_age|oldest_answer_age)_ms": )\d+`)
 
 func TestAPI(t *testing.T) {
@@ -99,7 +99,7 @@ func TestAPI(t *testing.T) {
 	})
 }
 
-// Details are asked for of a few Pods at a time, and count for nothing else.
+// At most a few Pods are asked for details at a time, and their answers do not change the summary.
 func TestDetailsAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestPages(t *testing.T) {
 	})
 }
 
-// A Pod that is gone is not there, even where the latest round still had it.
+// A Pod that is gone is not found, even if the latest round still had it.
 func TestGonePod(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -204,7 +204,7 @@ func TestGonePod(t *testing.T) {
 	})
 }
 
-// Many readers of the same cost no more than one, and see what is at most a second old.
+// Responses are rendered once per second at most.
 func TestAnswersAreKept(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -227,7 +227,7 @@ func TestAnswersAreKept(t *testing.T) {
 	})
 }
 
-// inline fails the test where a page has what its policy does not allow.
+// inline fails the test if a page has something that its content security policy does not allow.
 func inline(t *testing.T, body string) {
 	t.Helper()
 	for what, pattern := range map[string]string{
@@ -240,7 +240,7 @@ func inline(t *testing.T, body string) {
 	}
 }
 
-// What a Pod says is text, whatever it says.
+// Everything from a Pod is escaped as text.
 func TestPagesEscape(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -291,13 +291,13 @@ func TestMetrics(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// Ages and the number of questions depend on the jitter.
+		// Ages and the number of requests depend on the jitter.
 		got := regexp.MustCompile(`(?m)^(reims_fleet_(?:oldest|questions)[^ ]+ )[1-9].*$`).ReplaceAllString(text.String(), "${1}<value>")
 		scenario.Golden(t, filepath.Join("testdata", "metrics.golden"), []byte(got), *update)
 	})
 }
 
-// Without any workload, everything is answered.
+// All endpoints work without any workload.
 func TestNothing(t *testing.T) {
 	t.Parallel()
 	c := fleet.NewCollector(fleet.Options{})

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// from names the sender of the pages in what the script shows.
+	// from names this program in the message that the script shows when it gets no response.
 	from = "the fleet program"
-	// period is the time from one refresh by the script to the next, in milliseconds.
+	// period is the time between two refreshes by the script, in milliseconds.
 	period = 4000
 )
 
@@ -24,13 +24,13 @@ func (v *viewModel) html() g.Node {
 			h.Section(h.ID("workloads"), h.TabIndex("-1"), h.Aria("labelledby", "workloads-title"),
 				h.H2(h.Class("hidden"), h.ID("workloads-title"), g.Text("Workloads")),
 				g.Map(v.Workloads, func(w workloadView) g.Node { return w.html(v) }),
-				g.If(v.Left != "", h.P(h.Class("left"), g.Text(v.Left)))),
+				g.If(v.Omitted != "", h.P(h.Class("left"), g.Text(v.Omitted)))),
 		),
 		footer(v.Root+"api/v1/workloads", "workloads"),
 	)
 }
 
-// crumb leads from the page of one workload to all, and from that of one of its nodes to the workload.
+// crumb links the page of one workload to that of all, and the page of a node to its workload.
 func (v *viewModel) crumb() g.Node {
 	if !v.One {
 		return nil
@@ -50,7 +50,7 @@ func nodeText(node string) string {
 	return "node " + node
 }
 
-// rootLink is the link to /, which cannot be empty.
+// rootLink returns the relative link to /. A link cannot be empty.
 func rootLink(root string) string {
 	if root == "" {
 		return "."
@@ -58,15 +58,15 @@ func rootLink(root string) string {
 	return root
 }
 
-func (v *viewModel) top() g.Node { return top(v.Links, v.Whose, v.AsOf) }
+func (v *viewModel) top() g.Node { return top(v.Links, v.Instance, v.AsOf) }
 
-func top(links webpage.Links, whose string, asOf webpage.Moment) g.Node {
+func top(links webpage.Links, instance string, asOf webpage.Moment) g.Node {
 	return h.Header(
 		h.P(h.Class("lost"), h.Strong(g.Text("Last heard from "+from+" at "), asOf.HTML(), g.Text(" UTC.")),
 			g.Text(" What follows is what it said then; it may no longer be true.")),
 		h.Div(h.Class("top"),
 			h.P(h.Class("brand"), h.Img(h.Src(links.Brand), h.Alt(""), h.Width("20"), h.Height("20")), g.Text("reims-health-fleet"),
-				g.If(whose != "", h.Span(h.Class("whose"), g.Text(whose)))),
+				g.If(instance != "", h.Span(h.Class("whose"), g.Text(instance)))),
 			h.P(h.Class("asof"), g.Text("shown at "), asOf.HTML(), g.Text(" UTC")),
 		),
 	)
@@ -104,7 +104,7 @@ func (w workloadView) html(v *viewModel) g.Node {
 		),
 		h.P(h.Class("counts"), g.Text(w.Counts+", as of "), w.AsOf.HTML()),
 		g.If(len(w.Services) > 0, h.Ul(h.Class("states"), webpage.ListRole(), g.Map(w.Services, serviceView.html))),
-		g.If(w.LeftServices != "", h.P(h.Class("left"), g.Text(w.LeftServices+"."))),
+		g.If(w.OmittedServices != "", h.P(h.Class("left"), g.Text(w.OmittedServices+"."))),
 		g.If(len(w.Grid.Rows) > 0, g.Group{w.collapsible(v)}),
 		w.changes(),
 	)
@@ -120,8 +120,8 @@ func (s serviceView) html() g.Node {
 	))
 }
 
-// collapsible is the grid, which readers can hide. Where there are several workloads, that of a
-// healthy one is hidden at first.
+// collapsible returns the grid in an element that can be closed. On a page of several workloads,
+// the grids of healthy ones are closed at first.
 func (w workloadView) collapsible(v *viewModel) g.Node {
 	open := v.One || w.State.Class != "healthy" || len(v.Workloads) == 1
 	return h.Details(h.Class("seen "+w.State.Class), g.If(open, g.Attr("open")),
@@ -138,7 +138,7 @@ func (w workloadView) grid(v *viewModel) g.Node {
 				g.Map(w.Grid.Services, func(name string) g.Node { return h.Th(g.Attr("scope", "col"), g.Text(name)) }),
 			)),
 			h.TBody(g.Map(w.Grid.Rows, func(r rowView) g.Node { return r.html(v.Root, columns) }),
-				g.If(w.Grid.Left != "", h.Tr(h.Class("more"), h.Td(g.Attr("colspan", number(columns)), g.Text(w.Grid.Left))))),
+				g.If(w.Grid.Omitted != "", h.Tr(h.Class("more"), h.Td(g.Attr("colspan", number(columns)), g.Text(w.Grid.Omitted))))),
 		),
 	)
 }

@@ -9,14 +9,14 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// fleetMetrics collects from the newest summaries. It is never changed.
+// fleetMetrics makes metrics of the newest summaries. It is immutable.
 type fleetMetrics struct {
 	c                                          *Collector
 	pods, services, extents, oldest, questions *prometheus.Desc
 }
 
-// NewMetrics returns the metrics of what a collector found. All labels but the names of
-// workloads and of services, which a sidecar bounds, are closed sets.
+// NewMetrics returns the metrics of a collector's summaries. The values of all labels are closed
+// sets, except for the names of workloads and services. A sidecar bounds the number of services.
 func NewMetrics(c *Collector) prometheus.Collector {
 	workload := []string{"namespace", "workload"}
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
@@ -27,10 +27,10 @@ func NewMetrics(c *Collector) prometheus.Collector {
 		pods: desc("pods", "Pods of a workload by state: answering, silent, and ready, which overlaps with both.", "state"),
 		services: desc("service_pods", "Pods of a workload by the status of a service; a Pod that does not answer is unknown.",
 			"service", "status"),
-		extents: desc("fault_extent", "1 for how far the fault of a service reaches: none, pods, node, zone or shared.",
+		extents: desc("fault_extent", "1 for the extent of a service's fault: none, pods, node, zone or shared; 0 for the others.",
 			"service", "extent"),
-		oldest:    desc("oldest_answer_age_seconds", "Age of the oldest answer that counts; absent where no Pod answers."),
-		questions: desc("questions_total", "Questions to the Pods of a workload by how they ended.", "result"),
+		oldest:    desc("oldest_answer_age_seconds", "Age of the oldest answer that counts; absent if no Pod answers."),
+		questions: desc("questions_total", "Requests to the Pods of a workload by result.", "result"),
 	}
 }
 
@@ -78,7 +78,7 @@ func (m *fleetMetrics) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// label is the extent as a label of a metric and as a word.
+// label returns the extent as the value of a metric's label and of a JSON field.
 func (e Extent) label() string {
 	if e == ExtentNone {
 		return "none"
@@ -86,7 +86,7 @@ func (e Extent) label() string {
 	return string(e)
 }
 
-// questions counts the questions of a workload by how they ended; "" for those answered.
+// questions returns the number of requests to a workload by failure; "" for those that succeeded.
 func (c *Collector) questions(name Workload) map[Failure]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

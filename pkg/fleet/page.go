@@ -24,45 +24,45 @@ import (
 //go:embed assets/fleet.css
 var fleetCSS []byte
 
-// pageAge is how long an answer is kept: many readers cost no more than one.
-const pageAge = time.Second
+// cacheTTL is how long a response is cached, so that many readers cost no more than one.
+const cacheTTL = time.Second
 
-// PageOptions are what the page shows besides the summaries.
+// PageOptions are shown in the page's header.
 type PageOptions struct {
-	// Instance and Version tell readers which fleet program they look at; both may be empty.
+	// Instance and Version identify this fleet program; both may be empty.
 	Instance, Version string
 }
 
-// handler answers for people and for programs.
+// handler serves the pages and the API.
 type handler struct {
 	c       *Collector
 	options PageOptions
 	files   *webpage.Files
-	kept    keptAnswers
+	cache   responseCache
 }
 
-// keptAnswers holds answers for [pageAge], by what was asked for. Answers that something does not
-// exist are not kept. One answer is rendered at a time.
-type keptAnswers struct {
+// responseCache keeps responses for [cacheTTL] by name. Responses with 404 are not cached. It
+// renders one response at a time.
+type responseCache struct {
 	rendering sync.Mutex
 
 	mu  sync.Mutex
-	all map[string]*keptAnswer
+	all map[string]*cachedResponse
 }
 
-type keptAnswer struct {
+type cachedResponse struct {
 	until time.Time
 	get   func() *rendered.Response
 }
 
-// get returns the answer that is kept, or renders it.
-func (k *keptAnswers) get(name string, render func(now time.Time) *rendered.Response) *rendered.Response {
+// get returns the cached response, or renders it.
+func (k *responseCache) get(name string, render func(now time.Time) *rendered.Response) *rendered.Response {
 	now := time.Now()
 	k.mu.Lock()
-	maps.DeleteFunc(k.all, func(_ string, a *keptAnswer) bool { return !now.Before(a.until) })
+	maps.DeleteFunc(k.all, func(_ string, a *cachedResponse) bool { return !now.Before(a.until) })
 	a := k.all[name]
 	if a == nil {
-		a = &keptAnswer{until: now.Add(pageAge), get: sync.OnceValue(func() *rendered.Response {
+		a = &cachedResponse{until: now.Add(cacheTTL), get: sync.OnceValue(func() *rendered.Response {
 			k.rendering.Lock()
 			defer k.rendering.Unlock()
 			return render(now)
@@ -73,10 +73,10 @@ func (k *keptAnswers) get(name string, render func(now time.Time) *rendered.Resp
 	return a.get()
 }
 
-// NewHandler returns the page for people at /, its files, and the API below /api/v1. They are
-// answered from the newest summaries, except for the details of a Pod, which is asked for them.
+// NewHandler returns the handler of the pages at /, their files, and the API below /api/v1. It
+// responds from the newest summaries. Only a request for the details of a Pod makes it ask that Pod.
 func NewHandler(c *Collector, o PageOptions) http.Handler {
-	p := &handler{c: c, options: o, files: webpage.NewFiles(fleetCSS), kept: keptAnswers{all: map[string]*keptAnswer{}}}
+	p := &handler{c: c, options: o, files: webpage.NewFiles(fleetCSS), cache: responseCache{all: map[string]*cachedResponse{}}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", p.all)
 	mux.HandleFunc("GET /assets/", p.file)
@@ -97,14 +97,14 @@ func (p *handler) file(w http.ResponseWriter, r *http.Request) {
 	p.files.Serve(w, r, r.URL.Path)
 }
 
-// all answers with the page of all workloads.
+// all serves the page of all workloads.
 func (p *handler) all(w http.ResponseWriter, r *http.Request) {
-	webpage.WritePage(w, r, p.kept.get("all", func(now time.Time) *rendered.Response {
+	webpage.WritePage(w, r, p.cache.get("all", func(now time.Time) *rendered.Response {
 		return render(http.StatusOK, p.viewModel(p.c.Summaries(), nil, "", now).html())
 	}))
 }
 
-// one answers with the page of one workload, or of its Pods on the node that the query names.
+// one serves the page of one workload, or of its Pods on the node in the query.
 func (p *handler) one(w http.ResponseWriter, r *http.Request) {
 	const root = "../../"
 	s, name := p.summaryOf(r), workloadOf(r).String()
@@ -117,10 +117,10 @@ func (p *handler) one(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if s == nil {
-		p.missing(w, r, root)
+		p.notFoundPage(w, r, root)
 		return
 	}
-	webpage.WritePage(w, r, p.kept.get(name, func(now time.Time) *rendered.Response {
+	webpage.WritePage(w, r, p.cache.get(name, func(now time.Time) *rendered.Response {
 		v := p.viewModel([]*Summary{s}, node, root, now)
 		v.One = true
 		v.Title = v.Word + " · " + s.Target.Workload.String()
@@ -128,17 +128,17 @@ func (p *handler) one(w http.ResponseWriter, r *http.Request) {
 	}))
 }
 
-// pod answers with the details of one Pod, which is asked for them.
+// pod asks one Pod for its details, and serves the page with them.
 func (p *handler) pod(w http.ResponseWriter, r *http.Request) {
 	const root = "../../../"
 	s, pod := p.podOf(r)
 	if pod == nil {
-		p.missing(w, r, root)
+		p.notFoundPage(w, r, root)
 		return
 	}
 	details, err := p.c.details(r.Context(), s.Target.Workload, pod.UID)
 	if errors.Is(err, errGone) {
-		p.missing(w, r, root)
+		p.notFoundPage(w, r, root)
 		return
 	}
 	code := http.StatusOK
@@ -160,7 +160,7 @@ func (p *handler) podPage(name Workload, pod *PodSummary, details podDetails, er
 		summary = "It did not answer just now: " + string(details.answer.Failure) + "."
 	default:
 		asked := PodSummary{Answer: details.answer}
-		worst = severity[worstOf(&asked)]
+		worst = bySeverity[worstRank(&asked)]
 		summary = "This is what its sidecar says now."
 	}
 	state := webpage.StateOf(worst)
@@ -171,7 +171,7 @@ func (p *handler) podPage(name Workload, pod *PodSummary, details podDetails, er
 	links := p.files.Links.Below(root)
 	var cards g.Group
 	for i, s := range details.answer.Services {
-		fills := i == len(details.answer.Services)-1 && i%2 == 0 // else an empty place would be beside it
+		fills := i == len(details.answer.Services)-1 && i%2 == 0 // the last card of an odd number takes the whole row
 		cards = append(cards, s.html(details.facts[s.Name], fills, now))
 	}
 	return webpage.Document{Title: state.Word + " · " + pod.Name, Icon: links.Icons[state.Class], Links: links, From: from, Period: period}.HTML(
@@ -205,13 +205,13 @@ func (s ServiceAnswer) html(facts []fact, fills bool, now time.Time) g.Node {
 	)
 }
 
-// missing answers that there is no such workload or Pod.
-func (p *handler) missing(w http.ResponseWriter, r *http.Request, root string) {
+// notFoundPage responds that the workload or the Pod does not exist.
+func (p *handler) notFoundPage(w http.ResponseWriter, r *http.Request, root string) {
 	now := time.Now()
 	links := p.files.Links.Below(root)
 	webpage.WritePage(w, r, render(http.StatusNotFound, webpage.Document{Title: "Not found", Icon: links.Icons["unknown"], Links: links, From: from, Period: period}.HTML(
 		top(links, "", webpage.NewMoment(now, now)),
-		h.Main(overall(webpage.StateOf(health.Unknown), "Not found", "There is no such workload, node or Pod, or the Pods of the workload have not all been asked yet."),
+		h.Main(overall(webpage.StateOf(health.Unknown), "Not found", "This workload, node or Pod does not exist, or the first round of the workload is not over yet."),
 			h.P(h.Class("crumb"), h.A(h.Href(root), g.Text("All workloads")))),
 		footer(root+"api/v1/workloads", "workloads"),
 	)))
@@ -219,7 +219,7 @@ func (p *handler) missing(w http.ResponseWriter, r *http.Request, root string) {
 
 func render(code int, page g.Node) *rendered.Response {
 	var body bytes.Buffer
-	_ = page.Render(&body) // a buffer takes everything
+	_ = page.Render(&body) // writing to a buffer does not fail
 	return webpage.Page(code, body.Bytes())
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/reims/reims-health/pkg/webpage"
 )
 
-// crowd is a workload of so many Pods, of which every seventh fails.
+// crowd returns a summary of the given number of Pods, of which every seventh fails.
 func crowd(name string, pods, perNode, services int) *Summary {
 	now := time.Now()
 	all := make([]PodSummary, pods)
@@ -36,7 +36,7 @@ func crowd(name string, pods, perNode, services int) *Summary {
 	return Summarise(target, all, Summarise(target, nil, nil, now), now)
 }
 
-// TestPageSizes: the pages stay small, whatever they show.
+// TestPageSizes: each page stays below its size limit.
 func TestPageSizes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -82,7 +82,7 @@ func TestPageSizes(t *testing.T) {
 	}
 }
 
-// TestLateRound: what was found in a round that is long ago is not shown as if it were so now.
+// TestLateRound: the page does not show a stale round as the current state.
 func TestLateRound(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -105,13 +105,13 @@ func TestLateRound(t *testing.T) {
 	}
 }
 
-// TestNodesLeadToPods: where a grid has a row per node, each leads to its Pods.
+// TestNodesLeadToPods: in a grid with a row per node, each row links to the node's Pods.
 func TestNodesLeadToPods(t *testing.T) {
 	t.Parallel()
 	s := crowd("reims", 1000, 210, 1) // more on one node than have a row each otherwise
 	s.Pods[7].Node = ""
 	p := &handler{c: NewCollector(Options{}), files: webpage.NewFiles(fleetCSS)}
-	grid := newWorkloadView(s, nil, nil, new(newRoom()), s.At).Grid
+	grid := newWorkloadView(s, nil, nil, new(newPageLimits()), s.At).Grid
 	seen := map[string]bool{}
 	for _, row := range grid.Rows {
 		if row.Place != "" {
@@ -134,15 +134,15 @@ func TestNodesLeadToPods(t *testing.T) {
 	}
 }
 
-// TestWords holds how far a fault reaches, in a few words and as a sentence.
+// TestWords checks the texts of extents.
 func TestWords(t *testing.T) {
 	t.Parallel()
 	ten := strings.Split("abcdefghij", "")
 	for _, c := range []struct {
-		extent                  Extent
-		names                   []string
-		failing, sound, unknown int
-		where, sentence         string
+		extent                    Extent
+		names                     []string
+		failing, passing, unknown int
+		where, sentence           string
 	}{
 		{ExtentNone, nil, 0, 3, 0, "", ""},
 		{ExtentShared, nil, 12, 0, 0, "shared", "Shared by most Pods: 12 of 12 Pods."},
@@ -154,7 +154,7 @@ func TestWords(t *testing.T) {
 		{ExtentPods, ten, 11, 20, 0, "pods", "Some Pods, with no node or zone in common: 11 of 31 Pods."},
 	} {
 		s := ServiceSummary{Extent: c.extent, Names: c.names, Pods: map[health.Status]int{
-			health.Unhealthy: c.failing, health.Healthy: c.sound, health.Unknown: c.unknown,
+			health.Unhealthy: c.failing, health.Healthy: c.passing, health.Unknown: c.unknown,
 		}}
 		if s.Where() != c.where || s.verdict().Sentence() != c.sentence {
 			t.Errorf("%s: %q, %q", c.extent, s.Where(), s.verdict().Sentence())

@@ -9,9 +9,9 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// Summarise finds out what one round of answers means: one entry of pods per Pod of the
-// target, in its order, which the summary keeps. previous, which may be nil, gives the times
-// since when a service has had its status.
+// Summarise makes the summary of one round. pods has one entry per Pod of the target, in the same
+// order; the summary keeps it. previous is the summary before, or nil; the Since of services whose
+// status is the same comes from it.
 func Summarise(target *Target, pods []PodSummary, previous *Summary, now time.Time) *Summary {
 	s := &Summary{Target: target, At: now, Known: len(pods), Failures: map[Failure]int{}, Pods: pods}
 	asked := 0
@@ -36,16 +36,16 @@ func Summarise(target *Target, pods []PodSummary, previous *Summary, now time.Ti
 	for _, name := range serviceNames(pods, previous) {
 		s.Services = append(s.Services, summariseService(name, pods, previous, now))
 	}
-	s.Status = s.judge(asked)
+	s.Status = s.workloadStatus(asked)
 	return s
 }
 
-// maxWorkloadServices bounds the services of a summary, since a Pod may name any. It is also what the
-// status of a DependencyHealth holds.
+// maxWorkloadServices bounds the services of a summary, since each Pod may have services of its own.
+// It is also the limit in the status of a DependencyHealth.
 const maxWorkloadServices = 64
 
-// serviceNames returns the names of the services that Pods answer for, sorted: where there are too
-// many, those of most Pods. Where no Pod answers, they are those of the summary before.
+// serviceNames returns the sorted names of the services in the Pods' answers. If there are too many,
+// it returns those that most Pods have; if no Pod answers, those of the previous summary.
 func serviceNames(pods []PodSummary, previous *Summary) []string {
 	named, answering := map[string]int{}, false
 	for i := range pods {
@@ -70,8 +70,8 @@ func serviceNames(pods []PodSummary, previous *Summary) []string {
 	return names
 }
 
-// judge returns the status of the workload.
-func (s *Summary) judge(asked int) health.Status {
+// workloadStatus returns the status of the workload; see Summary.Status for the rules.
+func (s *Summary) workloadStatus(asked int) health.Status {
 	if s.Answering == 0 || 2*s.Answering < asked {
 		return health.Unknown
 	}
@@ -92,8 +92,8 @@ func (s *Summary) judge(asked int) health.Status {
 
 func summariseService(name string, pods []PodSummary, previous *Summary, now time.Time) ServiceSummary {
 	s := ServiceSummary{Name: name, Pods: map[health.Status]int{}, Since: now}
-	reasons, worst := map[health.Reason]int{}, map[health.Reason]int{} // worst are those of the unhealthy
-	silent, failed := 0, 0                                             // failed have been asked
+	reasons, worst := map[health.Reason]int{}, map[health.Reason]int{} // worst counts those of unhealthy results
+	notAnswering, failed := 0, 0                                       // failed were asked and did not answer
 	for i := range pods {
 		p := &pods[i]
 		answer, has := p.Service(name)
@@ -101,7 +101,7 @@ func summariseService(name string, pods []PodSummary, previous *Summary, now tim
 		case has:
 			s.Pods[answer.Status]++
 		case !p.Answers():
-			silent++
+			notAnswering++
 			if p.Answer.Failure != "" {
 				failed++
 			}
@@ -113,9 +113,9 @@ func summariseService(name string, pods []PodSummary, previous *Summary, now tim
 			}
 		}
 	}
-	s.Status = judgeService(s.Pods, failed)
-	if silent > 0 {
-		s.Pods[health.Unknown] += silent
+	s.Status = serviceStatus(s.Pods, failed)
+	if notAnswering > 0 {
+		s.Pods[health.Unknown] += notAnswering
 	}
 	for reason, n := range reasons {
 		s.Reasons = append(s.Reasons, ReasonCount{reason, n})
@@ -135,15 +135,15 @@ func summariseService(name string, pods []PodSummary, previous *Summary, now tim
 	return s
 }
 
-// judgeService returns the status of a service, from the answers of the Pods that have it
-// and the number of those that were asked and do not answer.
-func judgeService(pods map[health.Status]int, silent int) health.Status {
+// serviceStatus returns the status of a service from the number of Pods per status. failed is the
+// number of Pods that were asked and did not answer.
+func serviceStatus(pods map[health.Status]int, failed int) health.Status {
 	failing, degraded, healthy := pods[health.Unhealthy], pods[health.Degraded], pods[health.Healthy]
-	told := failing + degraded + healthy
+	withResult := failing + degraded + healthy
 	switch {
-	case told == 0 || told < silent+pods[health.Unknown]:
+	case withResult == 0 || withResult < failed+pods[health.Unknown]:
 		return health.Unknown
-	case 2*failing >= told:
+	case 2*failing >= withResult:
 		return health.Unhealthy
 	case failing+degraded > 0:
 		return health.Degraded
@@ -152,7 +152,7 @@ func judgeService(pods map[health.Status]int, silent int) health.Status {
 	}
 }
 
-// service returns what the summary, which may be nil, says of a service, or nil.
+// service returns the summary of a service, or nil. s may be nil.
 func (s *Summary) service(name string) *ServiceSummary {
 	if s == nil {
 		return nil
@@ -169,34 +169,34 @@ func (s *Summary) service(name string) *ServiceSummary {
 const (
 	// changesKept is how long a change is kept.
 	changesKept = time.Hour
-	// maxChanges is how many are kept per workload, the latest.
+	// maxChanges is the largest number of changes that are kept per workload.
 	maxChanges = 100
 )
 
-// Change is one of the status or the extent of a service from one round to the next, or of the
-// status of the workload where Service is "".
+// Change is a change of the status or the extent of a service between two rounds. If Service is "",
+// it is a change of the workload's status.
 type Change struct {
 	At       time.Time
 	Service  string
 	From, To Verdict
 }
 
-// Verdict is what a round found of a service or a workload.
+// Verdict is the result of a round for a service or a workload.
 type Verdict struct {
 	Status health.Status
 	Extent Extent
 	Names  []string
-	// Failing counts the Pods for which a service is unhealthy, Pods those that can tell how it
-	// is, and Unknown those that cannot. Of a workload, Pods counts all.
+	// Failing counts the Pods for which the service is unhealthy, Pods those that have a result, and
+	// Unknown those that have none. For a workload, Pods counts all Pods.
 	Failing, Pods, Unknown int
 	Reason                 health.Reason // the most frequent, or ""
 }
 
-// changes are the latest ones, the oldest first. It is never changed in place.
+// changes are the latest changes, the oldest first. A slice is never modified in place.
 type changes []Change
 
-// add returns the changes of the last hour, with those from one summary to the next. The
-// first summary of a workload is no change.
+// add returns the changes of the last hour and those between the two summaries. The first summary
+// of a workload is not a change.
 func (c changes) add(previous, s *Summary) changes {
 	first := slices.IndexFunc(c, func(each Change) bool { return s.At.Sub(each.At) <= changesKept })
 	if first < 0 {
@@ -219,7 +219,7 @@ func (c changes) add(previous, s *Summary) changes {
 
 func (s *Summary) verdict() Verdict { return Verdict{Status: s.Status, Pods: s.Known} }
 
-// verdict returns that of the service, and the zero Verdict where s is nil: the service was not known.
+// verdict returns the verdict on the service, or the zero Verdict if s is nil: the service is new.
 func (s *ServiceSummary) verdict() Verdict {
 	if s == nil {
 		return Verdict{}
@@ -230,7 +230,7 @@ func (s *ServiceSummary) verdict() Verdict {
 	}
 }
 
-// Changes returns what changed of a workload in the last hour, the oldest first.
+// Changes returns the changes of a workload in the last hour, the oldest first.
 func (c *Collector) Changes(name Workload) []Change {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -34,7 +34,7 @@ func TestStatus(t *testing.T) {
 		{"a/1:F---", health.Unknown, health.Unknown},
 		{"a/1:FF--", health.Unhealthy, health.Unhealthy},
 		{"a/1:FHHHHH--", health.Degraded, health.Degraded},
-		// Nor is one that has not been asked: it does not count at all.
+		// A Pod that has not been asked does not count.
 		{"a/1:H...", health.Healthy, health.Healthy},
 		{"a/1:H.-", health.Healthy, health.Healthy},
 		{"a/1:.-", health.Unknown, health.Unknown},
@@ -42,9 +42,9 @@ func TestStatus(t *testing.T) {
 		{"a/1:HHH?", health.Healthy, health.Healthy},
 		{"a/1:H??", health.Unknown, health.Unknown},
 		{"a/1:???", health.Unknown, health.Unknown},
-		// Fewer than half can tell.
+		// Fewer than half have a result.
 		{"a/1:F?--", health.Degraded, health.Unknown},
-		// Those that do not have the service do not speak of it.
+		// Pods without the service do not count for it.
 		{"a/1:Hxxx", health.Healthy, health.Healthy},
 		{"a/1:Fxxx", health.Unhealthy, health.Unhealthy},
 		{"a/1:Fxxx-", health.Unhealthy, health.Unhealthy},
@@ -80,7 +80,7 @@ func TestSummary(t *testing.T) {
 	}
 }
 
-// Since is of the status, and stays while it is the same.
+// Since changes only with the status.
 func TestSince(t *testing.T) {
 	t.Parallel()
 	var previous *fleet.Summary
@@ -98,8 +98,8 @@ func TestSince(t *testing.T) {
 	}
 }
 
-// The reason that is shown is one of the Pods that are counted beside it: of the unhealthy ones, or
-// else of the degraded ones.
+// The reason comes from the Pods that are counted beside it: from the unhealthy ones or, without
+// any, from the degraded ones.
 func TestReasonIsOfTheWorst(t *testing.T) {
 	t.Parallel()
 	for pods, c := range map[string]struct {
@@ -124,7 +124,7 @@ func TestReasonIsOfTheWorst(t *testing.T) {
 	}
 }
 
-// However many names Pods make up, 64 services are summed up, and never without those that many name.
+// A summary has at most 64 services, and these are the ones that most Pods have.
 func TestServicesAreBounded(t *testing.T) {
 	t.Parallel()
 	pods := draw("a/1:HHH")
@@ -142,7 +142,7 @@ func TestServicesAreBounded(t *testing.T) {
 	}
 }
 
-// Where no Pod answers any more, the services are those that were, unknown; they are not gone.
+// If no Pod answers any more, the services stay, with the status unknown.
 func TestServicesOfSilentPods(t *testing.T) {
 	t.Parallel()
 	before := summarise(draw("a/1:FH"))
@@ -150,7 +150,7 @@ func TestServicesOfSilentPods(t *testing.T) {
 	if got := database(s); got.Name != "database" || got.Status != health.Unknown || got.Pods[health.Unknown] != 2 || got.Extent != fleet.ExtentNone || s.Status != health.Unknown {
 		t.Errorf("%+v", s)
 	}
-	// A Pod that has no service says nothing about them.
+	// A Pod that answers without services does not count for them.
 	none := draw("a/1:H")
 	none[0].Answer.Services = nil
 	if s := fleet.Summarise(&fleet.Target{}, none, before, epoch); s.Status != health.Unknown || len(s.Services) != 0 {
@@ -158,7 +158,7 @@ func TestServicesOfSilentPods(t *testing.T) {
 	}
 }
 
-// A Pod and the one that follows it may have the same name: it is named once.
+// A Pod and its replacement may have the same name; it is listed once.
 func TestNamesAreASet(t *testing.T) {
 	t.Parallel()
 	pods := draw("a/1:FF a/2:HHH")

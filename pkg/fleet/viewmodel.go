@@ -11,62 +11,62 @@ import (
 )
 
 const (
-	// podsShown is up to how many Pods a workload's grid has a row for each. Larger ones have
-	// a row per node.
+	// podsShown is the largest number of Pods for which a grid has a row per Pod. Above it, the grid
+	// has a row per node.
 	podsShown = 200
-	// What one page shows of all workloads together is limited, so that it stays small.
+	// The limits of one page over all its workloads.
 	rowsShown      = 220
 	cellsShown     = 16 * rowsShown
 	servicesShown  = 150
 	changesShown   = 100
 	workloadsShown = 100
-	// changesOfOne is how many changes are shown of each workload; the API has them all.
+	// changesOfOne is the largest number of changes per workload; the API has them all.
 	changesOfOne = 20
-	// late is the slack for a round: one that ended longer ago than an answer counts, and this,
-	// is too old to be shown as what is so now.
-	late = 10 * time.Second
+	// staleSlack is added to the time for which an answer counts. A round that is older than the sum
+	// is stale: the page shows its workload as unknown.
+	staleSlack = 10 * time.Second
 )
 
-// room is how much more a page may show.
-type room struct{ rows, cells, services, changes, workloads int }
+// pageLimits is how much more a page may show.
+type pageLimits struct{ rows, cells, services, changes, workloads int }
 
-func newRoom() room {
-	return room{rowsShown, cellsShown, servicesShown, changesShown, workloadsShown}
+func newPageLimits() pageLimits {
+	return pageLimits{rowsShown, cellsShown, servicesShown, changesShown, workloadsShown}
 }
 
-// viewModel is what a page of workloads shows.
+// viewModel is the content of a page of workloads.
 type viewModel struct {
 	webpage.Links
 	Root      string // the relative link to /
 	Title     string
 	AsOf      webpage.Moment
-	Whose     string
+	Instance  string
 	State     webpage.State
 	Word      string
 	Summary   string
 	Workloads []workloadView
-	Left      string // what is not shown, or ""
-	One       bool   // the page is of one workload
-	// Node is the only node of which Pods are in the grid, or nil.
+	Omitted   string // says what the page does not show, or ""
+	One       bool   // the page shows one workload
+	// Node is the node whose Pods the grid shows; nil for all nodes.
 	Node *string
 }
 
 type workloadView struct {
-	ID, Name, Path string
-	State          webpage.State
-	Counts         string
-	AsOf           webpage.Moment // when the round ended
-	Services       []serviceView
-	LeftServices   string // how many are not shown, or ""
-	Grid           gridView
-	Changes        []changeView
+	ID, Name, Path  string
+	State           webpage.State
+	Counts          string
+	AsOf            webpage.Moment // when the round ended
+	Services        []serviceView
+	OmittedServices string // says how many are not shown, or ""
+	Grid            gridView
+	Changes         []changeView
 }
 
-// serviceView is what all Pods say of one service.
+// serviceView is the state of one service over all Pods.
 type serviceView struct {
 	Name, Reason string
 	State        webpage.State
-	Extent       string // in words; "" where there is no fault
+	Extent       string // as a sentence; "" without a fault
 	Counts       string
 	For          string
 	Since        webpage.Moment
@@ -79,36 +79,36 @@ type changeView struct {
 	Words    string
 }
 
-func rank(s health.Status) int { return slices.Index(severity, s) }
+func severityRank(s health.Status) int { return slices.Index(bySeverity, s) }
 
-// viewModel returns the page of these workloads. Where node is not nil, only Pods of that node are
-// in the grid.
+// viewModel returns the content of the page for these workloads. If node is not nil, the grid has
+// only the Pods of that node.
 func (p *handler) viewModel(all []*Summary, node *string, root string, now time.Time) *viewModel {
 	v := &viewModel{
 		Links: p.files.Links.Below(root), Root: root, Node: node, AsOf: webpage.NewMoment(now, now),
-		Whose: strings.TrimSpace(p.options.Instance + " " + p.options.Version),
+		Instance: strings.TrimSpace(p.options.Instance + " " + p.options.Version),
 	}
 	all = slices.Clone(all)
-	slices.SortStableFunc(all, func(a, b *Summary) int { return rank(statusOf(a, now)) - rank(statusOf(b, now)) })
-	counts, pods, worst := map[health.Status]int{}, 0, len(severity)-1
+	slices.SortStableFunc(all, func(a, b *Summary) int { return severityRank(statusOf(a, now)) - severityRank(statusOf(b, now)) })
+	counts, pods, worst := map[health.Status]int{}, 0, len(bySeverity)-1
 	for _, s := range all {
 		status := statusOf(s, now)
 		counts[status]++
 		pods += s.Known
-		worst = min(worst, rank(status))
+		worst = min(worst, severityRank(status))
 	}
-	left := newRoom()
+	remaining := newPageLimits()
 	for i, s := range all {
-		if left.workloads == 0 {
-			v.Left = "And " + count(len(all)-i, "workload") + " more" + map[bool]string{true: ", all healthy"}[rank(statusOf(s, now)) == rank(health.Healthy)] + "."
+		if remaining.workloads == 0 {
+			v.Omitted = "And " + count(len(all)-i, "workload") + " more" + map[bool]string{true: ", all healthy"}[severityRank(statusOf(s, now)) == severityRank(health.Healthy)] + "."
 			break
 		}
-		v.Workloads = append(v.Workloads, newWorkloadView(s, p.c.Changes(s.Target.Workload), node, &left, now))
+		v.Workloads = append(v.Workloads, newWorkloadView(s, p.c.Changes(s.Target.Workload), node, &remaining, now))
 	}
-	v.State = webpage.StateOf(severity[worst])
+	v.State = webpage.StateOf(bySeverity[worst])
 	v.Word = v.State.Word
 	var words []string
-	for _, status := range severity {
+	for _, status := range bySeverity {
 		if n := counts[status]; n > 0 {
 			words = append(words, count(n, "workload")+map[bool]string{true: " is ", false: " are "}[n == 1]+status.String())
 		}
@@ -123,46 +123,46 @@ func (p *handler) viewModel(all []*Summary, node *string, root string, now time.
 	return v
 }
 
-// statusOf is the status of a workload as of now: unknown where its last round is too long ago.
+// statusOf returns the status of a workload: unknown if its last round is too old.
 func statusOf(s *Summary, now time.Time) health.Status {
-	if isLate(s, now) {
+	if isStale(s, now) {
 		return health.Unknown
 	}
 	return s.Status
 }
 
-func isLate(s *Summary, now time.Time) bool {
-	return now.Sub(s.At) > keptIntervals*max(s.Target.interval(), s.Interval)+late
+func isStale(s *Summary, now time.Time) bool {
+	return now.Sub(s.At) > keptIntervals*max(s.Target.interval(), s.Interval)+staleSlack
 }
 
-func newWorkloadView(s *Summary, changes []Change, node *string, left *room, now time.Time) workloadView {
+func newWorkloadView(s *Summary, changes []Change, node *string, remaining *pageLimits, now time.Time) workloadView {
 	name := s.Target.Workload
 	w := workloadView{
 		ID: name.Namespace + "." + name.Name, Name: name.String(), Path: name.Namespace + "/" + name.Name,
 		State: webpage.StateOf(statusOf(s, now)), Counts: countsText(s), AsOf: webpage.NewMoment(s.At, now),
 	}
-	left.workloads--
-	if isLate(s, now) {
+	remaining.workloads--
+	if isStale(s, now) {
 		w.Counts = "Not asked for " + webpage.SpanText(now.Sub(s.At)) + ". Before that: " + w.Counts
 	}
 	services := slices.Clone(s.Services)
-	slices.SortStableFunc(services, func(a, b ServiceSummary) int { return rank(a.Status) - rank(b.Status) })
-	fit := min(len(services), left.services)
+	slices.SortStableFunc(services, func(a, b ServiceSummary) int { return severityRank(a.Status) - severityRank(b.Status) })
+	fit := min(len(services), remaining.services)
 	for i := range services[:fit] {
 		w.Services = append(w.Services, newServiceView(&services[i], now))
 	}
-	left.services -= fit
+	remaining.services -= fit
 	if more := len(services) - fit; more > 0 {
-		w.LeftServices = "And " + count(more, "service") + " more"
+		w.OmittedServices = "And " + count(more, "service") + " more"
 		if services[fit].Status == health.Healthy {
-			w.LeftServices += ", all healthy"
+			w.OmittedServices += ", all healthy"
 		}
 	}
-	w.Grid = newGrid(s, w.Path, node, min(left.rows, left.cells/max(1, len(s.Services))))
-	left.rows -= len(w.Grid.Rows)
-	left.cells -= len(w.Grid.Rows) * len(s.Services)
-	changes = changes[max(0, len(changes)-min(changesOfOne, left.changes)):]
-	left.changes -= len(changes)
+	w.Grid = newGrid(s, w.Path, node, min(remaining.rows, remaining.cells/max(1, len(s.Services))))
+	remaining.rows -= len(w.Grid.Rows)
+	remaining.cells -= len(w.Grid.Rows) * len(s.Services)
+	changes = changes[max(0, len(changes)-min(changesOfOne, remaining.changes)):]
+	remaining.changes -= len(changes)
 	for _, c := range changes {
 		w.Changes = append(w.Changes, newChangeView(c, now))
 	}
@@ -170,7 +170,7 @@ func newWorkloadView(s *Summary, changes []Change, node *string, left *room, now
 	return w
 }
 
-// countsText says how many Pods there are, how many do not answer, and why.
+// countsText returns how many Pods there are, how many do not answer, and why.
 func countsText(s *Summary) string {
 	text := count(s.Known, "Pod") + ": " + webpage.NumberText(float64(s.Ready)) + " ready, " + webpage.NumberText(float64(s.Answering)) + " answering"
 	var why []string
@@ -196,7 +196,7 @@ func newServiceView(s *ServiceSummary, now time.Time) serviceView {
 	}
 	v.Reason = strings.Join(reasons, ", ")
 	var counts []string
-	for _, status := range severity {
+	for _, status := range bySeverity {
 		if n := s.Pods[status]; n > 0 && status != health.Healthy {
 			counts = append(counts, webpage.NumberText(float64(n))+" "+status.String())
 		}

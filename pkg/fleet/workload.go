@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// workload is a target with what its Pods said. The collector's lock guards it.
+// workload is a target with the answers of its Pods. The collector's lock guards it.
 type workload struct {
 	target  *Target
 	tls     *tls.Config
 	pods    []*pod // as in the target
 	summary *Summary
 	changes changes
-	counts  map[Failure]int // of all questions, by how they ended
-	began   time.Time
+	counts  map[Failure]int // of all requests, by result
+	addedAt time.Time
 	next    time.Time // when the round ends
 }
 
@@ -24,19 +24,19 @@ type workload struct {
 type pod struct {
 	workload *workload
 	spec     Pod
-	phase    float64 // its place in the interval, from 0 to 1
+	phase    float64 // when it is asked within the interval, from 0 to 1
 	due      time.Time
 	gone     bool
 	conn     net.Conn      // idle, or nil
 	answer   Answer        // the newest that can be used, or the latest failure
-	kept     time.Duration // for how long that answer counts
+	validFor time.Duration // how long that answer counts
 	silent   time.Time
-	failure  Answer // the latest question, where it failed
+	failure  Answer // the latest request, if it failed
 }
 
 func newWorkload() *workload { return &workload{counts: map[Failure]int{}} }
 
-// interval is what the target wants.
+// interval returns the target's interval, or 0 without a target.
 func (w *workload) interval() time.Duration {
 	if w.target == nil {
 		return 0
@@ -44,9 +44,9 @@ func (w *workload) interval() time.Duration {
 	return w.target.interval()
 }
 
-// set makes the workload's Pods those of a target, and returns the connections that are no
-// longer needed and the Pods that are new. A Pod that has another address is a new one.
-func (w *workload) set(t *Target) (gone []net.Conn, fresh []*pod) {
+// set replaces the target. It returns the connections that are no longer needed, and the Pods that
+// are new. A Pod whose address has changed is a new one.
+func (w *workload) set(t *Target) (gone []net.Conn, added []*pod) {
 	old := make(map[string]*pod, len(w.pods))
 	for _, p := range w.pods {
 		old[p.spec.UID] = p
@@ -60,7 +60,7 @@ func (w *workload) set(t *Target) (gone []net.Conn, fresh []*pod) {
 		p := old[spec.UID]
 		if p == nil || p.spec.Address != spec.Address {
 			p = &pod{workload: w}
-			fresh = append(fresh, p)
+			added = append(added, p)
 		} else {
 			delete(old, spec.UID)
 		}
@@ -68,13 +68,13 @@ func (w *workload) set(t *Target) (gone []net.Conn, fresh []*pod) {
 		w.pods = append(w.pods, p)
 	}
 	for _, p := range old {
-		gone = append(gone, p.leave()...)
+		gone = append(gone, p.drop()...)
 	}
-	return gone, fresh
+	return gone, added
 }
 
-// leave forgets a Pod, and returns its connection.
-func (p *pod) leave() []net.Conn {
+// drop marks a Pod as gone, and returns its connection.
+func (p *pod) drop() []net.Conn {
 	p.gone = true
 	return p.disconnect()
 }
@@ -82,7 +82,7 @@ func (p *pod) leave() []net.Conn {
 func (p *pod) disconnect() []net.Conn {
 	conn := p.conn
 	p.conn = nil
-	return compact(conn)
+	return asSlice(conn)
 }
 
 func (w *workload) disconnect() []net.Conn {
@@ -93,45 +93,45 @@ func (w *workload) disconnect() []net.Conn {
 	return all
 }
 
-// remove forgets all Pods, and returns their connections.
+// remove drops all Pods, and returns their connections.
 func (w *workload) remove() []net.Conn {
 	var all []net.Conn
 	for _, p := range w.pods {
-		all = append(all, p.leave()...)
+		all = append(all, p.drop()...)
 	}
 	return all
 }
 
-// record keeps an answer. One that failed does not replace one that counts still.
-func (p *pod) record(a Answer, kept time.Duration) {
+// record stores an answer. A failure does not replace an answer that still counts.
+func (p *pod) record(a Answer, validFor time.Duration) {
 	if a.Failure == "" {
-		p.answer, p.kept, p.failure, p.silent = a, kept, Answer{}, time.Time{}
+		p.answer, p.validFor, p.failure, p.silent = a, validFor, Answer{}, time.Time{}
 		return
 	}
 	if p.silent.IsZero() {
 		p.silent = a.At
 	}
 	p.failure = a
-	p.age(a.At, kept)
+	p.expire(a.At, validFor)
 }
 
-// age lets the answer go that is too old. Where no question has failed since, one is under way for
-// longer than that. Until it ends, an answer to an interval that was longer counts for as long as it
-// was to.
-func (p *pod) age(now time.Time, kept time.Duration) {
+// expire replaces an answer that is older than validFor by the latest failure. If no request has
+// failed since, one is still in flight; then the Pod counts as timed out. An answer from a longer
+// interval counts for as long as it was to count then.
+func (p *pod) expire(now time.Time, validFor time.Duration) {
 	switch {
 	case p.answer.At.IsZero() && p.failure.Failure == "":
 	case p.failure.Failure != "":
-		if p.answer.Failure != "" || now.Sub(p.answer.At) > kept {
+		if p.answer.Failure != "" || now.Sub(p.answer.At) > validFor {
 			p.answer = p.failure
 		}
-	case p.answer.Failure == "" && now.Sub(p.answer.At) > max(kept, p.kept):
+	case p.answer.Failure == "" && now.Sub(p.answer.At) > max(validFor, p.validFor):
 		p.answer, p.silent = Answer{At: now, Failure: FailureTimeout}, now
 	}
 }
 
-// nextDue is when the Pod is asked again: at its place in the interval, a little sooner or
-// later, so that no two programs go on asking at the same moments.
+// nextDue returns when the Pod is asked again: at its phase in the interval, with jitter, so that
+// several programs do not keep asking at the same moments.
 func (p *pod) nextDue(now time.Time, interval time.Duration) time.Time {
 	const jitter = 0.1
 	begin := now.Truncate(interval)
@@ -143,10 +143,10 @@ func (p *pod) nextDue(now time.Time, interval time.Duration) time.Time {
 	return next
 }
 
-// waits reports whether the first round goes on: some Pod has not been asked, and it is not
-// too late.
-func (w *workload) waits(now time.Time, patience time.Duration) bool {
-	if now.Sub(w.began) > patience {
+// awaitsFirstAnswers reports whether the first round must wait: a Pod has not been asked yet, and
+// the workload was added at most limit ago.
+func (w *workload) awaitsFirstAnswers(now time.Time, limit time.Duration) bool {
+	if now.Sub(w.addedAt) > limit {
 		return false
 	}
 	for _, p := range w.pods {
@@ -157,17 +157,17 @@ func (w *workload) waits(now time.Time, patience time.Duration) bool {
 	return false
 }
 
-// snapshot is what the Pods said, as it counts now.
-func (w *workload) snapshot(now time.Time, kept time.Duration) []PodSummary {
+// snapshot returns the answers that count now.
+func (w *workload) snapshot(now time.Time, validFor time.Duration) []PodSummary {
 	all := make([]PodSummary, len(w.pods))
 	for i, p := range w.pods {
-		p.age(now, kept)
+		p.expire(now, validFor)
 		all[i] = PodSummary{Pod: p.spec, Answer: p.answer, Silent: p.silent}
 	}
 	return all
 }
 
-// schedule is a heap of the Pods that wait for their next question.
+// schedule is a heap of the Pods, ordered by their next request.
 type schedule []*pod
 
 // Len is the number of Pods.

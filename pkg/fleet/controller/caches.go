@@ -23,18 +23,18 @@ import (
 	"github.com/reims/reims-health/pkg/fleet/v1alpha1"
 )
 
-// caches hold what is read, by namespace, or under "" that of all namespaces. Each namespace has one
-// of its own: one that cannot be read keeps no other from being read. It is the reader of a client.
+// caches has one cache per namespace, or one for all namespaces under "". They are separate so that a
+// namespace that cannot be read does not block the others. It implements [client.Reader].
 type caches struct {
-	of    map[string]cache.Cache
-	ready atomic.Bool // one has been read
+	byNamespace map[string]cache.Cache
+	ready       atomic.Bool // at least one has been filled
 }
 
 func newCaches(m manager.Manager, config *rest.Config, namespaces []string, log *slog.Logger) (*caches, error) {
 	if len(namespaces) == 0 {
 		namespaces = []string{metav1.NamespaceAll}
 	}
-	all := &caches{of: map[string]cache.Cache{}}
+	all := &caches{byNamespace: map[string]cache.Cache{}}
 	for _, namespace := range namespaces {
 		o := cacheOptions(namespace, newWatchErrors(log.With("namespace", cmp.Or(namespace, "all")), time.Now))
 		o.HTTPClient, o.Scheme, o.Mapper = m.GetHTTPClient(), m.GetScheme(), m.GetRESTMapper()
@@ -42,12 +42,12 @@ func newCaches(m manager.Manager, config *rest.Config, namespaces []string, log 
 		if err != nil {
 			return nil, fmt.Errorf("make a cache of namespace %q: %w", namespace, err)
 		}
-		all.of[namespace] = c
+		all.byNamespace[namespace] = c
 	}
 	return all, nil
 }
 
-// cacheOptions has nothing but the two kinds kept in memory, and of those what is used.
+// cacheOptions keeps only the two kinds in memory, and only the fields that are used.
 func cacheOptions(namespace string, onError toolscache.WatchErrorHandlerWithContext) cache.Options {
 	return cache.Options{
 		ReaderFailOnMissingInformer: true,
@@ -63,11 +63,11 @@ func cacheOptions(namespace string, onError toolscache.WatchErrorHandlerWithCont
 	}
 }
 
-// run has the manager run the caches.
+// run adds the caches to the manager.
 func (a *caches) run(m manager.Manager) error {
 	var failed []error
-	for _, c := range a.of {
-		failed = append(failed, m.Add(Everywhere(c.Start)), m.Add(Everywhere(func(ctx context.Context) error {
+	for _, c := range a.byNamespace {
+		failed = append(failed, m.Add(EveryReplica(c.Start)), m.Add(EveryReplica(func(ctx context.Context) error {
 			for _, kind := range []client.Object{&v1alpha1.DependencyHealth{}, &discoveryv1.EndpointSlice{}} {
 				if _, err := c.GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
 					return fmt.Errorf("watch %T: %w", kind, err)
@@ -91,13 +91,13 @@ func (a *caches) synced() error {
 }
 
 func (a *caches) in(namespace string) (cache.Cache, error) {
-	if c := a.of[namespace]; c != nil {
+	if c := a.byNamespace[namespace]; c != nil {
 		return c, nil
 	}
-	if c := a.of[metav1.NamespaceAll]; c != nil {
+	if c := a.byNamespace[metav1.NamespaceAll]; c != nil {
 		return c, nil
 	}
-	return nil, fmt.Errorf("namespace %q is not looked at", namespace)
+	return nil, fmt.Errorf("namespace %q is not one of FLEET_NAMESPACES", namespace)
 }
 
 // Get implements [client.Reader].
@@ -118,12 +118,12 @@ func (a *caches) List(ctx context.Context, list client.ObjectList, opts ...clien
 	return c.List(ctx, list, opts...)
 }
 
-// quiet is after what time without an error a watch is taken to be well: client-go waits for at most
-// half a minute between two attempts, and an attempt may take as long.
-const quiet = 2 * time.Minute
+// watchRecovery is the time without an error after which a watch counts as recovered: client-go waits at most
+// 30 s between two attempts, and an attempt may take as long.
+const watchRecovery = 2 * time.Minute
 
-// newWatchErrors returns a handler that logs why a watch ended, once per kind of object and cause while
-// it lasts, since client-go tries again for as long as it takes.
+// newWatchErrors returns a handler that logs why a watch ended. While client-go keeps trying, it logs each
+// kind of object and cause once.
 func newWatchErrors(log *slog.Logger, now func() time.Time) toolscache.WatchErrorHandlerWithContext {
 	type failure struct {
 		cause string
@@ -133,14 +133,14 @@ func newWatchErrors(log *slog.Logger, now func() time.Time) toolscache.WatchErro
 	latest := map[string]failure{} // by what was watched
 	return func(ctx context.Context, r *toolscache.Reflector, err error) {
 		if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || ctx.Err() != nil {
-			return // what every long watch comes to
+			return // the normal end of a long watch
 		}
 		kind, cause := r.TypeDescription(), cmp.Or(string(apierrors.ReasonForError(err)), "unreachable")
 		mu.Lock()
 		before := latest[kind]
 		latest[kind] = failure{cause, now()}
 		mu.Unlock()
-		if before.cause == cause && now().Sub(before.at) < quiet {
+		if before.cause == cause && now().Sub(before.at) < watchRecovery {
 			return
 		}
 		advice := ""
@@ -151,7 +151,7 @@ func newWatchErrors(log *slog.Logger, now func() time.Time) toolscache.WatchErro
 			advice = "install the CustomResourceDefinition of the chart"
 		default:
 		}
-		log.Warn("what changes in the cluster is not seen; the Pods that are known are asked on",
+		log.Warn("watching the cluster fails; the known Pods are still asked",
 			"kind", kind, "cause", cause, "advice", advice, "error", err)
 	}
 }

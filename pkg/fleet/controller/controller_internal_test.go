@@ -187,7 +187,7 @@ func TestOutagesProperty(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		o := newOutages(&v1alpha1.DependencyHealthStatus{})
-		begun, before := false, ""
+		announced, before := false, ""
 		for range rapid.IntRange(1, 50).Draw(t, "rounds") {
 			s := fine
 			switch rapid.IntRange(0, 3).Draw(t, "found") {
@@ -203,12 +203,12 @@ func TestOutagesProperty(t *testing.T) {
 			switch {
 			case len(notes) > 1:
 				t.Fatalf("%d Events of one round: %v", len(notes), notes)
-			case len(notes) == 1 && (now != before || notes[0].warning == begun || s.Status == health.Unknown):
-				t.Fatalf("%v after %q and %q, begun %t", notes, before, now, begun)
-			case len(notes) == 0 && now == before && s.Status != health.Unknown && begun != (s.Extent != ""):
-				t.Fatalf("no Event after %q twice, begun %t", now, begun)
+			case len(notes) == 1 && (now != before || notes[0].warning == announced || s.Status == health.Unknown):
+				t.Fatalf("%v after %q and %q, begun %t", notes, before, now, announced)
+			case len(notes) == 0 && now == before && s.Status != health.Unknown && announced != (s.Extent != ""):
+				t.Fatalf("no Event after %q twice, begun %t", now, announced)
 			case len(notes) == 1:
-				begun = notes[0].warning
+				announced = notes[0].warning
 			}
 			before = now
 		}
@@ -229,7 +229,7 @@ func TestOutagesGoOn(t *testing.T) {
 	o := newOutages(&before)
 	o.next(silent)
 	before = statusOf(silent, &before, o.announced)
-	if s := find(before.Services, "database"); s == nil || s.Status != "unknown" || s.Pods.Unknown != 10 || s.Extent != "" || !s.Announced {
+	if s := findService(before.Services, "database"); s == nil || s.Status != "unknown" || s.Pods.Unknown != 10 || s.Extent != "" || !s.Announced {
 		t.Errorf("while all are silent: %+v", s)
 	}
 	o = newOutages(&before)
@@ -256,17 +256,17 @@ func TestEventsFit(t *testing.T) {
 	}
 	at := time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)
 	seen := map[string]bool{}
-	for _, n := range []note{
-		{at, "database", true, reasonUnhealthy, begun(&down)},
-		{at, "redis", true, reasonUnhealthy, begun(&down)},
+	for _, n := range []pendingEvent{
+		{at, "database", true, reasonUnhealthy, unhealthyMessage(&down)},
+		{at, "redis", true, reasonUnhealthy, unhealthyMessage(&down)},
 		{at, "database", false, reasonHealthy, "well"},
-		{at.Add(time.Second), "database", true, reasonUnhealthy, begun(&down)},
+		{at.Add(time.Second), "database", true, reasonUnhealthy, unhealthyMessage(&down)},
 	} {
-		e := w.event(object, n)
+		e := w.newEvent(object, n)
 		if faults := validation.IsDNS1123Subdomain(e.Name); faults != nil || len(e.Note) > 1024 || !utf8.ValidString(e.Note) || len(e.ReportingInstance) > 128 {
 			t.Errorf("%s: %v, %d bytes of note, %d of instance", e.Name, faults, len(e.Note), len(e.ReportingInstance))
 		}
-		if seen[e.Name] || w.event(object, n).Name != e.Name {
+		if seen[e.Name] || w.newEvent(object, n).Name != e.Name {
 			t.Errorf("%s is not the name of one Event", e.Name)
 		}
 		seen[e.Name] = true

@@ -13,8 +13,8 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// The timing of the election, which is that of Kubernetes' own controllers. A leader that
-// is killed is followed after at most the lease's duration and a retry.
+// The timing of the election, the same as in Kubernetes' own controllers. After a leader is killed,
+// another one follows within the lease's duration and one retry period.
 const (
 	leaseDuration = 15 * time.Second
 	renewDeadline = 10 * time.Second
@@ -24,9 +24,9 @@ const (
 // LeaseName is the name of the Lease that the leader holds.
 const LeaseName = "reims-health-fleet"
 
-// election runs something in one replica of several. Where the manager's own election ends
-// the process once the API server was away for ten seconds, this one only stops what it
-// runs, and stands again: asking the sidecars must go on meanwhile.
+// election runs a function in one of several replicas. The manager's own election ends the process
+// if the API server is away for ten seconds. This one only stops the function and then takes part
+// again, since the sidecars must be asked meanwhile.
 type election struct {
 	lock *resourcelock.LeaseLock
 	run  func(context.Context)
@@ -46,7 +46,7 @@ func newElection(config *rest.Config, namespace, identity string, run func(conte
 	}}, nil
 }
 
-// Start stands for election until ctx ends.
+// Start takes part in the election until ctx ends.
 func (e *election) Start(ctx context.Context) error {
 	for ctx.Err() == nil {
 		led := make(chan context.Context, 1)
@@ -55,13 +55,13 @@ func (e *election) Start(ctx context.Context) error {
 			LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
 			Callbacks: leaderelection.LeaderCallbacks{
 				// The elector does not wait for this function. It passes on the context, which
-				// ends with the lease, so that what runs can be waited for.
+				// ends with the lease, so that Start can wait for run.
 				OnStartedLeading: func(ctx context.Context) { led <- ctx },
 				OnStoppedLeading: func() {},
 			},
 		})
 		if err != nil {
-			return fmt.Errorf("stand for election: %w", err)
+			return fmt.Errorf("take part in the election: %w", err)
 		}
 		over := make(chan struct{})
 		var running sync.WaitGroup
@@ -79,5 +79,5 @@ func (e *election) Start(ctx context.Context) error {
 	return nil
 }
 
-// NeedLeaderElection has it started in every replica.
+// NeedLeaderElection returns false: the election runs in every replica.
 func (*election) NeedLeaderElection() bool { return false }

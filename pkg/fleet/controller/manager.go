@@ -25,35 +25,35 @@ import (
 	"github.com/reims/reims-health/pkg/fleet/v1alpha1"
 )
 
-// component is the name under which the program is known to the API server.
+// component is the name of the program towards the API server.
 const component = "reims-health-fleet"
 
-// shutdownTimeout bounds the end of everything that the manager runs.
+// shutdownTimeout bounds the shutdown of everything that the manager runs.
 const shutdownTimeout = 4 * time.Second
 
-// Options are those of a manager.
+// Options configure a manager.
 type Options struct {
 	// Collector asks the sidecars. The manager runs it. Required.
 	Collector *fleet.Collector
-	// Namespaces are those to look at. The default is all.
+	// Namespaces are the namespaces to watch. The default is all.
 	Namespaces []string
-	// LeaderElection says that there are several replicas, of which one is to write.
+	// LeaderElection must be set if there are several replicas: only the leader writes.
 	LeaderElection bool
-	// Namespace is that of the Lease, and Identity the name of this replica in it. Both are
+	// Namespace is the namespace of the Lease, and Identity the name of this replica in it. Both are
 	// required with LeaderElection.
 	Namespace, Identity string
-	// HealthAddr is where /healthz and /readyz are answered: host:port. /healthz fails where the
-	// collector hangs; /readyz does until the objects of a namespace have been read once. An API
-	// server that is away later changes neither. The default is nowhere.
+	// HealthAddr is the address of /healthz and /readyz: host:port. /healthz fails if the
+	// collector hangs; /readyz fails until the objects of a namespace have been read once. An API
+	// server that is away later changes neither. The default is to serve neither.
 	HealthAddr string
-	// Registry gets the metrics of the writing. Required.
+	// Registry receives the metrics of the writes. Required.
 	Registry prometheus.Registerer
 	// Log is required.
 	Log *slog.Logger
 }
 
-// New returns a manager of everything that talks to the API server, and of the collector.
-// It connects when it is started, and waits for an API server that is away, and for rights.
+// New returns a manager that runs the collector and everything that uses the API server.
+// It connects when it is started, and waits while the API server is away or denies access.
 func New(config *rest.Config, o Options) (manager.Manager, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{discoveryv1.AddToScheme, eventsv1.AddToScheme, v1alpha1.AddToScheme} {
@@ -62,14 +62,14 @@ func New(config *rest.Config, o Options) (manager.Manager, error) {
 		}
 	}
 	config = rest.AddUserAgent(config, component)
-	config.QPS = -1 // the writer bounds what it sends, and the API server has its own fairness
+	config.QPS = -1 // no limit: the writer limits itself, and the API server has priority and fairness
 	m, err := ctrl.NewManager(config, manager.Options{
 		Scheme:                  scheme,
 		Logger:                  logr.FromSlogHandler(o.Log.Handler()),
 		Metrics:                 metricsserver.Options{BindAddress: "0"}, // its registry is global
 		HealthProbeBindAddress:  o.HealthAddr,
 		GracefulShutdownTimeout: new(shutdownTimeout),
-		// The kinds are known: to ask the API server for them would need it to be there.
+		// Fixed, since asking the API server for the kinds would fail while it is away.
 		MapperProvider: func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return kinds(), nil },
 	})
 	if err != nil {
@@ -81,7 +81,7 @@ func New(config *rest.Config, o Options) (manager.Manager, error) {
 	return m, nil
 }
 
-// kinds are the ones that are read and written, and the names of their resources.
+// kinds maps the kinds that are read and written to their resources.
 func kinds() meta.RESTMapper {
 	all := meta.NewDefaultRESTMapper(nil)
 	for _, kind := range []schema.GroupVersionKind{
@@ -94,7 +94,7 @@ func kinds() meta.RESTMapper {
 	return all
 }
 
-// add gives the manager everything that it runs.
+// add adds everything that the manager runs.
 func add(m manager.Manager, config *rest.Config, o Options) error {
 	read, err := newCaches(m, config, o.Namespaces, o.Log)
 	if err != nil {
@@ -112,7 +112,7 @@ func add(m manager.Manager, config *rest.Config, o Options) error {
 	}
 	o.Collector.Subscribe(w.observe)
 	t := &targets{reader: c, collector: o.Collector, forget: w.forget}
-	leading := manager.Runnable(Everywhere(func(ctx context.Context) error { w.lead(ctx); return nil }))
+	leading := manager.Runnable(EveryReplica(func(ctx context.Context) error { w.lead(ctx); return nil }))
 	if o.LeaderElection {
 		if leading, err = newElection(config, o.Namespace, o.Identity, w.lead); err != nil {
 			return err
@@ -121,18 +121,18 @@ func add(m manager.Manager, config *rest.Config, o Options) error {
 	return errors.Join(
 		read.run(m),
 		t.setup(m, read),
-		m.Add(Everywhere(o.Collector.Run)),
+		m.Add(EveryReplica(o.Collector.Run)),
 		m.Add(leading),
 		m.AddHealthzCheck("asking", func(*http.Request) error { return o.Collector.Alive() }),
 		m.AddReadyzCheck("reading", func(*http.Request) error { return read.synced() }),
 	)
 }
 
-// Everywhere is run in every replica, whichever leads.
-type Everywhere func(context.Context) error
+// EveryReplica is a runnable that runs in every replica, not only in the leader.
+type EveryReplica func(context.Context) error
 
 // Start implements [manager.Runnable].
-func (f Everywhere) Start(ctx context.Context) error { return f(ctx) }
+func (f EveryReplica) Start(ctx context.Context) error { return f(ctx) }
 
 // NeedLeaderElection implements [manager.LeaderElectionRunnable].
-func (Everywhere) NeedLeaderElection() bool { return false }
+func (EveryReplica) NeedLeaderElection() bool { return false }

@@ -12,38 +12,24 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// The reasons of Events.
-const (
-	reasonUnhealthy = "DependencyUnhealthy"
-	reasonHealthy   = "DependencyHealthy"
-)
+// spreadTimeout is how long the Event of an outage waits while the outage spreads.
+const spreadTimeout = 30 * time.Second
 
-// note is an Event to write. Its time and its service tell it from all others of an object.
-type note struct {
-	at              time.Time
-	service         string
-	warning         bool
-	reason, message string
-}
-
-// patience is how long an outage that goes on to spread waits for its Event.
-const patience = 30 * time.Second
-
-// outages finds the beginning and the end of each outage of one workload: of a service that
-// is unhealthy for any Pod. Two rounds must agree before an Event tells, so that an outage that
-// spreads, or a Pod that is late, makes one Event and not several: on the status and the extent, and
-// that it does not fail for more Pods. The second is one interval after the first, or later, since
-// rounds that are less apart rest on the same answers.
+// outages finds the beginning and the end of each outage of one workload. An outage is the time in which
+// a service is unhealthy for any Pod. Two rounds must agree before there is an Event, so that an outage
+// that spreads, or a slow Pod, causes one Event and not several. They agree if they have the same status
+// and extent, and the second has no more failing Pods. The second must be at least one interval after
+// the first, since rounds that are closer together use the same answers.
 type outages struct {
 	services map[string]*outage
 }
 
 type outage struct {
-	announced bool      // an Event told that it began
-	began     time.Time // when the first round saw it; zero while there is none
-	seen      verdict   // what the rounds agree on
-	since     time.Time // from when
-	failing   int       // the most Pods since then
+	announced bool      // there was an Event for its beginning
+	began     time.Time // the first round with the fault; zero without a fault
+	seen      verdict   // of the latest rounds
+	since     time.Time // the first round with this verdict
+	failing   int       // the largest number of failing Pods since then
 }
 
 type verdict struct {
@@ -51,7 +37,7 @@ type verdict struct {
 	extent fleet.Extent
 }
 
-// newOutages goes on from a status that an earlier leader wrote.
+// newOutages returns the outages that a status, which an earlier leader wrote, has as announced.
 func newOutages(before *v1alpha1.DependencyHealthStatus) *outages {
 	o := &outages{services: map[string]*outage{}}
 	for i := range before.Services {
@@ -62,26 +48,26 @@ func newOutages(before *v1alpha1.DependencyHealthStatus) *outages {
 	return o
 }
 
-// announced reports whether an Event told that a service is unhealthy, and none that it no longer is.
+// announced reports whether the latest Event about a service says that it is unhealthy.
 func (o *outages) announced(service string) bool {
-	was := o.services[service]
-	return was != nil && was.announced
+	state := o.services[service]
+	return state != nil && state.announced
 }
 
-// resumed returns outages that go on from a status, with what the latest round found.
+// resumed returns the outages with announced as in a status, and with the rounds seen so far.
 func (o *outages) resumed(before *v1alpha1.DependencyHealthStatus) *outages {
 	next := newOutages(before)
-	for name, was := range o.services {
-		resumed := *was
+	for name, state := range o.services {
+		resumed := *state
 		resumed.announced = next.announced(name)
 		next.services[name] = &resumed
 	}
 	return next
 }
 
-// next returns the Events of a round. A service of which too few Pods can tell begins and
-// ends nothing. One that the Pods no longer have is forgotten.
-func (o *outages) next(s *fleet.Summary) (notes []note) {
+// next returns the Events of a round. A service that is unknown, since too few Pods have a result,
+// begins and ends no outage. A service that no Pod has any more is removed.
+func (o *outages) next(s *fleet.Summary) (events []pendingEvent) {
 	if s.Status != health.Unknown {
 		maps.DeleteFunc(o.services, func(name string, _ *outage) bool {
 			return !slices.ContainsFunc(s.Services, func(each fleet.ServiceSummary) bool { return each.Name == name })
@@ -89,27 +75,27 @@ func (o *outages) next(s *fleet.Summary) (notes []note) {
 	}
 	for i := range s.Services {
 		service := &s.Services[i]
-		was := o.services[service.Name]
-		if was == nil {
-			was = &outage{}
-			o.services[service.Name] = was
+		state := o.services[service.Name]
+		if state == nil {
+			state = &outage{}
+			o.services[service.Name] = state
 		}
-		agreed := was.agrees(service, s.At, s.Interval)
+		agreed := state.agrees(service, s.At, s.Interval)
 		failing := service.Extent != fleet.ExtentNone
 		switch {
-		case !agreed || was.announced == failing || service.Status == health.Unknown:
+		case !agreed || state.announced == failing || service.Status == health.Unknown:
 		case failing:
-			was.announced = true
-			notes = append(notes, note{s.At, service.Name, true, reasonUnhealthy, begun(service)})
+			state.announced = true
+			events = append(events, pendingEvent{s.At, service.Name, true, reasonUnhealthy, unhealthyMessage(service)})
 		default:
-			was.announced = false
-			notes = append(notes, note{s.At, service.Name, false, reasonHealthy, service.Name + " is usable again for every Pod that answers"})
+			state.announced = false
+			events = append(events, pendingEvent{s.At, service.Name, false, reasonHealthy, service.Name + " is usable again for every Pod that answers"})
 		}
 	}
-	return notes
+	return events
 }
 
-// agrees takes in what a round found, and reports whether an earlier one has found the same.
+// agrees stores the result of a round, and reports whether an earlier round agrees with it.
 func (o *outage) agrees(s *fleet.ServiceSummary, at time.Time, interval time.Duration) bool {
 	now, failing := verdict{s.Status, s.Extent}, s.Pods[health.Unhealthy]
 	if s.Extent == fleet.ExtentNone {
@@ -117,7 +103,7 @@ func (o *outage) agrees(s *fleet.ServiceSummary, at time.Time, interval time.Dur
 	} else if o.began.IsZero() {
 		o.began = at
 	}
-	spreads := failing > o.failing && at.Sub(o.began) < max(patience, 3*interval)
+	spreads := failing > o.failing && at.Sub(o.began) < max(spreadTimeout, 3*interval)
 	if o.since.IsZero() || now != o.seen || spreads {
 		o.seen, o.since, o.failing = now, at, failing
 		return false
@@ -126,17 +112,17 @@ func (o *outage) agrees(s *fleet.ServiceSummary, at time.Time, interval time.Dur
 	return at.Sub(o.since) >= interval
 }
 
-// begun says what is wrong, for how many Pods, why and where.
-func begun(s *fleet.ServiceSummary) string {
-	words := fmt.Sprintf("%s is unhealthy for %d of %d Pods", s.Name, s.Pods[health.Unhealthy], s.Telling())
+// unhealthyMessage says which service is unhealthy, for how many Pods, why and where.
+func unhealthyMessage(s *fleet.ServiceSummary) string {
+	text := fmt.Sprintf("%s is unhealthy for %d of %d Pods", s.Name, s.Pods[health.Unhealthy], s.Telling())
 	if s.Reason != "" {
-		words += " (" + string(s.Reason) + ")"
+		text += " (" + string(s.Reason) + ")"
 	}
 	switch s.Extent {
 	case fleet.ExtentShared:
-		words += ": the fault is shared"
+		text += ": the fault is shared"
 	default:
-		words += fmt.Sprintf(": %s %s", s.Extent, strings.Join(s.Names, ", "))
+		text += fmt.Sprintf(": %s %s", s.Extent, strings.Join(s.Names, ", "))
 	}
-	return words
+	return text
 }

@@ -16,19 +16,19 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// SidecarsLabel is the label of a Service whose EndpointSlices are watched, with the value
+// SidecarsLabel is the label of Services whose EndpointSlices are watched; its value is
 // "true". EndpointSlices have the labels of their Service.
 const SidecarsLabel = "health.reims.io/sidecars"
 
-// What the definition of the resource lets a status hold.
+// Limits of a status in the CustomResourceDefinition.
 const (
 	maxServices = 64
 	maxMessage  = 32768
 )
 
-// statusOf returns the status of an object after a round. before is the status that it
-// has: times of what did not change are taken from it, so that they survive a change of the
-// leader. announced says of which services an Event told that they are unhealthy.
+// statusOf returns the status of an object after a round. before is its current status; times of
+// unchanged parts are taken from it, so that they survive a change of the leader. announced reports
+// whether the latest Event about a service says that it is unhealthy.
 func statusOf(s *fleet.Summary, before *v1alpha1.DependencyHealthStatus, announced func(service string) bool) v1alpha1.DependencyHealthStatus {
 	now := metav1.Time{Time: s.At.Truncate(time.Second)}
 	status := v1alpha1.DependencyHealthStatus{
@@ -49,8 +49,8 @@ func statusOf(s *fleet.Summary, before *v1alpha1.DependencyHealthStatus, announc
 		service := serviceStatus(&services[i])
 		service.Announced = announced(service.Name)
 		service.Since = now
-		if was := find(before.Services, service.Name); was != nil && was.Status == service.Status && !was.Since.IsZero() {
-			service.Since = was.Since
+		if previous := findService(before.Services, service.Name); previous != nil && previous.Status == service.Status && !previous.Since.IsZero() {
+			service.Since = previous.Since
 		}
 		status.Services = append(status.Services, service)
 	}
@@ -65,7 +65,7 @@ func statusOf(s *fleet.Summary, before *v1alpha1.DependencyHealthStatus, announc
 	return status
 }
 
-// unknownServices are those of a status, of which no Pod can tell: after a start while all are silent.
+// unknownServices returns the services of a status as unknown: after a start while no Pod answers.
 func unknownServices(before *v1alpha1.DependencyHealthStatus, pods int) (all []fleet.ServiceSummary) {
 	for i := range before.Services {
 		all = append(all, fleet.ServiceSummary{Name: before.Services[i].Name, Pods: map[health.Status]int{health.Unknown: pods}})
@@ -87,26 +87,26 @@ func serviceStatus(s *fleet.ServiceSummary) v1alpha1.ServiceStatus {
 	return status
 }
 
-// essence is what a status says without what changes all the time while an outage spreads: numbers and
-// names of Pods.
-func essence(s *v1alpha1.DependencyHealthStatus) string {
-	words := []any{s.ObservedGeneration, s.Status}
+// significantParts returns the parts of a status that do not change all the time while an outage spreads:
+// all except numbers and names of Pods.
+func significantParts(s *v1alpha1.DependencyHealthStatus) string {
+	parts := []any{s.ObservedGeneration, s.Status}
 	for i := range s.Services {
 		each := &s.Services[i]
-		words = append(words, each.Name, each.Status, each.Extent, each.Announced)
+		parts = append(parts, each.Name, each.Status, each.Extent, each.Announced)
 		if each.Extent != string(fleet.ExtentPods) {
-			words = append(words, each.Names)
+			parts = append(parts, each.Names)
 		}
 	}
 	for _, c := range s.Conditions {
-		words = append(words, c.Type, c.Status, c.Reason)
+		parts = append(parts, c.Type, c.Status, c.Reason)
 	}
-	return fmt.Sprint(words...)
+	return fmt.Sprint(parts...)
 }
 
 func count(n int) int32 { return int32(n) } //nolint:gosec // of Pods in one workload
 
-func find(services []v1alpha1.ServiceStatus, name string) *v1alpha1.ServiceStatus {
+func findService(services []v1alpha1.ServiceStatus, name string) *v1alpha1.ServiceStatus {
 	for i := range services {
 		if services[i].Name == name {
 			return &services[i]
@@ -115,8 +115,8 @@ func find(services []v1alpha1.ServiceStatus, name string) *v1alpha1.ServiceStatu
 	return nil
 }
 
-// worstOf returns the service to look at first: the one that most Pods call unhealthy or,
-// where none does, degraded. It is nil where all is well or not known.
+// worstOf returns the service to look at first: the one that is unhealthy for the most Pods or, if
+// there is none, degraded for the most. It is nil if no service is degraded or unhealthy.
 func worstOf(s *fleet.Summary) *fleet.ServiceSummary {
 	var worst *fleet.ServiceSummary
 	for i := range s.Services {
@@ -134,18 +134,18 @@ func worstOf(s *fleet.Summary) *fleet.ServiceSummary {
 	return worst
 }
 
-// describe says for how many of the Pods that can tell a service is not healthy, and why:
+// describe returns for how many of the Pods with a result a service is not healthy, and why, such as
 // database 12/12 refused.
 func describe(s *fleet.ServiceSummary) string {
 	n := s.Pods[health.Unhealthy]
 	if n == 0 {
 		n = s.Pods[health.Degraded]
 	}
-	words := fmt.Sprintf("%s %d/%d", s.Name, n, s.Telling())
+	parts := fmt.Sprintf("%s %d/%d", s.Name, n, s.Telling())
 	if s.Reason != "" {
-		words += " " + string(s.Reason)
+		parts += " " + string(s.Reason)
 	}
-	return words
+	return parts
 }
 
 func healthyCondition(s *fleet.Summary) metav1.Condition {
@@ -155,17 +155,17 @@ func healthyCondition(s *fleet.Summary) metav1.Condition {
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, "Healthy", "every service is healthy for every Pod that answers"
 	case health.Degraded, health.Unhealthy:
 		c.Reason = map[health.Status]string{health.Degraded: "Degraded", health.Unhealthy: "Unhealthy"}[s.Status]
-		var words []string
+		var parts []string
 		for i := range s.Services {
 			if each := &s.Services[i]; each.Impaired() > 0 {
-				words = append(words, strings.TrimSpace(describe(each)+" "+each.Where()))
+				parts = append(parts, strings.TrimSpace(describe(each)+" "+each.Where()))
 			}
 		}
-		c.Message = shortened(strings.Join(words, "; "), maxMessage)
+		c.Message = truncate(strings.Join(parts, "; "), maxMessage)
 	default:
-		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, "TooFewAnswers", "too few Pods can tell: see the condition Reporting"
+		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, "TooFewAnswers", "too few Pods have a result: see the condition Reporting"
 		if s.Answering > 0 && len(s.Services) == 0 {
-			c.Message = "the Pods answer, and none of them has a service"
+			c.Message = "the Pods answer, but none of them has a service"
 		}
 	}
 	return c
@@ -180,7 +180,7 @@ func reportingCondition(s *fleet.Summary) metav1.Condition {
 			"and let its selector match Pods with the sidecar", s.Target.Service, SidecarsLabel)
 	case 2*s.Answering < s.Known:
 		c.Reason, c.Message = "TooFewAnswers", fmt.Sprintf("%d of %d Pods answer", s.Answering, s.Known)
-		if why := failureWords(s); why != "" {
+		if why := failuresText(s); why != "" {
 			c.Message += ": " + why + "; look at the port, the NetworkPolicies and, with TLS, the certificates"
 		}
 	default:
@@ -189,10 +189,10 @@ func reportingCondition(s *fleet.Summary) metav1.Condition {
 	return c
 }
 
-func failureWords(s *fleet.Summary) string {
-	var words []string
+func failuresText(s *fleet.Summary) string {
+	var parts []string
 	for _, f := range slices.Sorted(maps.Keys(s.Failures)) {
-		words = append(words, fmt.Sprintf("%d %s", s.Failures[f], f))
+		parts = append(parts, fmt.Sprintf("%d %s", s.Failures[f], f))
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(parts, ", ")
 }

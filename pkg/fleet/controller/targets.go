@@ -28,23 +28,23 @@ import (
 	"github.com/reims/reims-health/pkg/fleet/v1alpha1"
 )
 
-// settleTime is how long EndpointSlices may go on changing before the target follows: a
+// settleTime is the delay between a change of EndpointSlices and the new target. It joins changes: a
 // rollout or an outage of a large workload changes them many times per second.
 const settleTime = 250 * time.Millisecond
 
-// targets keeps the collector's workloads as the cluster has them.
+// targets keeps the collector's targets the same as the objects in the cluster.
 type targets struct {
 	reader    client.Reader
 	collector *fleet.Collector
 	forget    func(fleet.Workload) // called when an object is gone
 }
 
-// noTimeout is for how long a namespace may not be readable before the program ends.
+// noTimeout keeps the program running however long a namespace cannot be read.
 const noTimeout = 100 * 365 * 24 * time.Hour
 
 // setup registers a reconciler for each cache. They run in every replica.
 func (t *targets) setup(m manager.Manager, read *caches) error {
-	for namespace, c := range read.of {
+	for namespace, c := range read.byNamespace {
 		err := ctrl.NewControllerManagedBy(m).
 			Named(strings.TrimSuffix("targets-"+namespace, "-")).
 			WatchesRawSource(source.Kind(c, &v1alpha1.DependencyHealth{}, &handler.TypedEnqueueRequestForObject[*v1alpha1.DependencyHealth]{},
@@ -59,14 +59,14 @@ func (t *targets) setup(m manager.Manager, read *caches) error {
 	return nil
 }
 
-// onSlice has the objects reconciled whose Service an EndpointSlice is of, once it has
-// settled.
+// onSlice reconciles the objects whose Service an EndpointSlice belongs to, after
+// settleTime.
 func (t *targets) onSlice() handler.TypedEventHandler[*discoveryv1.EndpointSlice, reconcile.Request] {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	enqueue := func(ctx context.Context, slice *discoveryv1.EndpointSlice, queue queue) {
 		var all v1alpha1.DependencyHealthList
 		if err := t.reader.List(ctx, &all, client.InNamespace(slice.GetNamespace())); err != nil {
-			return // the cache has none yet: each object is reconciled when it comes in
+			return // the cache is empty so far: each object is reconciled when it arrives
 		}
 		for i := range all.Items {
 			if all.Items[i].Spec.Service == slice.GetLabels()[discoveryv1.LabelServiceName] {
@@ -87,7 +87,7 @@ func (t *targets) onSlice() handler.TypedEventHandler[*discoveryv1.EndpointSlice
 	}
 }
 
-// Reconcile tells the collector what an object wants and which Pods its Service has.
+// Reconcile sets the collector's target for an object and the Pods of its Service.
 func (t *targets) Reconcile(ctx context.Context, r reconcile.Request) (reconcile.Result, error) {
 	name := fleet.Workload{Namespace: r.Namespace, Name: r.Name}
 	var object v1alpha1.DependencyHealth
@@ -108,7 +108,7 @@ func (t *targets) Reconcile(ctx context.Context, r reconcile.Request) (reconcile
 	return reconcile.Result{}, nil
 }
 
-// targetOf returns what to ask for an object.
+// targetOf returns the target of an object.
 func targetOf(object *v1alpha1.DependencyHealth, slices []discoveryv1.EndpointSlice) *fleet.Target {
 	spec := &object.Spec
 	t := &fleet.Target{
@@ -126,8 +126,8 @@ func targetOf(object *v1alpha1.DependencyHealth, slices []discoveryv1.EndpointSl
 }
 
 // podsOf returns the Pods of EndpointSlices, sorted by UID. A Pod with addresses of both
-// families is there once, with the one of IPv4. Pods that are being deleted are left out:
-// their sidecars say not ready, and nothing is wrong.
+// families is included once, with its IPv4 address. Terminating Pods are left out, since
+// their sidecars are not ready on purpose.
 func podsOf(all []discoveryv1.EndpointSlice, port uint16) []fleet.Pod {
 	all = slices.Clone(all)
 	slices.SortStableFunc(all, func(a, b discoveryv1.EndpointSlice) int { return cmp.Compare(a.AddressType, b.AddressType) })
@@ -151,16 +151,16 @@ func podOf(e *discoveryv1.Endpoint, port uint16) (fleet.Pod, bool) {
 		return fleet.Pod{}, false
 	}
 	address, err := netip.ParseAddr(e.Addresses[0])
-	if err != nil || !address.IsGlobalUnicast() { // of a type that we do not know, or not of a Pod
+	if err != nil || !address.IsGlobalUnicast() { // an unknown address type, or no Pod's address
 		return fleet.Pod{}, false
 	}
 	pod := fleet.Pod{
-		// An endpoint that is no Pod, of a Service without a selector, is known by its address.
+		// The endpoints of a Service without a selector are not Pods: their address identifies them.
 		UID: address.String(), Name: address.String(),
 		Node: value(e.NodeName), Zone: value(e.Zone),
 		Address: netip.AddrPortFrom(address, port),
-		// `ready` is always true where not-ready addresses are published; without `serving`,
-		// from an older control plane, it is what there is.
+		// `ready` is always true if not-ready addresses are published. An old control plane
+		// has no `serving`.
 		Ready: isTrue(cmp.Or(e.Conditions.Serving, e.Conditions.Ready)),
 	}
 	if ref := e.TargetRef; ref != nil && ref.UID != "" {
@@ -183,10 +183,10 @@ func objectKey(w fleet.Workload) types.NamespacedName {
 	return types.NamespacedName{Namespace: w.Namespace, Name: w.Name}
 }
 
-// stripSlice drops what is not used of an EndpointSlice before it is kept in memory.
+// stripSlice removes the unused fields of an EndpointSlice before it is cached.
 func stripSlice(object any) (any, error) {
 	slice, ok := object.(*discoveryv1.EndpointSlice)
-	if !ok { // what stands for a deletion that was missed
+	if !ok { // a tombstone of a missed deletion
 		return object, nil
 	}
 	slice.ManagedFields, slice.OwnerReferences, slice.Annotations, slice.Ports = nil, nil, nil, nil

@@ -4,15 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,75 +22,60 @@ import (
 
 const (
 	// writeInterval is the least time between two writes of one object: every watcher of it
-	// is told of each.
+	// is notified of each.
 	writeInterval = 2 * time.Second
-	// countsInterval is the same where numbers of Pods alone have changed, as they do while an outage
-	// spreads.
+	// countsInterval is the least time if only numbers or names of Pods have changed, as they do while an
+	// outage spreads.
 	countsInterval = 5 * time.Second
-	// maxBackoff is the longest time to the next write after writes that failed.
+	// maxBackoff is the longest delay before a failed write is tried again.
 	maxBackoff = time.Minute
 	// writeTimeout bounds one write.
 	writeTimeout = 10 * time.Second
-	// maxNotes bounds the Events of one object that wait while they cannot be written. The
-	// oldest are dropped.
-	maxNotes = 16
-	// maxNote and maxInstance are the API's limits, in bytes.
-	maxNote     = 1024
-	maxInstance = 128
 )
 
-// writer writes what rounds found into the status of objects, on change only, and Events. It
-// observes in every replica, so that the next leader knows what was told, and writes while
-// it leads.
+// writer writes the results of rounds into the status of DependencyHealth objects, only if they
+// change, and creates Events. It observes in every replica, so that the next leader knows the
+// outages, and writes while it is the leader.
 type writer struct {
 	client   client.Client // reads from the cache
-	live     client.Reader // does not
+	live     client.Reader // reads from the API server
 	instance string        // this replica's name in Events
 	log      *slog.Logger
 	wake     chan struct{}
 	results  *prometheus.CounterVec
 
 	mu      sync.Mutex
-	leads   bool
+	leading bool
 	objects map[fleet.Workload]*object
-	failing map[string]string // why the latest write failed, by what was written
-	dropped bool              // the API server does not keep the whole status, and the log has it
+	failing map[string]string // kind of the latest error, by what was written
+	dropped bool              // the API server drops fields of the status, and this was logged
 }
 
-// object is what the writer knows of one DependencyHealth.
+// object is the writer's state of one DependencyHealth.
 type object struct {
-	pending *fleet.Summary // newest, where it is not written yet
-	outages *outages
-	notes   []note // which this leader has to write
-	// adopted is that this leader has read the status that was there, which says what earlier
-	// leaders told. Until then it writes no Event.
-	adopted bool
-	// When its status and its Events may be written next. The one does not wait for the other:
-	// the rights may be there for one alone.
+	pending       *fleet.Summary // the newest, if it is not written yet
+	outages       *outages
+	pendingEvents []pendingEvent // those that this leader has to create
+	// loaded is true after this leader has read the status from the API server. The status says which
+	// outages earlier leaders announced; before that, this leader creates no Event.
+	loaded bool
+	// When the status and the Events may be written next. They have separate backoffs, since the
+	// program may have the rights for only one of them.
 	status, events retry
 
-	// written is the status that this leader wrote last, into the object of that UID, whose
-	// resourceVersion it then had. The cache may be behind it; where it is ahead, somebody else
-	// wrote.
+	// written is the status that this leader wrote last, into the object with this UID; version is the
+	// resourceVersion after that write. The cache may be older. If it is newer, another client has
+	// written.
 	written *v1alpha1.DependencyHealthStatus
 	uid     types.UID
 	version string
 	wrote   time.Time
-	// doubtful says that the cache is not to be trusted: the latest write failed, perhaps after the
-	// API server had taken it, or found that somebody else had written.
-	doubtful bool
+	// cacheSuspect makes the next read go to the API server: the latest write failed, perhaps after the
+	// API server had applied it, or because another client had written.
+	cacheSuspect bool
 }
 
-// eventsDue is when its Events may be written: not before the status, which says that they were, so
-// that the next leader does not write them again. Where the status cannot be written, they do not wait.
-func (o *object) eventsDue() time.Time {
-	if o.pending != nil && o.status.backoff == 0 && o.status.due.After(o.events.due) {
-		return o.status.due
-	}
-	return o.events.due
-}
-
-// retry is when something may be tried next.
+// retry is the backoff of one kind of write.
 type retry struct {
 	due     time.Time
 	backoff time.Duration
@@ -117,17 +98,17 @@ func newWriter(c client.Client, live client.Reader, instance string, registry pr
 	for _, result := range []string{resultOK, resultFailed} {
 		w.results.WithLabelValues(result)
 	}
-	leads := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "reims_fleet_leader", Help: "1 where this replica is the one that writes statuses and Events, else 0.",
+	leading := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "reims_fleet_leader", Help: "1 if this replica is the leader, which writes statuses and Events; else 0.",
 	}, func() float64 {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if w.leads {
+		if w.leading {
 			return 1
 		}
 		return 0
 	})
-	for _, c := range []prometheus.Collector{w.results, leads} {
+	for _, c := range []prometheus.Collector{w.results, leading} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -140,13 +121,13 @@ const (
 	resultFailed = "failed"
 )
 
-// observe takes in what a round found. It does not block: it reads from the cache at most.
+// observe stores the summary of a round, and finds the Events for it. It reads at most from the cache.
 func (w *writer) observe(s *fleet.Summary) {
 	name := s.Target.Workload
 	var before v1alpha1.DependencyHealth
 	if w.object(name) == nil {
 		if err := w.client.Get(context.Background(), objectKey(name), &before); err != nil {
-			return // it was deleted meanwhile, or comes in again
+			return // it was deleted, or the cache does not have it yet: the next round tries again
 		}
 	}
 	w.mu.Lock()
@@ -156,12 +137,12 @@ func (w *writer) observe(s *fleet.Summary) {
 		w.objects[name] = o
 	}
 	o.pending = s
-	if notes := o.outages.next(s); w.leads && o.adopted {
-		o.notes = append(o.notes, notes...)
-		o.notes = o.notes[max(0, len(o.notes)-maxNotes):]
+	if pendingEvents := o.outages.next(s); w.leading && o.loaded {
+		o.pendingEvents = append(o.pendingEvents, pendingEvents...)
+		o.pendingEvents = o.pendingEvents[max(0, len(o.pendingEvents)-maxPendingEvents):]
 	}
 	w.mu.Unlock()
-	w.alert()
+	w.wakeUp()
 }
 
 func (w *writer) object(name fleet.Workload) *object {
@@ -170,25 +151,25 @@ func (w *writer) object(name fleet.Workload) *object {
 	return w.objects[name]
 }
 
-// forget drops what is known of an object that is gone.
+// forget removes the state of an object that is gone.
 func (w *writer) forget(name fleet.Workload) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.objects, name)
 }
 
-func (w *writer) alert() {
+func (w *writer) wakeUp() {
 	select {
 	case w.wake <- struct{}{}:
-	default: // it is about to look
+	default: // lead is about to wake anyway
 	}
 }
 
-// lead writes until ctx ends.
+// lead writes until ctx ends, which is when this replica is no longer the leader.
 func (w *writer) lead(ctx context.Context) {
 	w.log.Info("leading: this replica writes statuses and Events")
-	w.setLeads(true)
-	defer w.setLeads(false)
+	w.setLeading(true)
+	defer w.setLeading(false)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -210,12 +191,12 @@ func (w *writer) lead(ctx context.Context) {
 	}
 }
 
-func (w *writer) setLeads(leads bool) {
+func (w *writer) setLeading(leading bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.leads = leads
-	for _, o := range w.objects { // another leader may have written, or will
-		o.written, o.notes, o.adopted = nil, nil, false
+	w.leading = leading
+	for _, o := range w.objects { // another leader may have written, or will write
+		o.written, o.pendingEvents, o.loaded = nil, nil, false
 		if o.status.backoff > 0 {
 			o.status = retry{}
 		}
@@ -223,7 +204,7 @@ func (w *writer) setLeads(leads bool) {
 	}
 }
 
-// next returns an object that is due, or nil and the time until one is.
+// next returns an object that is due, or nil and the time until the next one is.
 func (w *writer) next() (fleet.Workload, *object, time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -233,7 +214,7 @@ func (w *writer) next() (fleet.Workload, *object, time.Duration) {
 		if o.pending != nil {
 			left = min(left, time.Until(o.status.due))
 		}
-		if len(o.notes) > 0 {
+		if len(o.pendingEvents) > 0 {
 			left = min(left, time.Until(o.eventsDue()))
 		}
 		if left <= 0 {
@@ -244,47 +225,47 @@ func (w *writer) next() (fleet.Workload, *object, time.Duration) {
 	return fleet.Workload{}, nil, wait
 }
 
-// What is written, for the log.
+// What is written, as the log names it.
 const (
-	theStatus = "status"
-	anEvent   = "Event"
+	writtenStatus = "status"
+	writtenEvent  = "Event"
 )
 
-// write brings one object up to date. Only the leader's goroutine calls it.
+// write writes the status and the Events of one object. Only the goroutine of lead calls it.
 func (w *writer) write(ctx context.Context, name fleet.Workload, o *object) {
 	now := time.Now()
 	var summary *fleet.Summary
-	var notes []note
+	var pendingEvents []pendingEvent
 	w.mu.Lock()
 	if !o.status.due.After(now) {
 		summary, o.pending = o.pending, nil
 	}
 	if !o.eventsDue().After(now) {
-		notes, o.notes = o.notes, nil
+		pendingEvents, o.pendingEvents = o.pendingEvents, nil
 	}
 	w.mu.Unlock()
 
 	limited, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	have, err := w.read(limited, name, o)
+	current, err := w.read(limited, name, o)
 	if apierrors.IsNotFound(err) {
-		return // the reconciler forgets it
+		return // the reconciler calls forget
 	}
-	wrote, left, failed := false, notes, err
+	wrote, left, failed := false, pendingEvents, err
 	if err == nil {
-		wrote, err = w.writeStatus(limited, o, have, summary)
-		if apierrors.IsConflict(err) { // somebody else wrote meanwhile: see what
-			if have, err = w.read(limited, name, o); err == nil {
-				wrote, err = w.writeStatus(limited, o, have, summary)
+		wrote, err = w.writeStatus(limited, o, current, summary)
+		if apierrors.IsConflict(err) { // another client has written: read again
+			if current, err = w.read(limited, name, o); err == nil {
+				wrote, err = w.writeStatus(limited, o, current, summary)
 			}
 		}
-		if have != nil {
-			left, failed = w.writeEvents(limited, have, notes)
+		if current != nil {
+			left, failed = w.writeEvents(limited, current, pendingEvents)
 		} else {
 			failed = err
 		}
 	}
-	if ctx.Err() != nil { // the next leader goes on
+	if ctx.Err() != nil { // no longer the leader: the next one writes
 		return
 	}
 	w.mu.Lock()
@@ -296,25 +277,25 @@ func (w *writer) write(ctx context.Context, name fleet.Workload, o *object) {
 		if o.pending == nil {
 			o.pending = summary
 		}
-		w.complain(theStatus, name, err)
+		w.logFailure(writtenStatus, name, err)
 	case wrote:
 		w.results.WithLabelValues(resultOK).Inc()
 		o.status.succeeded(writeInterval)
-		w.recovered(theStatus)
+		w.logRecovery(writtenStatus)
 	}
 	switch {
 	case failed != nil && len(left) > 0:
 		o.events.failed()
-		o.notes = append(left, o.notes...)
-		w.complain(anEvent, name, failed)
-	case len(notes) > 0:
+		o.pendingEvents = append(left, o.pendingEvents...)
+		w.logFailure(writtenEvent, name, failed)
+	case len(pendingEvents) > 0:
 		o.events.succeeded(0)
-		w.recovered(anEvent)
+		w.logRecovery(writtenEvent)
 	}
 }
 
-// complain logs a failure unless the one before was of the same kind.
-func (w *writer) complain(what string, name fleet.Workload, err error) {
+// logFailure logs an error unless the previous one was of the same kind.
+func (w *writer) logFailure(what string, name fleet.Workload, err error) {
 	kind := string(apierrors.ReasonForError(err))
 	if kind == string(metav1.StatusReasonUnknown) {
 		kind = "unreachable"
@@ -323,63 +304,63 @@ func (w *writer) complain(what string, name fleet.Workload, err error) {
 		return
 	}
 	w.failing[what] = kind
-	w.log.Error("a DependencyHealth cannot be written; asking, the page and the metrics go on",
+	w.log.Error("writing a DependencyHealth fails; the sidecars are still asked, and the page and the metrics still work",
 		"object", name.String(), "what", what, "kind", kind, "error", err)
 }
 
-func (w *writer) recovered(what string) {
+func (w *writer) logRecovery(what string) {
 	if w.failing[what] != "" {
 		w.failing[what] = ""
-		w.log.Info("a DependencyHealth can be written again", "what", what)
+		w.log.Info("writing a DependencyHealth works again", "what", what)
 	}
 }
 
-// read returns the object with the status that it has, as far as this leader knows.
+// read returns the object with the newest status that this leader knows.
 func (w *writer) read(ctx context.Context, name fleet.Workload, o *object) (*v1alpha1.DependencyHealth, error) {
-	if !o.adopted {
-		if err := w.adopt(ctx, name, o); err != nil {
+	if !o.loaded {
+		if err := w.load(ctx, name, o); err != nil {
 			return nil, err
 		}
 	}
 	reader := client.Reader(w.client)
-	if o.doubtful {
+	if o.cacheSuspect {
 		reader = w.live
 	}
-	var have v1alpha1.DependencyHealth
-	if err := reader.Get(ctx, objectKey(name), &have); err != nil {
+	var current v1alpha1.DependencyHealth
+	if err := reader.Get(ctx, objectKey(name), &current); err != nil {
 		return nil, fmt.Errorf("read DependencyHealth %s: %w", name, err)
 	}
-	if o.written != nil && o.uid == have.UID && !isNewer(have.ResourceVersion, o.version) {
-		have.Status, have.ResourceVersion = *o.written, o.version
+	if o.written != nil && o.uid == current.UID && !isNewer(current.ResourceVersion, o.version) {
+		current.Status, current.ResourceVersion = *o.written, o.version
 	}
-	return &have, nil
+	return &current, nil
 }
 
-// isNewer reports whether the first of two versions of an object is the newer one, or whether
+// isNewer reports whether a resourceVersion is newer than another one, or whether
 // they cannot be compared.
 func isNewer(version, than string) bool {
 	order, err := resourceversion.CompareResourceVersion(version, than)
 	return err != nil || order > 0
 }
 
-// writeStatus writes the status where it changed. The API server refuses it where the object is no
-// longer the one that was read: an earlier leader's write that comes late changes nothing.
-func (w *writer) writeStatus(ctx context.Context, o *object, have *v1alpha1.DependencyHealth, summary *fleet.Summary) (wrote bool, err error) {
+// writeStatus writes the status if it has changed. The API server refuses the write if the object has
+// changed since it was read, so that a late write of an earlier leader changes nothing.
+func (w *writer) writeStatus(ctx context.Context, o *object, current *v1alpha1.DependencyHealth, summary *fleet.Summary) (wrote bool, err error) {
 	if summary == nil {
 		return false, nil
 	}
-	before := &have.Status
-	if o.written != nil && o.uid == have.UID {
-		before = o.written // times that others wrote into the status do not count
+	before := &current.Status
+	if o.written != nil && o.uid == current.UID {
+		before = o.written // times that other clients wrote do not count
 	}
 	w.mu.Lock()
 	status := statusOf(summary, before, o.outages.announced)
-	if equality.Semantic.DeepEqual(status, have.Status) {
+	if equality.Semantic.DeepEqual(status, current.Status) {
 		w.mu.Unlock()
-		o.written, o.uid, o.version, o.doubtful = &status, have.UID, have.ResourceVersion, false
+		o.written, o.uid, o.version, o.cacheSuspect = &status, current.UID, current.ResourceVersion, false
 		return false, nil
 	}
-	if due := o.wrote.Add(countsInterval); time.Now().Before(due) && essence(&status) == essence(&have.Status) {
+	if due := o.wrote.Add(countsInterval); time.Now().Before(due) && significantParts(&status) == significantParts(&current.Status) {
 		if o.status.due = due; o.pending == nil {
 			o.pending = summary
 		}
@@ -387,93 +368,53 @@ func (w *writer) writeStatus(ctx context.Context, o *object, have *v1alpha1.Depe
 		return false, nil
 	}
 	w.mu.Unlock()
-	got, err := w.patch(ctx, have, &status)
+	got, err := w.patch(ctx, current, &status)
 	if err != nil {
-		if o.doubtful = true; !apierrors.IsConflict(err) {
+		if o.cacheSuspect = true; !apierrors.IsConflict(err) {
 			o.written = nil
 		}
 		return false, fmt.Errorf("write the status of DependencyHealth %s: %w", summary.Target.Workload, err)
 	}
-	// The status as it was sent: what an old definition drops is not sent again and again.
-	o.written, o.uid, o.version, o.doubtful, o.wrote = &status, have.UID, got.ResourceVersion, false, time.Now()
-	w.compare(&got.Status, &status)
+	// Keep the status as it was sent, so that fields that an old CRD drops are not sent again.
+	o.written, o.uid, o.version, o.cacheSuspect, o.wrote = &status, current.UID, got.ResourceVersion, false, time.Now()
+	w.checkDropped(&got.Status, &status)
 	return true, nil
 }
 
-// patch has the API server make the status of an object another one, and returns what it then has.
-func (w *writer) patch(ctx context.Context, have *v1alpha1.DependencyHealth, status *v1alpha1.DependencyHealthStatus) (*v1alpha1.DependencyHealth, error) {
-	want := have.DeepCopy()
+// patch replaces the status of an object, and returns the object as the API server has it then.
+func (w *writer) patch(ctx context.Context, current *v1alpha1.DependencyHealth, status *v1alpha1.DependencyHealthStatus) (*v1alpha1.DependencyHealth, error) {
+	want := current.DeepCopy()
 	status.DeepCopyInto(&want.Status)
-	data, err := client.MergeFromWithOptions(have, client.MergeFromWithOptimisticLock{}).Data(want)
+	data, err := client.MergeFromWithOptions(current, client.MergeFromWithOptimisticLock{}).Data(want)
 	if err != nil {
 		return nil, err
 	}
-	got := &v1alpha1.DependencyHealth{ObjectMeta: metav1.ObjectMeta{Namespace: have.Namespace, Name: have.Name}}
+	got := &v1alpha1.DependencyHealth{ObjectMeta: metav1.ObjectMeta{Namespace: current.Namespace, Name: current.Name}}
 	return got, w.client.Status().Patch(ctx, got, client.RawPatch(types.MergePatchType, data))
 }
 
-// compare logs once that the API server does not keep what it was sent.
-func (w *writer) compare(got, sent *v1alpha1.DependencyHealthStatus) {
+// checkDropped logs once that the API server did not keep the whole status.
+func (w *writer) checkDropped(got, sent *v1alpha1.DependencyHealthStatus) {
 	w.mu.Lock()
 	before := w.dropped
 	w.dropped = !equality.Semantic.DeepEqual(got, sent)
 	now := w.dropped
 	w.mu.Unlock()
 	if now && !before {
-		w.log.Warn("the API server drops fields of the status: its CustomResourceDefinition is older than this program; apply that of the chart")
+		w.log.Warn("the API server drops fields of the status: its CustomResourceDefinition is older than this program; apply the one in the chart")
 	}
 }
 
-// writeEvents returns those that are not written.
-func (w *writer) writeEvents(ctx context.Context, about *v1alpha1.DependencyHealth, notes []note) ([]note, error) {
-	for i, n := range notes {
-		if err := w.client.Create(ctx, w.event(about, n)); err != nil && !apierrors.IsAlreadyExists(err) {
-			return notes[i:], fmt.Errorf("write an Event about DependencyHealth %s/%s: %w", about.Namespace, about.Name, err)
-		}
-	}
-	return nil, nil
-}
-
-// adopt goes on from what is written, of which the cache may be behind: by another leader,
-// or by this replica when it led before.
-func (w *writer) adopt(ctx context.Context, name fleet.Workload, o *object) error {
-	var have v1alpha1.DependencyHealth
-	if err := w.live.Get(ctx, objectKey(name), &have); err != nil {
+// load reads the status from the API server, since the cache may be older: another leader, or this
+// replica as an earlier leader, may have written it.
+func (w *writer) load(ctx context.Context, name fleet.Workload, o *object) error {
+	var current v1alpha1.DependencyHealth
+	if err := w.live.Get(ctx, objectKey(name), &current); err != nil {
 		return fmt.Errorf("read DependencyHealth %s: %w", name, err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	o.outages, o.adopted = o.outages.resumed(&have.Status), true
-	o.written, o.uid, o.version = &have.Status, have.UID, have.ResourceVersion
+	o.outages, o.loaded = o.outages.resumed(&current.Status), true
+	o.written, o.uid, o.version = &current.Status, current.UID, current.ResourceVersion
 	return nil
-}
-
-// event returns the Event of a note. With a name of its own, an Event that is sent again,
-// since the answer to the first attempt was lost, is there once.
-func (w *writer) event(about *v1alpha1.DependencyHealth, n note) *eventsv1.Event {
-	hash := fnv.New64a()
-	fmt.Fprint(hash, about.UID, n.service, n.reason, n.at.UnixNano())
-	kind := corev1.EventTypeNormal
-	if n.warning {
-		kind = corev1.EventTypeWarning
-	}
-	const maxName = 253 - len(".0123456789abcdef")
-	object := strings.TrimRight(about.Name[:min(len(about.Name), maxName)], "-.")
-	return &eventsv1.Event{
-		ObjectMeta: metav1.ObjectMeta{Namespace: about.Namespace, Name: fmt.Sprintf("%s.%016x", object, hash.Sum64())},
-		EventTime:  metav1.NewMicroTime(n.at), Type: kind, Reason: n.reason, Action: "Check", Note: shortened(n.message, maxNote),
-		ReportingController: component, ReportingInstance: w.instance[:min(len(w.instance), maxInstance)],
-		Regarding: corev1.ObjectReference{
-			APIVersion: v1alpha1.GroupVersion().String(), Kind: "DependencyHealth",
-			Namespace: about.Namespace, Name: about.Name, UID: about.UID,
-		},
-	}
-}
-
-// shortened is a text of at most so many bytes.
-func shortened(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most-len("…")], "") + "…"
 }

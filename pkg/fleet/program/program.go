@@ -33,13 +33,13 @@ const (
 	exitUsage  = 2 // bad usage or configuration
 )
 
-// Build is what the build stamped into the program.
+// Build is the version information of the binary.
 type Build = buildinfo.Info
 
-// programName is how the program is called.
+// programName is the name of the command.
 const programName = "reims-health-fleet"
 
-// Run runs the program until ctx ends, and returns its exit code.
+// Run runs the program until ctx ends, and returns its exit code: 0, 1 if it failed, 2 for bad usage or configuration.
 func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, build Build) int {
 	build = build.OrRecorded()
 	flags := flag.NewFlagSet(programName, flag.ContinueOnError)
@@ -93,10 +93,10 @@ func usage(w io.Writer) error {
 	return err
 }
 
-// serve wires everything together and runs it until ctx ends.
+// serve connects all parts, and runs them until ctx ends.
 func (s *settings) serve(ctx context.Context, stderr io.Writer, build Build) error {
 	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: s.logLevel}))
-	// What libraries log through their global loggers.
+	// The libraries log through global loggers.
 	ctrl.SetLogger(logr.FromSlogHandler(log.Handler()))
 	klog.SetSlogLogger(log)
 
@@ -132,7 +132,7 @@ func (s *settings) serve(ctx context.Context, stderr io.Writer, build Build) err
 		return err
 	}
 	log.Info("starting", "version", build.Version, "page", page.Addr().String(), "metrics", metrics.Addr().String(), "health", s.healthAddr)
-	if err := errors.Join(m.Add(controller.Everywhere(page.Start)), m.Add(controller.Everywhere(metrics.Start))); err != nil {
+	if err := errors.Join(m.Add(controller.EveryReplica(page.Start)), m.Add(controller.EveryReplica(metrics.Start))); err != nil {
 		return err
 	}
 	if err := m.Start(ctx); err != nil {
@@ -141,7 +141,7 @@ func (s *settings) serve(ctx context.Context, stderr io.Writer, build Build) err
 	return nil
 }
 
-// certificate returns what reads the client certificate; nil where there is none.
+// certificate returns a function that reads the client certificate; nil if none is set.
 func (s *settings) certificate() func() (tls.Certificate, error) {
 	if s.certFile == "" {
 		return nil
@@ -149,7 +149,7 @@ func (s *settings) certificate() func() (tls.Certificate, error) {
 	return func() (tls.Certificate, error) { return readfile.KeyPair(s.certFile, s.keyFile) }
 }
 
-// kubernetes returns how to reach the API server.
+// kubernetes returns the configuration of the API server's client.
 func (s *settings) kubernetes() (*rest.Config, error) {
 	if s.kubeconfig == "" {
 		c, err := rest.InClusterConfig()

@@ -17,7 +17,7 @@ import (
 	"github.com/reims/reims-health/pkg/config"
 )
 
-// settings are what the environment says.
+// settings are the settings from the environment.
 type settings struct {
 	addr, metricsAddr, healthAddr string
 	namespaces                    []string
@@ -30,7 +30,7 @@ type settings struct {
 	logLevel                      slog.Level
 }
 
-// variables are the texts of the variables. The help is what the usage shows.
+// variables are the environment variables. --help shows their help tags.
 type variables struct {
 	Addr              string `env:"FLEET_ADDR, default=:8080" help:"the page and the API: host:port"`
 	MetricsAddr       string `env:"FLEET_METRICS_ADDR, default=:9090" help:"Prometheus' metrics: host:port"`
@@ -47,7 +47,7 @@ type variables struct {
 	LogLevel          string `env:"LOG_LEVEL, default=info" help:"debug, info, warn, error"`
 }
 
-// fields calls f for each variable.
+// fields calls f for each variable, in the order of the struct.
 func (v *variables) fields(f func(name, fallback, help string)) {
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[variables]()) {
 		name, rest, _ := strings.Cut(field.Tag.Get("env"), ",")
@@ -56,8 +56,8 @@ func (v *variables) fields(f func(name, fallback, help string)) {
 	}
 }
 
-// load reads the settings from an environment of NAME=value. A variable that is empty
-// counts as not set. Its error is a [*config.Error] with every problem.
+// load reads the settings from an environment of NAME=value. An empty variable
+// counts as not set. Invalid settings are a [*config.Error] with every problem.
 func load(ctx context.Context, environ []string) (*settings, error) {
 	values := map[string]string{}
 	for _, line := range environ {
@@ -103,7 +103,7 @@ func load(ctx context.Context, environ []string) (*settings, error) {
 	return s, nil
 }
 
-// loader collects what is wrong.
+// loader parses variables, and collects their problems.
 type loader struct{ problems []config.Problem }
 
 func (l *loader) problem(variable, text string, args ...any) {
@@ -165,7 +165,7 @@ func (l *loader) level(name, text string) (level slog.Level) {
 	return level
 }
 
-// findUnknown refuses variables that begin with FLEET_ and mean nothing.
+// findUnknown reports unknown variables that begin with FLEET_.
 func (l *loader) findUnknown(v *variables, values map[string]string) {
 	var known []string
 	v.fields(func(name, _, _ string) { known = append(known, name) })

@@ -1,6 +1,6 @@
-// Package v1alpha1 has the custom resource DependencyHealth: which sidecars to ask, and
-// what was found out about what they depend on. The definition that the API server gets is
-// made of it (make update-crd).
+// Package v1alpha1 has the Go types of the custom resource DependencyHealth: which sidecars to ask, and
+// the health of their services. pkg/fleet/controller uses it. It has no logic. The
+// CustomResourceDefinition is generated from it (make update-crd).
 //
 // +kubebuilder:object:generate=true
 // +groupName=health.reims.io

@@ -28,7 +28,7 @@ func plain(t *testing.T, text string) netip.AddrPort {
 	return raw(t, func(conn net.Conn) { _, _ = io.WriteString(conn, text) })
 }
 
-// raw has each connection handled, once something was read from it.
+// raw calls a handler for each connection, after something was read from it.
 func raw(t *testing.T, handle func(net.Conn)) netip.AddrPort {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -53,14 +53,14 @@ func raw(t *testing.T, handle func(net.Conn)) netip.AddrPort {
 	return netip.MustParseAddrPort(l.Addr().String())
 }
 
-// question puts the question to an address as the collector does.
-func question(t *testing.T, p peer) ([]ServiceAnswer, Failure, time.Duration) {
+// getServices sends the request to an address as the collector does.
+func getServices(t *testing.T, p endpoint) ([]ServiceAnswer, Failure, time.Duration) {
 	t.Helper()
-	a := newAsker(defaultTimeout, nil, nil)
+	a := newClient(defaultTimeout, nil, nil)
 	began := time.Now()
-	body, conn, failure := a.ask(t.Context(), p, nil, true)
+	body, conn, failure := a.get(t.Context(), p, nil, true)
 	took := time.Since(began)
-	closeAll(compact(conn))
+	closeAll(asSlice(conn))
 	if failure != "" {
 		return nil, failure, took
 	}
@@ -73,7 +73,7 @@ func question(t *testing.T, p peer) ([]ServiceAnswer, Failure, time.Duration) {
 
 const jsonHead = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
-// endless writes for as long as anybody reads.
+// endless writes until the connection is closed.
 func endless(head, text string) func(net.Conn) {
 	return func(conn net.Conn) {
 		_, err := io.WriteString(conn, head)
@@ -95,8 +95,8 @@ func trickle(text string) func(net.Conn) {
 	}
 }
 
-// TestHostileSidecars: whatever a Pod answers costs a bounded time and memory, and is a
-// failure of its kind.
+// TestHostileSidecars: each response of a Pod takes bounded time and memory, and has the expected
+// failure.
 func TestHostileSidecars(t *testing.T) {
 	t.Parallel()
 	whole := fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(goodBody), goodBody)
@@ -145,7 +145,7 @@ func TestHostileSidecars(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			services, failure, took := question(t, peer{address: c.at})
+			services, failure, took := getServices(t, endpoint{address: c.at})
 			if failure != c.want || (failure == "") != (len(services) == 1) {
 				t.Errorf("%q, %v, want %q", failure, services, c.want)
 			}
@@ -156,8 +156,8 @@ func TestHostileSidecars(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreKept: one connection per Pod, until the sidecar closes it; then the
-// question is put again on another one.
+// TestConnectionsAreKept: there is one connection per Pod until the sidecar closes it; then the
+// request is sent again on a new one.
 func TestConnectionsAreKept(t *testing.T) {
 	t.Parallel()
 	var connections atomic.Int64
@@ -175,26 +175,26 @@ func TestConnectionsAreKept(t *testing.T) {
 	}
 	s.Start()
 	t.Cleanup(s.Close)
-	a, p := newAsker(defaultTimeout, nil, nil), peer{address: netip.MustParseAddrPort(s.Listener.Addr().String())}
+	a, p := newClient(defaultTimeout, nil, nil), endpoint{address: netip.MustParseAddrPort(s.Listener.Addr().String())}
 	var conn net.Conn
-	ask := func(keep bool, want int64) {
+	get := func(keep bool, want int64) {
 		t.Helper()
-		body, rest, failure := a.ask(t.Context(), p, conn, keep)
+		body, rest, failure := a.get(t.Context(), p, conn, keep)
 		if string(body) != goodBody || failure != "" || (rest != nil) != keep || connections.Load() != want {
 			t.Fatalf("%q, %q, %v, %d connections, want %d", body, failure, rest, connections.Load(), want)
 		}
 		conn = rest
 	}
-	ask(true, 1)
-	ask(true, 1)
+	get(true, 1)
+	get(true, 1)
 	s.CloseClientConnections()
-	ask(true, 2)
-	ask(true, 2)
-	ask(false, 2)
-	ask(false, 3)
-	ask(true, 4)
+	get(true, 2)
+	get(true, 2)
+	get(false, 2)
+	get(false, 3)
+	get(true, 4)
 	s.Config.SetKeepAlivesEnabled(false) // closes the idle connection, and says so in its answers
-	body, rest, failure := a.ask(t.Context(), p, conn, true)
+	body, rest, failure := a.get(t.Context(), p, conn, true)
 	if string(body) != goodBody || failure != "" || rest != nil {
 		t.Errorf("%q, %q, %v", body, failure, rest)
 	}
@@ -231,7 +231,7 @@ func TestTLS(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			_, failure, _ := question(t, peer{c.at, newTLS(&Target{CA: []byte(c.ca), ServerName: c.server})})
+			_, failure, _ := getServices(t, endpoint{c.at, newTLS(&Target{CA: []byte(c.ca), ServerName: c.server})})
 			if failure != c.want {
 				t.Errorf("%q, want %q", failure, c.want)
 			}
@@ -239,7 +239,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// Sidecars that want a client certificate get it, read anew for each handshake.
+// The client certificate is read again for each handshake.
 func TestClientCertificate(t *testing.T) {
 	t.Parallel()
 	from, until := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
@@ -253,7 +253,7 @@ func TestClientCertificate(t *testing.T) {
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	to := peer{netip.MustParseAddrPort(s.Listener.Addr().String()), newTLS(&Target{CA: ca, ServerName: "example.com"})}
+	to := endpoint{netip.MustParseAddrPort(s.Listener.Addr().String()), newTLS(&Target{CA: ca, ServerName: "example.com"})}
 	good, foreign := clients.Issue(t, from, until, "fleet"), others.Issue(t, from, until, "fleet")
 	read := 0
 	for name, c := range map[string]struct {
@@ -265,9 +265,9 @@ func TestClientCertificate(t *testing.T) {
 		"unreadable":          {func() (tls.Certificate, error) { return tls.Certificate{}, errors.New("no such file") }, FailureTLS},
 		"none":                {nil, FailureTLS},
 	} {
-		a := newAsker(defaultTimeout, nil, c.certificate)
+		a := newClient(defaultTimeout, nil, c.certificate)
 		for range 2 {
-			if _, _, failure := a.ask(t.Context(), to, nil, false); failure != c.want {
+			if _, _, failure := a.get(t.Context(), to, nil, false); failure != c.want {
 				t.Errorf("%s: %q, want %q", name, failure, c.want)
 			}
 		}
@@ -277,7 +277,7 @@ func TestClientCertificate(t *testing.T) {
 	}
 }
 
-// When the program ends, no question goes on.
+// When the program stops, no request goes on.
 func TestQuestionsEndWithTheProgram(t *testing.T) {
 	t.Parallel()
 	entered := make(chan struct{})
@@ -290,7 +290,7 @@ func TestQuestionsEndWithTheProgram(t *testing.T) {
 		<-entered
 		cancel()
 	}()
-	_, _, failure := newAsker(time.Hour, nil, nil).ask(ctx, peer{address: at}, nil, true)
+	_, _, failure := newClient(time.Hour, nil, nil).get(ctx, endpoint{address: at}, nil, true)
 	if failure == "" {
 		t.Error("an answer")
 	}
