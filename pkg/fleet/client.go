@@ -138,7 +138,7 @@ func (a *client) exchange(ctx context.Context, p endpoint, conn net.Conn, deadli
 	reader.Reset(limited)
 	response, err := http.ReadResponse(reader, a.getRequest)
 	if err != nil {
-		return nil, false, readError(ctx, err, limited)
+		return nil, false, readError(ctx, err, limited, deadline)
 	}
 	defer response.Body.Close()
 	if err := checkHeader(response); err != nil {
@@ -147,7 +147,7 @@ func (a *client) exchange(ctx context.Context, p endpoint, conn net.Conn, deadli
 	body, err = readBody(response)
 	switch {
 	case err != nil:
-		return nil, false, readError(ctx, err, limited)
+		return nil, false, readError(ctx, err, limited, deadline)
 	case len(body) > maxAnswer:
 		return nil, false, failureError(FailureProtocol)
 	}
@@ -199,7 +199,7 @@ func (f failureError) Error() string { return string(f) }
 
 // readError returns the error for a response that could not be read: that of the context, of the
 // network or of TLS, or FailureProtocol.
-func readError(ctx context.Context, err error, limited *io.LimitedReader) error {
+func readError(ctx context.Context, err error, limited *io.LimitedReader, deadline time.Time) error {
 	switch {
 	case limited.N <= 0:
 		return failureError(FailureProtocol)
@@ -209,6 +209,8 @@ func readError(ctx context.Context, err error, limited *io.LimitedReader) error 
 		return failureError(FailureTLS)
 	case isTimeout(err), isUnreachable(err):
 		return err
+	case !time.Now().Before(deadline): // bufio returns the beginning of a line in place of the error
+		return context.DeadlineExceeded
 	default:
 		return failureError(FailureProtocol)
 	}

@@ -117,6 +117,7 @@ func TestHostileSidecars(t *testing.T) {
 		{"half a body", plain(t, jsonHead+"Content-Length: 1000\r\n\r\n"+goodBody), FailureUnreachable},
 		{"no answer", raw(t, func(conn net.Conn) { _, _ = conn.Read(make([]byte, 1)) }), FailureTimeout},
 		{"a slow header", raw(t, trickle("HTTP/1.1 200 OK\r\nX: y")), FailureTimeout},
+		{"a slow name in the header", raw(t, trickle("HTTP/1.1 200 OK\r\nX")), FailureTimeout},
 		{"a slow body", raw(t, trickle(jsonHead+"Content-Length: 60000\r\n\r\n{ ")), FailureTimeout},
 		{"slow chunks", raw(t, trickle(jsonHead+"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1")), FailureTimeout},
 
