@@ -14,14 +14,14 @@ const alertsHead = `<!-- Generated from config/prometheus/rules: change it there
 # Alerts
 
 Each alert has a runbook: the impact, what it means, how to find the Pod, what to look at, what to
-do, and when to escalate. *critical* wakes somebody, *warning* can wait for the morning. All are by
-namespace, most by service, none by Pod, so an outage that many Pods see is one alert.
-[monitoring](../monitoring.md) says how to load them, which labels they rely on, and where the waits
-come from.
+do, and when to escalate. *critical* is a page, *warning* can wait for the morning. Alerts are per
+namespace and most are per service, but none is per Pod, so an outage that many Pods see is one
+alert. [monitoring](../monitoring.md) says how to load them, which labels they need, and how their
+waits (` + "`for`" + `) are chosen.
 
 Each alert has the annotation ` + "`runbook_url`" + `. The annotation ` + "`dashboard_url`" + ` (the dashboard of its service) exists only
-where the chart made the rules and ` + "`monitoring.prometheusRule.grafanaURL`" + ` is set: rules loaded from the
-files, and those of Grafana, do not have it. Open the [dashboard](../dashboards.md) by hand there.
+if the chart created the rules and ` + "`monitoring.prometheusRule.grafanaURL`" + ` is set. With rules from the files or
+in Grafana, open the [dashboard](../dashboards.md) by hand.
 
 | alert | severity | for | when |
 |---|---|---|---|
