@@ -443,7 +443,7 @@ func TestHTTPSCertificates(t *testing.T) {
 		}, health.ReasonTLS, "BILLING_KEY_FILE"},
 		"exchanged": {local, ours, func(o *httpkind.Options) {
 			o.CAFile, o.CertFile, o.KeyFile = ca, keyFile, certFile
-		}, health.ReasonTLS, "BILLING_CERT_FILE and BILLING_KEY_FILE are of no use"},
+		}, health.ReasonTLS, "BILLING_CERT_FILE and BILLING_KEY_FILE cannot be used"},
 		"missing": {local, ours, func(o *httpkind.Options) {
 			o.CAFile, o.CertFile, o.KeyFile = ca, certFile, keyFile+".gone"
 		}, health.ReasonTLS, "BILLING_KEY_FILE"},
