@@ -45,10 +45,10 @@ func TestAddingAKind(t *testing.T) {
 		}
 	}
 	refused := map[string][]string{
-		`mail.port: "0" is not a whole number from 1 to 65535.`:                                            {"--set", "mail.port=0"},
-		`mail.probe.timeout: "soon" is not a duration`:                                                     {"--set", "mail.probe.timeout=soon"},
-		`sidecar.extraEnv sets MAIL_HOST, which is set twice, by the chart`:                                {"--set", "sidecar.extraEnv[0].name=MAIL_HOST"},
-		`set database.host, and redis.host, minio.endpoint, ollama.host and mail.host where there is one.`: {"--set", "mail.host=,database.host="},
+		`mail.port: "0" is not a whole number from 1 to 65535.`:                                     {"--set", "mail.port=0"},
+		`mail.probe.timeout: "soon" is not a duration`:                                              {"--set", "mail.probe.timeout=soon"},
+		`sidecar.extraEnv sets MAIL_HOST, which is already set by another value of the chart`:       {"--set", "sidecar.extraEnv[0].name=MAIL_HOST"},
+		`set at least one of database.host, redis.host, minio.endpoint, ollama.host and mail.host.`: {"--set", "mail.host=,database.host="},
 	}
 	for want, more := range refused {
 		all := append([]string{"template", "rel", chart, "--values", i.values, "--kube-version", kubeVersions[1], "--skip-schema-validation"}, args...)

@@ -23,10 +23,10 @@ var mistakes = []struct {
 	{"a password", "database: {password: hunter2}", "- unknown value database.password: did you mean database.existingSecret?", true},
 	{"a token in the place of its Secret", "sidecar: {token: hunter2}", "- sidecar.token is a text, and should be a map of values, such as sidecar.token.key: token.", true},
 	{"a host with a scheme", "redis: {host: 'redis://redis:6379'}", "- redis.host: \"redis://redis:6379\" is not a host name or an IP address: leave out scheme, port, path and credentials.", false},
-	{"no Secret", "database: {existingSecret: ''}", "- migrations.mode hook runs before anything of this release is there, so it needs an existing Secret with the password: make one, and name it in database.existingSecret or migrations.database.existingSecret.", false},
+	{"no Secret", "database: {existingSecret: ''}", "- migrations.mode hook runs before the objects of this release exist, so it needs an existing Secret with the password: create one, and set its name in database.existingSecret or migrations.database.existingSecret.", false},
 	{"no keys for MinIO", "minio: {endpoint: 'minio:9000'}", "- minio.endpoint is set and minio.existingSecret is not: the sidecar would log in as minioadmin, MinIO's public default. Name a Secret with the keys.", false},
 	{"MinIO with a scheme", "minio: {endpoint: 'https://minio:9000', existingSecret: m}", "- minio.endpoint: \"https://minio:9000\" is not host[:port]: leave out scheme and path (minio.tls.enabled turns TLS on).", false},
-	{"no database", "database: {host: null}", "- migrations.mode is hook and there is no database: set database.host, or migrations.mode to off.", false},
+	{"no database", "database: {host: null}", "- migrations.mode is hook, but no database is set: set database.host, or migrations.mode to off.", false},
 }
 
 // Each is told in one sentence, by both Helms, with what to write instead. No value that could be a

@@ -1,5 +1,5 @@
-{{/* Values that would render and then hurt, one sentence each. All are told at once. What one value
-     alone may be is in values.schema.json, which Helm checks. */}}
+{{/* Combinations of values that would render but not work, with one message each, all reported at once.
+     Helm checks single values against values.schema.json. */}}
 {{- define "reims-health-fleet.validate" -}}
 {{- $v := .Values -}}
 {{- $p := list -}}
@@ -8,12 +8,12 @@
 {{- $p = append $p "ports.page, ports.metrics and ports.health must be three different ports." }}
 {{- end }}
 {{- if and $v.rbac.create (eq (include "reims-health-fleet.serviceAccountName" .) "default") }}
-{{- $p = append $p "rbac.create would give its rights to the ServiceAccount default, which every Pod of the namespace can use: set serviceAccount.create to true, or serviceAccount.name to one of its own." }}
+{{- $p = append $p "rbac.create would give its rights to the ServiceAccount default, which every Pod of the namespace can use: set serviceAccount.create to true, or serviceAccount.name to another ServiceAccount." }}
 {{- end }}
 {{- with include "reims-health-fleet.memoryLimit" . }}
 {{- $limit := $v.resources.limits.memory }}
 {{- if eq . "0" }}
-{{- $p = append $p (printf "resources.limits.memory is %v, which is no quantity that a memory limit can be: write 128Mi, 1Gi, 128M or bytes." $limit) }}
+{{- $p = append $p (printf "resources.limits.memory is %v, which is not a valid memory limit: write 128Mi, 1Gi, 128M or bytes." $limit) }}
 {{- else if lt (int64 .) 67108864 }}
 {{- $p = append $p (printf "resources.limits.memory is %v: under 64Mi the kernel would kill the program. 128Mi is the default." $limit) }}
 {{- end }}
@@ -26,9 +26,9 @@
 {{- range $v.extraEnv }}
 {{- $name := .name }}
 {{- with get $seen $name }}
-{{- $p = append $p (printf "extraEnv sets %s, which is set already, by %s." $name .) }}
+{{- $p = append $p (printf "extraEnv sets %s, which is already set by %s." $name .) }}
 {{- end }}
-{{- $_ := set $seen $name "that list itself: leave one out" }}
+{{- $_ := set $seen $name "the same list: remove one of them" }}
 {{- end }}
 {{- if $p }}{{- fail (printf "values of %s:\n- %s" .Chart.Name (join "\n- " $p)) }}{{- end }}
 {{- end }}

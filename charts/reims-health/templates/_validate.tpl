@@ -1,4 +1,4 @@
-{{/* Values that would render and then hurt, one sentence each. All are told at once. */}}
+{{/* Values that would render but not work, with one message each, all reported at once. */}}
 
 {{- define "reims-health.validate" -}}
 {{- include "reims-health.shape" . -}}
@@ -32,12 +32,12 @@
 {{- $p = concat $p .problems }}
 {{- end }}
 {{- if not $watched }}
-{{- $p = prepend $p (printf "No dependency is configured: set %s, and %s and %s where there is one. Others go into the map services." (first $addresses) (initial (rest $addresses) | join ", ") (last $addresses)) }}
+{{- $p = prepend $p (printf "No dependency is configured: set at least one of %s, %s and %s. Other dependencies are set in the map services." (first $addresses) (initial (rest $addresses) | join ", ") (last $addresses)) }}
 {{- end }}
 {{- toYaml $p }}
 {{- end }}
 
-{{/* A password in a value would be read by whoever may read the Deployment. Never quoted. */}}
+{{/* A password in a value could be read by everybody who can read the Deployment. The message never quotes it. */}}
 {{- define "reims-health.problems.passwords" -}}
 {{- $v := .Values -}}
 {{- $p := list -}}
@@ -45,13 +45,13 @@
 {{- range include "reims-health.services.all" . | fromJsonArray }}{{- $names = merge $names .names }}{{- end }}
 {{- range $name, $value := $names }}
 {{- if regexMatch "(?i)://|:.*@|pass(word)? *=" (default "" $value) }}
-{{- $p = append $p (printf "%s looks like a URL or a connection string, and a password in it would be in plain text in the Deployment: give the name alone, and the password in a Secret." $name) }}
+{{- $p = append $p (printf "%s looks like a URL or a connection string, and a password in it would be in plain text in the Deployment: set only the name, and put the password into a Secret." $name) }}
 {{- end }}
 {{- end }}
 {{- range $name, $list := dict "sidecar.extraEnv" $v.sidecar.extraEnv "migrations.extraEnv" $v.migrations.extraEnv }}
 {{- range $list }}
 {{- if regexMatch "://[^/?#]*:[^/?#]*@" (toString .value) }}
-{{- $p = append $p (printf "%s: %s is a URL with a password, in plain text: give it from a Secret, with valueFrom.secretKeyRef." $name .name) }}
+{{- $p = append $p (printf "%s: %s is a URL with a password, in plain text: set it from a Secret, with valueFrom.secretKeyRef." $name .name) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -65,13 +65,13 @@
 {{- $p = append $p (printf "sidecar.mode native needs Kubernetes 1.29 or newer, and this is %s: set sidecar.mode to container." .Capabilities.KubeVersion.Version) }}
 {{- end }}
 {{- if eq (int $v.sidecar.ports.health) (int $v.sidecar.ports.metrics) }}
-{{- $p = append $p "sidecar.ports.health and sidecar.ports.metrics are the same port: give one of them another." }}
+{{- $p = append $p "sidecar.ports.health and sidecar.ports.metrics are the same port: change one of them." }}
 {{- end }}
 {{- if and (include "reims-health.reports" .) (eq (include "reims-health.serviceAccountName" .) "default") }}
-{{- $p = append $p "reporting.enabled would give its rights to the ServiceAccount default, which every Pod of the namespace can use: set serviceAccount.create to true, or serviceAccount.name to one of its own." }}
+{{- $p = append $p "reporting.enabled would give its rights to the ServiceAccount default, which every Pod of the namespace can use: set serviceAccount.create to true, or serviceAccount.name to another ServiceAccount." }}
 {{- end }}
 {{- if and $v.enabled $v.fleet.enabled (not (include "reims-health.peers.makesService" .)) }}
-{{- $p = append $p (printf "fleet.enabled needs the Service %s-peers, by which reims-health-fleet finds the Pods, and there is none: set peers.enabled to true, or fleet.enabled to false and make a DependencyHealth object for a Service of your own." (include "reims-health.fullname" .)) }}
+{{- $p = append $p (printf "fleet.enabled needs the Service %s-peers, with which reims-health-fleet finds the Pods, but the chart does not create it: set peers.enabled to true, or set fleet.enabled to false and create a DependencyHealth object for your own Service." (include "reims-health.fullname" .)) }}
 {{- end }}
 {{- toYaml $p }}
 {{- end }}
@@ -82,19 +82,19 @@
 {{- $mode := include "reims-health.migrations.mode" . -}}
 {{- $p := list -}}
 {{- if and $v.enabled (not (include "reims-health.migrations.chosen" .)) }}
-{{- $p = append $p "migrations.mode is not set. Where api.enabled is false, this chart does not know whether the database is one that it may add tables to. Set migrations.mode to hook (a Job before the install and each upgrade migrates it), job (a Job of the release does, and the Pods wait for it) or off (no migrations)." }}
+{{- $p = append $p "migrations.mode is not set. With api.enabled false, this chart does not know whether it may add tables to the database. Set migrations.mode to hook (a Job migrates it before the install and each upgrade), job (a Job of the release migrates it, and the Pods wait) or off (no migrations)." }}
 {{- end }}
 {{- if ne $mode "off" }}
 {{- if not (or $v.database.host $m.database.host $m.database.urlKey) }}
-{{- $p = append $p (printf "migrations.mode is %s and there is no database: set database.host, or migrations.mode to off." $mode) }}
+{{- $p = append $p (printf "migrations.mode is %s, but no database is set: set database.host, or migrations.mode to off." $mode) }}
 {{- else if and (eq $mode "job") (not $v.database.host) }}
-{{- $p = append $p "migrations.mode is job, so the Pods wait for the schema, and database.host does not say where: set it." }}
+{{- $p = append $p "migrations.mode is job, so the Pods wait for the schema, but database.host is not set: set it." }}
 {{- end }}
 {{- if and (eq $mode "hook") (not (or $v.database.existingSecret $m.database.existingSecret (and $v.database.tls.existingSecret $v.database.tls.certKey))) }}
-{{- $p = append $p "migrations.mode hook runs before anything of this release is there, so it needs an existing Secret with the password: make one, and name it in database.existingSecret or migrations.database.existingSecret." }}
+{{- $p = append $p "migrations.mode hook runs before the objects of this release exist, so it needs an existing Secret with the password: create one, and set its name in database.existingSecret or migrations.database.existingSecret." }}
 {{- end }}
 {{- if and $m.database.urlKey (not $m.database.existingSecret) }}
-{{- $p = append $p "migrations.database.urlKey is a key of migrations.database.existingSecret: name that Secret." }}
+{{- $p = append $p "migrations.database.urlKey is a key of migrations.database.existingSecret: set that value too." }}
 {{- end }}
 {{- if gt (int64 $m.activeDeadlineSeconds) 86400 }}
 {{- $p = append $p (printf "migrations.activeDeadlineSeconds is %d, over a day: a migration that hangs would block every release until then. Set 86400 or less." (int64 $m.activeDeadlineSeconds)) }}
@@ -114,13 +114,13 @@
   (dict "value" "api.env" "env" dict "extra" .Values.api.env) }}
 {{- $value := .value }}
 {{- $seen := dict }}
-{{- range $name, $_ := .env }}{{- $_ := set $seen (trimSuffix "_FILE" $name) "the chart, from a value of its own: set that value" }}{{- end }}
+{{- range $name, $_ := .env }}{{- $_ := set $seen (trimSuffix "_FILE" $name) "another value of the chart: set that value" }}{{- end }}
 {{- range .extra }}
 {{- $name := ternary .name (trimSuffix "_FILE" .name) (eq $value "api.env") }}
 {{- with get $seen $name }}
-{{- $p = append $p (printf "%s sets %s, which is set twice, by %s." $value $name .) }}
+{{- $p = append $p (printf "%s sets %s, which is already set by %s." $value $name .) }}
 {{- end }}
-{{- $_ := set $seen $name "that list itself: leave one out" }}
+{{- $_ := set $seen $name "the same list: remove one of them" }}
 {{- end }}
 {{- end }}
 {{- toYaml $p }}
@@ -133,9 +133,9 @@
 {{- if $limit }}
 {{- $bytes := include "reims-health.bytes" $limit }}
 {{- if not $bytes }}
-{{- $p = append $p (printf "%s.limits.memory is %v, which is no quantity that a memory limit can be: write 64Mi, 1Gi, 64M or bytes." $value $limit) }}
+{{- $p = append $p (printf "%s.limits.memory is %v, which is not a valid memory limit: write 64Mi, 1Gi, 64M or bytes." $value $limit) }}
 {{- else if lt (int64 $bytes) 33554432 }}
-{{- $p = append $p (printf "%s.limits.memory is %v: under 32Mi the kernel would kill it. 64Mi is the default." $value $limit) }}
+{{- $p = append $p (printf "%s.limits.memory is %v: below 32Mi the kernel would kill the program. 64Mi is the default." $value $limit) }}
 {{- end }}
 {{- end }}
 {{- end }}
