@@ -72,7 +72,7 @@ func newCheck(from *source) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:        "check",
 		SuggestFor: []string{"health", "status", "test", "doctor", "ping"},
-		Short:      "Tell how every service is, whether the Pod is ready, and what to do next",
+		Short:      "Show the state of every service, whether the Pod is ready, and what to do next",
 		Long:       checkLong,
 		Example: "  reims-health check\n" +
 			"  reims-health check --url http://localhost:8008\n" +

@@ -88,7 +88,7 @@ func (f *checkFlags) add(cmd *cobra.Command, mode string) {
 	}
 	flags.StringVar(&f.url, "url", "", "the sidecar's address (default from $HEALTH_ADDR)")
 	flags.StringVar(&f.metricsURL, "metrics-url", "", "ask for /metrics too, at this address (METRICS_ADDR)")
-	flags.Var(&f.timeout, "timeout", "bound on each request; a bare number is seconds")
+	flags.Var(&f.timeout, "timeout", "timeout of each request; a bare number is seconds")
 	flags.Var(&f.interval, "interval", "time between looks, at least 100ms; a bare number is seconds (default 2s on a terminal, else 30s)")
 	flags.Var(&f.count, "count", count[mode])
 	flags.Var(&f.maxAge, "max-age", "how old an answer may be, by the clock of who answers; a bare number is seconds")
@@ -96,7 +96,7 @@ func (f *checkFlags) add(cmd *cobra.Command, mode string) {
 	flags.StringVar(&f.tokenFile, "token-file", "", "file with the token to send (default $HEALTH_TOKEN, if there is no --url)")
 	flags.StringVar(&f.caFile, "ca-file", "", "PEM file with the authorities to trust (default: the system's)")
 	flags.StringVar(&f.certFile, "cert-file", "", "PEM file with the certificate to present")
-	flags.StringVar(&f.keyFile, "key-file", "", "PEM file with its key")
+	flags.StringVar(&f.keyFile, "key-file", "", "PEM file with the key of that certificate")
 	flags.BoolVar(&f.insecure, "insecure", false, "accept any certificate")
 	flags.BoolVar(&f.direct, "direct", false, "ask no sidecar: run each probe itself, from the environment")
 	flags.StringVar(&f.fleet, "fleet", "", "the fleet program's address: show all workloads that it asks, instead of one sidecar's services")

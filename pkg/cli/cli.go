@@ -109,9 +109,9 @@ func newRoot(understood *atomic.Bool, kinds dependency.Kinds, logs *logqueue.Que
 	version := false
 	root := &cobra.Command{
 		Use:   "reims-health",
-		Short: "Health of what the REIMS API depends on",
-		Long: "Health of what the REIMS API depends on.\n\n" +
-			"Exit codes: 0 good, 1 a check or a step failed, 2 the flags or the configuration are wrong.",
+		Short: "Check the services that the REIMS API depends on",
+		Long: "Check the services that the REIMS API depends on.\n\n" +
+			"Exit codes: 0 success, 1 a check or a step failed, 2 wrong flags or configuration.",
 		Example: "  reims-health serve --env-file .env\n" +
 			"  reims-health check\n" +
 			"  reims-health migrate status",
@@ -129,7 +129,7 @@ func newRoot(understood *atomic.Bool, kinds dependency.Kinds, logs *logqueue.Que
 		},
 	}
 	from := &source{kinds: kinds}
-	root.PersistentFlags().StringVar(&from.envFile, "env-file", "", "read variables from this file; the environment's own win over it")
+	root.PersistentFlags().StringVar(&from.envFile, "env-file", "", "read variables from this file; variables of the environment override it")
 	completeFile(root, "env-file")
 	// The library's own flag would print by a template, and text/template keeps the linker from
 	// leaving out methods that nothing calls: 11 MB of them.

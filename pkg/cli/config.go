@@ -16,7 +16,7 @@ func newConfig(from *source) *cobra.Command {
 		Use:   "config",
 		Short: "Print the effective configuration and where each value comes from",
 		Long: "Print the effective configuration, secrets redacted, and where each value comes from.\n" +
-			"What is wrong with it is listed, all at once, with exit code 2.",
+			"Lists all errors in it, with exit code 2.",
 		Example: "  reims-health config\n" +
 			"  reims-health config --env-file .env\n" +
 			"  reims-health config --output json",

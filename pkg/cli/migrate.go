@@ -22,10 +22,10 @@ import (
 func newMigrate(from *source) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "migrate",
-		Short: "Bring the database to the schema of this release, or say how far it is",
-		Long: "Bring the database to the schema of this release, or say how far it is.\n" +
-			"DATABASE_MIGRATION_URL, or DATABASE_MIGRATION_URL_FILE, leads to the server itself where\n" +
-			"DATABASE_HOST is a pooler, with the migrator's role. See docs/migrations.md.",
+		Short: "Migrate the database to the schema of this release, or show its state",
+		Long: "Migrate the database to the schema of this release, or show its state.\n" +
+			"If DATABASE_HOST is a pooler, set DATABASE_MIGRATION_URL, or DATABASE_MIGRATION_URL_FILE, to the\n" +
+			"server itself, with the migrator's role. See docs/migrations.md.",
 		SuggestFor: []string{"migration", "migrations", "schema", "upgrade"},
 		Example: "  reims-health migrate status\n" +
 			"  reims-health migrate up --dry-run\n" +

@@ -23,10 +23,10 @@ func newMigrateUp(from *source) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:         "up",
 		Annotations: queued(stepPatience),
-		Short:       "Apply the migrations that are pending, one run at a time",
-		Long: "Apply the migrations that are pending. Of several runs at once one works and the others\n" +
-			"wait, then find nothing to do. A table that was made without this program is adopted,\n" +
-			"with its rows kept. A database that is newer than this program is left as it is.",
+		Short:       "Apply the pending migrations, one run at a time",
+		Long: "Apply the pending migrations. Of several runs at the same time, one applies them; the others\n" +
+			"wait, then find nothing to do. A table that another tool created is adopted, with its rows.\n" +
+			"A database that is newer than this program is not changed.",
 		Example: "  reims-health migrate up\n" +
 			"  reims-health migrate up --dry-run\n" +
 			"  reims-health migrate up --lock-timeout 10s --retry-for 5m",
@@ -97,8 +97,9 @@ func newMigrateDown(from *source) *cobra.Command {
 		Use:         "down",
 		Annotations: queued(stepPatience),
 		Short:       "Undo the newest migration, or all down to a version; rows can be lost",
-		Long: "Undo the newest migration, or with --to all those above a version. What a migration made\n" +
-			"goes, with the rows in it. It asks before, and refuses where ENVIRONMENT is production.",
+		Long: "Undo the newest migration, or with --to all migrations above a version. This drops what a\n" +
+			"migration created, with its rows. It asks for confirmation; if ENVIRONMENT is production, it\n" +
+			"needs --force.",
 		Example: "  reims-health migrate down --dry-run\n" +
 			"  reims-health migrate down\n" +
 			"  reims-health migrate down --to 0 --yes",
@@ -249,8 +250,8 @@ func newMigrateVerify(from *source) *cobra.Command {
 		Use:   "verify",
 		Short: "Compare the database with what the migrations create",
 		Long: "Compare the database's columns, indexes, constraints, triggers and functions with what the\n" +
-			"migrations create, and print the SQL that repairs each difference. Exits with 1 if there is\n" +
-			"any. It only reads, and needs no right but to connect.",
+			"migrations create, and print the SQL that repairs each difference. The exit code is 1 if there\n" +
+			"is any. It only reads, and needs only the right to connect.",
 		Example: "  reims-health migrate verify\n" +
 			"  reims-health migrate verify --strict --output json",
 		Args: commandArgs,

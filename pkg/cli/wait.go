@@ -35,7 +35,7 @@ func newWait(from *source) *cobra.Command {
 		Use:         "wait",
 		Annotations: queued(stepPatience),
 		Short:       "Wait until services answer and the schema is new enough",
-		Long: "Wait until each target is there, then exit with 0: for init containers.\n" +
+		Long: "Wait until every target is ready, then exit with 0. For init containers.\n" +
 			known.help() +
 			"A line is printed for each change of the reason, and every 30 s.",
 		Example: "  reims-health wait\n" +
@@ -72,7 +72,7 @@ func newWait(from *source) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringSliceVar(&names, "for", known.wanted(from.kinds.Services()), "what to wait for: "+strings.Join(known.names(), ", ")+", and names that HEALTH_SERVICES lists besides")
-	timeout = newDuration(cmd.Flags(), "timeout", 0, "give up after this time, with exit code 1; a bare number is seconds, and 0 never does")
+	timeout = newDuration(cmd.Flags(), "timeout", 0, "give up after this time, with exit code 1; a bare number is seconds, 0 means never")
 	completeList(cmd, "for", known.names())
 	complete(cmd, "timeout", "30s", "2m", "10m")
 	return cmd
