@@ -1,10 +1,10 @@
-// Package check asks a running sidecar over HTTP and judges what it answers: for the
-// person or the script behind `reims-health check`.
+// Package check sends requests to a running sidecar over HTTP and verifies the responses.
+// The command `reims-health check` in pkg/cli calls it.
 //
-// A [Client] asks. [Client.All] exercises every endpoint like a test run,
-// [Client.Detailed] measures each service, and [Client.Look] is one glance of a monitor.
-// Each returns plain data, ready to be marshalled; pkg/check/display shows it to people.
+// A [Client] sends the requests. [Client.All] tests every endpoint, [Client.Detailed]
+// measures each service, and [Client.Look] is one round of a monitor. Each returns data that
+// can be marshalled; pkg/check/display shows it to people.
 //
-// It knows the API as any other client does: nothing here reads the environment,
-// prints, or contacts what the sidecar probes.
+// It uses the API as any other client does. It never reads the environment, never prints,
+// and never connects to the services that the sidecar checks.
 package check

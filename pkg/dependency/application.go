@@ -8,18 +8,18 @@ import (
 	"github.com/reims/reims-health/pkg/config"
 )
 
-// ApplicationURL is what became of a variable such as DATABASE_URL: one that applications
-// have, that says address and login at once, and that counts only where no variable of the
-// address is set. The settings of a kind with such a variable, {NAME}_URL, hold one.
+// ApplicationURL is the state of a variable such as DATABASE_URL: a URL that applications
+// use, with address and login. It is used only if no variable of the address is set. The
+// settings of a kind with such a variable, {NAME}_URL, have one.
 type ApplicationURL struct {
-	ignored bool
+	ignored bool                   // it is set and not used
 	problem string                 // why it cannot be used
 	given   func(name string) bool // whether a variable is set
 	derived map[string]string      // see [config.Deriver]
 }
 
-// ApplicationFormat returns the syntax of the variable. It accepts any text: what is for
-// other clients is ignored with a warning, and is no reason for not starting.
+// ApplicationFormat returns the format of the variable. It accepts any text: a URL that only
+// other clients understand is ignored with a warning, and does not prevent the start.
 func ApplicationFormat(words string) config.Format {
 	return config.Format{
 		Words:   words,
@@ -31,7 +31,7 @@ func ApplicationFormat(words string) config.Format {
 	}
 }
 
-// passwordOf returns the password of a URL, that of one that is ignored as well.
+// passwordOf returns the password of a URL, even if the URL is ignored.
 func passwordOf(text string) []string {
 	u, err := url.Parse(strings.TrimSpace(text))
 	if err != nil {
@@ -41,9 +41,9 @@ func passwordOf(text string) []string {
 	return []string{password}
 }
 
-// Complete decides whether the URL counts, for [config.Completer]: not where one of the
-// variables of the address is set, nor where use refuses it. One in a file is used at each
-// check: see [ApplicationURL.Rotating].
+// Complete decides whether the URL is used, for [config.Completer]. It is ignored if one of
+// the variables of the address is set, or if use returns an error. A URL in a file is read
+// at each check: see [ApplicationURL.Rotating].
 func (a *ApplicationURL) Complete(variable config.Secret, given func(name string) bool, address []string, use func(text string) error) {
 	a.given = given
 	if !variable.Given() {
@@ -62,7 +62,7 @@ func (a *ApplicationURL) Complete(variable config.Secret, given func(name string
 // Given reports whether a variable is set. It is false before Complete.
 func (a *ApplicationURL) Given(name string) bool { return a.given != nil && a.given(name) }
 
-// Derive says that the values of these variables are the URL's.
+// Derive notes that the URL sets the values of these variables.
 func (a *ApplicationURL) Derive(names ...string) {
 	derived := make(map[string]string, len(a.derived)+len(names)) // a copy of the settings has the old one
 	for name := range a.derived {
@@ -74,11 +74,11 @@ func (a *ApplicationURL) Derive(names ...string) {
 	a.derived = derived
 }
 
-// Derived returns what [config.Deriver] wants.
+// Derived returns the result for [config.Deriver].
 func (a *ApplicationURL) Derived() map[string]string { return a.derived }
 
-// Rules returns the warnings about a URL that is ignored. The address is what the texts
-// call the variables that are set in its place.
+// Rules returns the warnings about an ignored URL. Address is the text for the variables that
+// are set instead.
 func (a *ApplicationURL) Rules(prefix, address string) []config.Rule {
 	return []config.Rule{
 		{
@@ -96,12 +96,12 @@ func (a *ApplicationURL) Rules(prefix, address string) []config.Rule {
 	}
 }
 
-// InFile reports whether the URL counts and is in a file.
+// InFile reports whether the URL is used and is in a file.
 func (a *ApplicationURL) InFile(variable config.Secret) bool {
 	return variable.File() != "" && !a.ignored
 }
 
-// Rotating returns a checker of what the file holds at each check.
+// Rotating returns a checker that reads the URL from the file at each check.
 func (*ApplicationURL) Rotating(variable config.Secret, i Instance, checker func(text string) (Checker, error)) *Rotating {
 	return &Rotating{Read: variable.Read, New: checker, Variable: i.Prefix + "URL_FILE", Certificates: i.Certificates}
 }

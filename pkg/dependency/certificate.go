@@ -16,8 +16,8 @@ import (
 const certificateNotAfter = "certificate_not_after"
 
 // CertificateMeasure describes the end of the server's certificate, which the checkers of
-// [Open] report once a handshake has shown it. Each kind that speaks TLS declares it, after
-// its own measures.
+// [Open] report after the first handshake. Each kind that speaks TLS declares it, after its
+// own measures.
 func CertificateMeasure() health.Measure {
 	return health.Measure{
 		Name: certificateNotAfter, Unit: health.UnitTime, Title: "Certificate valid until",
@@ -30,16 +30,15 @@ func CertificateMeasure() health.Measure {
 	}
 }
 
-// Certificates remembers for how long the certificates are valid that the server presented
-// in the latest handshake. A kept connection has no further handshake, so what is remembered
-// stays until there is one. The zero value is ready, and remembers nothing yet. Handshakes
-// may run on other goroutines than checks.
+// Certificates stores the validity of the certificates that the server presented in the
+// latest handshake. It stays until the next handshake, since a kept connection has none. The
+// zero value is ready to use. Handshakes may run on other goroutines than checks.
 type Certificates struct {
 	mu   sync.Mutex
 	last *validity
 }
 
-// Forget is called when the connection in use has no TLS, where both are allowed.
+// Forget removes the stored validity. It is called if the present connection has no TLS.
 func (c *Certificates) Forget() { c.remember(nil) }
 
 // remember does nothing for a nil receiver.
@@ -61,11 +60,11 @@ func (c *Certificates) latest() (validity, bool) {
 	return *c.last, true
 }
 
-// Watch changes a configuration that a driver has made, so that the certificates of its
-// handshakes are remembered. What is verified stays the same: the chain and the name; the
-// chain alone, where InsecureSkipVerify goes with a VerifyPeerCertificate, as pgx has it for
-// sslmode=verify-ca; or nothing. A configuration that has a VerifyConnection, such as one
-// that was changed before, is left as it is.
+// Watch changes a configuration of a driver, so that the validity of its certificates is
+// stored. The verification stays the same: chain and name; only the chain, if
+// InsecureSkipVerify and VerifyPeerCertificate are set, as by pgx for sslmode=verify-ca; or
+// none, if only InsecureSkipVerify is. A configuration with a VerifyConnection, such as one
+// that was changed before, is not changed.
 func (c *Certificates) Watch(cfg *tls.Config) {
 	if cfg.VerifyConnection != nil {
 		return
@@ -85,7 +84,7 @@ func (c *Certificates) Watch(cfg *tls.Config) {
 	cfg.VerifyConnection = func(state tls.ConnectionState) error { return c.verify(state, roots, name) }
 }
 
-// see remembers the server's certificate, which is not verified.
+// see stores the validity of the server's certificate without verifying it.
 func (c *Certificates) see(state tls.ConnectionState) {
 	if len(state.PeerCertificates) > 0 {
 		v := validityOf(state.PeerCertificates[:1])
@@ -93,8 +92,8 @@ func (c *Certificates) see(state tls.ConnectionState) {
 	}
 }
 
-// verifyBySystem verifies with the system's roots. Unlike with a CA file, any name will not
-// do: anybody can have a certificate for some name.
+// verifyBySystem verifies with the system's roots. It requires a name, because a public
+// authority issues certificates to everyone.
 func (c *Certificates) verifyBySystem(state tls.ConnectionState, name string) error {
 	if name == "" {
 		c.see(state)
@@ -103,9 +102,9 @@ func (c *Certificates) verifyBySystem(state tls.ConnectionState, name string) er
 	return c.verify(state, nil, name)
 }
 
-// verify remembers the server's certificates and verifies them as crypto/tls does: up to one
-// of the roots, which are the system's where they are nil, and for the name, which is any
-// where it is empty. Its error is a [health.Fault] or a [tls.CertificateVerificationError].
+// verify stores the validity of the server's certificates and verifies them as crypto/tls
+// does. Nil roots are the system's. An empty name accepts every name. The error is a
+// [health.Fault] or a [tls.CertificateVerificationError].
 func (c *Certificates) verify(state tls.ConnectionState, roots *x509.CertPool, name string) error {
 	if len(state.PeerCertificates) == 0 {
 		return &tls.CertificateVerificationError{Err: errors.New("the server sent no certificate")}
@@ -115,7 +114,7 @@ func (c *Certificates) verify(state tls.ConnectionState, roots *x509.CertPool, n
 	return err
 }
 
-// verifyAt returns how long the certificates are valid also where they do not pass.
+// verifyAt returns the validity of the certificates even if it returns an error.
 func verifyAt(now time.Time, presented []*x509.Certificate, options x509.VerifyOptions) (validity, error) {
 	options.Intermediates = x509.NewCertPool()
 	for _, cert := range presented[1:] {
@@ -142,11 +141,11 @@ func verifyAt(now time.Time, presented []*x509.Certificate, options x509.VerifyO
 	return leaf, refused
 }
 
-// endedBefore reports whether certificates do not pass because one of them has ended: the
-// server's own has, or all would pass at an earlier time. The two times that are tried are
-// that at which the first one ended and that at which the last one was issued. The latter
-// also finds an authority that has ended and is not among those that were presented.
-// crypto/x509 has no type for an authority that has ended.
+// endedBefore reports whether the verification failed because a certificate has ended: the
+// server's own has, or the verification succeeds for an earlier time. It tries two times:
+// when the first certificate ended, and when the last one was issued. The latter also finds
+// an ended authority that the server did not present. crypto/x509 has no error type for an
+// authority that has ended.
 func endedBefore(now time.Time, presented []*x509.Certificate, options x509.VerifyOptions) (validity, bool) {
 	first, issued := now, presented[0].NotBefore
 	for _, cert := range presented {
@@ -170,23 +169,22 @@ func endedBefore(now time.Time, presented []*x509.Certificate, options x509.Veri
 	return leaf, leaf.ended(now)
 }
 
-// validity is when the certificate of a chain that ends first is valid.
+// validity is the period of the certificate in a chain that ends first.
 type validity struct {
 	from, until time.Time
 	// authority says that it is not the server's own certificate.
 	authority bool
-	// verified says that all of the chain is known.
+	// verified says that the whole chain was verified.
 	verified bool
 }
 
-// validityOf returns that of a chain, or that of the server's certificate where there is
-// nothing else.
+// validityOf returns the validity of a chain.
 func validityOf(chain []*x509.Certificate) validity {
 	first := slices.MinFunc(chain, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
 	return validity{from: first.NotBefore, until: first.NotAfter, authority: first != chain[0]}
 }
 
-// lasting returns the validity of the chain that lasts longest, since one is enough.
+// lasting returns the validity of the chain that ends last, since one valid chain is enough.
 func lasting(chains [][]*x509.Certificate) validity {
 	var longest validity
 	for _, chain := range chains {
@@ -200,8 +198,8 @@ func lasting(chains [][]*x509.Certificate) validity {
 
 func (v validity) ended(now time.Time) bool { return now.After(v.until) }
 
-// warn returns the fault of certificates that pass, or are not verified, and that end within
-// the warning, or within a third of their whole time where that is less; nil for others.
+// warn returns a fault if the certificate ends within the warning, or within a third of its
+// period if that is shorter, and nil otherwise.
 func (v validity) warn(now time.Time, warning time.Duration) *health.Fault {
 	if v.until.Sub(now) >= min(warning, v.until.Sub(v.from)/3) {
 		return nil
@@ -227,9 +225,9 @@ func (v validity) end() string { return atMinute(v.until) }
 
 func atMinute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-// Open returns the checker of a service with these settings. It dials nothing. Where the
-// settings pass the instance's [Certificates] on to [TLSConfig], each check reports the
-// [CertificateMeasure], and a service without another fault is degraded
+// Open returns the checker of a service with these settings. It does not connect. If the
+// settings pass the instance's [Certificates] to [TLSConfig], each check reports the
+// [CertificateMeasure]. A service without another fault is then degraded
 // ([health.ReasonCertificateExpiring]) from CertificateWarning before that end.
 func Open(s Settings, i Instance) (Checker, error) {
 	if i.Certificates == nil {
@@ -242,7 +240,7 @@ func Open(s Settings, i Instance) (Checker, error) {
 	return &certified{c, i.Certificates, i.CertificateWarning}, nil
 }
 
-// certified adds to each check what is known of the server's certificates.
+// certified adds the end of the server's certificates, and the warning, to each check.
 type certified struct {
 	Checker
 	certificates *Certificates

@@ -1,8 +1,9 @@
-// Package dependency says what a kind of dependency is: PostgreSQL, Redis, an S3 server,
-// Ollama. Each kind is one folder below this one, which holds its settings, its checker,
-// its reasons and its measures; package registry lists the kinds.
+// Package dependency defines what a kind of dependency is, such as PostgreSQL, Redis, an
+// S3 server or Ollama. Each kind is one folder below this one, with its settings, its
+// checker, its reasons and its measures. Package registry lists the kinds, and pkg/cli
+// makes services of them.
 //
-// What the kinds share is here too: how errors of the network are classified, TLS, HTTP,
-// and when connections are replaced. A kind never schedules, retries over time or judges
-// a history; that is pkg/health's.
+// The package also has what the kinds share: the classification of network errors, TLS,
+// HTTP, and the replacement of connections. A kind never schedules checks and never
+// decides a service's status; pkg/health does.
 package dependency

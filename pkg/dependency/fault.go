@@ -16,10 +16,9 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// NetworkFault classifies an error that came from below a driver: the resolver,
-// the socket, TLS, or the deadline. A probe asks its own driver's errors first.
-// A Fault that went through a driver (a callback of ours returned it) comes out
-// as it went in.
+// NetworkFault classifies an error from below a driver: of the resolver, the socket, TLS, or
+// the deadline. A checker must classify the errors of its driver first. A Fault that a
+// callback of ours returned through a driver is returned unchanged.
 func NetworkFault(err error) *health.Fault {
 	if own, ok := errors.AsType[*health.Fault](err); ok {
 		return own
@@ -27,12 +26,12 @@ func NetworkFault(err error) *health.Fault {
 	return &health.Fault{Reason: NetworkReason(err), Err: err}
 }
 
-// FromNetwork reports whether the fault came before the service said anything, so
-// that another address of its host may do better.
+// FromNetwork reports whether the fault occurred before the service answered, so that a
+// check of another address of its host may succeed.
 func FromNetwork(fault *health.Fault) bool { return slices.Contains(progress, fault.Reason) }
 
-// MoreTelling returns the fault of the attempt that got further: at another address
-// of the host, which counts where they got equally far. The earlier one may be nil.
+// MoreTelling returns the fault of the attempt that got further, of two addresses of a host.
+// If both got equally far, it returns the later. The earlier one may be nil.
 func MoreTelling(earlier, later *health.Fault) *health.Fault {
 	if earlier != nil && FromNetwork(later) && Further(earlier.Reason, later.Reason) > 0 {
 		return earlier
@@ -49,7 +48,7 @@ var progress = []health.Reason{
 // Further compares two reasons by how far an attempt to connect got.
 func Further(a, b health.Reason) int { return slices.Index(progress, a) - slices.Index(progress, b) }
 
-// NetworkReason returns the reason of an error that came from below a driver.
+// NetworkReason returns the reason of an error from below a driver.
 func NetworkReason(err error) health.Reason {
 	var (
 		dns   *net.DNSError
@@ -73,7 +72,8 @@ func NetworkReason(err error) health.Reason {
 	}
 }
 
-// errnoReasons holds ENOENT for the socket file of a server that is not running.
+// errnoReasons has the reasons of system errors. ENOENT is that of a missing Unix socket: the
+// server is not running.
 var errnoReasons = map[syscall.Errno]health.Reason{
 	syscall.ECONNREFUSED: health.ReasonRefused,
 	syscall.ENOENT:       health.ReasonRefused,
@@ -109,8 +109,8 @@ func IsTLS(err error) bool {
 		isHandshake(err)
 }
 
-// isHandshake knows the errors of crypto/tls that have no type, such as of a message that is
-// out of order or too long.
+// isHandshake reports whether the error is one of crypto/tls without a type, such as for an
+// unexpected message.
 func isHandshake(err error) bool {
 	for ; err != nil; err = errors.Unwrap(err) {
 		if strings.HasPrefix(err.Error(), "tls: ") {
@@ -120,24 +120,24 @@ func isHandshake(err error) bool {
 	return false
 }
 
-// Prefix is what the names of a service's variables begin with. Checkers write {NAME}
-// in messages where the variable of that name belongs.
+// Prefix is the prefix of the names of a service's variables. In messages of checkers, {NAME}
+// stands for the variable with this name after the prefix.
 type Prefix string
 
 var variable = regexp.MustCompile(`\{([A-Z][A-Z_]*)\}`)
 
-// Expand returns the text with the whole names of variables.
+// Expand replaces each {NAME} in the text by the whole name of the variable.
 func (p Prefix) Expand(text string) string {
 	return variable.ReplaceAllString(text, string(p)+"$1")
 }
 
-// Explain expands what a check returns.
+// Explain expands the messages that a check returns.
 func (p Prefix) Explain(seen health.Observation, err error) (health.Observation, error) {
 	return rewrite(seen, err, p.Expand)
 }
 
-// rewrite changes the words of what a check returns: the notes and the fault's message. It
-// leaves those that were passed to it as they are.
+// rewrite changes the texts that a check returns: the notes and the fault's message. It
+// returns copies.
 func rewrite(seen health.Observation, err error, change func(string) string) (health.Observation, error) {
 	if len(seen.Notes) > 0 {
 		notes := make([]string, len(seen.Notes))

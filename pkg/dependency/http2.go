@@ -25,7 +25,7 @@ const idempotent = "Idempotency-Key"
 // Repeatable marks a request with a body as one that may be sent twice.
 func Repeatable(req *http.Request) { req.Header[idempotent] = nil }
 
-// rewind prepares a request to be sent once more, and reports whether it may be.
+// rewind prepares a request to be sent again, and reports whether that is allowed.
 func rewind(req *http.Request) bool {
 	if req.Body == nil {
 		return true
@@ -43,9 +43,9 @@ var (
 	errNoHTTP2 = errors.New("the server does not speak HTTP/2")
 )
 
-// beginning returns why a new connection for HTTP/2 was closed before an answer, where
-// net/http does not tell: it reports no more than that, or that it could not write. It
-// connects once more and reads what the server sends. Any other error is returned as it is.
+// beginning returns why a new connection for HTTP/2 was closed before a response, if err of
+// net/http does not say so. It connects again and reads what the server sends. Other errors
+// are returned unchanged.
 func (c *HTTPClient) beginning(req *http.Request, route *dial.Route, err error) error {
 	secure := req.URL.Scheme == "https"
 	untold := strings.Contains(err.Error(), "http2: client conn could not be established")
@@ -88,7 +88,7 @@ func (c *HTTPClient) beginning(req *http.Request, route *dial.Route, err error) 
 	}
 }
 
-// http2Message returns words for a server that does not speak HTTP/2, or "".
+// http2Message returns a message for a server that does not speak HTTP/2, or "".
 func http2Message(err error) string {
 	switch text := err.Error(); {
 	case errors.Is(err, errHTTP1), strings.Contains(text, "looked like an HTTP/1.1 header"):

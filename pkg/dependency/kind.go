@@ -10,61 +10,58 @@ import (
 	"github.com/reims/reims-health/pkg/idle"
 )
 
-// Kind is all that is known of one kind of dependency.
+// Kind is one kind of dependency.
 type Kind struct {
-	// Kind is what readers are told of it. The variables of the service that has always
-	// been of this kind begin with that one's name.
+	// Kind describes it for readers. Its Service is the name of the built-in service of
+	// this kind, if there is one.
 	health.Kind
 	// Heading is the kind's name in the reference of variables.
 	Heading string
-	// Probe is how a service of this kind is checked and judged by default.
+	// Probe has the default settings of checks of the built-in service.
 	Probe config.Probe
-	// Settings returns settings that hold the defaults, of the service that has always been
-	// of this kind. Nil where there is none.
+	// Settings returns the default settings of the built-in service. Nil if there is none.
 	Settings func() Settings
-	// Schemes make other services of this kind.
+	// Schemes are the URL schemes that define other services of this kind.
 	Schemes []Scheme
 	// Targets are what `reims-health wait` can wait for besides the service itself.
 	Targets []Target
-	// Rows are further rows of the service's dashboard. Gauges and shares that no panel of
-	// theirs shows are drawn as the kind describes them.
+	// Rows are additional rows of the service's dashboard. Gauges and shares that are not
+	// in their panels get panels by default.
 	Rows []Row
 }
 
-// Settings are the variables of a service of one kind. What implements it is a pointer
-// to a struct of tagged fields.
+// Settings are the variables of a service of one kind: a pointer to a struct of tagged
+// fields.
 type Settings interface {
 	config.Settings
-	// Open returns the checker of a service with these settings. It dials nothing. It is
-	// called by the function [Open], which adds what all kinds that speak TLS report.
+	// Open returns the checker of a service with these settings. It does not connect. The
+	// function [Open] calls it, and adds the checks of certificates.
 	Open(Instance) (Checker, error)
 }
 
-// Identifier is implemented by [Settings] that do not say everything about what is
-// checked.
+// Identifier is implemented by [Settings] whose checks also depend on other values.
 type Identifier interface {
-	// Identity returns further facts: when one of them changes, what was known of the
-	// service counts no more.
+	// Identity returns these values. If one of them changes, the restored state of the
+	// service is discarded.
 	Identity() []string
 }
 
 // Waiter is implemented by [Settings] that check more than `reims-health wait` needs.
 type Waiter interface {
-	// ForWait returns a copy that checks no more.
+	// ForWait returns a copy that checks only what wait needs.
 	ForWait() Settings
 }
 
-// Checker checks one service. Closing it gives up its connections, and must not run
-// beside a check.
+// Checker checks one service. Close closes its connections, and must not be called during a
+// check.
 type Checker interface {
 	health.Checker
 	io.Closer
 }
 
-// Instance is what a checker needs to know of its service besides the settings.
+// Instance is what a checker needs besides the settings of its service.
 type Instance struct {
-	// Prefix is what the names of the service's variables begin with, for the advice in
-	// messages.
+	// Prefix is the prefix of the names of the service's variables, for messages.
 	Prefix string
 	// Timeout bounds one check.
 	Timeout time.Duration
@@ -73,34 +70,32 @@ type Instance struct {
 	// CertificateWarning is HEALTH_CERTIFICATE_WARNING: how long before the end of a
 	// server's certificate the service becomes degraded.
 	CertificateWarning time.Duration
-	// Certificates is what the server's certificates are remembered in: see [TLSConfig] and
+	// Certificates stores the validity of the server's certificates: see [TLSConfig] and
 	// [Certificates.Watch]. [Open] sets it.
 	Certificates *Certificates
-	// Pods returns how many Pods the workload has, as far as it is known, for what costs
-	// a server more with each of them; below 1 where it is not. It does not block. Nil: it
-	// is never known.
+	// Pods returns the number of Pods of the workload, or less than 1 if it is unknown. A
+	// checker uses it to limit load that grows with the number of Pods. It does not block.
+	// Nil: the number is unknown.
 	Pods func() int
-	// Idle watches the connections that the checker keeps, between two checks. Nil: nothing
-	// does.
+	// Idle watches the checker's connections between two checks. Nil: they are not watched.
 	Idle *idle.Watch
-	// Log is told what changes no verdict.
+	// Log receives messages that do not affect the verdict.
 	Log *slog.Logger
 }
 
-// Target is something that a service has and that can be waited for by a name of its
-// own.
+// Target is a part of a service that `reims-health wait` can wait for by its own name.
 type Target struct {
 	Name string
 	// Help says in a few words what is waited for.
 	Help string
-	// Default reports whether it is waited for where nothing is asked for.
+	// Default reports whether wait waits for it if no targets are given.
 	Default func(Settings) bool
-	// State says how far it is. The text is why it is not there; empty where nothing is
-	// known yet.
+	// State reports whether the target is ready. The text says why it is not; it is empty
+	// while this is unknown.
 	State func(health.Result) (there bool, text string)
 }
 
-// LatencyGauge returns the gauge that the predecessor had of a service's latency.
+// LatencyGauge returns the gauge of a service's latency under its old name.
 func LatencyGauge(name, service string) health.Gauge {
 	return health.Gauge{
 		Name:   name,
@@ -109,11 +104,10 @@ func LatencyGauge(name, service string) health.Gauge {
 	}
 }
 
-// Kinds are all that a program knows, in the order in which readers are shown their
-// services.
+// Kinds are the kinds of a program, in the order in which readers see their services.
 type Kinds []Kind
 
-// Described returns what readers are told of each kind.
+// Described returns the description of each kind for readers.
 func (ks Kinds) Described() []*health.Kind {
 	described := make([]*health.Kind, len(ks))
 	for i := range ks {
@@ -132,8 +126,8 @@ func (ks Kinds) Called(name string) *health.Kind {
 	return nil
 }
 
-// Services returns the services that have always been of a kind, with their default
-// settings, for [config.Load]. Each call returns services of its own.
+// Services returns the built-in services with their default settings, for [config.Load]. Each
+// call returns new ones.
 func (ks Kinds) Services() []*config.Service {
 	var services []*config.Service
 	for _, k := range ks {
@@ -144,5 +138,5 @@ func (ks Kinds) Services() []*config.Service {
 	return services
 }
 
-// NamedProbe returns how a service that NAME_CHECK defines is checked where nothing else is set.
+// NamedProbe returns the default settings of checks of a service that NAME_CHECK defines.
 func NamedProbe() config.Probe { return config.DefaultProbe(10*time.Second, 2*time.Second, "ignore") }

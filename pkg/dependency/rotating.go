@@ -7,19 +7,19 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// Rotating checks what the file of a secret describes as a whole, such as a URL with the
-// login in it. The file is read before each check, so that one that changed, or came to
-// be there, needs no restart.
+// Rotating checks a server whose whole address is in the file of a secret, such as a URL with
+// the login. The file is read before each check, so that a new or changed file needs no
+// restart.
 type Rotating struct {
 	// Read returns the text. Its error fails the check with [health.ReasonAuth].
 	Read func() (string, error)
-	// New returns the checker for a text. Its error fails the check likewise, but for a
-	// [health.Fault], which is the check's. It must quote nothing of the text.
+	// New returns the checker for a text. An error that is a [health.Fault] is returned by the
+	// check; any other fails it with [health.ReasonAuth]. It must not quote the text.
 	New func(text string) (Checker, error)
 	// Variable is the name of the variable of the file, for messages.
 	Variable string
-	// Certificates are those of the checkers: what was seen of one server counts no more
-	// for the next. Nil: there are none.
+	// Certificates are those of the checkers. They are forgotten when the text changes. Nil:
+	// there are none.
 	Certificates *Certificates
 
 	text    string
@@ -54,7 +54,7 @@ func (r *Rotating) Redial() {
 	}
 }
 
-// Close closes the checker. It must not run beside Check.
+// Close closes the checker. It must not be called during a check.
 func (r *Rotating) Close() error {
 	if r.current == nil {
 		return nil

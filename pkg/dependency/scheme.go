@@ -13,8 +13,7 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// Scheme is a scheme that the URL in NAME_CHECK may have. It says which kind the service
-// of that name is of.
+// Scheme is a scheme of the URL in NAME_CHECK. It determines the kind of the service.
 type Scheme struct {
 	// Name is the scheme, such as https.
 	Name string
@@ -22,18 +21,18 @@ type Scheme struct {
 	Form string
 	// Help says in one sentence what is checked.
 	Help string
-	// Secret is the variable, without the service's prefix, for what a password in the URL
-	// would be. The default is PASSWORD.
+	// Secret is the variable, without the service's prefix, to use instead of a password in
+	// the URL. The default is PASSWORD.
 	Secret string
-	// Settings returns settings that hold what the URL says and, beyond that, the
-	// defaults. Given names the variables, without the service's prefix, that the URL
-	// takes the place of: to set one of them as well is an error. The error is a
-	// [config.Invalid] one that follows the name of the variable; it may use {NAME} for
-	// another variable of the service, as [Prefix] does, and never quotes the URL's query.
+	// Settings returns the settings for a URL, with defaults for what the URL does not have.
+	// Given are the variables, without the service's prefix, whose values the URL has;
+	// setting one of them is an error. The error is a [config.Invalid] one that follows the
+	// name of the variable. It may use {NAME} for another variable of the service, as
+	// [Prefix] does, and must not quote the URL's query.
 	Settings func(u URL) (settings Settings, given []string, err error)
 }
 
-// URL is what NAME_CHECK says, in parts. It never holds a password.
+// URL has the parts of NAME_CHECK. It never holds a password.
 type URL struct {
 	Scheme string
 	// User is the user name; empty where there is none.
@@ -54,9 +53,9 @@ type Host struct {
 	Port int
 }
 
-// ParseURL takes the value of NAME_CHECK apart. Its errors are [config.Invalid] ones,
-// which quote neither a login nor a query. A password is refused with a sentence that names
-// the file of the variable secret, such as PASSWORD.
+// ParseURL parses the value of NAME_CHECK. Its errors are [config.Invalid] ones, which quote
+// neither a login nor a query. A password in the URL is an error that names the file
+// variable of secret, such as PASSWORD, to use instead.
 func ParseURL(text, secret string) (URL, error) {
 	scheme, rest, ok := strings.Cut(text, "://")
 	if !ok {
@@ -103,7 +102,7 @@ func errPassword(secret string) error {
 	return config.Invalid("the URL has a password, and the URL is shown to readers: leave it out, and put it into a file that {%s_FILE} names", secret)
 }
 
-// ParseHost takes HOST[:PORT] apart. Its error is a [config.Invalid] one.
+// ParseHost parses HOST[:PORT]. Its error is a [config.Invalid] one.
 func ParseHost(text string) (Host, error) {
 	name, port := text, ""
 	if i := strings.LastIndexByte(text, ':'); i >= 0 && !strings.HasSuffix(text, "]") {
@@ -127,8 +126,8 @@ func ParseHost(text string) (Host, error) {
 	return Host{name, n}, nil
 }
 
-// Host returns the only host, with this port where the URL has none; 0 stands for no
-// default. More hosts, and a port that is missing, are errors.
+// Host returns the only host, with this default port if the URL has none; 0 means no default.
+// Several hosts, or no port, are errors.
 func (u URL) Host(port int) (Host, error) {
 	if len(u.Hosts) != 1 {
 		return Host{}, config.Invalid("the URL has %d hosts: %s takes one", len(u.Hosts), u.Scheme)
@@ -143,7 +142,7 @@ func (u URL) Host(port int) (Host, error) {
 	return host, nil
 }
 
-// Plain returns an error where the URL has more than hosts: a user, a path or a query.
+// Plain returns an error if the URL has a user, a path or a query.
 func (u URL) Plain() error {
 	switch {
 	case u.User != "":
@@ -164,8 +163,8 @@ func (h Host) String() string {
 	return config.JoinHostPort(h.Name, strconv.Itoa(h.Port))
 }
 
-// NeedsTLS returns the rule that a variable of a named service has no effect where the
-// scheme is plain, and not secure. It is data, so that the chart refuses the same.
+// NeedsTLS returns the rule that a variable of a named service has no effect with the scheme
+// plain; it needs the scheme secure. The rule is data, so the chart has it too.
 func NeedsTLS(prefix, name, plain, secure string) config.Rule {
 	return config.Rule{
 		Variables: []string{prefix + name, prefix + "CHECK"},
@@ -183,8 +182,8 @@ func (ks Kinds) Schemes() []Scheme {
 	return all
 }
 
-// ofScheme returns the kind and the scheme of a value of NAME_CHECK; no scheme has an empty
-// name.
+// ofScheme returns the kind and the scheme of a value of NAME_CHECK. The name of the scheme is
+// empty if there is none.
 func (ks Kinds) ofScheme(check string) (Kind, Scheme) {
 	name, _, _ := strings.Cut(check, "://")
 	for _, k := range ks {
@@ -197,9 +196,9 @@ func (ks Kinds) ofScheme(check string) (Kind, Scheme) {
 	return Kind{}, Scheme{}
 }
 
-// Named returns the service of that name that the value of NAME_CHECK describes, for
-// [config.Options]. Its error is a [config.Invalid] one. Where the value has a scheme that
-// there is, a service of that kind comes with the error.
+// Named returns the service with that name for the value of NAME_CHECK, for
+// [config.Options]. Its error is a [config.Invalid] one. If the value has a known scheme, it
+// returns a service of that kind with the error.
 func (ks Kinds) Named(name, check string) (*config.Service, error) {
 	service, err := ks.named(name, check)
 	if _, scheme := ks.ofScheme(check); err != nil && scheme.Name != "" {
@@ -232,8 +231,8 @@ func (ks Kinds) named(name, check string) (*config.Service, error) {
 	return service, nil
 }
 
-// Examples returns one service of that name per scheme, with a URL that is as short as the
-// scheme allows, for those that describe its variables and rules.
+// Examples returns one service of that name per scheme, with the shortest valid URL, to
+// describe the variables and rules of the scheme.
 func (ks Kinds) Examples(name string) ([]*config.Service, error) {
 	var all []*config.Service
 	for _, scheme := range ks.Schemes() {
@@ -246,7 +245,7 @@ func (ks Kinds) Examples(name string) ([]*config.Service, error) {
 	return all, nil
 }
 
-// Example returns the one of Examples that has this scheme.
+// Example returns the service of [Kinds.Examples] with this scheme.
 func (ks Kinds) Example(scheme, name string) (*config.Service, error) {
 	var err error
 	for _, url := range []string{scheme + "://host:1", scheme + "://host:1/name"} {
@@ -259,7 +258,7 @@ func (ks Kinds) Example(scheme, name string) (*config.Service, error) {
 	return nil, fmt.Errorf("scheme %s: %w", scheme, err)
 }
 
-// urlForm asks the scheme which parts its URLs may have, and which they must have: a user, a
+// urlForm finds out, with trial URLs, which parts a scheme allows and requires: a user, a
 // port, several hosts, a path and a query.
 func (ks Kinds) urlForm(name string) config.URLForm {
 	takes := func(rest string) bool { _, err := ks.named("example", name+"://"+rest); return err == nil }
@@ -292,16 +291,16 @@ func (ks Kinds) urlForm(name string) config.URLForm {
 	return config.URLForm{Form: scheme.Form, Pattern: "^(?i:" + regexp.QuoteMeta(name) + ")://" + host + path + query + "$"}
 }
 
-// Words returns what puts the names of the service's variables into a text that has them as
-// {NAME}, without their prefix. For a named service it names NAME_CHECK in the place of
-// variables that such a service does not have.
+// Words returns a function that replaces {NAME} in a text by the names of the service's
+// variables. For a named service, NAME_CHECK replaces variables that the service does not
+// have.
 func Words(s *config.Service) func(text string) string {
 	instead := insteadOfHidden(s)
 	return func(text string) string { return instead(Prefix(s.Prefix()).Expand(text)) }
 }
 
-// Advise returns the checker of a named service with messages that send a reader to
-// NAME_CHECK in the place of variables that such a service does not have.
+// Advise returns the checker of a service with messages in which NAME_CHECK replaces variables
+// that a named service does not have.
 func Advise(c Checker, s *config.Service) Checker {
 	if len(s.Hidden()) == 0 {
 		return c
@@ -309,8 +308,7 @@ func Advise(c Checker, s *config.Service) Checker {
 	return &advised{Checker: c, words: insteadOfHidden(s)}
 }
 
-// insteadOfHidden names NAME_CHECK where a text names variables that the service does not
-// have.
+// insteadOfHidden returns a function that replaces hidden variables in a text by NAME_CHECK.
 func insteadOfHidden(s *config.Service) func(text string) string {
 	check := s.Prefix() + "CHECK"
 	var pairs []string

@@ -14,21 +14,20 @@ import (
 	"github.com/reims/reims-health/pkg/readfile"
 )
 
-// TLSConfig returns the configuration of a TLS client that trusts the
-// certificates in caFile (PEM) and no other, or the system's where caFile is
-// empty. The file is read at each handshake: a rotated one needs no restart, and
-// one that is missing, not a regular file, larger than 2 MiB or without a certificate
-// fails the handshake with a [health.ReasonTLS] fault, never the start.
+// TLSConfig returns the configuration of a TLS client that trusts only the certificates in
+// caFile (PEM), or those of the system if caFile is empty. The file is read at each
+// handshake, so a rotated one needs no restart. If it is missing, not a regular file, larger
+// than 2 MiB or without a certificate, the handshake fails with a [health.ReasonTLS] fault;
+// the start does not.
 //
-// Whoever dials sets ServerName on a clone, as net/http does by itself. The certificate
-// must be for that name. TLS sends no IP address as a name, so host says which one the
-// certificate must be for where the server is given by its address. With a caFile and no
-// host, a server that is given by its address may have any certificate of the authority;
-// with neither, the handshake fails.
+// The caller sets ServerName on a clone, as net/http does by itself. The certificate must be
+// for that name. TLS sends no IP address as a name. If the server is given by its IP address,
+// the certificate must be for host. If host is empty too, any certificate of an authority in
+// caFile is accepted; without a caFile the handshake fails.
 //
-// Seen remembers the certificates of each handshake, also of one that fails because of
-// them; a kind passes [Instance].Certificates. Nil: they are not remembered. Where one of
-// them has ended, the handshake fails with a [health.ReasonCertificateExpired] fault.
+// Seen stores the validity of the certificates of each handshake, even if it fails because
+// of them; a kind passes [Instance].Certificates. Nil: it is not stored. If a certificate has
+// ended, the handshake fails with a [health.ReasonCertificateExpired] fault.
 //
 // The configuration verifies in VerifyConnection, not in crypto/tls. So InsecureSkipVerify
 // is set, and a caller may add to the configuration (Certificates, NextProtos) but must not
@@ -68,9 +67,9 @@ func readCAs(file string) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// ClientCertificate makes cfg present the certificate in certFile, with the key in
-// keyFile (both PEM), to a server that asks for one. The files are read at each such
-// handshake: rotated ones need no restart, and what is wrong with them fails the handshake
+// ClientCertificate changes cfg so that it presents the certificate in certFile, with the key
+// in keyFile (both PEM), to a server that requests one. The files are read at each such
+// handshake, so rotated ones need no restart. If they cannot be used, the handshake fails
 // with a [health.ReasonTLS] fault.
 func ClientCertificate(cfg *tls.Config, certFile, keyFile string) {
 	cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -97,9 +96,9 @@ func ClientCertificate(cfg *tls.Config, certFile, keyFile string) {
 	}
 }
 
-// WantsTLS reports whether fault came from speaking plainly to a server that
-// speaks TLS: such a server hangs up, or sends an alert. Nothing but a handshake
-// is sent, so it does not matter whose certificate it is.
+// WantsTLS reports whether the fault came from a connection without TLS to a server that
+// requires TLS. Such a server closes the connection or sends an alert. WantsTLS connects and
+// tries a TLS handshake. It sends nothing else, so it accepts every certificate.
 func WantsTLS(ctx context.Context, d *dial.Dialer, fault *health.Fault, network, addr string, limit time.Duration) bool {
 	if fault.Reason != health.ReasonReset && fault.Reason != health.ReasonProtocol {
 		return false
@@ -115,9 +114,8 @@ func WantsTLS(ctx context.Context, d *dial.Dialer, fault *health.Fault, network,
 	return secured.HandshakeContext(ctx) == nil
 }
 
-// CertificateMessage returns words for a handshake that the server refused for
-// want of a certificate of ours, which the probes do not have, or else "". In TLS
-// 1.2 there is no alert for just that.
+// CertificateMessage returns a message if the server refused a handshake because it requires
+// a client certificate, or "". TLS 1.2 has no alert for only this case.
 func CertificateMessage(err error, server, advice string) string {
 	var op *net.OpError
 	if !errors.As(err, &op) || op.Op != "remote error" {

@@ -1,6 +1,6 @@
-// Package display shows what pkg/check found to a person: lines, tables and bars, in
-// colours on a terminal and in plain text anywhere else, and the live screen of the
-// monitor.
+// Package display writes the results of pkg/check for people: lines, tables and bars, with
+// colours on a terminal and in plain text elsewhere, and the live screen of the monitor.
+// The command `reims-health check` in pkg/cli calls it.
 //
-// It never asks a sidecar and never judges.
+// It never sends a request to a sidecar, and never decides whether a result is good.
 package display

@@ -1,5 +1,6 @@
-// Package registry lists the kinds of dependencies that this program knows. To add one
-// is a folder beside it and a line here: see docs/adding-a-kind.md.
+// Package registry lists the kinds of dependencies of this program, for its main package. To
+// add a kind, add a folder beside this one and a line here: see docs/adding-a-kind.md.
+// It never opens a connection.
 package registry
 
 import (
@@ -14,7 +15,7 @@ import (
 	"github.com/reims/reims-health/pkg/dependency/tcp"
 )
 
-// Kinds returns every kind, in the order in which readers are shown their services.
+// Kinds returns every kind, in the order in which readers see their services.
 func Kinds() dependency.Kinds {
 	return dependency.Kinds{
 		postgres.Kind(postgres.Schema{Required: migrations.Required, Table: migrations.Table}),
