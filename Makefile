@@ -140,6 +140,10 @@ soak: servers-build build ## Load, scrapes, readers, peers and random faults tog
 starve: servers-build build ## 10m of processor time on a full machine, all servers well: false verdicts, restarts, ages (as root; MINUTES=60, CPU=10)
 	@$(RUN) ./hack/strain starve -duration $(or $(MINUTES),60)m -cpu $(or $(CPU),10) $(BIN)
 
+.PHONY: hostile
+hostile: servers-build build ## Clients that mean harm, by HTTP and HTTPS, while the chart's limits hold the sidecar and the kubelet probes it (as root; 4 minutes)
+	@$(RUN) ./hack/strain hostile -duration $(or $(DURATION),3s) $(BIN)
+
 .PHONY: servers-build
 servers-build: ## Install or build what the test servers need, MinIO and Ollama among it (once)
 	@$(RUN) ./hack/install test

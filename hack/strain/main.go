@@ -3,6 +3,7 @@
 //
 //	strain soak -duration 20m PROGRAM            load, readers, peers and random faults together
 //	strain starve -duration 60m -cpu 10 PROGRAM  next to no processor time (as root)
+//	strain hostile -duration 3s PROGRAM          clients that mean harm, each kind for so long (as root)
 package main
 
 import (
@@ -16,7 +17,7 @@ import (
 	"github.com/reims/reims-health/test/strain"
 )
 
-const errUsage = command.Usage("go run ./hack/strain soak | starve [-duration 20m] [-cpu 10] PROGRAM")
+const errUsage = command.Usage("go run ./hack/strain soak | starve | hostile [-duration 20m] [-cpu 10] PROGRAM")
 
 func main() {
 	command.Main("strain", func(ctx context.Context) error { return run(ctx, os.Args[1:]) })
@@ -39,6 +40,8 @@ func run(ctx context.Context, args []string) error {
 		return strain.Soak(ctx, o, os.Stdout)
 	case "starve":
 		return strain.Starve(ctx, strain.StarveOptions{Options: o, CPU: *cpu}, os.Stdout)
+	case "hostile":
+		return strain.Hostile(ctx, o, os.Stdout)
 	}
 	return errUsage
 }

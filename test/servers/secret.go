@@ -48,6 +48,13 @@ type certFiles struct {
 	valid Validity
 }
 
+// WriteCertificate writes the certificate and the key of a server on loopback into the folder, by an authority of its
+// own, and returns their paths.
+func WriteCertificate(dir string) (cert, key string, err error) {
+	files, err := writeCertificate(dir, Validity{})
+	return files.Cert, files.Key, err
+}
+
 // writeCertificate makes a certificate authority of its own and a certificate by
 // it for localhost and 127.0.0.1, in dir, unless they are there.
 func writeCertificate(dir string, valid Validity) (certFiles, error) {

@@ -32,7 +32,20 @@ const cgroupRoot = "/sys/fs/cgroup"
 // newCgroup makes a group. It needs root, the controllers cpu and memory, and in version 2 a root group that may pass
 // them on, which a container without privileges has not.
 func newCgroup(name string, l limits) (*cgroup, error) {
-	name = fmt.Sprintf("reims-strain-%d-%s", os.Getpid(), name)
+	return newCgroupIn(fmt.Sprintf("reims-strain-%d-%s", os.Getpid(), name), l)
+}
+
+// below makes a group in this one, which then may have no processes of its own.
+func (g *cgroup) below(name string, l limits) (*cgroup, error) {
+	if g.version2 {
+		if err := write(filepath.Join(g.cpu, "cgroup.subtree_control"), "+cpu +memory"); err != nil {
+			return nil, err
+		}
+	}
+	return newCgroupIn(filepath.Join(filepath.Base(g.cpu), name), l)
+}
+
+func newCgroupIn(name string, l limits) (*cgroup, error) {
 	g := &cgroup{before: map[string]string{}}
 	if _, err := os.Stat(filepath.Join(cgroupRoot, "cgroup.controllers")); err == nil {
 		g.version2 = true
@@ -127,7 +140,11 @@ func (g *cgroup) enter() error {
 	for line := range strings.Lines(string(text)) { // such as 1:cpu:/path, or 0::/path in version 2
 		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(fields) == 3 && (g.version2 && fields[1] == "" || fields[1] == "cpu") {
-			g.before[g.cpu] = filepath.Join(filepath.Dir(g.cpu), fields[2])
+			root := cgroupRoot
+			if !g.version2 {
+				root = filepath.Join(root, "cpu")
+			}
+			g.before[g.cpu] = filepath.Join(root, fields[2])
 		}
 	}
 	return write(filepath.Join(g.cpu, "cgroup.procs"), strconv.Itoa(os.Getpid()))

@@ -149,12 +149,12 @@ func (m metrics) healthy() bool {
 }
 
 // awaitHealthy waits until all services are, as the metrics say.
-func (s *sidecar) awaitHealthy(ctx context.Context, limit time.Duration) error {
-	if !poll.Poll(ctx, limit, func() bool {
+func (s *sidecar) awaitHealthy(ctx context.Context) error {
+	if !poll.Poll(ctx, recovery, func() bool {
 		m, err := s.scrape(ctx)
 		return err == nil && m.healthy()
 	}) {
-		return fmt.Errorf("not all services are healthy after %s; the log of the sidecar ends:\n%s", limit, tail(s.Log()))
+		return fmt.Errorf("not all services are healthy after %s; the log of the sidecar ends:\n%s", recovery, tail(s.Log()))
 	}
 	return nil
 }

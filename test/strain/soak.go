@@ -115,7 +115,7 @@ func (s *soak) start(ctx context.Context) error {
 			s.peers = append(s.peers, sidecar)
 		}
 	}
-	return s.sidecar.awaitHealthy(ctx, recovery)
+	return s.sidecar.awaitHealthy(ctx)
 }
 
 // address is where a server listens.
@@ -155,7 +155,7 @@ func (s *soak) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := s.sidecar.awaitHealthy(ctx, recovery); err != nil {
+		if err := s.sidecar.awaitHealthy(ctx); err != nil {
 			return err
 		}
 		if err := poll.Pause(ctx, settle); err != nil {

@@ -116,7 +116,7 @@ func fillMachine() (end func() error, err error) {
 // run probes as the kubelet does and scrapes as Prometheus does, and looks at how old the results are.
 func (s *starve) run(ctx context.Context) error {
 	s.began = time.Now()
-	if err := s.sidecar.awaitHealthy(ctx, recovery); err != nil { // the startup probe allows a minute
+	if err := s.sidecar.awaitHealthy(ctx); err != nil { // the startup probe allows a minute
 		return err
 	}
 	s.Progress(fmt.Sprintf("all healthy after %s more", time.Since(s.began).Round(100*time.Millisecond)))
