@@ -1,5 +1,3 @@
-// Package buildinfo says which build of a program runs. It belongs to no program: both print
-// their version by it.
 package buildinfo
 
 import (

@@ -1,4 +1,3 @@
-// Package changelog logs what changes from one [health.View] to the next.
 package changelog
 
 import (

@@ -1,7 +1,6 @@
-// Package history remembers the last hour: what each check came to, and every
-// change of a verdict or of readiness. It is for the status page and for GET
-// /health/history; it subscribes to the monitor and never holds it up.
+// Package history keeps the last hour in memory: the result of each check, and each change of a
+// status or of readiness. pkg/cli creates it; the status page and GET /health/history read it.
 //
-// It is bounded by construction and kept in memory only: a sidecar that restarts
-// starts afresh. See [Capacity] for the size.
+// Its size is bounded (see [Capacity]). It never writes to disk: after a restart it is empty. It
+// never blocks the monitor, whose views it observes.
 package history

@@ -1,12 +1,11 @@
-// Package kube tells Kubernetes what the sidecar sees: one condition of its own Pod,
-// and Events when a service's status changes, so that `kubectl describe pod` says
-// what is wrong where there is no dashboard.
+// Package kube reports the sidecar's view to Kubernetes: as one condition of its own Pod, and as
+// Events when the status of a service changes. `kubectl describe pod` then shows what is wrong
+// without a dashboard.
 //
-// [NewReporter] makes the one subscriber that talks to the API server. It reads
-// views from a channel and never holds up whoever publishes them; an API server
-// that is slow, gone or unwilling costs the sidecar a few log lines and nothing else.
+// pkg/cli runs one [Reporter]. It receives views from a channel and never blocks the monitor. If
+// the API server is slow, away or refuses the writes, the sidecar only logs it.
 //
-// The package reads nothing from the cluster, watches nothing, and needs two rights:
-// patch on pods/status, create and patch on events. It uses client-go's REST client,
-// which is what three kinds of request need.
+// The package never reads or watches objects in the cluster. It needs two rights: patch on
+// pods/status, create and patch on events. It uses client-go's REST client, which is enough for
+// its three kinds of request.
 package kube

@@ -1,11 +1,10 @@
-// Package logqueue keeps a program from waiting for whoever reads its log.
+// Package logqueue keeps a program from blocking when it writes its log.
 //
-// Standard error is often a pipe. When its reader stops reading, the pipe fills up,
-// and from then on a program that writes to it itself stands still at its next line. A
-// [Queue] takes each line at once and writes it in a goroutine of its own; lines that it
-// has no room for, or that cannot be written, are dropped and counted, and one line says
-// how many they were as soon as the log can be written again.
+// Standard error is often a pipe. If its reader stops reading, the pipe fills up, and the next
+// direct write blocks. A [Queue] accepts each line at once and writes it in its own goroutine. It
+// drops and counts lines that do not fit into the queue or cannot be written. When writing works
+// again, one line says how many were dropped.
 //
-// The command line puts one in front of standard error in the commands that must go on
-// whatever becomes of their log. Nothing else writes there.
+// pkg/cli uses one queue for standard error in the commands that must not wait for their log. It
+// never formats or filters lines.
 package logqueue

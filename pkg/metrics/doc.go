@@ -1,16 +1,17 @@
-// Package metrics shows Prometheus what the monitor knows.
+// Package metrics exports the monitor's results to Prometheus. pkg/cli creates it and subscribes
+// it to the monitor.
 //
-// Gauges are read off a view that is taken at each scrape, so
-// that a result nobody renews shows as stale. Counters and histograms are derived
-// from successive views by [Metrics.Observe]. A scrape never causes a check.
+// Gauges are computed from a view at each scrape, so that an expired result shows as stale.
+// [Metrics.Observe] derives counters and histograms from successive views. A scrape never causes
+// a check.
 //
-// A measure that a probe reports becomes a gauge by one row in the table in
-// measures.go. docs/metrics.md is written from the same tables, by [WriteReference].
+// One row in the table in measures.go makes a measure of a probe a gauge. hack/docs writes
+// docs/metrics.md from the same tables, with [WriteReference].
 //
 // # Bound
 //
-// The contract allows 56 series for each service, and 45 for the sidecar itself. Every
-// label is a closed set, but for the reasons, of which [events] names the first few.
+// The contract allows 56 series per service, and 45 for the sidecar itself. The values of every
+// label are a closed set, except for the reasons: [events] exports only the first few by name.
 // One service has at most
 //
 //	4  status
@@ -25,7 +26,7 @@
 // db_connections (2), redis_memory_bytes (3), app_db_connections (4) and db_pool_* (3),
 // which are measures of a service: 14. The sidecar itself has ready (1), override (2),
 // build_info (1), log_lines_dropped (1), pod_reports (4), pod_reporting_failing (2) and
-// the process (5): 16. All in all 154.
+// the process (5): 16. The total is 154.
 //
 // A fifth service would add 30, since it has no latency gauge of the old kind.
 package metrics

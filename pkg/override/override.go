@@ -1,5 +1,3 @@
-// Package override reads the break-glass: a file that decides readiness by hand, for
-// [health.Monitor.Override].
 package override
 
 import (

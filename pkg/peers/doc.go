@@ -1,12 +1,11 @@
-// Package peers asks the sidecars of a workload's other Pods whether they see a fault too,
-// while a service of this Pod fails, and tells the monitor what they say: whether the
-// fault is shared by the Pods or this Pod's own.
+// Package peers finds out whether a fault affects only this Pod or other Pods too. While a
+// service of this Pod fails, it asks the sidecars of the workload's other Pods, and reports the
+// scope of the fault to the monitor. pkg/cli runs it.
 //
-// The decision is made here, from answers that are asked for directly: no API server, no
-// leader and no store takes part in it, each of which could be what is down. What a peer
-// says comes from its memory and costs it next to nothing.
+// The sidecars ask each other directly. No API server, leader or store takes part, since each of
+// them could be what has failed. A peer responds from memory; a request never causes a check.
 //
-// [Decide] is a pure function of this Pod's result, of what the peers answered ([Ledger])
-// and of the moment. It rests on ages, not on times, so that no two clocks are compared,
-// and on no readiness, so that no decision feeds back into another.
+// [Decide] is a pure function of this Pod's result, the peers' answers ([Ledger]) and the time.
+// It uses ages instead of times, so that clocks are never compared, and never uses readiness, so
+// that one decision cannot influence another.
 package peers

@@ -1,6 +1,6 @@
-// Package rendered holds responses that are rendered before they are asked for, or once for
-// many readers: [Response] writes one, [ViewCache] keeps what was made of the latest view.
+// Package rendered caches responses: [Response] is a response that is rendered once and written
+// many times, [ViewCache] keeps what was computed from the latest view.
 //
-// The JSON API (pkg/server) and the status page (pkg/statuspage) use it. It neither routes
-// requests nor decides what a response says.
+// The JSON API (pkg/server), the status page (pkg/statuspage), and the fleet program's pages and
+// API (pkg/fleet) use it. It never routes requests or decides what a response contains.
 package rendered

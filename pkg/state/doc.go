@@ -1,9 +1,8 @@
-// Package state keeps in a small file what readiness rests on, which services were
-// proven and since when each fails, so that a restart of the sidecar's container does
-// not forget it.
+// Package state keeps the basis of readiness in a small file, so that a restart of the sidecar's
+// container does not lose it: which services were healthy at least once, and since when each
+// service fails.
 //
-// The file belongs to one Pod: it is bound to the Pod's UID and, per service, to a
-// digest of what is checked, so that neither a new Pod nor another server inherits
-// anything. Only cmd uses the package. A disk that is full, read-only or frozen
-// disturbs nothing but the file itself.
+// The file is valid for one Pod: it has the Pod's UID and, per service, a digest of the settings
+// that are checked. Another Pod or another server never uses its content. Only pkg/cli uses the
+// package. A disk that is full, read-only or frozen only stops the writes of the file.
 package state

@@ -1,6 +1,6 @@
-// Package statuspage renders the status page for people: what the latest view and the last
-// hour say, as one HTML document with a style sheet, a script and an icon.
+// Package statuspage renders the status page for people: the latest view and the last hour as
+// one HTML document with a style sheet, a script and an icon.
 //
-// pkg/cli mounts it in pkg/server, which answers every other path. The page is rendered
-// when it is asked for. It never causes a check, and loads nothing from other hosts.
+// pkg/cli creates the page, and pkg/server serves it at /. The page is rendered on request, at
+// most once per view. It never causes a check, and loads nothing from other hosts.
 package statuspage

@@ -1,6 +1,6 @@
-// Package webpage is what the pages for people have in common: their style sheet, script and
-// icons, the parts of their HTML, and how they write times and numbers.
+// Package webpage has what the pages for people share: the style sheet, the script, the icons,
+// parts of the HTML, and the format of times and numbers.
 //
-// The status page of one sidecar (pkg/statuspage) and the page of the fleet (pkg/fleet) use
-// it. It knows nothing of what they show.
+// The status page of a sidecar (pkg/statuspage) and the pages of the fleet program (pkg/fleet)
+// use it. It never decides what a page shows.
 package webpage
