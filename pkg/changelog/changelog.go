@@ -9,9 +9,9 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// Logger logs what changes from one view to the next: verdicts, the scopes of faults,
-// readiness and the override at info or warn, every check at debug. It logs each note of an
-// observation once per service. The errors it logs are the drivers' own: Log must
+// Logger logs the changes from one view to the next: statuses, scopes of faults,
+// readiness and the override at info or warn, and every check at debug. It logs each note of an
+// observation once per service. The errors contain the drivers' texts, so Log must
 // redact.
 type Logger struct {
 	Updates <-chan *health.View
@@ -21,22 +21,22 @@ type Logger struct {
 	noted map[string][]string // by service
 }
 
-// Start logs until ctx is done, and then what is already there.
+// Start logs until ctx is done, and then the views that are already in Updates.
 func (c *Logger) Start(ctx context.Context) error {
 	for {
 		select {
 		case v := <-c.Updates:
-			c.see(v)
+			c.observe(v)
 		case <-ctx.Done():
 			for len(c.Updates) > 0 {
-				c.see(<-c.Updates)
+				c.observe(<-c.Updates)
 			}
 			return nil
 		}
 	}
 }
 
-func (c *Logger) see(v *health.View) {
+func (c *Logger) observe(v *health.View) {
 	last := c.last
 	c.last = v
 	if last != nil {
@@ -61,8 +61,8 @@ func (c *Logger) changes(last, v *health.View) {
 	}
 }
 
-// scope logs a change of whose the fault is, with the counts of the peers that it rests on.
-// Counts alone are no change, and the end of the fault is one of the status.
+// scope logs a change of the fault's scope, with the counts of peers that it is based on.
+// It ignores changes of the counts alone, and the end of the fault, which is logged as a change of status.
 func (c *Logger) scope(was, is health.Result, held bool) {
 	if is.Scope == "" || is.Scope == was.Scope && is.FailingSince().Equal(was.FailingSince()) {
 		return
@@ -71,7 +71,7 @@ func (c *Logger) scope(was, is health.Result, held bool) {
 	if from == "" {
 		from = "none"
 	}
-	if is.Scope != f.Scope { // it rests on no answers, such as that of a stale result
+	if is.Scope != f.Scope { // based on no answers, such as the scope of a stale result
 		f = health.Finding{}
 	}
 	c.Log.Warn("fault scope changed", "service", is.Service.Name, "from", from, "to", is.Scope, "held", held,
@@ -98,7 +98,7 @@ func (c *Logger) service(was, is health.Result) {
 	}
 }
 
-// maxNotes bounds what is remembered, since a note may quote a word of the server's.
+// maxNotes bounds the notes that are remembered, since a note may contain text from the server.
 const maxNotes = 16
 
 func (c *Logger) note(log *slog.Logger, r health.Result) {
@@ -125,7 +125,7 @@ func probed(log *slog.Logger, o health.Outcome) {
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// summary logs the first verdicts, once every service has one.
+// summary logs the first statuses, after every service has one.
 func (c *Logger) summary(v *health.View) {
 	args := []any{"status", v.Status(), "ready", v.Readiness().Ready}
 	for _, r := range v.Results() {
@@ -141,7 +141,7 @@ func verdict(r health.Result) string {
 	return r.Status.String() + ": " + string(r.Reason())
 }
 
-// judged reports whether every service has a verdict.
+// judged reports whether every service has a result.
 func judged(v *health.View) bool {
 	for _, r := range v.Results() {
 		if r.Status == health.Unknown {

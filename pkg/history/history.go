@@ -10,32 +10,32 @@ import (
 )
 
 const (
-	// Capacity is how many samples are kept of each service: the last hour of a
-	// service that is probed once a second, the fastest pace that makes sense. With a
+	// Capacity is the number of samples per service: the last hour of a
+	// service that is checked once per second, the shortest useful interval. With a
 	// shorter interval it is less than an hour. At 16 bytes each, four services take
-	// 260 kB, in memory that is not touched before it is needed: at the default
-	// intervals, 35 kB. Changes add 50 kB at most.
+	// 260 kB of memory, which is allocated only when it is used: at the default
+	// intervals, 35 kB. Changes add at most 50 kB.
 	Capacity = 3600
-	// maxChanges is how many changes are kept of each service, and of readiness: one
-	// that never settles crowds out its own, not those of the others.
+	// maxChanges is the number of changes per service, and of readiness: one
+	// that changes all the time drops only its own older changes.
 	maxChanges = 128
 )
 
-// Readiness is the name under which the changes of readiness are kept. No service is
-// called so.
+// Readiness is the name for the changes of readiness. No service has
+// this name.
 const Readiness = ""
 
-// History is what happened to every service of a monitor, and to readiness. Observe
-// adds to it; everything else may be called at any time, by any goroutine.
+// History has the samples and changes of every service of a monitor, and of readiness. Observe
+// adds to it; all other methods are safe for concurrent use.
 type History struct {
-	last *health.View // what Observe saw last; its own
+	last *health.View // the view that Observe saw last; only Observe uses it
 
-	mu      sync.Mutex // held while slices are copied or added to
+	mu      sync.Mutex // held while slices are copied or extended
 	samples map[string]*samples
 	changes map[string][]health.Change
 }
 
-// New returns an empty history of those services.
+// New returns an empty history of the given services.
 func New(services []*health.Service) *History {
 	h := &History{samples: map[string]*samples{}, changes: map[string][]health.Change{}}
 	for _, s := range services {
@@ -44,9 +44,9 @@ func New(services []*health.Service) *History {
 	return h
 }
 
-// Observe remembers what is new in a view, and what the one before turned into by
-// age alone: a result that went stale, a grace that ran out. It must be called with
-// every one, in order, as [health.Monitor.Subscribe] does. It waits at most for a reader's
+// Observe stores the new results of a view, and changes of the previous one by
+// age alone: an expired result or an expired grace. It must be called with
+// every view, in order, as [health.Monitor.Subscribe] does. It waits at most for a reader's
 // copy of one service's samples.
 func (h *History) Observe(v *health.View) {
 	last := h.last
@@ -62,7 +62,7 @@ func (h *History) Observe(v *health.View) {
 	h.compare(v.Time(), last, v)
 }
 
-// compare remembers how a view differs from the one before.
+// compare stores the differences between a view and the previous one.
 func (h *History) compare(now time.Time, was, is *health.View) {
 	for i, r := range is.Results() {
 		h.observe(now, was.Results()[i], r)
@@ -79,7 +79,7 @@ func (h *History) observe(now time.Time, was, is health.Result) {
 		h.addSample(name, sampleOf(is))
 	}
 	since := is.Since
-	if since.Before(was.Since) { // restored: before this process began, it saw nothing
+	if since.Before(was.Since) { // restored: this process has seen nothing before its start
 		since = now
 	}
 	if is.Status == was.Status {
@@ -108,8 +108,8 @@ func word(r health.Readiness) string {
 	return "not_ready"
 }
 
-// why is the reason of what decided: an override or the shutdown, else the first
-// service that stands in the way.
+// why returns the reason for the readiness: an override or the shutdown, else the first
+// service that prevents it.
 func why(r health.Readiness) health.Reason {
 	if len(r.Causes) == 0 {
 		return ""
@@ -121,8 +121,8 @@ func why(r health.Readiness) health.Reason {
 	return r.Causes[max(blocks, 0)].Reason
 }
 
-// Samples returns what the checks of a service came to from a moment on, the oldest
-// first; nil for a service that it does not know. The slice is the caller's.
+// Samples returns the results of a service's checks since a time, the oldest
+// first; nil for an unknown service. The caller owns the slice.
 func (h *History) Samples(service string, since time.Time) []health.Sample {
 	s := h.samples[service]
 	if s == nil {
@@ -144,8 +144,8 @@ func (h *History) Samples(service string, since time.Time) []health.Sample {
 	return found
 }
 
-// Changes returns those of a service, or of [Readiness], from a moment on, the oldest
-// first. The slice is the caller's.
+// Changes returns the changes of a service, or of [Readiness], since a time, the oldest
+// first. The caller owns the slice.
 func (h *History) Changes(service string, since time.Time) []health.Change {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -157,8 +157,8 @@ func (h *History) Changes(service string, since time.Time) []health.Change {
 	return slices.Clone(all[first:])
 }
 
-// addChange keeps changes in order of time: one that a clock set back would date before
-// the latest gets the time of that.
+// addChange adds a change. If the clock was set back and the change would be before
+// the latest one, it gets the time of that one.
 func (h *History) addChange(name string, change health.Change) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -172,19 +172,19 @@ func (h *History) addChange(name string, change health.Change) {
 	h.changes[name] = append(all, change)
 }
 
-// samples are the latest of one service. They are in order of time, as changes are.
+// samples are the latest samples of one service, in order of time.
 type samples struct {
-	reasons []health.Reason // that the service's faults can have
+	reasons []health.Reason // all reasons of the service's kind
 	latest  []sample
-	oldest  int // the place of the oldest in latest, which is overwritten next
+	oldest  int // index of the oldest in latest, which is overwritten next
 }
 
 // sample is a [health.Sample] in 16 bytes rather than 64.
 type sample struct {
 	time    int64  // in Unix milliseconds
-	latency uint32 // in microseconds, rounded up: zero is no answer
+	latency uint32 // in microseconds, rounded up; 0 without an answer
 	status  uint8
-	reason  uint8 // its place in reasons, from 1 on; 0 is none
+	reason  uint8 // index in reasons plus 1; 0 for none
 }
 
 func (h *History) addSample(name string, added health.Sample) {
@@ -209,7 +209,7 @@ func (s *samples) pack(added health.Sample) sample {
 		time:    added.Time.UnixMilli(),
 		latency: uint32(min(latency, math.MaxUint32)), //nolint:gosec // never negative
 		status:  uint8(added.Status),
-		reason:  uint8(slices.Index(s.reasons, added.Reason) + 1), //nolint:gosec // a place in a short list
+		reason:  uint8(slices.Index(s.reasons, added.Reason) + 1), //nolint:gosec // an index in a short list
 	}
 }
 

@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// capacity is how many bytes wait at most: about an hour of a quiet sidecar's log, or
-// some minutes of one at LOG_LEVEL=debug.
+// capacity is the size of the queue in bytes: about an hour of a quiet sidecar's log, or
+// some minutes at LOG_LEVEL=debug.
 const capacity = 256 << 10
 
-// Queue is an [io.Writer] of whole lines. Before [Queue.Start] it writes to its output
-// itself, and waits for it; afterwards its Write never waits and never fails. It may be
-// used by several goroutines at once.
+// Queue is an [io.Writer] of whole lines. Before [Queue.Start], Write writes to the output
+// directly and may block; afterwards it never blocks and never fails. Queue is safe for
+// concurrent use.
 type Queue struct {
 	out     io.Writer
 	dropped atomic.Uint64
-	done    chan struct{} // closed when the writer has ended
-	wake    chan struct{} // holds one: there is something to write, or nothing more to come
+	done    chan struct{} // closed when the writing goroutine has ended
+	wake    chan struct{} // one element: there is something to write, or the queue is closed
 
-	mu      sync.Mutex // never held while the output is written to
+	mu      sync.Mutex // not held during writes to the output
 	notice  func(lost uint64) []byte
 	state   state
 	pending []item
@@ -38,22 +38,22 @@ const (
 	closed
 )
 
-// item is what one call of Write was given, and how many lines were dropped before it.
+// item is the text of one Write, and the number of lines that were dropped before it.
 type item struct {
 	text []byte
 	lost uint64
 }
 
-// New returns a queue in front of out. It starts nothing.
+// New returns a queue that writes to out. It starts no goroutine.
 func New(out io.Writer) *Queue {
 	return &Queue{out: out, notice: plainNotice, done: make(chan struct{}), wake: make(chan struct{}, 1)}
 }
 
 func plainNotice(lost uint64) []byte {
-	return fmt.Appendf(nil, "reims-health: %d lines of this output were lost here, since they could not be written in time\n", lost)
+	return fmt.Appendf(nil, "reims-health: %d lines of this output were lost here, because they could not be written in time\n", lost)
 }
 
-// SetNotice sets what makes the line that says how many lines were lost. The default is
+// SetNotice sets the function that formats the line about lost lines. The default is
 // a sentence in plain text.
 func (q *Queue) SetNotice(notice func(lost uint64) []byte) {
 	q.mu.Lock()
@@ -64,11 +64,11 @@ func (q *Queue) SetNotice(notice func(lost uint64) []byte) {
 // Unwrap returns the output.
 func (q *Queue) Unwrap() io.Writer { return q.out }
 
-// Dropped is how many lines were dropped so far.
+// Dropped returns the number of lines dropped so far.
 func (q *Queue) Dropped() uint64 { return q.dropped.Load() }
 
-// Start begins to queue. The caller must call [Queue.Close] in the end, which waits for
-// the goroutine that writes.
+// Start starts the goroutine that writes. The caller must call [Queue.Close], which waits for
+// it.
 func (q *Queue) Start() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -78,9 +78,9 @@ func (q *Queue) Start() {
 	}
 }
 
-// Close takes no more lines and waits until those in the queue are written, or the
-// patience is over. It reports whether they are. The writer is abandoned where it hangs:
-// only the end of the process ends a write to a pipe that is not read.
+// Close accepts no more lines, and waits until the queue is written or
+// patience has passed. It reports whether the queue is written. If a write hangs, its goroutine is
+// abandoned: only the end of the process ends a write to a pipe that is not read.
 func (q *Queue) Close(patience time.Duration) bool {
 	q.mu.Lock()
 	started := q.state != direct
@@ -100,7 +100,7 @@ func (q *Queue) Close(patience time.Duration) bool {
 	}
 }
 
-// Write implements [io.Writer]. The text is one line or several whole ones.
+// Write implements [io.Writer]. p is one or several whole lines.
 func (q *Queue) Write(text []byte) (int, error) {
 	q.mu.Lock()
 	if q.state == direct {
@@ -108,7 +108,7 @@ func (q *Queue) Write(text []byte) (int, error) {
 		return q.out.Write(text)
 	}
 	defer q.mu.Unlock()
-	// A text that alone is too long is taken where nothing else waits.
+	// A text that is longer than the capacity is accepted if the queue is empty.
 	if q.state == closed || len(q.pending) > 0 && q.size+len(text) > capacity {
 		n := lines(text)
 		q.lost += n
@@ -131,8 +131,8 @@ func (q *Queue) signal() {
 	}
 }
 
-// next waits for the next item, and reports false when there will be none. An item
-// without text says that lines were dropped after the last one that was taken.
+// next waits for the next item, and reports false after the last one. An item
+// without text means that lines were dropped after the previous item.
 func (q *Queue) next() (item, bool) {
 	for {
 		q.mu.Lock()
@@ -148,7 +148,7 @@ func (q *Queue) next() (item, bool) {
 	}
 }
 
-// take is called with mu held.
+// take removes the next item. The caller holds mu.
 func (q *Queue) take() item {
 	if len(q.pending) == 0 {
 		i := item{lost: q.lost}
@@ -162,7 +162,7 @@ func (q *Queue) take() item {
 	return i
 }
 
-// write is the goroutine that writes. It ends after Close, once the queue is empty.
+// write runs in the writing goroutine. It returns after Close, when the queue is empty.
 func (q *Queue) write() {
 	defer close(q.done)
 	w := output{out: q.out}
@@ -190,8 +190,8 @@ func (q *Queue) noticeOf(lost uint64) []byte {
 	return notice(lost)
 }
 
-// output writes lines. Where only the beginning of one could be written, as on a disk
-// that is full, the next one begins on a line of its own.
+// output writes lines. If only the beginning of a line could be written, as on a full
+// disk, it begins the next text with a newline.
 type output struct {
 	out  io.Writer
 	torn bool

@@ -12,18 +12,18 @@ import (
 	"github.com/reims/reims-health/pkg/readfile"
 )
 
-// period is how soon a change of the file is seen.
+// period is the time between two reads of the file.
 const period = time.Second
 
-// maxSize is far above what the two words take, in bytes.
+// maxSize bounds the file in bytes, far above the two words.
 const maxSize = 1 << 10
 
-// File watches the break-glass: a file that says ready or not_ready. While
-// it is absent or empty there is no override. A file that says anything else, or
-// that cannot be read, is none either, and is logged.
+// File watches the override file, which contains ready or not_ready. There is
+// no override while the file is absent or empty. Any other content, and a file that
+// cannot be read, is logged and is no override either.
 type File struct {
 	Path string
-	// Set is called with every change, and at the start if there is an override.
+	// Set is called with each change, and at the start if there is an override.
 	Set func(health.Override)
 	Log *slog.Logger
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// Response is ready to be written, any number of times and by several goroutines at once.
-// Its header values are shared between responses and must not be changed.
+// Response is a rendered response. It can be written any number of times, also concurrently.
+// Its header values are shared between responses and must not be modified.
 type Response struct {
 	code        int
 	contentType []string
@@ -19,24 +19,24 @@ type Response struct {
 	body        []byte
 }
 
-// New returns a response whose content type is a header's value.
+// New returns a response. contentType is the value of its Content-Type header.
 func New(code int, contentType []string, body []byte) *Response {
 	return &Response{code, contentType, []string{strconv.Itoa(len(body))}, body}
 }
 
-// Write answers r, a GET or a HEAD, without any allocation. Other headers are the caller's.
+// Write responds to r, a GET or a HEAD, without allocations. The caller sets all other headers.
 func (a *Response) Write(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header["Content-Type"] = a.contentType
 	header["Content-Length"] = a.length
 	w.WriteHeader(a.code)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(a.body) // a reader that has gone needs no answer
+		_, _ = w.Write(a.body) // an error means that the client has gone
 	}
 }
 
-// ViewCache keeps what was last made of the published view, for as long as it is true.
-// Readers that ask while it is being made wait for it, so that many readers cost no more
+// ViewCache caches a value that is computed from the published view, for as long as it is valid.
+// Concurrent readers wait for the same computation, so that many readers cost no more
 // than one. Only responses that are made on demand take its lock.
 //
 // The zero value is not usable: see [NewViewCache].
@@ -45,20 +45,20 @@ type ViewCache[T any] struct {
 	produce   func(*health.View, time.Time) (T, time.Time)
 
 	mu    sync.Mutex
-	from  *health.View // nil: nothing is kept
+	from  *health.View // nil: nothing is cached
 	until time.Time
 	made  T
 }
 
-// NewViewCache returns a cache of what produce makes of the view that published holds:
+// NewViewCache returns a cache of the value that produce computes from the published view:
 // the view that the history has observed, which may be older than the monitor's latest.
-// produce returns what it made, and until when that is true; the zero time is for as long
-// as no other view is published.
+// produce returns the value and the time until which it is valid. The zero time means until
+// another view is published.
 func NewViewCache[T any](published *atomic.Pointer[health.View], produce func(*health.View, time.Time) (T, time.Time)) *ViewCache[T] {
 	return &ViewCache[T]{published: published, produce: produce}
 }
 
-// Get returns what is kept, or makes it anew where that is no longer true.
+// Get returns the cached value, or computes it if it is no longer valid.
 func (c *ViewCache[T]) Get() T {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,8 +70,8 @@ func (c *ViewCache[T]) Get() T {
 	return c.made
 }
 
-// Forget drops what is kept, once another view has been published: it would not be given
-// to any reader again. It does not wait: what is being made now is dropped the next time.
+// Forget drops the cached value after another view has been published. Get would not return it
+// anyway. Forget does not block: a value that is being computed is dropped the next time.
 func (c *ViewCache[T]) Forget() {
 	if !c.mu.TryLock() {
 		return
@@ -81,7 +81,7 @@ func (c *ViewCache[T]) Forget() {
 	c.made, c.from = none, nil
 }
 
-// Empty reports whether nothing is kept.
+// Empty reports whether nothing is cached.
 func (c *ViewCache[T]) Empty() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// format is the version of the file's content. A file of another one is ignored.
+	// format is the version of the file's content. A file with another version is ignored.
 	format = 1
-	// maxSize is far above what the most services take, in bytes.
+	// maxSize bounds the file in bytes, far above the size for the largest number of services.
 	maxSize = 16 << 10
 )
 
@@ -27,7 +27,7 @@ type document struct {
 	Services map[string]entry `json:"services"`
 }
 
-// entry is what is known of one service. Definition is the digest of what was checked.
+// entry is the state of one service. Definition is the digest of its settings.
 type entry struct {
 	Definition   string    `json:"definition"`
 	Proven       bool      `json:"proven"`
@@ -35,7 +35,7 @@ type entry struct {
 	Held         bool      `json:"held,omitempty"`
 }
 
-var errDamaged = errors.New("damaged: it is not what this program writes")
+var errDamaged = errors.New("damaged: this program did not write it")
 
 // decode reads a document of this format. Its errors do not repeat the content.
 func decode(content []byte) (document, error) {
@@ -57,7 +57,7 @@ func decode(content []byte) (document, error) {
 	return d, nil
 }
 
-// encode returns the document of a view.
+// encode returns the document for a view.
 func encode(pod string, definitions map[string]string, v *health.View) ([]byte, error) {
 	d := document{Format: format, Pod: pod, Services: make(map[string]entry)}
 	ready := v.Readiness()
@@ -73,7 +73,7 @@ func encode(pod string, definitions map[string]string, v *health.View) ([]byte, 
 	return json.Marshal(d)
 }
 
-// restored returns what the document says of the services that are defined as then.
+// restored returns the entries of the services whose definition is still the same.
 func (d document) restored(definitions map[string]string) map[string]health.Restored {
 	known := make(map[string]health.Restored)
 	for name, e := range d.Services {
@@ -84,18 +84,18 @@ func (d document) restored(definitions map[string]string) map[string]health.Rest
 	return known
 }
 
-// readFile returns the content of the file. A link could lead out of the folder.
+// readFile returns the content of the file. It refuses links, which could lead out of the folder.
 func readFile(path string) ([]byte, error) {
 	content, err := readfile.RegularNoFollow(path, maxSize)
 	if refused := new(readfile.Error); errors.As(err, &refused) {
-		return nil, errors.New("it " + refused.Problem) // whoever logs it names the file
+		return nil, errors.New("it " + refused.Problem) // the log names the file
 	}
 	return content, err
 }
 
-// writeFile replaces the file whole: a reader sees the old content or the new one. The
-// name beside it that it uses meanwhile is always the same, so that a process that is
-// killed again and again leaves one file behind.
+// writeFile replaces the file atomically: a reader sees either the old content or the new one. The
+// temporary file always has the same name, so that a process that is
+// killed repeatedly leaves only one file.
 func writeFile(path string, content []byte) error {
 	temp := path + ".new"
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -15,31 +15,31 @@ import (
 )
 
 const (
-	readPatience  = time.Second      // for a file that does not open, at the start
-	retryDelay    = 10 * time.Second // to the next attempt to write what failed
-	closePatience = time.Second      // for a write in progress, at the end
+	readPatience  = time.Second      // at the start, for a file that does not open
+	retryDelay    = 10 * time.Second // until a failed write is tried again
+	closePatience = time.Second      // at the end, for a write in progress
 )
 
-// Keeper reads the file once, with [Keeper.Restore], and from then on writes what
-// changes, with [Keeper.Start].
+// Keeper reads the file once, with [Keeper.Restore], and then writes it after each
+// change, with [Keeper.Start].
 type Keeper struct {
-	// Path names the file. Its folder must exist; its content is replaced.
+	// Path is the path of the file. Its folder must exist; its content is replaced.
 	Path string
 	// Pod is the UID of this Pod.
 	Pod string
-	// Definitions has, per service, a digest of what is checked.
+	// Definitions has a digest of the settings per service.
 	Definitions map[string]string
 	Log         *slog.Logger
 
-	read      chan struct{} // closed when the reading that Restore began has ended
-	written   []byte        // the content of the file, where that is known
-	attempted []byte        // what the latest attempt to write was about
-	attempt   time.Time     // when that was
-	failed    bool          // whether it failed, and that was logged
+	read      chan struct{} // closed when the read that Restore began has ended
+	written   []byte        // the content of the file, if it is known
+	attempted []byte        // the content of the latest attempt
+	attempt   time.Time     // when the latest attempt began
+	failed    bool          // the latest attempt failed, and this was logged
 }
 
-// Restore returns what the file says of the services, by name, and nothing where the
-// file is absent, damaged, of another Pod or not readable within a second. It is
+// Restore returns the restored services by name. It returns none if the
+// file is absent, damaged, of another Pod or not readable within a second. It must be
 // called once, before Start.
 func (k *Keeper) Restore() map[string]health.Restored {
 	type answer struct {
@@ -85,9 +85,9 @@ func (k *Keeper) restore(content []byte, err error) map[string]health.Restored {
 	return known
 }
 
-// Start writes the file whenever what it says changes, until ctx is done and the
-// latest state is written. It returns nil, or an error where a write has still not
-// come back a second after ctx was done.
+// Start writes the file after each change, until ctx is done and the
+// latest state is written. It returns an error only if a write has not
+// ended a second after ctx was done.
 func (k *Keeper) Start(ctx context.Context, updates <-chan *health.View) error {
 	done := make(chan struct{})
 	go func() {
@@ -148,7 +148,7 @@ func (k *Keeper) save(v *health.View, now time.Time) {
 			k.Log.Info("state file written again", "path", k.Path)
 		}
 	case !k.failed:
-		k.Log.Warn("state file not written: a restart of this container would forget what was proven; "+
+		k.Log.Warn("state file not written: after a restart of this container, every service must be proven again; "+
 			"trying again, and logging this once", "path", k.Path, "error", err)
 	}
 	k.failed = err != nil

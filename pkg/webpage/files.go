@@ -25,8 +25,8 @@ var (
 	pageIcons embed.FS
 )
 
-// headers come with a page and its files. Its script and style are files, so
-// that none has to be allowed inline.
+// headers are the headers of pages and files. Script and style sheet are files, so
+// that the policy need not allow inline ones.
 var headers = map[string][]string{
 	"Content-Security-Policy": {"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
@@ -38,12 +38,12 @@ var headers = map[string][]string{
 var (
 	contentHTML = []string{"text/html; charset=utf-8"}
 	noStore     = []string{"no-store"}
-	// forGood is for files whose name changes with their content.
-	forGood = []string{"public, max-age=31536000, immutable"}
+	// forever is the caching of files whose name changes with their content.
+	forever = []string{"public, max-age=31536000, immutable"}
 )
 
-// Files are those that a page loads: each has a name that changes with its content. They are
-// never changed.
+// Files are the files that a page loads. The name of each changes with its content. Files is
+// immutable.
 type Files struct {
 	responses map[string]*rendered.Response // by path
 	Links     Links
@@ -55,7 +55,7 @@ type Links struct {
 	Icons                map[string]string // by the state's class
 }
 
-// NewFiles returns the files of a page. Its own style sheets follow the shared one.
+// NewFiles returns the files of a page. The given style sheets follow the shared one.
 func NewFiles(styles ...[]byte) *Files {
 	f := &Files{responses: map[string]*rendered.Response{}}
 	f.Links = Links{
@@ -70,7 +70,7 @@ func NewFiles(styles ...[]byte) *Files {
 	return f
 }
 
-// add serves a file under a name that holds a hash of it, and returns the link.
+// add adds a file under a name with a hash of its content, and returns the link.
 func (f *Files) add(name, contentType string, content []byte) string {
 	hash := sha256.Sum256(content)
 	extension := path.Ext(name)
@@ -80,31 +80,31 @@ func (f *Files) add(name, contentType string, content []byte) string {
 }
 
 func (f *Files) addIcon(name string) string {
-	content, _ := pageIcons.ReadFile("assets/" + name) // the tests ask for each
+	content, _ := pageIcons.ReadFile("assets/" + name) // embedded; a test requests each
 	return f.add(name, "image/svg+xml", content)
 }
 
 // Serves reports whether a path is one of the files.
 func (f *Files) Serves(path string) bool { return f.responses[path] != nil }
 
-// Serve answers a GET or HEAD of a path that Serves knows.
+// Serve responds to a GET or HEAD of a path for which Serves reports true.
 func (f *Files) Serve(w http.ResponseWriter, r *http.Request, path string) {
 	maps.Copy(w.Header(), headers)
-	w.Header()["Cache-Control"] = forGood
+	w.Header()["Cache-Control"] = forever
 	f.responses[path].Write(w, r)
 }
 
-// Page makes a response of a rendered document. It is answered with [WritePage].
+// Page returns the response for a rendered document. [WritePage] writes it.
 func Page(code int, body []byte) *rendered.Response { return rendered.New(code, contentHTML, body) }
 
-// WritePage answers a GET or HEAD with a page.
+// WritePage responds to a GET or HEAD with a page.
 func WritePage(w http.ResponseWriter, r *http.Request, page *rendered.Response) {
 	maps.Copy(w.Header(), headers)
 	w.Header()["Cache-Control"] = noStore
 	page.Write(w, r)
 }
 
-// Below returns the links for a page whose way up to / is root, such as "../../".
+// Below returns the links for a page whose relative path to / is root, such as "../../".
 func (l Links) Below(root string) Links {
 	below := Links{Style: root + l.Style, Script: root + l.Script, Brand: root + l.Brand, Icons: map[string]string{}}
 	for class, link := range l.Icons {

@@ -11,17 +11,17 @@ import (
 // isoFormat is RFC 3339 with milliseconds, in UTC, as in the JSON API.
 const isoFormat = "2006-01-02T15:04:05.000Z07:00"
 
-// Moment is a time as people and programs read it, in UTC. Full has the date, for a tooltip;
-// the script writes the reader's own time there.
+// Moment is a time in UTC, formatted for people and programs. Full has the date, for a tooltip;
+// the script adds the reader's local time there.
 type Moment struct{ ISO, Text, Full string }
 
-// NewMoment leaves out the date where the time alone cannot be taken for another
-// day's.
+// NewMoment formats t. The text has the date only if the time alone could mean another
+// day.
 func NewMoment(t, now time.Time) Moment {
 	return Moment{t.UTC().Format(isoFormat), ClockText(t, now), t.UTC().Format("2 Jan 2006 15:04:05 UTC")}
 }
 
-// ClockText is the time of day, with the date where that alone could be taken for another day's.
+// ClockText returns the time of day, with the date if the time alone could mean another day.
 func ClockText(t, now time.Time) string {
 	format := time.TimeOnly
 	if now.Sub(t).Abs() > 12*time.Hour {
@@ -30,7 +30,7 @@ func ClockText(t, now time.Time) string {
 	return t.UTC().Format(format)
 }
 
-// SpanText is a length of time in its one or two largest units.
+// SpanText returns a duration in its one or two largest units.
 func SpanText(d time.Duration) string {
 	seconds := int(max(d, 0) / time.Second)
 	minutes, hours, days := seconds/60, seconds/3600, seconds/86400
@@ -53,7 +53,7 @@ func twoUnits(a int, unitA string, b int, unitB string) string {
 	return fmt.Sprintf("%d %s %d %s", a, unitA, b, unitB)
 }
 
-// NumberText groups the digits of a whole number by thousands, as the SI does.
+// NumberText returns a whole number with its digits grouped by thousands, as in the SI.
 func NumberText(n float64) string {
 	if n != math.Trunc(n) || math.Abs(n) >= 1<<53 {
 		return strconv.FormatFloat(n, 'g', 4, 64)
@@ -68,7 +68,7 @@ func NumberText(n float64) string {
 	return digits
 }
 
-// Capital makes the first letter of an English text a capital.
+// Capital returns text with its first letter in upper case.
 func Capital(text string) string {
 	if text == "" {
 		return ""
@@ -76,7 +76,7 @@ func Capital(text string) string {
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-// Enumerate lists names as English does.
+// Enumerate joins names as in English: a, b and c.
 func Enumerate(names []string) string {
 	if n := len(names) - 1; n > 0 {
 		return strings.Join(names[:n], ", ") + " and " + names[n]
