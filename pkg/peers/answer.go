@@ -12,24 +12,24 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// maxAnswer bounds the body of a peer's answer, in bytes: 16 services with the longest
+// maxAnswer is the largest body of a peer's answer, in bytes. 16 services with the longest
 // names take less than 3 KiB.
 const maxAnswer = 16 << 10
 
-// maxInstance bounds what a peer may call itself, in bytes.
+// maxInstance is the longest instance name of a peer, in bytes.
 const maxInstance = 64
 
-// Handler answers GET /health/peer: what other sidecars ask. Its answer holds states and
-// ages only, so it needs no token. It is rendered for each request, since an age is only
-// true at the moment of asking, and costs no allocation.
+// Handler serves GET /health/peer, which other sidecars request. Its answer has only states and
+// ages, so it needs no token. It is rendered for each request, since an age is valid only
+// at that moment, and needs no allocation.
 type Handler struct {
 	view     func() *health.View
 	instance string
 	buffers  sync.Pool // of *[]byte
 }
 
-// NewHandler returns a handler that answers from the present view. The instance is what
-// tells this process from all others: see [NewInstance].
+// NewHandler returns a handler that responds from the current view. instance identifies
+// this process among its peers: see [NewInstance].
 func NewHandler(view func() *health.View, instance string) *Handler {
 	return &Handler{
 		view: view, instance: instance,
@@ -37,7 +37,7 @@ func NewHandler(view func() *health.View, instance string) *Handler {
 	}
 }
 
-// ServeHTTP answers a GET or a HEAD.
+// ServeHTTP responds to a GET or a HEAD.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()["Content-Type"] = contentType
 	w.WriteHeader(http.StatusOK)
@@ -46,13 +46,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	buffer, _ := h.buffers.Get().(*[]byte)
 	*buffer = appendAnswer((*buffer)[:0], h.instance, h.view(), time.Now())
-	_, _ = w.Write(*buffer) // a peer that has gone needs no answer
+	_, _ = w.Write(*buffer) // an error means that the peer has gone
 	h.buffers.Put(buffer)
 }
 
 var contentType = []string{"application/json"}
 
-// appendAnswer writes what [decode] reads. No name or word in it needs to be escaped.
+// appendAnswer appends the JSON that [decode] reads. No name or word in it needs escaping.
 func appendAnswer(b []byte, instance string, v *health.View, now time.Time) []byte {
 	b = append(b, `{"instance":"`...)
 	b = append(b, instance...)
@@ -70,7 +70,7 @@ func appendAnswer(b []byte, instance string, v *health.View, now time.Time) []by
 		b = append(b, `,"failing":`...)
 		b = strconv.AppendBool(b, r.Failing())
 		b = append(b, `,"ok_age_ms":`...)
-		if r.LastUsable.IsZero() || r.Reason() == health.ReasonStale { // what is stale tells nothing
+		if r.LastUsable.IsZero() || r.Reason() == health.ReasonStale { // a stale result is no evidence
 			b = append(b, `null}`...)
 			continue
 		}
@@ -81,24 +81,24 @@ func appendAnswer(b []byte, instance string, v *health.View, now time.Time) []by
 	return append(b, "}}\n"...)
 }
 
-// answer is what one peer says.
+// answer is the answer of one peer.
 type answer struct {
 	instance string
-	services map[string]said
+	services map[string]serviceState
 }
 
-// said is what one peer says of one service. The zero value is that it does not know it.
-type said struct {
+// serviceState is the state of one service in a peer's answer. The zero value means that the peer does not have it.
+type serviceState struct {
 	known           bool
 	proven, failing bool
-	okAge           time.Duration // of the start of the latest check that found it usable
+	okAge           time.Duration // since the start of the latest check that found it usable
 	ok              bool          // there was such a check
 }
 
 var errAnswer = errors.New("not the answer of a sidecar")
 
-// decode reads an answer. Nothing of it is believed but what is within the closed sets;
-// what a newer sidecar adds is ignored.
+// decode reads an answer. It accepts only values of the closed sets, and
+// ignores fields that a newer sidecar adds.
 func decode(body []byte) (answer, error) {
 	var raw struct {
 		Instance string `json:"instance"`
@@ -110,20 +110,20 @@ func decode(body []byte) (answer, error) {
 		} `json:"services"`
 	}
 	if err := json.Unmarshal(body, &raw); err != nil {
-		return answer{}, errAnswer // its own words could be anything
+		return answer{}, errAnswer // the decoder's error could quote the answer
 	}
 	if raw.Instance == "" || len(raw.Instance) > maxInstance || raw.Services == nil {
 		return answer{}, errAnswer
 	}
-	a := answer{instance: raw.Instance, services: make(map[string]said, len(raw.Services))}
+	a := answer{instance: raw.Instance, services: make(map[string]serviceState, len(raw.Services))}
 	for name, s := range raw.Services {
 		if !isStatus(s.Status) {
-			return answer{}, fmt.Errorf("%w: a status that there is not", errAnswer)
+			return answer{}, fmt.Errorf("%w: an unknown status", errAnswer)
 		}
-		told := said{known: true, proven: s.Proven, failing: s.Failing}
+		told := serviceState{known: true, proven: s.Proven, failing: s.Failing}
 		if s.OKAgeMs != nil {
 			if *s.OKAgeMs < 0 || *s.OKAgeMs > int64(maxAge/time.Millisecond) {
-				return answer{}, fmt.Errorf("%w: an age that no check has", errAnswer)
+				return answer{}, fmt.Errorf("%w: an impossible age", errAnswer)
 			}
 			told.ok, told.okAge = true, time.Duration(*s.OKAgeMs)*time.Millisecond
 		}

@@ -8,19 +8,19 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// verdict is what the newest answer of one peer means for one fault.
+// verdict is the meaning of a peer's newest answer for one fault.
 type verdict uint8
 
 const (
-	none     verdict = iota // stale, not checked since, or the service is not known
-	newcomer                // the service was never proven there: no such Pod is ready
+	none     verdict = iota // stale, not checked since the fault began, or without the service
+	newcomer                // the service was never healthy there: such a Pod is not ready
 	failing                 // the peer has the fault too
-	sound                   // a check of the peer began after the fault did, and found the service usable
+	sound                   // a check that the peer began after the fault found the service usable
 )
 
-// judge says what an answer means for a fault that began at since. Sent is when the
-// question was sent, by the same clock.
-func judge(s said, sent, since time.Time) verdict {
+// verdictFor returns the meaning of an answer for a fault that began at since. sent is when the
+// request was sent, by the same clock.
+func verdictFor(s serviceState, sent, since time.Time) verdict {
 	switch {
 	case !s.known:
 		return none
@@ -35,70 +35,70 @@ func judge(s said, sent, since time.Time) verdict {
 	}
 }
 
-// moment is a time since a ledger began. Decisions compare many of them.
+// moment is a time as the duration since a ledger began. Decisions compare many of them.
 type moment = time.Duration
 
 // never is before any other moment.
 const never moment = math.MinInt64
 
-// entry is what is kept of one peer.
+// entry is the state of one peer.
 type entry struct {
-	address string
-	asked   moment  // when the latest question was sent
-	arrived moment  // of the newest answer, or never
-	verdict verdict // of it
-	from    moment  // the arrival of the first of the answers in a row that said the same
-	failed  moment  // the arrival of the latest one that said failing
+	address     string
+	asked       moment  // when the latest request was sent
+	arrived     moment  // when the newest answer arrived, or never
+	verdict     verdict // of the newest answer
+	sameSince   moment  // arrival of the first answer of those in a row with this verdict
+	lastFailing moment  // arrival of the latest answer with the verdict failing
 }
 
-// Ledger keeps what the peers answered about one fault of one service: the newest answer
-// of each. A new fault begins a new one. Peers are told apart by the address at which they
-// were asked, not by what they call themselves, so that none can speak for another.
+// Ledger has the peers' answers about one fault of one service: the newest answer
+// of each. A new fault has a new ledger. Peers are identified by the address at which they
+// were asked, not by their instance names, so that no peer can answer for another one.
 type Ledger struct {
-	since   time.Time     // when the fault began
-	began   time.Time     // when the ledger did
-	life    time.Duration // of an answer
-	entries []entry
+	since    time.Time     // when the fault began
+	began    time.Time     // when the ledger was created
+	validFor time.Duration // how long an answer counts
+	entries  []entry
 }
 
-// NewLedger returns the ledger of the service's present fault.
+// NewLedger returns a ledger for the service's current fault.
 func NewLedger(mine health.Result) *Ledger {
-	return &Ledger{since: mine.FailingSince(), began: time.Now(), life: mine.Service.FindingLife()}
+	return &Ledger{since: mine.FailingSince(), began: time.Now(), validFor: mine.Service.FindingLife()}
 }
 
-// Fits reports whether the ledger is of the result's present fault.
+// Fits reports whether the ledger is about the result's current fault.
 func (l *Ledger) Fits(mine health.Result) bool { return l.since.Equal(mine.FailingSince()) }
 
-// of returns the entry of a peer, which is new where there is none.
-func (l *Ledger) of(address string) *entry {
+// entryOf returns the entry of a peer. It adds one if there is none.
+func (l *Ledger) entryOf(address string) *entry {
 	for i := range l.entries {
 		if l.entries[i].address == address {
 			return &l.entries[i]
 		}
 	}
-	l.entries = append(l.entries, entry{address: address, asked: never, arrived: never, from: never, failed: never})
+	l.entries = append(l.entries, entry{address: address, asked: never, arrived: never, sameSince: never, lastFailing: never})
 	return &l.entries[len(l.entries)-1]
 }
 
-// asked notes that a peer was sent a question.
-func (l *Ledger) asked(address string, at time.Time) { l.of(address).asked = at.Sub(l.began) }
+// asked records that a request was sent to a peer.
+func (l *Ledger) asked(address string, at time.Time) { l.entryOf(address).asked = at.Sub(l.began) }
 
-// answered notes what a peer said of the service, to a question that was sent at one
-// moment and whose answer arrived at another.
-func (l *Ledger) answered(address string, s said, sent, arrived time.Time) {
-	e, v, now := l.of(address), judge(s, sent, l.soundFrom()), arrived.Sub(l.began)
-	if v != e.verdict || e.arrived < now-l.life {
-		e.from = now
+// answered records a peer's answer about the service, with the times at which the request was
+// sent and the answer arrived.
+func (l *Ledger) answered(address string, s serviceState, sent, arrived time.Time) {
+	e, v, now := l.entryOf(address), verdictFor(s, sent, l.soundFrom()), arrived.Sub(l.began)
+	if v != e.verdict || e.arrived < now-l.validFor {
+		e.sameSince = now
 	}
 	e.verdict, e.arrived = v, now
 	if v == failing {
-		e.failed = now
+		e.lastFailing = now
 	}
 }
 
-// soundFrom is the moment after which a check of a peer must have begun to say that the
-// peer is sound: that of the fault, or of the ledger where the fault began before this
-// process did or while it was suspended, and the service may have been well meanwhile.
+// soundFrom returns the time after which a peer must have begun a check that shows it as sound:
+// the start of the fault, or that of the ledger if it is later. The fault may have begun before this
+// process or while it was suspended, and the service may have worked in between.
 func (l *Ledger) soundFrom() time.Time {
 	if l.began.After(l.since) {
 		return l.began
@@ -106,13 +106,13 @@ func (l *Ledger) soundFrom() time.Time {
 	return l.since
 }
 
-// forget drops a peer that turned out to be this process itself.
+// forget removes the entry of an address at which this process itself answered.
 func (l *Ledger) forget(address string) {
 	l.entries = slices.DeleteFunc(l.entries, func(e entry) bool { return e.address == address })
 }
 
-// retain forgets that peers were asked which have gone: those that are not in a list, which
-// is sorted. What they answered last counts for as long as any answer, unless they were
+// retain removes the pending requests of peers that have gone, which are not in the sorted list.
+// Their latest answers still count as long as any other answer, except for those of
 // newcomers.
 func (l *Ledger) retain(listed []string) {
 	for i := range l.entries {
@@ -127,53 +127,53 @@ func (l *Ledger) retain(listed []string) {
 	}
 }
 
-// prune drops what no longer counts, so that the ledger does not grow with the fleet.
+// prune removes entries that no longer count, so that the ledger does not grow with the fleet.
 func (l *Ledger) prune(now time.Time) {
-	horizon := now.Sub(l.began) - l.life
-	l.entries = slices.DeleteFunc(l.entries, func(e entry) bool { return e.asked < horizon && e.arrived < horizon })
+	oldest := now.Sub(l.began) - l.validFor
+	l.entries = slices.DeleteFunc(l.entries, func(e entry) bool { return e.asked < oldest && e.arrived < oldest })
 }
 
-// Decision is what follows from what is known at a moment.
+// Decision is the result of [Decide].
 type Decision struct {
 	health.Finding
-	// Look says that only a look of our own is missing to call the fault local: a check
-	// that begins after the answers that say so had arrived.
-	Look bool
+	// NeedsCheck is true if only a check of our own is missing to call the fault local: one
+	// that begins after the peers' answers had arrived.
+	NeedsCheck bool
 }
 
-// Fleet is what the latest lookups found.
+// Fleet is the result of the latest lookups.
 type Fleet struct {
 	// Peers counts the other Pods.
 	Peers int
-	// Fresh says that the lookup that found them is young enough to say that there are no
-	// more.
+	// Fresh is true if the lookup is recent enough to prove that there are no
+	// other Pods.
 	Fresh bool
 }
 
-// Decide says whose a fault is. The first rule that matches wins:
+// Decide returns the scope of a fault. The first rule that matches decides:
 //
-//   - there is no other Pod, or none that was ever well: alone
-//   - fewer than half of the peers asked lately told anything: unknown
-//   - at least as many have the fault as are sound: shared
+//   - there is no other Pod, or for none of them the service was ever healthy: alone
+//   - fewer than half of the peers asked recently gave evidence: unknown
+//   - at least as many peers have the fault as are sound: shared
 //   - otherwise local if our latest check has failed and began after those answers had
 //     arrived, and undecided until there is such a check
 //
-// The last one is why the last Pod to recover stays in the Service: it sees that the others
-// are sound, looks again, and finds the service well. Where not all peers were asked yet,
-// local also needs a majority that no sample shows by chance: see [isClear]. Newcomers, for
-// which the service was never proven, count nowhere else: none of them is ready, so that
-// it could not take this Pod's place, and a release that is rolled out or scaled out during
-// an outage must not take the evidence from those that serve.
+// The last rule keeps the last Pod that recovers in the Service: it sees that the others
+// are sound, checks again, and finds the service healthy. While not all peers were asked,
+// local also needs a majority that is not due to chance: see [isClear]. Newcomers, for
+// which the service was never healthy, count only in the first rule. They are not ready, so
+// they could not replace this Pod, and a rollout or a scale-up during
+// an outage must not outvote the Pods that serve.
 func Decide(mine health.Result, l *Ledger, fleet Fleet, now time.Time) Decision {
 	d := Decision{Finding: health.Finding{Since: l.since, At: now}}
-	horizon, looked := now.Sub(l.began)-l.life, mine.Last.Started.Sub(l.began)
+	oldest, checkStarted := now.Sub(l.began)-l.validFor, mine.Last.Started.Sub(l.began)
 	var newcomers int
-	var soundThen, against int // as known when our latest check began; in doubt, against
+	var soundBefore, against int // known when our latest check began; a doubtful one counts against local
 	for i := range l.entries {
 		e := &l.entries[i]
 		v := e.verdict
-		if e.arrived < horizon {
-			if e.asked < horizon {
+		if e.arrived < oldest {
+			if e.asked < oldest {
 				continue
 			}
 			v = none
@@ -186,9 +186,9 @@ func Decide(mine health.Result, l *Ledger, fleet Fleet, now time.Time) Decision 
 		switch v {
 		case sound:
 			d.Sound++
-			if e.from < looked {
-				soundThen++
-			} else if e.failed >= horizon { // it failed when our check began, or has since
+			if e.sameSince < checkStarted {
+				soundBefore++
+			} else if e.lastFailing >= oldest { // it failed when our check began, or later
 				against++
 			}
 		case failing:
@@ -206,10 +206,10 @@ func Decide(mine health.Result, l *Ledger, fleet Fleet, now time.Time) Decision 
 		d.Scope = health.ScopeShared
 	case d.Asked+newcomers < fleet.Peers && !isClear(d.Sound, d.Failing):
 		d.Scope = health.ScopeUndecided
-	case mine.Failing() && soundThen > against:
+	case mine.Failing() && soundBefore > against:
 		d.Scope = health.ScopeLocal
 	default:
-		d.Scope, d.Look = health.ScopeUndecided, true
+		d.Scope, d.NeedsCheck = health.ScopeUndecided, true
 	}
 	return d
 }

@@ -37,13 +37,13 @@ func ledgerOf(mine health.Result, at time.Time, letters string) *Ledger {
 		l.asked(address, at)
 		switch letter {
 		case 'F':
-			l.answered(address, said{known: true, proven: true, failing: true}, at, at)
+			l.answered(address, serviceState{known: true, proven: true, failing: true}, at, at)
 		case 'S':
-			l.answered(address, said{known: true, proven: true, ok: true, okAge: time.Millisecond}, at, at)
+			l.answered(address, serviceState{known: true, proven: true, ok: true, okAge: time.Millisecond}, at, at)
 		case 'N':
-			l.answered(address, said{known: true, failing: true}, at, at)
+			l.answered(address, serviceState{known: true, failing: true}, at, at)
 		case 'O':
-			l.answered(address, said{known: true, proven: true, ok: true, okAge: time.Minute}, at, at)
+			l.answered(address, serviceState{known: true, proven: true, ok: true, okAge: time.Minute}, at, at)
 		}
 	}
 	return l
@@ -138,8 +138,8 @@ func TestDecide(t *testing.T) {
 		// A check that began before the answers had arrived proves nothing.
 		early := broken(since, since.Add(500*time.Millisecond))
 		d = Decide(early, ledgerOf(early, since.Add(time.Second), tt.peers), fleet, since.Add(3*time.Second))
-		if tt.want == local && (d.Scope != health.ScopeUndecided || !d.Look) {
-			t.Errorf("%q before a look: %s, look %t", tt.peers, d.Scope, d.Look)
+		if tt.want == local && (d.Scope != health.ScopeUndecided || !d.NeedsCheck) {
+			t.Errorf("%q before a look: %s, look %t", tt.peers, d.Scope, d.NeedsCheck)
 		}
 		// What was said counts for three intervals.
 		if d := Decide(mine, l, fleet, since.Add(16*time.Second)); d.Scope != tt.want {
@@ -175,21 +175,21 @@ func TestDecideOnAPart(t *testing.T) {
 func TestDecideOnTheWayBack(t *testing.T) {
 	t.Parallel()
 	at := func(seconds float64) time.Time { return epoch.Add(time.Duration(seconds * float64(time.Second))) }
-	ok := said{known: true, proven: true, ok: true, okAge: time.Millisecond}
-	down := said{known: true, proven: true, failing: true}
+	ok := serviceState{known: true, proven: true, ok: true, okAge: time.Millisecond}
+	down := serviceState{known: true, proven: true, failing: true}
 	const a, b, c = "10.0.0.2:8008", "10.0.0.3:8008", "10.0.0.4:8008"
 	mine := broken(epoch, at(20))
 	l := NewLedger(mine)
 	l.began = mine.FailingSince()
-	say := func(address string, s said, seconds float64) {
+	say := func(address string, s serviceState, seconds float64) {
 		l.asked(address, at(seconds))
 		l.answered(address, s, at(seconds), at(seconds))
 	}
 	say(a, ok, 10)
 	say(b, down, 10)
 	say(b, ok, 21) // after our check began
-	if d := Decide(mine, l, Fleet{Peers: 2, Fresh: true}, at(22)); d.Scope != health.ScopeUndecided || !d.Look {
-		t.Errorf("%s, look %t: our check was begun before the majority was there", d.Scope, d.Look)
+	if d := Decide(mine, l, Fleet{Peers: 2, Fresh: true}, at(22)); d.Scope != health.ScopeUndecided || !d.NeedsCheck {
+		t.Errorf("%s, look %t: our check was begun before the majority was there", d.Scope, d.NeedsCheck)
 	}
 	if d := Decide(broken(epoch, at(21.5)), l, Fleet{Peers: 2, Fresh: true}, at(22)); d.Scope != health.ScopeLocal {
 		t.Errorf("%s after a look", d.Scope)

@@ -139,7 +139,7 @@ func TestHostilePeers(t *testing.T) {
 				p.faults["database"] = newFault(broken(since, since))
 				p.faults["database"].ledger.began = since
 				asked := time.Now()
-				p.take(p.ask(t.Context(), listed))
+				p.recordAnswers(p.ask(t.Context(), listed))
 				if took := time.Since(asked); took > 5*time.Second {
 					t.Errorf("the round took %s", took)
 				}
@@ -215,7 +215,7 @@ func FuzzDecode(f *testing.F) {
 			if s.okAge < 0 || s.okAge > maxAge || !s.ok && s.okAge != 0 || !s.known {
 				t.Errorf("%s: %+v", name, s)
 			}
-			if v := judge(s, now, now); v == sound {
+			if v := verdictFor(s, now, now); v == sound {
 				t.Errorf("%s: sound before it was checked: %+v", name, s)
 			}
 		}

@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	lookupPeriod  = 5 * time.Second  // the least from one lookup to the next
-	lookupTimeout = 2 * time.Second  // of one
-	listLife      = 5 * time.Minute  // of the last good list, while DNS fails
-	freshLife     = 30 * time.Second // of a lookup that says that there is no other Pod
+	lookupPeriod  = 5 * time.Second  // the shortest time between two lookups
+	lookupTimeout = 2 * time.Second  // of one lookup
+	listLife      = 5 * time.Minute  // how long the last good list is used while DNS fails
+	freshLife     = 30 * time.Second // how long a lookup without other Pods counts
 
-	// maxComplete is up to how many addresses a list is taken for complete. DNS answers hold
-	// about 4,000 at most, and of a larger fleet another part each time.
+	// maxComplete is the longest list of addresses that counts as complete. DNS responses have
+	// at most about 4,000 addresses, and for a larger fleet a different part each time.
 	maxComplete = 2000
 )
 
@@ -28,23 +28,23 @@ type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// directory knows where the peers are. It belongs to one goroutine.
+// directory has the addresses of the peers. It is not safe for concurrent use.
 type directory struct {
-	names  []string // one: to be looked up; several: the peers themselves
-	port   string   // of a name that has none
+	names  []string // one name to look up, or the addresses of the peers
+	port   string   // for names without a port
 	self   netip.Addr
 	lookup Resolver
 
-	listed []string        // addresses to ask, without this Pod's
-	at     time.Time       // of the latest lookup that succeeded; zero: none did
-	tried  time.Time       // of the latest lookup
-	ours   map[string]bool // addresses at which this process itself answered
-	inList bool            // a list had this Pod itself
-	queue  []string        // those still to be asked before one is asked again
+	listed        []string        // addresses to ask, without this Pod's
+	at            time.Time       // of the latest successful lookup; zero if there was none
+	tried         time.Time       // of the latest lookup
+	selfAddresses map[string]bool // addresses at which this process itself answered
+	selfListed    bool            // a list contained this Pod
+	queue         []string        // peers to ask before one is asked again
 }
 
 func newDirectory(o Options) *directory {
-	d := &directory{names: o.Names, port: o.Port, self: o.Self, lookup: o.Resolver, ours: make(map[string]bool)}
+	d := &directory{names: o.Names, port: o.Port, self: o.Self, lookup: o.Resolver, selfAddresses: make(map[string]bool)}
 	if d.fixed() {
 		var listed []string
 		for _, name := range o.Names {
@@ -59,10 +59,10 @@ func newDirectory(o Options) *directory {
 	return d
 }
 
-// fixed reports whether there is nothing to look up.
+// fixed reports whether the peers are configured, so that there is nothing to look up.
 func (d *directory) fixed() bool { return len(d.names) > 1 }
 
-// find looks the name up. It is called in a goroutine of its own, and changes nothing.
+// find looks the name up. It runs in its own goroutine, and modifies nothing.
 func (d *directory) find(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
@@ -85,23 +85,23 @@ func (d *directory) find(ctx context.Context) ([]string, error) {
 		}
 	}
 	if len(addresses) == 0 {
-		return nil, fmt.Errorf("look up the peers' name %s: it has no address of this Pod's family", host)
+		return nil, fmt.Errorf("look up the peers' name %s: it has no address of this Pod's IP family", host)
 	}
 	return addresses, nil
 }
 
-// found takes in what a lookup returned. A list without this Pod is refused, where an
-// earlier one had it: another name answered, such as one of a search domain while the
-// cluster's own does not. Of a very large fleet, each list is only a part.
-func (d *directory) found(addresses []string, at time.Time) error {
+// setList sets the list from a lookup. It refuses a list without this Pod if an
+// earlier one had this Pod: another name was resolved, such as one of a search domain while the
+// cluster's own failed. For a very large fleet, each list is only a part.
+func (d *directory) setList(addresses []string, at time.Time) error {
 	_, port := split(d.names[0], d.port)
 	if d.self.IsValid() {
 		self := net.JoinHostPort(d.self.String(), port)
 		there := slices.Contains(addresses, self)
-		if d.inList && !there && len(addresses) <= maxComplete {
+		if d.selfListed && !there && len(addresses) <= maxComplete {
 			return fmt.Errorf("look up the peers' name %s: the list of %d lacks this Pod, which an earlier one had", d.names[0], len(addresses))
 		}
-		d.inList = d.inList || there
+		d.selfListed = d.selfListed || there
 		addresses = slices.DeleteFunc(addresses, func(a string) bool { return a == self })
 	}
 	d.replace(addresses, at)
@@ -115,8 +115,8 @@ func (d *directory) replace(listed []string, at time.Time) {
 	}
 	slices.Sort(listed)
 	d.listed, d.at = slices.Compact(listed), at
-	d.queue = slices.DeleteFunc(d.queue, func(a string) bool { return !d.lists(a) })
-	maps.DeleteFunc(d.ours, func(a string, _ bool) bool { return !d.lists(a) })
+	d.queue = slices.DeleteFunc(d.queue, func(a string) bool { return !d.contains(a) })
+	maps.DeleteFunc(d.selfAddresses, func(a string, _ bool) bool { return !d.contains(a) })
 	before := len(d.queue)
 	for _, a := range d.listed {
 		if !known[a] {
@@ -126,20 +126,20 @@ func (d *directory) replace(listed []string, at time.Time) {
 	shuffle(d.queue[before:])
 }
 
-// lists reports whether an address is in the present list.
-func (d *directory) lists(address string) bool {
+// contains reports whether an address is in the current list.
+func (d *directory) contains(address string) bool {
 	_, found := slices.BinarySearch(d.listed, address)
 	return found
 }
 
-// isComplete reports whether a Pod that is not in the list has gone.
+// isComplete reports whether the list has all Pods, so that a Pod that is not in it has gone.
 func (d *directory) isComplete() bool { return len(d.listed) <= maxComplete }
 
-// isOurs notes that this process itself answered at an address.
-func (d *directory) isOurs(address string) { d.ours[address] = true }
+// markSelf records that this process itself answered at an address.
+func (d *directory) markSelf(address string) { d.selfAddresses[address] = true }
 
-// next returns up to n peers to ask: each once, in a random order, before any of them is
-// returned again.
+// next returns up to n peers to ask. It returns each peer once, in random order, before it returns
+// any of them again.
 func (d *directory) next(n int) []string {
 	var chosen []string
 	for refilled := false; len(chosen) < n; {
@@ -154,7 +154,7 @@ func (d *directory) next(n int) []string {
 		}
 		a := d.queue[0]
 		d.queue = d.queue[1:]
-		if !d.ours[a] {
+		if !d.selfAddresses[a] {
 			chosen = append(chosen, a)
 		}
 	}
@@ -163,14 +163,14 @@ func (d *directory) next(n int) []string {
 
 func shuffle(s []string) { rand.Shuffle(len(s), func(i, j int) { s[i], s[j] = s[j], s[i] }) }
 
-// fleet returns what is known of it now. A list that is too old is dropped.
+// fleet returns what the lookups say now. It drops a list that is too old.
 func (d *directory) fleet(now time.Time) Fleet {
 	if !d.fixed() && !d.at.IsZero() && now.Sub(d.at) > listLife {
 		d.replace(nil, time.Time{})
 	}
 	f := Fleet{}
 	for _, a := range d.listed {
-		if !d.ours[a] {
+		if !d.selfAddresses[a] {
 			f.Peers++
 		}
 	}

@@ -49,7 +49,7 @@ func TestDirectoryFinds(t *testing.T) {
 		d := newDirectory(Options{Names: []string{tt.name}, Port: "8008", Self: tt.self, Resolver: tt.told})
 		found, err := d.find(t.Context())
 		if err == nil {
-			err = d.found(found, epoch)
+			err = d.setList(found, epoch)
 		}
 		got := d.listed
 		if err != nil {
@@ -76,7 +76,7 @@ func TestDirectoryWalks(t *testing.T) {
 		return all
 	}
 	mustFind(t, d, epoch, list(1, 51)...)
-	d.isOurs("10.0.0.1:8008")
+	d.markSelf("10.0.0.1:8008")
 	for range 10 {
 		var walked []string
 		for range 7 {
@@ -96,14 +96,14 @@ func TestDirectoryWalks(t *testing.T) {
 	if walked = slices.Compact(walked); len(walked) != 21 || walked[0] < "10.0.0.40" {
 		t.Errorf("%q of a new list", walked)
 	}
-	if len(d.ours) != 0 {
+	if len(d.selfAddresses) != 0 {
 		t.Error("an address that has gone is kept as ours")
 	}
 }
 
 func mustFind(t *testing.T, d *directory, at time.Time, addresses ...string) {
 	t.Helper()
-	if err := d.found(addresses, at); err != nil {
+	if err := d.setList(addresses, at); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -114,7 +114,7 @@ func TestDirectoryRefusesAForeignList(t *testing.T) {
 	d := newDirectory(Options{Names: []string{"peers.test"}, Port: "8008", Self: netip.MustParseAddr("10.0.0.1")})
 	mustFind(t, d, epoch, "10.0.0.2:8008") // the own address may be listed later
 	mustFind(t, d, epoch, "10.0.0.1:8008", "10.0.0.2:8008")
-	if err := d.found([]string{"192.0.2.7:8008"}, epoch); err == nil {
+	if err := d.setList([]string{"192.0.2.7:8008"}, epoch); err == nil {
 		t.Error("a list without this Pod is taken")
 	}
 	if want := []string{"10.0.0.2:8008"}; !slices.Equal(d.listed, want) || !d.at.Equal(epoch) {
@@ -149,7 +149,7 @@ func TestStalePeerIsNoEvidence(t *testing.T) {
 	for age, want := range map[time.Duration]verdict{12 * time.Second: sound, 12*time.Second + 1: none} {
 		now := epoch.Add(age)
 		a, err := decode(appendAnswer(nil, "X", health.NewView(now, []health.Result{r}, health.NoOverride, false), now))
-		if got := judge(a.services["database"], now, epoch.Add(-time.Minute)); err != nil || got != want {
+		if got := verdictFor(a.services["database"], now, epoch.Add(-time.Minute)); err != nil || got != want {
 			t.Errorf("%d at the age of %s, want %d: %v", got, age, want, err)
 		}
 	}

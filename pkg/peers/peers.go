@@ -18,76 +18,76 @@ import (
 )
 
 const (
-	// roundPeriod is from the start of one round of questions to the start of the next,
-	// while a service fails that readiness depends on. While only others fail it is their
-	// interval, since nothing hangs on the answers but what is shown.
+	// roundPeriod is the time between the starts of two rounds of requests
+	// while a strict service fails. While only other services fail, it is their
+	// interval, since their scope is only shown.
 	roundPeriod = time.Second
-	// calmPeriod is how often one peer is asked while all is well, so that a way that is
-	// blocked is found before it is needed.
-	calmPeriod = time.Minute
+	// idlePeriod is the time between two requests while no service fails. They find a blocked
+	// connection before it is needed.
+	idlePeriod = time.Minute
 )
 
-// Path is where a sidecar answers its peers.
+// Path is the path at which a sidecar answers its peers.
 const Path = "/health/peer"
 
-// NewInstance returns a random name for a process, which tells it from its peers.
+// NewInstance returns a random name that identifies a process among its peers.
 func NewInstance() string { return rand.Text() }
 
-// Options are what [New] needs. All but TLS, Self and Transport are required.
+// Options are the options of [New]. All except TLS, Self and Transport are required.
 type Options struct {
 	// Names is one name that DNS resolves to all Pods of the workload, ready or not, or a
 	// list of two addresses or more.
 	Names []string
-	// Port is where the peers answer, for a name that has none.
+	// Port is the port of the peers, for names without one.
 	Port string
-	// Self is the address of this Pod. Peers of its family only are asked. Invalid: this
-	// process knows itself by its answer.
+	// Self is the address of this Pod. Only peers of its IP family are asked. If it is invalid, this
+	// process recognizes itself by its answer.
 	Self netip.Addr
 	// Instance is the name of this process, as its [Handler] has it.
 	Instance string
-	// Sample is how many peers are asked at once, Timeout how long they have.
+	// Sample is the number of peers per round, Timeout that of one round.
 	Sample  int
 	Timeout time.Duration
-	// TLS, if set, asks by TLS.
+	// TLS, if set, is the configuration for HTTPS. The default is HTTP.
 	TLS *tls.Config
 	// Resolver looks up the name.
 	Resolver Resolver
-	// Transport sends the questions. The default dials for each of them.
+	// Transport sends the requests. The default opens a connection for each.
 	Transport http.RoundTripper
 
 	Monitor *health.Monitor
-	// Updates has the present view and every new one.
+	// Updates has the current view and every new one.
 	Updates <-chan *health.View
 	Log     *slog.Logger
 }
 
-// Peers asks the peers of this Pod. But for the counts, its fields belong to the goroutine
+// Peers asks the peers of this Pod. Except for the counts, its fields belong to the goroutine
 // that runs Start.
 type Peers struct {
-	options   Options
-	directory *directory
-	client    *http.Client
-	scheme    string
-	faults    map[string]*fault // by service: of those that fail
-	rounded   time.Time         // when the latest round ended
-	silent    int               // rounds in a row that nobody answered
-	unheard   bool              // that was logged
-	unlisted  bool              // the latest lookup failed, and that was logged
-	counts    atomic.Pointer[Counts]
+	options       Options
+	directory     *directory
+	client        *http.Client
+	scheme        string
+	faults        map[string]*fault // of the failing services, by name
+	lastRound     time.Time         // when the latest round ended
+	silentRounds  int               // rounds in a row without any answer
+	silenceLogged bool              // this was logged
+	lookupFailed  bool              // the latest lookup failed, and that was logged
+	counts        atomic.Pointer[Counts]
 }
 
-// fault is the present one of a service.
+// fault is the current fault of a service.
 type fault struct {
 	ledger *Ledger
-	checks uint64        // how many results of our own had come in when it was last decided on
-	period time.Duration // from one round of questions to the next
+	checks uint64        // number of our own results at the latest decision
+	period time.Duration // between two rounds of requests
 }
 
-// Counts says how many peers there are, how many the latest round asked, and how many of
-// those answered.
+// Counts has the number of peers, of those that the latest round asked, and of those that
+// answered.
 type Counts struct{ Known, Asked, Answered int }
 
-// New returns what asks the peers. It asks nobody before Start.
+// New returns a Peers. It sends no request before Start.
 func New(o Options) *Peers {
 	scheme := "http"
 	if o.TLS != nil {
@@ -95,8 +95,8 @@ func New(o Options) *Peers {
 	}
 	if o.Transport == nil {
 		transport := &http.Transport{
-			// A new connection for each question: evidence does not rest on an old one,
-			// and a large fleet costs no idle ones.
+			// A new connection for each request: an old one could hide a broken network,
+			// and a large fleet would cost many idle ones.
 			DisableKeepAlives:      true,
 			DisableCompression:     true,
 			TLSClientConfig:        o.TLS,
@@ -118,10 +118,10 @@ func New(o Options) *Peers {
 	return p
 }
 
-// Counts returns the present counts. It does not block.
+// Counts returns the current counts. It does not block.
 func (p *Peers) Counts() Counts { return *p.counts.Load() }
 
-// reply is what came of one question.
+// reply is the result of one request.
 type reply struct {
 	address       string
 	sent, arrived time.Time
@@ -129,20 +129,20 @@ type reply struct {
 	err           error
 }
 
-// list is what came of a lookup.
-type list struct {
+// lookupResult is the result of a lookup.
+type lookupResult struct {
 	addresses []string
 	err       error
 }
 
-// Start asks and decides until ctx is done. It returns when nothing is under way any more.
+// Start asks and decides until ctx is done. It waits for requests and lookups in flight.
 func (p *Peers) Start(ctx context.Context) error {
 	var calls sync.WaitGroup // at most one round and one lookup
 	defer calls.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	rounds, lookups := make(chan []reply, 1), make(chan list, 1)
-	var asking, looking bool
+	rounds, lookups := make(chan []reply, 1), make(chan lookupResult, 1)
+	var roundRunning, lookupRunning bool
 	var asked time.Time // when the latest round began
 	round, lookup := time.NewTimer(0), time.NewTimer(0)
 	defer round.Stop()
@@ -152,67 +152,67 @@ func (p *Peers) Start(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case v := <-p.options.Updates:
-			if p.see(v) && !asking { // a fault began
+			if p.observe(v) && !roundRunning { // a fault began
 				round.Reset(0)
 			}
-			if len(p.faults) > 0 && !looking {
+			if len(p.faults) > 0 && !lookupRunning {
 				lookup.Reset(max(0, lookupPeriod-time.Since(p.directory.tried)))
 			}
 		case <-round.C:
-			asked, asking = time.Now(), true
+			asked, roundRunning = time.Now(), true
 			addresses := p.next()
 			calls.Go(func() { rounds <- p.ask(ctx, addresses) })
 		case replies := <-rounds:
-			if ctx.Err() != nil { // they were cut short by us
+			if ctx.Err() != nil { // the requests were cancelled
 				return nil
 			}
-			asking = false
-			p.take(replies)
+			roundRunning = false
+			p.recordAnswers(replies)
 			p.decide()
 			round.Reset(max(0, p.roundPeriod()-time.Since(asked)))
 		case <-lookup.C:
 			if p.directory.fixed() {
 				continue
 			}
-			looking, p.directory.tried = true, time.Now()
+			lookupRunning, p.directory.tried = true, time.Now()
 			calls.Go(func() {
 				addresses, err := p.directory.find(ctx)
-				lookups <- list{addresses, err}
+				lookups <- lookupResult{addresses, err}
 			})
 		case l := <-lookups:
 			if ctx.Err() != nil {
 				return nil
 			}
-			looking = false
+			lookupRunning = false
 			first := p.directory.at.IsZero()
-			p.looked(l)
+			p.recordLookup(l)
 			lookup.Reset(p.lookupPeriod())
-			if first && l.err == nil && !asking {
+			if first && l.err == nil && !roundRunning {
 				round.Reset(0)
 			}
 		}
 	}
 }
 
-// roundPeriod is from the start of one round to the start of the next.
+// roundPeriod returns the time between the starts of two rounds.
 func (p *Peers) roundPeriod() time.Duration {
-	period := time.Duration((0.9 + 0.2*mathrand.Float64()) * float64(calmPeriod))
+	period := time.Duration((0.9 + 0.2*mathrand.Float64()) * float64(idlePeriod))
 	for _, f := range p.faults {
 		period = min(period, f.period)
 	}
 	return period
 }
 
-// lookupPeriod is from the end of one lookup to the start of the next.
+// lookupPeriod returns the time from the end of a lookup to the start of the next.
 func (p *Peers) lookupPeriod() time.Duration {
-	if len(p.faults) > 0 || p.unlisted {
+	if len(p.faults) > 0 || p.lookupFailed {
 		return lookupPeriod
 	}
-	return calmPeriod
+	return idlePeriod
 }
 
-// see takes in a view, and reports whether a fault began.
-func (p *Peers) see(v *health.View) (began bool) {
+// observe handles a new view, and reports whether a fault began.
+func (p *Peers) observe(v *health.View) (began bool) {
 	for _, r := range v.Results() {
 		name := r.Service.Name
 		f := p.faults[name]
@@ -223,7 +223,7 @@ func (p *Peers) see(v *health.View) (began bool) {
 		case f == nil || !f.ledger.Fits(r):
 			p.faults[name] = newFault(r)
 			began = true
-		case f.checks != r.Checks: // a look of our own may be what a decision waits for
+		case f.checks != r.Checks: // the decision may wait for a check of our own
 			p.decideOn(r)
 		}
 	}
@@ -238,7 +238,7 @@ func newFault(r health.Result) *fault {
 	return f
 }
 
-// next returns whom to ask now.
+// next returns the peers to ask now.
 func (p *Peers) next() []string {
 	n := 1
 	if len(p.faults) > 0 {
@@ -247,8 +247,8 @@ func (p *Peers) next() []string {
 	return p.directory.next(n)
 }
 
-// ask sends a question to each address, and returns when all have been answered or are
-// out of time.
+// ask sends a request to each address, and returns after all have been answered or have
+// timed out.
 func (p *Peers) ask(ctx context.Context, addresses []string) []reply {
 	ctx, cancel := context.WithTimeout(ctx, p.options.Timeout)
 	defer cancel()
@@ -257,7 +257,7 @@ func (p *Peers) ask(ctx context.Context, addresses []string) []reply {
 	for i, a := range addresses {
 		questions.Go(func() {
 			r := reply{address: a, sent: time.Now()}
-			r.answer, r.err = p.question(ctx, a)
+			r.answer, r.err = p.askOne(ctx, a)
 			r.arrived = time.Now()
 			replies[i] = r
 		})
@@ -266,7 +266,7 @@ func (p *Peers) ask(ctx context.Context, addresses []string) []reply {
 	return replies
 }
 
-func (p *Peers) question(ctx context.Context, address string) (answer, error) {
+func (p *Peers) askOne(ctx context.Context, address string) (answer, error) {
 	url := p.scheme + "://" + address + Path
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -295,20 +295,20 @@ func (p *Peers) question(ctx context.Context, address string) (answer, error) {
 	return a, nil
 }
 
-// take enters what a round brought.
-func (p *Peers) take(replies []reply) {
+// recordAnswers records the results of a round.
+func (p *Peers) recordAnswers(replies []reply) {
 	var asked, answered int
 	var failed error
 	for _, r := range replies {
 		if r.err == nil && r.answer.instance == p.options.Instance {
-			p.directory.isOurs(r.address)
+			p.directory.markSelf(r.address)
 			for _, f := range p.faults {
 				f.ledger.forget(r.address)
 			}
 			continue
 		}
-		if r.err != nil && p.directory.isComplete() && !p.directory.lists(r.address) {
-			continue // it has gone meanwhile
+		if r.err != nil && p.directory.isComplete() && !p.directory.contains(r.address) {
+			continue // the Pod has gone
 		}
 		asked++
 		for _, f := range p.faults {
@@ -323,37 +323,37 @@ func (p *Peers) take(replies []reply) {
 			f.ledger.answered(r.address, r.answer.services[name], r.sent, r.arrived)
 		}
 	}
-	p.rounded = time.Now()
+	p.lastRound = time.Now()
 	p.counts.Store(&Counts{Known: p.known(), Asked: asked, Answered: answered})
-	p.silent++
+	p.silentRounds++
 	if asked == 0 || answered > 0 {
-		p.silent = 0
+		p.silentRounds = 0
 	}
 	switch {
-	case p.silent > 0 && !p.unheard && (p.silent > 1 || asked > 1): // a single one may be restarting
-		p.options.Log.Warn("no peer answers: a fault that all Pods share could not be told from one of this Pod", "asked", asked, "error", failed)
-		p.unheard = true
-	case answered > 0 && p.unheard:
+	case p.silentRounds > 0 && !p.silenceLogged && (p.silentRounds > 1 || asked > 1): // a single peer may be restarting
+		p.options.Log.Warn("no peer answers: a shared fault could not be distinguished from a local one", "asked", asked, "error", failed)
+		p.silenceLogged = true
+	case answered > 0 && p.silenceLogged:
 		p.options.Log.Info("peers answer again", "answered", answered)
-		p.unheard = false
+		p.silenceLogged = false
 	}
 }
 
-// known returns how many peers there are. While no list is good any more it is the latest
-// number: what the fleet costs others depends on it.
+// known returns the number of peers. While there is no good list, it is the latest known
+// number, since delays that protect the API server depend on it.
 func (p *Peers) known() int {
 	fleet := p.directory.fleet(time.Now())
-	if fleet.Peers == 0 && p.unlisted {
+	if fleet.Peers == 0 && p.lookupFailed {
 		return p.Counts().Known
 	}
 	return fleet.Peers
 }
 
-// looked takes in what a lookup brought. The last good list serves while the next ones
-// fail, for a time.
-func (p *Peers) looked(l list) {
+// recordLookup records the result of a lookup. If it failed, the last good list is used
+// for a time.
+func (p *Peers) recordLookup(l lookupResult) {
 	if l.err == nil {
-		l.err = p.directory.found(l.addresses, time.Now())
+		l.err = p.directory.setList(l.addresses, time.Now())
 	}
 	if l.err == nil {
 		for _, f := range p.faults {
@@ -366,12 +366,12 @@ func (p *Peers) looked(l list) {
 	counts.Known = p.known()
 	p.counts.Store(&counts)
 	switch {
-	case l.err != nil && !p.unlisted:
-		p.options.Log.Warn("the peers' name cannot be looked up: the last list serves for five minutes", "known", counts.Known, "error", l.err)
-	case l.err == nil && p.unlisted:
-		p.options.Log.Info("the peers' name can be looked up again", "known", counts.Known)
+	case l.err != nil && !p.lookupFailed:
+		p.options.Log.Warn("the lookup of the peers' name fails: the last list is used for at most 5 minutes", "known", counts.Known, "error", l.err)
+	case l.err == nil && p.lookupFailed:
+		p.options.Log.Info("the lookup of the peers' name works again", "known", counts.Known)
 	}
-	p.unlisted = l.err != nil
+	p.lookupFailed = l.err != nil
 }
 
 // decide decides on every fault.
@@ -383,19 +383,19 @@ func (p *Peers) decide() {
 	}
 }
 
-// decideOn tells the monitor whose the fault of a service is. Nothing is decided before
-// the first round about it has ended.
+// decideOn reports the scope of a service's fault to the monitor. It decides nothing before
+// the first round about the fault has ended.
 func (p *Peers) decideOn(mine health.Result) {
 	f, now := p.faults[mine.Service.Name], time.Now()
 	f.checks = mine.Checks
-	if p.rounded.Before(f.ledger.began) {
+	if p.lastRound.Before(f.ledger.began) {
 		return
 	}
 	d := Decide(mine, f.ledger, p.directory.fleet(now), now)
 	f.ledger.prune(now)
-	d.At = p.rounded
+	d.At = p.lastRound
 	p.options.Monitor.Found(mine.Service.Name, d.Finding)
-	if d.Look {
+	if d.NeedsCheck {
 		p.options.Monitor.CheckSoon(mine.Service.Name)
 	}
 }
