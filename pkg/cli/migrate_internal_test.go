@@ -35,7 +35,7 @@ func TestMigrate(t *testing.T) {
 		code int
 		says string // a regular expression, for either output
 	}{
-		{"", env, "migrate", exitGood, "Bring the database to the schema"},
+		{"", env, "migrate", exitGood, "Migrate the database to the schema"},
 		{"", env, "migrate up extra", exitUsage, "unknown command"},
 		{"", env, "migrate up --lock-timeout=0s", exitUsage, "--lock-timeout 0s: want a duration above 0s"},
 		{"", env, "migrate up --lock-wait=-1s", exitUsage, "--lock-wait"},
