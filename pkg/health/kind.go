@@ -212,14 +212,32 @@ func Flag(name string, on bool) Value {
 	return v
 }
 
-// Text names something: a version, an endpoint.
+// maxText bounds a text that a server sends, in bytes: every response contains it. It is longer
+// than any version, and than the name of a bucket (63) or a model (some 100) may be.
+const maxText = 512
+
+// Text names something: a version, an endpoint. A text of more than 512 bytes is cut.
 func Text(name, text string) Value {
-	return Value{Name: name, Unit: UnitText, Text: text}
+	return Value{Name: name, Unit: UnitText, Text: cut(text)}
 }
 
-// List names several things. The caller must not change the list afterwards.
+// List names several things, each as in [Text]. The caller must not change the list afterwards.
 func List(name string, list []string) Value {
+	if slices.ContainsFunc(list, func(text string) bool { return len(text) > maxText }) {
+		list = slices.Clone(list)
+		for i := range list {
+			list[i] = cut(list[i])
+		}
+	}
 	return Value{Name: name, Unit: UnitList, List: list}
+}
+
+// cut returns the text, or its beginning where it is too long.
+func cut(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxText], "") + "…"
 }
 
 // Time is a moment, in whole seconds. Metrics have the seconds since 1970, JSON has RFC
