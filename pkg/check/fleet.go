@@ -83,8 +83,39 @@ func (c *Client) Fleet(ctx context.Context, maxAge time.Duration) (*Fleet, error
 		return nil, fmt.Errorf("GET %s%s: %d: %s: %s", c.URL(), fleetPath, a.Code, words.none, words.elsewhere)
 	}
 	f.Workloads = *body.Workloads
+	for i := range f.Workloads {
+		f.Workloads[i].clean()
+	}
 	f.conclude(maxAge)
 	return f, nil
+}
+
+// clean makes all texts printable: they come from whatever answered.
+func (w *FleetWorkload) clean() {
+	w.Namespace, w.Name, w.Status = Printable(w.Namespace), Printable(w.Name), Printable(w.Status)
+	w.Failures = cleanKeys(w.Failures)
+	for i := range w.Services {
+		s := &w.Services[i]
+		s.Name, s.Status, s.Extent, s.Where = Printable(s.Name), Printable(s.Status), Printable(s.Extent), Printable(s.Where)
+		s.Pods = cleanKeys(s.Pods)
+		for n := range s.Reasons {
+			s.Reasons[n].Reason = Printable(s.Reasons[n].Reason)
+		}
+		for n := range s.Names {
+			s.Names[n] = Printable(s.Names[n])
+		}
+	}
+}
+
+func cleanKeys(counts map[string]int) map[string]int {
+	if counts == nil {
+		return nil
+	}
+	clean := make(map[string]int, len(counts))
+	for key, n := range counts {
+		clean[Printable(key)] += n
+	}
+	return clean
 }
 
 // conclude sets the verdict.
