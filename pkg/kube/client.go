@@ -51,14 +51,14 @@ func NewClient(config *rest.Config) (*rest.RESTClient, error) {
 	return c, nil
 }
 
-// errToken is a request that was not sent, for lack of a token.
+// errToken is the error of a request that was not sent, because the token could not be read.
 var errToken = errors.New("read the service account's token")
 
 // maxTokenSize bounds the file of the token, in bytes.
 const maxTokenSize = 64 << 10
 
-// tokenFile gives each request the token that the file holds at that moment. Requests
-// are few, so that nothing is gained by keeping it, as client-go does for a minute.
+// tokenFile adds the current token from the file to each request. Requests
+// are rare, so caching it, as client-go does for a minute, would gain nothing.
 type tokenFile struct {
 	path string
 	next http.RoundTripper

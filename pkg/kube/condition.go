@@ -15,7 +15,7 @@ import (
 // ConditionType is the type of the one condition that a [Reporter] writes.
 const ConditionType corev1.PodConditionType = "reims.io/DependenciesHealthy"
 
-// The reasons that name no service.
+// The reasons that do not depend on a service.
 const (
 	reasonHealthy  = "DependenciesHealthy"
 	reasonNoResult = "NoResultYet"
@@ -30,14 +30,14 @@ type condition struct {
 	since   time.Time
 }
 
-// says reports whether both are the same, apart from since and from the counts of peers,
-// which alone are no reason to write.
-func (c condition) says(other condition) bool {
+// equals reports whether both are the same, apart from since and from the counts of peers,
+// which alone do not cause a write.
+func (c condition) equals(other condition) bool {
 	return c.status == other.status && c.reason == other.reason && c.message.stable == other.message.stable
 }
 
 // text is a message: in full, and without the counts of peers, which change with every
-// round of questions.
+// round of requests.
 type text struct{ full, stable string }
 
 func plain(s string) text { return text{s, s} }
@@ -70,7 +70,7 @@ func conditionOf(v *health.View) condition {
 	}
 }
 
-// stopped is the condition that a sidecar writes when it stops.
+// stopped returns the condition that a sidecar writes when it stops.
 func stopped() condition {
 	return condition{
 		status: corev1.ConditionUnknown, reason: reasonStopped,
@@ -125,8 +125,8 @@ func clauses(v *health.View) text {
 	return join(all)
 }
 
-// clause uses the reason's text and not the fault's message, which may name buckets,
-// models or versions: everyone who may read a Pod can read this.
+// clause uses the reason's text instead of the fault's message, which may name buckets,
+// models or versions: everyone who may read the Pod can read this.
 func clause(r health.Result, held bool) text {
 	t := plain(fmt.Sprintf("%s is %s: %s", r.Service.Name, r.Status, r.ReasonText()))
 	if r.Scope == "" {

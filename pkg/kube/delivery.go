@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	// A Pod whose services flap reports changesAtOnce of the changes when they happen
-	// and from then on the newest state every changePeriod.
+	// A Pod whose services flap reports the first changesAtOnce changes at once,
+	// and then the newest state every changePeriod.
 	changesAtOnce = 10
 	changePeriod  = 30 * time.Second
-	// A write that failed is tried again after firstRetry and then ever later.
+	// A failed write is tried again after firstRetry, and then with growing delays up to lastRetry.
 	firstRetry = time.Second
 	lastRetry  = time.Minute
 	// maxRetryAfter bounds how long the API server can make the reporter wait.
@@ -21,21 +21,21 @@ const (
 
 // delivery decides when one of the two writes is attempted: soon after there is something
 // to write, within a rate limit, and with growing delays while attempts fail. A change
-// that is undone and comes back does not reset limit or delays.
+// that is undone and comes back does not reset the limit or the delays.
 type delivery struct {
 	limit     *rate.Limiter // of attempts, successful or not
 	due       time.Time     // of the next attempt; zero: nothing to write
 	failures  int           // in a row
 	retryAt   time.Time     // after a failure
-	notBefore time.Time     // as the API server asked
+	notBefore time.Time     // from the API server's Retry-After
 }
 
 func newDelivery() delivery {
 	return delivery{limit: rate.NewLimiter(rate.Every(changePeriod), changesAtOnce)}
 }
 
-// plan takes whether there is something to write now. The time of the attempt does not
-// change until the attempt is made, or no longer needed.
+// plan schedules the next attempt if there is something to write. The time of the attempt does not
+// change until the attempt is made or no longer needed.
 func (d *delivery) plan(pending bool, now time.Time, jitter time.Duration) {
 	switch {
 	case !pending:
@@ -54,7 +54,7 @@ func (d *delivery) isDue(now time.Time) bool { return !d.due.IsZero() && !now.Be
 // failing reports whether there is something to write that could not be written yet.
 func (d *delivery) failing() bool { return !d.due.IsZero() && d.failures > 0 }
 
-// attempted takes the outcome of an attempt. After a failure the next one waits for an
+// attempted records the result of an attempt. After a failure the next one waits for an
 // exponential backoff with jitter.
 func (d *delivery) attempted(now time.Time, err error) {
 	d.limit.ReserveN(now, 1)

@@ -20,22 +20,22 @@ const (
 // maxEventMessage is the API's limit on the message of an Event, in bytes.
 const maxEventMessage = 1024
 
-// event is the content of an Event. Those that differ in the counts of peers alone are one
+// event is the content of an Event. Events that differ only in the counts of peers are one
 // Event with a count.
 type event struct {
 	kind, reason string
 	message      text
 }
 
-// key is what equal Events have in common.
+// key returns the part that is the same in equal Events.
 func (e event) key() event {
 	e.message.full = ""
 	return e
 }
 
-// eventOf returns the one Event about every service whose status differs between two
-// views, or whose fault turned out to be another Pod's too, or no longer; reported is nil
-// before the first Event. There is none if nothing differs, nor for services that were
+// eventOf returns one Event about all services whose status differs between two
+// views, or whose scope was decided differently; reported is nil
+// before the first Event. There is no Event if nothing differs, or for services that were
 // healthy from the start.
 func eventOf(reported, now *health.View) (e event, ok bool) {
 	worst, ready := health.Unknown, now.Readiness()
@@ -70,14 +70,14 @@ func eventOf(reported, now *health.View) (e event, ok bool) {
 	return e, true
 }
 
-// change is what an Event says of one service.
+// change is the part of an Event about one service.
 type change struct {
 	status health.Status
 	text   text
 }
 
-// summary joins all changes in the order of the services. Where that is more than the API
-// takes, the worst come first, and the rest are counted.
+// summary joins all changes in the order of the services. If that exceeds the API's
+// limit, the worst come first, and the rest are counted.
 func summary(changes []change) text {
 	texts := func() []text {
 		all := make([]text, len(changes))
@@ -100,7 +100,7 @@ func summary(changes []change) text {
 	return text{full: cut(all[0].full), stable: joined.stable}
 }
 
-// cut shortens a message to what the API takes, and not within a character.
+// cut shortens a message to the API's limit, at a character boundary.
 func cut(message string) string {
 	if len(message) <= maxEventMessage {
 		return message

@@ -14,10 +14,10 @@ import (
 // failureLog logs each kind of failure of a write once, until the write works again.
 type failureLog struct {
 	log    *slog.Logger
-	logged map[string]map[string]bool // of a write, the kinds
+	logged map[string]map[string]bool // by write and kind
 }
 
-// record takes the outcome of a write: "condition" or "event".
+// record records the result of a write: "condition" or "event".
 func (l *failureLog) record(write string, err error) {
 	if err == nil {
 		if len(l.logged[write]) > 0 {
@@ -34,11 +34,11 @@ func (l *failureLog) record(write string, err error) {
 		l.logged[write] = make(map[string]bool)
 	}
 	l.logged[write][kind] = true
-	l.log.Warn("pod reporting fails: trying again, and logging this kind of trouble once",
+	l.log.Warn("pod reporting fails: trying again, and logging this kind of failure once",
 		"write", write, "kind", kind, "remedy", remedy, "error", err)
 }
 
-// contains reports whether this kind of failure of the write was logged and still lasts.
+// contains reports whether this kind of failure of the write was logged, and the write has not worked since.
 func (l *failureLog) contains(write string, err error) bool {
 	kind, _ := diagnose(err)
 	return l.logged[write][kind]
@@ -67,24 +67,24 @@ func diagnose(err error) (kind, remedy string) {
 	var status apierrors.APIStatus
 	switch {
 	case errors.Is(err, errToken):
-		return "token", "look whether the service account's token is mounted in this container, where the error says"
+		return "token", "check that the service account's token is mounted in this container at the path in the error"
 	case apierrors.IsTooManyRequests(err), retryAfter(err) > 0:
-		return "busy", "none needed, unless it lasts: look at the load of the API server"
+		return "busy", "none; if it lasts, check the load of the API server"
 	case apierrors.IsForbidden(err):
 		return "forbidden", "allow the Pod's service account patch on pods/status, create and patch on events"
 	case apierrors.IsUnauthorized(err):
-		return "unauthorized", "look at the service account's token that is mounted in this container"
+		return "unauthorized", "check the service account's token that is mounted in this container"
 	case apierrors.IsNotFound(err):
-		return "not_found", "look whether POD_NAME and POD_NAMESPACE are those of this Pod"
+		return "not_found", "check that POD_NAME and POD_NAMESPACE are those of this Pod"
 	case apierrors.IsInvalid(err):
-		return "invalid", "look whether POD_UID is that of this Pod"
+		return "invalid", "check that POD_UID is that of this Pod"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
-		return "timeout", "look whether this Pod may reach the API server, and at the load of that"
+		return "timeout", "check that this Pod can reach the API server, and the load of the API server"
 	case errors.As(err, &status) && status.Status().Code >= http.StatusInternalServerError:
-		return "server_error", "look at the log of the API server"
+		return "server_error", "check the log of the API server"
 	case errors.As(err, &status):
-		return "refused", "the error says why the API server does not take it"
+		return "refused", "the error says why the API server refuses it"
 	default:
-		return "unreachable", "look whether this Pod may reach the API server"
+		return "unreachable", "check that this Pod can reach the API server"
 	}
 }

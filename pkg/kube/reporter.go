@@ -13,71 +13,71 @@ import (
 )
 
 const (
-	// writesPerSecond is how many requests of each kind all Pods of the workload may send
+	// writesPerSecond is the number of requests of each kind that all Pods of the workload may send
 	// in one outage. The API server can be slow, so below about a thousand Pods they still
 	// take minSpread, which leaves most of the five seconds within which a change is
 	// reported.
 	writesPerSecond = 500
 	minSpread       = 2 * time.Second
 	maxSpread       = time.Minute
-	// decisionWait is how long a write waits while the peers are asked about a fault.
+	// decisionWait is the longest time for which a write waits while the peers are asked about a fault.
 	decisionWait = 3 * time.Second
-	// confirmAfter is when a condition is written once more after a patch of unknown
+	// confirmAfter is the time after which a condition is written once more after a patch of unknown
 	// outcome.
 	confirmAfter = 10 * time.Second
-	// stopTimeout bounds the last write: the process has 4.5 seconds to end.
+	// stopTimeout bounds the last write: the process has 4.5 seconds for its shutdown.
 	stopTimeout = 2 * time.Second
 )
 
-// Observer counts the outcomes of the two writes, "condition" and "event". It must not
+// Observer counts the results of the two writes, "condition" and "event". It must not
 // block.
 type Observer interface {
 	// Attempted is called after each attempt.
 	Attempted(write string, err error)
-	// Failing is called with whether there is something to write whose latest attempt
+	// Failing reports whether there is something to write whose latest attempt
 	// failed.
 	Failing(write string, failing bool)
 }
 
-// Options are what a [Reporter] needs. All but Pods, Jitter and Observer are required.
+// Options are the options of a [Reporter]. All except Pods, Jitter and Observer are required.
 type Options struct {
 	// Client is from [NewClient].
 	Client *rest.RESTClient
 	// Pod is the sidecar's own Pod; UID distinguishes it from others of the same name.
 	Pod types.NamespacedName
 	UID types.UID
-	// Updates has the present view and every new one; only the latest counts.
+	// Updates has the current view and every new one; only the latest counts.
 	Updates <-chan *health.View
-	// Pods, if set, returns how many Pods the workload has, as far as it is known. It must
+	// Pods, if set, returns the known number of the workload's Pods. It must
 	// not block.
 	Pods func() int
 	// Jitter bounds the random wait before a change is written, so that many Pods
-	// that see the same outage do not all write at once. The default is what keeps them
-	// below 500 writes of each kind per second: 2 s up to 1,000 Pods, then a second more
-	// for each further 500, and at most a minute. Below zero is none.
+	// that see the same outage do not all write at once. The default keeps them
+	// below 500 writes of each kind per second: 2 s up to 1,000 Pods, then one more second
+	// per 500 Pods, and at most a minute. A negative value means none.
 	Jitter time.Duration
 	// Observer, if set, is called with the outcome of each write.
 	Observer Observer
-	// Log gets each kind of failure once. Errors hold the API server's text: the logger
+	// Log receives each kind of failure once. Errors contain the API server's text: the logger
 	// must redact.
 	Log *slog.Logger
 }
 
 // Reporter keeps the Pod's condition equal to the latest view, and writes an Event when a
-// service's status changes: at most one of each per change, and none while nothing
+// service's status changes: at most one write of each kind per change, and none while nothing
 // changes. Neither waits for the other.
 type Reporter struct {
 	options  Options
 	writer   writer
 	failures failureLog
 
-	latest  *health.View // as received
-	view    *health.View // as it is read now
-	desired condition    // the condition of that view
-	asking  time.Time    // since when the peers are asked about a fault; zero: they are not
+	latest         *health.View // as received
+	view           *health.View // as it is read now
+	desired        condition    // the condition of that view
+	undecidedSince time.Time    // since when the peers are asked about a fault; zero if they are not
 
 	conditions delivery
-	written    condition // what the Pod has; its zero value: nothing of ours
+	written    condition // the Pod's condition; zero before the first write
 	// uncertainSince is set while a patch of unknown outcome may have changed the Pod's
 	// condition to something other than written. Zero: it cannot have.
 	uncertainSince time.Time
@@ -97,9 +97,9 @@ func NewReporter(o Options) *Reporter {
 	}
 }
 
-// Start reports until ctx is done, and then leaves the condition at Unknown, for
-// which it takes two seconds at most. It never returns an error: whatever the API
-// server does is no reason to stop the sidecar.
+// Start reports until ctx is done, and then sets the condition to Unknown, which
+// takes at most two seconds. It never returns an error: no answer of the API
+// server is a reason to stop the sidecar.
 func (r *Reporter) Start(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -123,10 +123,10 @@ func (r *Reporter) step(ctx context.Context) time.Duration {
 		return changePeriod
 	}
 	jitter := r.jitter()
-	r.conditions.plan(!r.desired.says(r.written) || r.uncertain(now), now, jitter)
+	r.conditions.plan(!r.desired.equals(r.written) || r.uncertain(now), now, jitter)
 	e, changed := eventOf(r.reported, r.view)
 	r.events.plan(changed, now, jitter)
-	switch held := now.Before(r.decision()); {
+	switch held := now.Before(r.decisionDeadline()); {
 	case !held && r.conditions.isDue(now):
 		r.writeCondition(ctx)
 	case !held && r.events.isDue(now):
@@ -138,16 +138,16 @@ func (r *Reporter) step(ctx context.Context) time.Duration {
 	return 0
 }
 
-// decision is the moment up to which nothing is written, since the peers are asked about a
-// fault and their answers would be another write. Zero: they are not asked.
-func (r *Reporter) decision() time.Time {
-	if r.asking.IsZero() {
+// decisionDeadline returns the time until which nothing is written, since the peers are asked about a
+// fault and their answers would cause another write. It is zero if they are not asked.
+func (r *Reporter) decisionDeadline() time.Time {
+	if r.undecidedSince.IsZero() {
 		return time.Time{}
 	}
-	return r.asking.Add(decisionWait)
+	return r.undecidedSince.Add(decisionWait)
 }
 
-// observe tells the Observer whether the pending writes are failing.
+// observe reports to the Observer whether the pending writes fail.
 func (r *Reporter) observe() {
 	if o := r.options.Observer; o != nil {
 		o.Failing("condition", r.conditions.failing())
@@ -167,12 +167,12 @@ func (r *Reporter) jitter() time.Duration {
 	return rand.N(spread(r.options.Pods()))
 }
 
-// spread is the time over which so many Pods spread the writes of a change.
+// spread returns the time over which the given number of Pods spread the writes of a change.
 func spread(pods int) time.Duration {
 	return min(max(minSpread, time.Duration(pods)*time.Second/writesPerSecond), maxSpread)
 }
 
-// read takes the latest view and ages it: there may be a newer one by now, and its results
+// read receives the latest view, and computes it for the current time: its results
 // may have expired.
 func (r *Reporter) read(now time.Time) {
 	for more := true; more; {
@@ -188,9 +188,9 @@ func (r *Reporter) read(now time.Time) {
 	r.view = r.latest.At(now)
 	switch {
 	case !undecided(r.view):
-		r.asking = time.Time{}
-	case r.asking.IsZero():
-		r.asking = now
+		r.undecidedSince = time.Time{}
+	case r.undecidedSince.IsZero():
+		r.undecidedSince = now
 	}
 	next := conditionOf(r.view)
 	switch next.status {
@@ -208,12 +208,12 @@ func (r *Reporter) uncertain(now time.Time) bool {
 	return !r.uncertainSince.IsZero() && !now.Before(r.uncertainSince)
 }
 
-// wait returns how long there is nothing to do: until a write is due, a condition is to be
+// wait returns the time until the next step: until a write is due, a condition must be
 // confirmed, or a result of the view expires.
 func (r *Reporter) wait(now time.Time) time.Duration {
 	wait := changePeriod
 	expired := r.view.Until().Add(time.Millisecond)
-	for _, at := range []time.Time{r.conditions.due, r.events.due, r.uncertainSince, r.decision(), expired} {
+	for _, at := range []time.Time{r.conditions.due, r.events.due, r.uncertainSince, r.decisionDeadline(), expired} {
 		if at.After(now) {
 			wait = min(wait, at.Sub(now))
 		}
@@ -235,7 +235,7 @@ func (r *Reporter) writeCondition(ctx context.Context) {
 	r.record(ctx, "condition", err)
 }
 
-// settle ends an uncertainty after a successful patch. The API server may still carry out
+// settle ends an uncertainty after a successful patch. The API server may still apply
 // an earlier request whose answer was lost, so after failures one more patch is due.
 func (r *Reporter) settle(now time.Time) {
 	switch {
@@ -256,7 +256,7 @@ func (r *Reporter) writeEvent(ctx context.Context, e event) {
 	r.record(ctx, "event", err)
 }
 
-// record records the outcome of a write, unless the reporter's end interrupted it.
+// record records the result of a write, unless the reporter's shutdown interrupted it.
 func (r *Reporter) record(ctx context.Context, write string, err error) {
 	if err != nil && ctx.Err() != nil {
 		return
@@ -267,8 +267,8 @@ func (r *Reporter) record(ctx context.Context, write string, err error) {
 	}
 }
 
-// stop writes that nothing watches the dependencies any more. It does not if no condition
-// was ever written, or while the API server asks to wait.
+// stop writes the condition of a stopped sidecar. It writes nothing if no condition
+// was ever written, or before the time that the API server asked for.
 func (r *Reporter) stop(ctx context.Context) {
 	now := time.Now()
 	if r.written.status == "" && r.uncertainSince.IsZero() || now.Before(r.conditions.notBefore) {

@@ -18,14 +18,14 @@ import (
 const (
 	// requestTimeout bounds each request.
 	requestTimeout = 5 * time.Second
-	// repeatWindow is for how long an Event that happens again counts as the same
+	// repeatWindow is the time within which an equal Event counts as the same
 	// one. The API server keeps Events for an hour.
 	repeatWindow = 10 * time.Minute
-	// maxName is the most that the name of an object may have, in bytes.
+	// maxName is the longest name of an object, in bytes.
 	maxName = 253
 )
 
-// writer makes the two kinds of request: one call, one request.
+// writer sends the requests. Each call sends one request, or two if a repeated Event was deleted.
 type writer struct {
 	client  *rest.RESTClient
 	pod     types.NamespacedName
@@ -33,15 +33,15 @@ type writer struct {
 	repeats map[event]*repeat // by key
 }
 
-// repeat is an Event under its name, which it keeps from the first attempt to create it.
+// repeat is an Event with its name, which stays the same after the first attempt to create it.
 type repeat struct {
 	name  string
-	count int32     // as it was written; 0 until it is known to be there
-	last  time.Time // tried
+	count int32     // the count that was written; 0 until the Event is known to exist
+	last  time.Time // time of the latest attempt
 }
 
-// condition patches the Pod's condition. Conditions are merged by type, so those of
-// others stay. The UID makes the API server refuse a Pod that only has our name.
+// condition patches the Pod's condition. Conditions are merged by type, so the conditions of
+// other writers stay. With the UID, the API server refuses the patch for another Pod of the same name.
 func (w *writer) condition(ctx context.Context, c condition) error {
 	patch, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"uid": w.uid},
@@ -74,7 +74,7 @@ func (w *writer) event(ctx context.Context, e event, now time.Time) error {
 	}
 	r.last = now
 	if r.count > 0 {
-		err := w.again(ctx, e, r)
+		err := w.increment(ctx, e, r)
 		if !apierrors.IsNotFound(err) {
 			return err
 		}
@@ -84,7 +84,7 @@ func (w *writer) event(ctx context.Context, e event, now time.Time) error {
 }
 
 // create writes a new Event. If it exists already, an earlier attempt succeeded and its
-// answer was lost.
+// response was lost.
 func (w *writer) create(ctx context.Context, e event, r *repeat) error {
 	err := w.send(ctx, w.client.Post().Resource("events").Body(w.object(e, r)))
 	if err != nil && !apierrors.IsAlreadyExists(err) {
@@ -94,8 +94,8 @@ func (w *writer) create(ctx context.Context, e event, r *repeat) error {
 	return nil
 }
 
-// again increments the count of an Event. Its message has the counts of peers of now.
-func (w *writer) again(ctx context.Context, e event, r *repeat) error {
+// increment increments the count of an Event. The message gets the current counts of peers.
+func (w *writer) increment(ctx context.Context, e event, r *repeat) error {
 	patch, err := json.Marshal(map[string]any{
 		"count": r.count + 1, "lastTimestamp": metav1.NewTime(r.last), "message": e.message.full,
 	})

@@ -10,60 +10,60 @@ import (
 	"time"
 )
 
-// connections bounds how many clients are connected at once, and never lets a new client wait for
-// clients that misuse their connections: where the limit is reached, the least useful connection is
-// closed. So neither clients that are slow on purpose nor a crowd that stays connected keeps a probe
-// of the kubelet waiting, which has a second for its answer.
+// connections bounds the number of open connections, and never lets a new client wait for
+// clients that misuse their connections: at the limit, it closes the least useful connection.
+// So neither deliberately slow clients nor many idle ones can block a probe
+// of the kubelet, which has a timeout of one second.
 //
-// Which one is closed, the longest in its phase first:
+// The order in which connections are closed, and within a group the longest in its phase first:
 //
-//  1. one that was answered and is about to be closed;
-//  2. one that has not sent the whole header of its request, or not taken the whole answer,
-//     for longer than patience: both take milliseconds;
-//  3. one that is idle: its client connects again;
-//  4. one of which more of the header is waited for;
-//  5. one that is being answered.
+//  1. one whose response is sent and which is about to be closed;
+//  2. one that has not sent its whole request header, or not read its whole response,
+//     for longer than patience: both usually take milliseconds;
+//  3. an idle one: its client can connect again;
+//  4. one whose request header is incomplete;
+//  5. one whose request is being served.
 //
-// None is closed within a tenth of patience, so that those who have just come are answered,
-// and clients that come again at once cost little. If none qualifies, the new client waits, and every
-// connection that is answered meanwhile is closed after its answer.
+// None is closed within a tenth of patience, so that new clients get a response,
+// and clients that reconnect at once cost little. If none qualifies, the new client waits, and every
+// connection that is served meanwhile is closed after its response.
 //
 // It also ends connections that take longer than the limits allow, in place of the timeouts of
 // [http.Server]: those set several timers per request, which cost a tenth of the processor time of an
-// answer. Here, all connections are looked at together, about once in a fifth of the shortest limit, and only
-// while there are some.
+// response. Here, one function checks all connections, about five times per shortest limit, and only
+// while there are any.
 type connections struct {
 	net.Listener
 	limits
 
-	began   time.Time    // from which phases are counted
-	waiting atomic.Bool  // a new client waits for room
-	serving atomic.Int64 // goroutines of the server, which end a moment after their connection
+	began   time.Time    // the zero of the phases' times
+	waiting atomic.Bool  // a new client waits for a free place
+	serving atomic.Int64 // goroutines of the server; each ends shortly after its connection
 
-	mu     sync.Mutex
-	open   map[*connection]struct{}
-	due    bool          // endOverdue is going to run
-	freed  chan struct{} // has an item once one was closed
-	closed chan struct{}
-	once   sync.Once
+	mu             sync.Mutex
+	open           map[*connection]struct{}
+	checkScheduled bool          // endOverdue is scheduled
+	freed          chan struct{} // has an element after a connection was closed
+	closed         chan struct{}
+	once           sync.Once
 }
 
 // The phases of a connection.
 const (
-	phaseReading   = iota // from its start, or from the first byte of a further request
-	phaseAnswering        // from the end of a request's header
-	phaseIdle             // from the end of an answer
-	phaseOver             // from the end of an answer, where no further request is read
+	phaseReading   = iota // since the start, or since the first byte of a further request
+	phaseAnswering        // since the end of a request's header
+	phaseIdle             // since the end of a response
+	phaseClosing          // since the end of a response, where no further request is read
 )
 
 // connection is one client.
 type connection struct {
 	net.Conn
-	all   *connections
-	phase atomic.Int64 // two bits of the phase, and above them since when, in nanoseconds
-	waits atomic.Bool  // for something to read; false: bytes may have arrived that are not parsed yet
-	once  sync.Once
-	err   error // of Close
+	all     *connections
+	phase   atomic.Int64 // the phase in the lowest two bits, and its start in nanoseconds above them
+	reading atomic.Bool  // blocked in Read; if false, bytes may have arrived that are not parsed yet
+	once    sync.Once
+	err     error // of Close
 }
 
 func newConnections(l net.Listener, limits limits) *connections {
@@ -73,7 +73,7 @@ func newConnections(l net.Listener, limits limits) *connections {
 	}
 }
 
-// Accept returns the next client, once there is room for it.
+// Accept returns the next client when there is a free place for it.
 func (l *connections) Accept() (net.Conn, error) {
 	client, err := l.Listener.Accept()
 	if err != nil {
@@ -92,13 +92,13 @@ func (l *connections) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// Close stops listening. Clients stay connected.
+// Close stops listening. Open connections stay open.
 func (l *connections) Close() error {
 	l.once.Do(func() { close(l.closed) })
 	return l.Listener.Close()
 }
 
-// wait returns when a connection was closed, or when some may be by now.
+// wait returns after a connection was closed, or after a short time in which one may have become closable.
 func (l *connections) wait() error {
 	timer := time.NewTimer(min(l.patience/100, 10*time.Millisecond))
 	defer timer.Stop()
@@ -111,15 +111,15 @@ func (l *connections) wait() error {
 	return nil
 }
 
-// admit adds a client, in the place of another one where the limit is reached. It reports
-// whether there is room.
+// admit adds a client. At the limit it closes another connection for it. It reports
+// whether the client was added.
 func (l *connections) admit(c *connection) bool {
 	if l.serving.Load() >= 2*int64(l.connections) {
 		return false
 	}
 	c.enter(phaseReading)
 	l.mu.Lock()
-	l.watch()
+	l.scheduleCheck()
 	if len(l.open) < l.connections {
 		l.open[c] = struct{}{}
 		l.mu.Unlock()
@@ -138,20 +138,20 @@ func (l *connections) admit(c *connection) bool {
 	return true
 }
 
-// leastUseful returns the connection to close; nil where there is none.
+// leastUseful returns the connection to close, or nil.
 func (l *connections) leastUseful(now time.Duration) (least *connection) {
 	var worst int
 	var longest time.Duration
 	for c := range l.open {
 		phase, since := c.now()
 		age := now - since
-		var use int // the greater, the less useful
+		var use int // greater means less useful
 		switch {
 		case age < l.patience/10:
 			continue
-		case phase == phaseOver:
+		case phase == phaseClosing:
 			use = 4
-		case phase != phaseAnswering && !c.waits.Load():
+		case phase != phaseAnswering && !c.reading.Load():
 			continue
 		case phase == phaseIdle:
 			use = 2
@@ -167,28 +167,28 @@ func (l *connections) leastUseful(now time.Duration) (least *connection) {
 	return least
 }
 
-// watch has endOverdue run once more, unless it is going to. The caller holds the lock.
-func (l *connections) watch() {
-	if !l.due {
-		l.due = true
-		time.AfterFunc(min(l.readHeader, l.write, l.idle)/5, l.endOverdue) // ends with the last connection
+// scheduleCheck schedules endOverdue, unless it is scheduled. The caller holds the lock.
+func (l *connections) scheduleCheck() {
+	if !l.checkScheduled {
+		l.checkScheduled = true
+		time.AfterFunc(min(l.readHeader, l.write, l.idle)/5, l.endOverdue) // not scheduled again after the last connection
 	}
 }
 
-// endOverdue closes the connections that take longer than the limits allow.
+// endOverdue closes the connections that exceed the limits.
 func (l *connections) endOverdue() {
 	l.mu.Lock()
 	now := time.Since(l.began)
 	var overdue []*connection
 	for c := range l.open {
 		phase, since := c.now()
-		if now-since > [...]time.Duration{phaseReading: l.readHeader, phaseAnswering: l.write, phaseIdle: l.idle, phaseOver: l.readHeader}[phase] {
+		if now-since > [...]time.Duration{phaseReading: l.readHeader, phaseAnswering: l.write, phaseIdle: l.idle, phaseClosing: l.readHeader}[phase] {
 			overdue = append(overdue, c)
 		}
 	}
-	l.due = false
+	l.checkScheduled = false
 	if len(l.open) > len(overdue) {
-		l.watch()
+		l.scheduleCheck()
 	}
 	l.mu.Unlock()
 	for _, c := range overdue {
@@ -204,26 +204,26 @@ func (c *connection) now() (phase int64, since time.Duration) {
 }
 
 func (c *connection) Read(b []byte) (int, error) {
-	c.waits.Store(true)
+	c.reading.Store(true)
 	n, err := c.Conn.Read(b)
-	c.waits.Store(false)
+	c.reading.Store(false)
 	if phase, _ := c.now(); phase == phaseIdle && n > 0 {
 		c.enter(phaseReading)
 	}
 	return n, err
 }
 
-// CloseWrite ends the answers. The server calls it where the client may still be sending, and then
+// CloseWrite closes the sending side. The server calls it while the client may still be sending, and then
 // waits for half a second.
 func (c *connection) CloseWrite() error {
-	c.enter(phaseOver)
+	c.enter(phaseClosing)
 	if client, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return client.CloseWrite()
 	}
 	return nil
 }
 
-// Close ends the connection and makes room for another.
+// Close closes the connection, and frees its place.
 func (c *connection) Close() error {
 	c.once.Do(func() {
 		c.all.mu.Lock()
@@ -238,15 +238,15 @@ func (c *connection) Close() error {
 	return c.err
 }
 
-// connectionKey is that of a request's connection in its context.
+// connectionKey is the key of a request's connection in its context.
 type connectionKey struct{}
 
 func withConnection(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, connectionKey{}, ours(c))
+	return context.WithValue(ctx, connectionKey{}, connectionOf(c))
 }
 
-// ours returns the connection below TLS; nil where it is none of ours.
-func ours(c net.Conn) *connection {
+// connectionOf returns the connection below TLS, or nil if this package did not make it.
+func connectionOf(c net.Conn) *connection {
 	if secured, ok := c.(*tls.Conn); ok {
 		c = secured.NetConn()
 	}
@@ -254,9 +254,9 @@ func ours(c net.Conn) *connection {
 	return own
 }
 
-// follow records what the server tells of a connection.
-func follow(c net.Conn, state http.ConnState) {
-	own := ours(c)
+// trackState records the state of a connection.
+func trackState(c net.Conn, state http.ConnState) {
+	own := connectionOf(c)
 	switch {
 	case own == nil:
 	case state == http.StateIdle:
@@ -266,10 +266,10 @@ func follow(c net.Conn, state http.ConnState) {
 	}
 }
 
-// answering marks the connections of requests whose header is complete. A connection with a
-// body is of no more use after its answer: the handlers read none, and the server would wait
-// for the rest of it before it answers.
-func answering(h http.Handler) http.Handler {
+// trackRequests marks the connections of requests whose header is complete. A connection with a
+// body is closed after the response: the handlers do not read it, and the server would wait
+// for the rest of it before it responds.
+func trackRequests(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, _ := r.Context().Value(connectionKey{}).(*connection)
 		if c == nil {
@@ -279,13 +279,13 @@ func answering(h http.Handler) http.Handler {
 		c.enter(phaseAnswering)
 		last := r.ContentLength != 0 || c.all.waiting.Load()
 		if last {
-			w.Header()["Connection"] = closing
+			w.Header()["Connection"] = closeHeader
 		}
 		h.ServeHTTP(w, r)
 		if last {
-			c.enter(phaseOver)
+			c.enter(phaseClosing)
 		}
 	})
 }
 
-var closing = []string{"close"}
+var closeHeader = []string{"close"}

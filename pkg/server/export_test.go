@@ -13,7 +13,7 @@ type Times struct{ ReadHeader, Write, Idle, Shutdown time.Duration }
 
 // ListenLimited is Listen with other times.
 func ListenLimited(ctx context.Context, handler http.Handler, t Times) (*Server, error) {
-	l := usual()
+	l := defaultLimits()
 	l.readHeader = cmp.Or(t.ReadHeader, time.Minute)
 	l.write = cmp.Or(t.Write, time.Minute)
 	l.idle = cmp.Or(t.Idle, time.Minute)
@@ -24,7 +24,7 @@ func ListenLimited(ctx context.Context, handler http.Handler, t Times) (*Server,
 
 // ListenTLS is Listen for HTTPS that reads the files again every 10 ms.
 func ListenTLS(ctx context.Context, files TLSFiles, handler http.Handler, log *slog.Logger) (*Server, error) {
-	l := usual()
+	l := defaultLimits()
 	l.certificates = 10 * time.Millisecond
 	return listen(ctx, "127.0.0.1:0", files, handler, log, l)
 }

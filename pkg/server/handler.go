@@ -13,16 +13,16 @@ import (
 	"github.com/reims/reims-health/pkg/rendered"
 )
 
-// Details says how much a reader without the token is shown.
+// Details sets how much a client without the token sees.
 type Details string
 
 const (
 	// Full shows everything.
 	Full Details = "full"
 	// Safe shows statuses, reasons and numbers, and withholds names, endpoints,
-	// versions and messages. A reader with the token is shown everything.
+	// versions and messages. A client with the token sees everything.
 	Safe Details = "safe"
-	// Off shows statuses only, with the token too.
+	// Off shows only statuses, even with the token.
 	Off Details = "off"
 )
 
@@ -33,47 +33,47 @@ func (d Details) withToken() Details {
 	return d
 }
 
-// Source is where the answers come from: the monitor.
+// Source is the source of the responses: the monitor.
 type Source interface {
-	// View returns what is known now.
+	// View returns the current view.
 	View() *health.View
-	// Idle is how long the scheduler has not run.
+	// Idle returns the time since the scheduler last ran.
 	Idle() time.Duration
 }
 
-// Page is a page for people at /, and what belongs to it.
+// Page is the page for people at /, with its files.
 type Page interface {
-	// ServeHTTP answers a GET or HEAD of a path that Serves knows. It is called by
-	// several goroutines at once.
+	// ServeHTTP responds to a GET or HEAD of a path for which Serves reports true. It must be safe
+	// for concurrent use.
 	http.Handler
-	// Serves reports whether a path is the page's. A slash at the end of the path was cut
+	// Serves reports whether the page serves a path. A slash at the end of the path was cut
 	// off, so that "/" is "".
 	Serves(path string) bool
-	// Publish tells the page of a view that the history has observed.
+	// Publish passes a new view to the page, after the history has observed it.
 	Publish(v *health.View)
 }
 
-// Options are what the handler serves, and how much of it a reader is shown.
+// Options set what the handler serves, and how much of it a client sees.
 type Options struct {
 	Details Details
-	// History answers /health/history. The handler tells it of every view that it is
+	// History is the source of /health/history. The handler passes it every view that it is
 	// given. Nil: that path is not served.
 	History History
-	// Page answers the paths that the handler does not know. Nil: they are not found.
+	// Page serves the paths that the handler does not know. Nil: they are 404.
 	Page Page
-	// OperatorPage answers in the place of Page where the reader is local or carries the token:
-	// the same page with more details. Nil: Page answers everybody.
+	// OperatorPage is used instead of Page if the client is local or sends the token:
+	// the same page with more details. Nil: Page is used for all.
 	OperatorPage Page
-	// Peer answers /health/peer, whatever Details says and with no token. Nil: that path is
+	// Peer serves /health/peer, regardless of Details and of the token. Nil: that path is
 	// not served.
 	Peer http.Handler
-	// Token returns the present HEALTH_TOKEN, or "" for none. It is called by requests
-	// that carry one, and must not block. Nil: there is none.
+	// Token returns the current HEALTH_TOKEN, or "" for none. It is called for requests
+	// with a token, and must not block. Nil: there is none.
 	Token func() string
 }
 
-// Handler answers /health and what lies below it. It costs a request no allocation
-// of its own.
+// Handler serves /health and the paths below it. Except for requests with a query or a token, and
+// responses that are made on demand, it does not allocate.
 type Handler struct {
 	source    Source
 	options   Options
@@ -82,7 +82,7 @@ type Handler struct {
 	history   *rendered.ViewCache[*historyResponse]
 }
 
-// NewHandler returns a handler that answers from source. Publish must be called with
+// NewHandler returns a handler for source. Publish must be called with
 // every new view, as [health.Monitor.Subscribe] does.
 func NewHandler(source Source, options Options) *Handler {
 	h := &Handler{source: source, options: options}
@@ -91,9 +91,9 @@ func NewHandler(source Source, options Options) *Handler {
 	return h
 }
 
-// Publish has the history observe a view, and then renders every answer of it, as it
-// must be read now. It is the only way to the history, so that what is rendered on
-// demand finds there what the view says. It must not be called by several goroutines at
+// Publish passes a view to the history, and then renders every response, as it
+// is valid now. Views reach the history only here, so that responses that are rendered on
+// demand find the view in it. It must not be called by several goroutines at
 // once.
 func (h *Handler) Publish(v *health.View) {
 	if h.options.History != nil {
@@ -110,7 +110,7 @@ func (h *Handler) Publish(v *health.View) {
 	}
 }
 
-// ServeHTTP writes the answer to the request's path.
+// ServeHTTP writes the response for the request's path.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header["Cache-Control"] = noStore
@@ -128,13 +128,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if p.live && h.source.Idle() > health.MaxIdle {
-		p = set.dead
+		p = set.notAlive
 	}
 	p.answers[formOf(r)][h.readerOf(r)].Write(w, r)
 }
 
-// serveOnDemand answers the paths that are rendered when they are asked for: what peers are
-// told is true for the moment only, and the others are too large to be rendered for every
+// serveOnDemand serves the paths that are rendered on request: the response to peers
+// is valid only at that moment, and the others are too large to be rendered for every
 // view.
 func (h *Handler) serveOnDemand(w http.ResponseWriter, r *http.Request, path string, notFound *rendered.Response) {
 	switch {
@@ -149,8 +149,8 @@ func (h *Handler) serveOnDemand(w http.ResponseWriter, r *http.Request, path str
 	}
 }
 
-// current returns the published answers or, where they are no longer true, those
-// that are true now. These are kept, so that a scheduler that has
+// current returns the published responses or, if they are no longer valid, newly rendered
+// ones. These are stored, so that a scheduler that has
 // stopped does not make every request render them again.
 func (h *Handler) current() *responseSet {
 	set := h.responses.Load()
@@ -180,7 +180,7 @@ func (h *Handler) readerOf(r *http.Request) int {
 	return anonymous
 }
 
-// carriesToken compares hashes, so that the time it takes tells nothing, not even the
+// carriesToken compares hashes, so that its duration reveals nothing, not even the
 // token's length.
 func (h *Handler) carriesToken(r *http.Request) bool {
 	if h.options.Token == nil || len(r.Header["Authorization"]) == 0 {

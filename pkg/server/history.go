@@ -20,18 +20,18 @@ const (
 	historySpan = time.Hour
 )
 
-// History is where the past comes from. What it returns is the oldest first, and the caller's.
+// History is the source of past results. Its slices have the oldest first, and belong to the caller.
 type History interface {
-	// Observe remembers what is new in a view. It must not block.
+	// Observe stores the new results of a view. It must not block.
 	Observe(v *health.View)
-	// Samples returns what a service's checks came to from a moment on.
+	// Samples returns the results of a service's checks since a time.
 	Samples(service string, since time.Time) []health.Sample
-	// Changes returns those of a service or, for "", of readiness.
+	// Changes returns the changes of a service or, for "", of readiness.
 	Changes(service string, since time.Time) []health.Change
 }
 
-// historyResponse is /health/history as one view gives it: rendered once, in pieces, of
-// which an answer takes those that it needs.
+// historyResponse is /health/history for one view: rendered once, in pieces. A
+// response has the pieces that it needs.
 type historyResponse struct {
 	services  []historyService
 	readiness jsonArray
@@ -63,13 +63,13 @@ func (h *Handler) renderHistory(v *health.View, now time.Time) (*historyResponse
 }
 
 func newChanges(changes []health.Change, d Details) jsonArray {
-	if d == Off { // statuses only: that the reason changed is not told
+	if d == Off { // statuses only: omit changes of the reason
 		changes = slices.DeleteFunc(changes, func(c health.Change) bool { return c.From == c.To })
 	}
 	return newJSONArray(changes, changeTime, func(c health.Change) changeDocument { return newChangeDocument(c, d) })
 }
 
-// historyQuery is what a request asks of the past.
+// historyQuery is the parsed query of /health/history.
 type historyQuery struct {
 	service string // "" is all
 	since   time.Time
@@ -77,7 +77,7 @@ type historyQuery struct {
 
 var errSince = errors.New("since: a duration above zero, such as 15m, or a time in RFC 3339, such as 2026-01-31T12:00:00Z")
 
-// parseHistoryQuery reads the query. What it does not know is left alone, as with any path.
+// parseHistoryQuery parses the query. It ignores unknown parameters, as all paths do.
 func parseHistoryQuery(raw string, now time.Time) (historyQuery, error) {
 	q := historyQuery{since: now.Add(-historySpan)}
 	query, err := url.ParseQuery(raw)
@@ -121,7 +121,7 @@ func (h *Handler) serveHistory(w http.ResponseWriter, r *http.Request, notFound 
 	writePieces(w, r, p.answer(q))
 }
 
-// answer lists the pieces of a body.
+// answer returns the pieces of the body.
 func (p *historyResponse) answer(q historyQuery) [][]byte {
 	pieces := [][]byte{[]byte(`{"success":true,"since":"` + stamp(q.since) + `","services":{`)}
 	first := true
@@ -162,10 +162,10 @@ func writePieces(w http.ResponseWriter, r *http.Request, pieces [][]byte) {
 	}
 }
 
-// jsonArray is the inside of a JSON array of what happened, the oldest first. The elements
-// from any moment on are its end, so one rendering answers every request of a view.
-// Encoding the results of an hour with encoding/json for each request takes 2 ms and 200 KB
-// in its place.
+// jsonArray is the inside of a JSON array of events, the oldest first. The elements
+// since any time are its end, so one rendering serves every request for a view.
+// Encoding the results of an hour with encoding/json would take 2 ms and 200 KB
+// per request.
 type jsonArray struct {
 	times  []int64 // of each element, in Unix milliseconds
 	begins []int   // of each element, in body
@@ -189,7 +189,7 @@ func newJSONArray[E, D any](elements []E, timeOf func(E) time.Time, document fun
 	return a
 }
 
-// since returns the elements from a moment on.
+// since returns the elements since a time.
 func (a jsonArray) since(from time.Time) []byte {
 	for i, t := range a.times {
 		if t >= from.UnixMilli() {
@@ -234,8 +234,8 @@ func newChangeDocument(c health.Change, d Details) changeDocument {
 	return document
 }
 
-// latencies are the members of a service that tell how long its checks took, each with a
-// comma behind it; none where that is withheld or no check got an answer.
+// latencies returns the JSON members with the latencies of a service, each followed by a
+// comma; none if they are withheld or no check got an answer.
 func latencies(samples []health.Sample, d Details) []byte {
 	quantiles := health.Quantiles(samples, 0.5, 0.99)
 	if d == Off || quantiles == nil {

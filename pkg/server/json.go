@@ -87,8 +87,8 @@ func faultDetails(r health.Result, d Details) object {
 	return o
 }
 
-// scopeDetails says whose a fault is; nothing where no peers are asked. The counts are
-// those of the finding that the scope rests on; a scope that rests on none, such as that of
+// scopeDetails returns the scope of a fault; nil if no peers are asked. The counts are
+// those of the finding on which the scope is based. A scope without a finding, such as that of
 // a stale result, has no counts.
 func scopeDetails(scope health.Scope, f health.Finding) object {
 	if scope == "" {
@@ -121,7 +121,7 @@ func measureValue(m health.Value) any {
 	}
 }
 
-// humanBytes is the form that Redis gives as used_memory_human.
+// humanBytes returns the format of Redis' used_memory_human.
 func humanBytes(n float64) string {
 	if n < 1<<10 {
 		return fmt.Sprintf("%.0fB", n)
@@ -175,6 +175,6 @@ func (s *responseSet) jsonLive(int, Details) (int, object) {
 	return http.StatusOK, object{{"status", "alive"}, {"timestamp", s.stamp}}
 }
 
-func (s *responseSet) jsonDead(int, Details) (int, object) {
+func (s *responseSet) jsonNotAlive(int, Details) (int, object) {
 	return http.StatusServiceUnavailable, object{{"status", "not_alive"}, {"timestamp", s.stamp}}
 }

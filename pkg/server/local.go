@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// pageFor returns the page that the reader is shown.
+// pageFor returns the page for the client.
 func (h *Handler) pageFor(w http.ResponseWriter, r *http.Request) Page {
 	if h.options.OperatorPage == nil {
 		return h.options.Page
 	}
-	// The page is no-store; this is for caches that keep it all the same.
+	// The page is no-store; this is for caches that store it anyway.
 	header := w.Header()
 	header["Vary"] = append(header["Vary"], "Authorization, Host, Origin, Sec-Fetch-Site")
 	if h.carriesToken(r) || local(r) {
@@ -22,15 +22,15 @@ func (h *Handler) pageFor(w http.ResponseWriter, r *http.Request) Page {
 }
 
 // local reports whether a request comes from a person at loopback, such as through kubectl
-// port-forward. Others reach loopback too, and are told apart where that is possible: what a
-// proxy in the same Pod passes on, and what a page of another origin asks for in that
-// person's browser, by CORS or with a name of its own that leads to 127.0.0.1.
+// port-forward. It excludes, as far as possible, other requests that arrive at loopback: those that a
+// proxy in the same Pod forwards, and those that a page of another origin sends from that
+// person's browser, by CORS or with a name that resolves to 127.0.0.1.
 func local(r *http.Request) bool {
-	return fromLoopback(r.RemoteAddr) && toLoopback(r.Host) && !passedOn(r) && !crossOrigin(r)
+	return fromLoopback(r.RemoteAddr) && toLoopback(r.Host) && !viaProxy(r) && !crossOrigin(r)
 }
 
-// fromLoopback accepts 127.0.0.1 and ::1 alone: a service mesh delivers what comes from
-// elsewhere from 127.0.0.6.
+// fromLoopback accepts only 127.0.0.1 and ::1: a service mesh delivers requests from
+// other hosts from 127.0.0.6.
 func fromLoopback(remote string) bool {
 	addr, err := netip.ParseAddrPort(remote)
 	if err != nil {
@@ -40,8 +40,8 @@ func fromLoopback(remote string) bool {
 	return ip == netip.AddrFrom4([4]byte{127, 0, 0, 1}) || ip == netip.IPv6Loopback()
 }
 
-// toLoopback reports whether the address in the browser's bar is a loopback one: a name that
-// somebody else's DNS resolves to 127.0.0.1 is not.
+// toLoopback reports whether the address in the browser is a loopback address. A name that
+// another DNS server resolves to 127.0.0.1 is not.
 func toLoopback(host string) bool {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {
@@ -54,9 +54,9 @@ func toLoopback(host string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// passedOn reports whether a proxy is in between: by what proxies add to a request, or by
-// HTTP/1.0, which no browser speaks.
-func passedOn(r *http.Request) bool {
+// viaProxy reports whether a proxy has forwarded the request: by headers that proxies add, or by
+// HTTP/1.0, which no browser uses.
+func viaProxy(r *http.Request) bool {
 	if !r.ProtoAtLeast(1, 1) {
 		return true
 	}
@@ -72,8 +72,8 @@ func passedOn(r *http.Request) bool {
 	return false
 }
 
-// crossOrigin reports whether a page of another origin asks. What the page itself asks for has
-// no Origin, nor has an address that a person types.
+// crossOrigin reports whether a page of another origin sent the request. Requests of the page itself
+// and of typed addresses have no Origin header.
 func crossOrigin(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
 	return len(r.Header["Origin"]) > 0 || site != "" && site != "same-origin" && site != "none"

@@ -10,15 +10,15 @@ type object []member
 
 type member struct {
 	key   string
-	value any // an object, what is encoded already, or what encoding/json takes
+	value any // an object, an encoded value, or a value for encoding/json
 }
 
 // encoded is an object in JSON.
 type encoded []byte
 
-// with returns the object with another member at its end, a string, and a newline. The
-// object has a member already.
-func (e encoded) with(key, value string) []byte {
+// appendMember returns the object with a string member added at its end, and a newline. The
+// object must not be empty.
+func (e encoded) appendMember(key, value string) []byte {
 	b := make([]byte, 0, len(e)+len(key)+len(value)+len(`,"":""`)+1)
 	b = append(b, e[:len(e)-1]...)
 	b = appendString(append(b, ','), key)
@@ -31,9 +31,9 @@ func (o object) encode() []byte {
 	return append(o.appendTo(make([]byte, 0, 256)), '\n')
 }
 
-// appendTo appends the object in JSON, with the same text as encoding/json gives it. It is
-// written for every result of a check, where encoding/json alone would go over each value
-// once per object that it is in.
+// appendTo appends the object as JSON, with the same text as encoding/json. It is
+// called for every result of a check; encoding/json alone would process each value
+// once per object that contains it.
 func (o object) appendTo(b []byte) []byte {
 	b = append(b, '{')
 	for i, m := range o {
@@ -65,7 +65,7 @@ func appendValue(b []byte, value any) []byte {
 	}
 }
 
-// appendString appends a string, by encoding/json where any of its characters is escaped.
+// appendString appends a string, with encoding/json if any character needs escaping.
 func appendString(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
@@ -77,9 +77,9 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// appendAny appends what encoding/json makes of a value. What the renderers put into an
+// appendAny appends a value as encoding/json encodes it. The values that the renderers put into an
 // object (strings, finite numbers, lists of strings) can always be encoded; should that
-// ever change, the answer stays valid JSON and its reader finds a null.
+// ever change, the response stays valid JSON with a null.
 func appendAny(b []byte, value any) []byte {
 	text, err := json.Marshal(value)
 	if err != nil {

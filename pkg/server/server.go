@@ -14,25 +14,25 @@ import (
 	"github.com/rs/cors"
 )
 
-// limits bound what one client, and all of them together, can hold.
+// limits bound the resources of one client, and of all clients together.
 type limits struct {
 	connections int           // see [connections]
-	patience    time.Duration // with a slow request or answer, where the limit is reached
+	patience    time.Duration // with a slow request or response at the limit
 	headerBytes int
 	readHeader  time.Duration // from the first byte of a request, or from the start of a connection
-	write       time.Duration // from the end of a request's header
+	write       time.Duration // since the end of a request's header
 	idle        time.Duration // between two requests
-	shutdown    time.Duration // for requests under way
+	shutdown    time.Duration // for requests in flight
 
-	certificates time.Duration // from one reading of the files of TLS to the next
+	certificates time.Duration // between two reads of the TLS files
 }
 
-// usual is several times what the kubelet, a scraper and some dashboards need.
-func usual() limits {
+// defaultLimits returns limits that are several times what the kubelet, a scraper and some dashboards need.
+func defaultLimits() limits {
 	return limits{
 		connections: 256,
 		patience:    time.Second,
-		headerBytes: 32 << 10, // cookies, as many as a proxy in front lets through
+		headerBytes: 32 << 10, // room for the cookies that a proxy in front lets through
 		readHeader:  5 * time.Second,
 		write:       10 * time.Second,
 		idle:        time.Minute,
@@ -50,11 +50,11 @@ type Server struct {
 	shutdown     time.Duration
 }
 
-// Listen binds addr, so that a port in use is an error at once and port 0 is known.
-// With files it speaks HTTPS. Requests are answered from Start on; until then they wait.
+// Listen binds addr, so that a used port is an error at once, and the port chosen for 0 is known.
+// With files it serves HTTPS. Requests wait until Start is called.
 // The caller owns the server and must call Start.
 func Listen(ctx context.Context, addr string, files TLSFiles, handler http.Handler, log *slog.Logger) (*Server, error) {
-	return listen(ctx, addr, files, handler, log, usual())
+	return listen(ctx, addr, files, handler, log, defaultLimits())
 }
 
 func listen(ctx context.Context, addr string, files TLSFiles, handler http.Handler, log *slog.Logger, l limits) (*Server, error) {
@@ -70,9 +70,9 @@ func listen(ctx context.Context, addr string, files TLSFiles, handler http.Handl
 		listener: newConnections(listener, l),
 		shutdown: l.shutdown,
 		http: http.Server{ //nolint:gosec // connections has the limits of time
-			Handler:                      answering(handler),
+			Handler:                      trackRequests(handler),
 			ConnContext:                  withConnection,
-			ConnState:                    follow,
+			ConnState:                    trackState,
 			DisableGeneralOptionsHandler: true, // OPTIONS * is a 405 as well
 			MaxHeaderBytes:               l.headerBytes,
 			ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -87,11 +87,11 @@ func listen(ctx context.Context, addr string, files TLSFiles, handler http.Handl
 	return s, nil
 }
 
-// Addr is the address that it listens on.
+// Addr returns the address on which it listens.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Start answers requests until ctx is done, then stops listening and gives those
-// under way a second.
+// Start serves requests until ctx is done. Then it stops listening, and waits up to a second for
+// requests in flight.
 func (s *Server) Start(ctx context.Context) error {
 	if s.certificates != nil {
 		var reading sync.WaitGroup
@@ -103,7 +103,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(s.listener) }() // waited for below
-	defer func() { _ = s.http.Close() }()              // what is still open has had its time
+	defer func() { _ = s.http.Close() }()              // closes what is still open after the shutdown
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve on %s: %w", s.Addr(), err)
@@ -111,14 +111,14 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.shutdown)
 	defer cancel()
-	_ = s.http.Shutdown(grace) // its only error is that the grace was too short
+	_ = s.http.Shutdown(grace) // its only error is that the time was too short
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve on %s: %w", s.Addr(), err)
 	}
 	return nil
 }
 
-// AllowOrigins lets pages of other origins read the answers of h; "*" stands for
+// AllowOrigins lets pages of other origins read the responses of h; "*" stands for
 // every origin. With no origins it returns h itself.
 func AllowOrigins(origins []string, h http.Handler) http.Handler {
 	if len(origins) == 0 {

@@ -8,8 +8,8 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// The plain-text form of ?verbose is that of Kubernetes' own health endpoints: a
-// line a check and a last line with the outcome.
+// The text format of ?verbose is that of Kubernetes' own health endpoints: one
+// line per check, and a last line with the result.
 
 func (s *responseSet) textHealth(Details) (int, string) {
 	var b strings.Builder
@@ -37,7 +37,7 @@ func textLine(r health.Result, d Details) string {
 	}
 }
 
-// scopeText is the end of a line that says whose a fault is; empty where no peers are
+// scopeText returns the end of a line with the scope of a fault; "" if no peers are
 // asked.
 func scopeText(scope health.Scope, f health.Finding, d Details) string {
 	if scope == "" || d == Off {
@@ -94,7 +94,7 @@ func (s *responseSet) textLive(Details) (int, string) {
 	return http.StatusOK, "[+]scheduler ok\nlive check passed\n"
 }
 
-func (s *responseSet) textDead(Details) (int, string) {
+func (s *responseSet) textNotAlive(Details) (int, string) {
 	return http.StatusServiceUnavailable, "[-]scheduler failed: it has not run for too long\nlive check failed\n"
 }
 

@@ -17,35 +17,35 @@ import (
 	"github.com/reims/reims-health/pkg/rendered"
 )
 
-// TLSFiles are the PEM files by which a server answers HTTPS. The zero value is plain HTTP.
+// TLSFiles are the PEM files of an HTTPS server. The zero value means plain HTTP.
 //
-// They are read again every 5 s, so that rotated ones need no restart. Files that cannot be
-// used are logged once, and the last good ones stay in use; as long as there never were good
+// They are read again every 5 s, so that a rotation needs no restart. Files that cannot be
+// used are logged once, and the last good ones stay in use; until there are good
 // ones, every handshake fails.
 type TLSFiles struct {
-	// Cert is the server's certificate, followed by those of the authorities between it and
-	// the root; Key is its key. Both or none.
+	// Cert has the server's certificate, followed by the intermediate certificates up to
+	// the root; Key has its key. Both or neither must be set.
 	Cert, Key string
-	// ClientCA holds the authorities of client certificates. A client that sends a certificate
-	// of another authority is refused. Empty: no certificate is asked for. [RequireCertificate]
-	// refuses those that send none.
+	// ClientCA has the authorities of client certificates. A client that sends a certificate
+	// of another authority is refused. Empty: no certificate is requested. [RequireCertificate]
+	// refuses clients that send none.
 	ClientCA string
 }
 
-// certificates keeps the TLS configuration that the files make.
+// certificates keeps the TLS configuration from the files.
 type certificates struct {
 	files  TLSFiles
-	period time.Duration // from one reading of the files to the next
+	period time.Duration // between two reads of the files
 	addr   string        // of the listener, for the log
 	log    *slog.Logger
-	config atomic.Pointer[tls.Config] // nil: there is none yet
+	config atomic.Pointer[tls.Config] // nil until the files were good once
 
-	// These belong to the goroutine that reads the files.
-	read    [3][]byte // what they held when they were last good
-	problem string    // what was logged
+	// Only the goroutine that reads the files uses these.
+	read    [3][]byte // their last good content
+	problem string    // the problem that was logged
 }
 
-// newCertificates reads the files. One that cannot be used is logged.
+// newCertificates reads the files. It logs a file that cannot be used.
 func newCertificates(files TLSFiles, period time.Duration, addr string, log *slog.Logger) *certificates {
 	c := &certificates{files: files, period: period, addr: addr, log: log}
 	c.refresh()
@@ -74,7 +74,7 @@ func (c *certificates) refresh() {
 		if c.config.Load() == nil {
 			c.log.Error("no certificate: every HTTPS request fails until there is one", "addr", c.addr, "error", err)
 		} else {
-			c.log.Warn("the certificate's files cannot be used: the last good ones stay in use", "addr", c.addr, "error", err)
+			c.log.Warn("the TLS files cannot be used: the last good ones stay in use", "addr", c.addr, "error", err)
 		}
 	case err == nil && changed:
 		c.problem = ""
@@ -84,7 +84,7 @@ func (c *certificates) refresh() {
 	}
 }
 
-// load reads the files, and reports whether they differ from those in use. Its error names
+// load reads the files, and reports whether they have changed. Its error names
 // the file.
 func (c *certificates) load() (changed bool, err error) {
 	var read [3][]byte
@@ -141,7 +141,7 @@ func (f TLSFiles) config(cert, key, clientCA []byte) (*tls.Config, error) {
 	return config, nil
 }
 
-// listen makes clients of l speak TLS.
+// listen returns a TLS listener on l.
 func (c *certificates) listen(l net.Listener) net.Listener {
 	return tls.NewListener(l, &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -154,9 +154,9 @@ func (c *certificates) listen(l net.Listener) net.Listener {
 	})
 }
 
-// RequireCertificate answers only requests that come with a client certificate, which the
-// server has verified by [TLSFiles].ClientCA, and those for the open paths, such as the
-// kubelet's probes, which can send none. Others are answered 403.
+// RequireCertificate serves only requests with a client certificate, which the
+// server has verified with [TLSFiles].ClientCA, and requests for the open paths, such as the
+// kubelet's probes, which cannot send one. Others get a 403.
 func RequireCertificate(h http.Handler, open ...string) http.Handler {
 	refusal := rendered.New(http.StatusForbidden, contentJSON,
 		object{{"success", false}, {"error", "this path needs a client certificate"}}.encode())
