@@ -180,7 +180,7 @@ func TestMigrateVerify(t *testing.T) {
 		{"no server", "", replace(pg.Env(), nobody), "migrate verify", exitFailed, "connection refused"},
 		{"migrated", "", pg.Env(), "migrate up", exitGood, "to version 3"},
 		{"clean", "", pg.Env(), "migrate verify --strict", exitGood, "verified"},
-		{"extra", "ALTER TABLE properties ADD COLUMN note text", pg.Env(), "migrate verify", exitGood, "note: column properties.note is not of this schema"},
+		{"extra", "ALTER TABLE properties ADD COLUMN note text", pg.Env(), "migrate verify", exitGood, "note: column properties.note is not part of this schema"},
 		{"strict", "", pg.Env(), "migrate verify --strict", exitFailed, "DROP COLUMN IF EXISTS note;"},
 		{"drift", "DROP INDEX idx_properties_status", pg.Env(), "migrate verify", exitFailed, "1 difference from"},
 	} {

@@ -9,17 +9,17 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// gauge is a family whose samples are read off a view. What it does not emit
+// gauge is a family whose samples are computed from a view. A sample that it does not emit
 // is absent.
 type gauge struct {
 	family
 	read func(*health.View, emitter)
 }
 
-// emitter takes one sample: its value, and one value for each label of the family.
+// emitter receives one sample: its value, and one value per label of the family.
 type emitter func(value float64, labels ...string)
 
-// collector reads every gauge off the view at the moment of the scrape.
+// collector computes every gauge from the view at the time of the scrape.
 type collector struct {
 	view   func() *health.View
 	gauges []gauge
@@ -58,8 +58,8 @@ func sample(d *prometheus.Desc, value float64, labels []string) prometheus.Metri
 	return m
 }
 
-// gauges is every gauge of services of these kinds: their state, what their checks
-// measured, and the names that the predecessor gave to some of it.
+// gauges returns every gauge of services of these kinds: their state, their checks'
+// measures, and the predecessor's names for some of them.
 func gauges(kinds []*health.Kind, services []string) []gauge {
 	all := append(stateGauges(services), measureGauges(kinds, services)...)
 	all = append(all, healthGauge(services))
@@ -71,7 +71,7 @@ func gauges(kinds []*health.Kind, services []string) []gauge {
 	return all
 }
 
-// perService reads a gauge of each service. The label service comes first.
+// perService computes a gauge for each service. The label service comes first.
 func perService(read func(health.Result, emitter)) func(*health.View, emitter) {
 	return func(v *health.View, emit emitter) {
 		for _, r := range v.Results() {

@@ -11,8 +11,8 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// The results of a probe. Discarded is one that was thrown away, since this process
-// itself was starved of CPU; it says nothing of the service.
+// The results of a probe. A discarded one is ignored, since this process
+// was starved of CPU; it says nothing about the service.
 const (
 	success   = "success"
 	failure   = "failure"
@@ -22,9 +22,9 @@ const (
 	other   = "other"   // the reasons that have no series of their own
 )
 
-// firstPairs are the pairs of result and reason that a service has from the start. The
-// failures are those of most outages, and those that an alert counts: a counter that begins
-// at 0 lets increase() see the first of them.
+// firstPairs are the pairs of result and reason that exist for a service from the start. The
+// failures are those of most outages, and those that alerts count: a counter that begins
+// at 0 lets increase() see the first one.
 func firstPairs() []pair {
 	pairs := []pair{{success, ""}, {discarded, starved}}
 	for _, r := range []health.Reason{
@@ -36,17 +36,17 @@ func firstPairs() []pair {
 	return pairs
 }
 
-// morePairs is how many more may come under their own names, the first that are seen.
-// Beyond them come up to two called other.
+// morePairs is the number of further pairs that get their own series: the first that occur.
+// All others are counted in up to two series named other.
 const morePairs = 4
 
 // buckets are decades, for equal precision from a database next door (0.3 ms) to
-// the longest timeout (5 s) at the price of four series a service.
+// the longest timeout (5 s) with four series per service.
 var buckets = []float64{0.001, 0.01, 0.1, 1}
 
-// The native histogram beside the buckets, for servers that ask for it. Each of its buckets
+// The native histogram beside the buckets, for servers that request it. Each of its buckets
 // is at most a tenth wider than the one before, so a quantile is off by 5 % at most. Above
-// maxNative of them it begins anew, at most once per resetNative, or becomes coarser.
+// maxNative buckets it is reset, at most once per resetNative, or becomes coarser.
 const (
 	nativeFactor = 1.1
 	maxNative    = 100
@@ -64,7 +64,7 @@ func probesFamily(services []string) family {
 	}
 }
 
-// firstReasons lists the reasons of the failures that are there from the start.
+// firstReasons returns the reasons of the failures that exist from the start.
 func firstReasons() string {
 	var list []string
 	for _, p := range firstPairs() {
@@ -95,7 +95,7 @@ func durationFamily(services []string) family {
 	}
 }
 
-// verdicts are the statuses that a service can change to.
+// verdicts are the statuses to which a service can change.
 func verdicts() []string { return statusNames()[1:] }
 
 // events turns successive views into counters.
@@ -125,8 +125,8 @@ func newEvents() *events {
 	}
 }
 
-// durations is the half of the histogram with one result. Two halves, so that only
-// answers pay for buckets.
+// durations returns the histogram for one result. There is one per result, so that only
+// answers have buckets.
 func durations(result string, o prometheus.HistogramOpts) *prometheus.HistogramVec {
 	f := durationFamily(nil)
 	o.Name, o.Help, o.ConstLabels = f.name, f.help, prometheus.Labels{"result": result}
@@ -144,15 +144,15 @@ func (e *events) observe(v *health.View) {
 	for i, r := range v.Results() {
 		was := e.last[i]
 		if r.Checks == was.Checks {
-			r.Status = was.Status // without a check it can only have gone stale
+			r.Status = was.Status // without a new check, the status changed only because the result expired
 		}
 		e.count(was, r)
 		e.last[i] = r
 	}
 }
 
-// begin makes the series that exist from the start, at zero, so that the first
-// increase is seen as one.
+// begin creates the series that exist from the start, at zero, so that the first
+// increase is visible.
 func (e *events) begin(v *health.View) {
 	e.last = slices.Clone(v.Results())
 	for _, r := range v.Results() {
@@ -195,7 +195,7 @@ func (e *events) probe(service string, o health.Outcome) {
 	e.durations[p.result].WithLabelValues(service).Observe(duration(o).Seconds())
 }
 
-// fold returns the reason to count a pair under: its own while there is room.
+// fold returns the reason under which a pair is counted: its own while there is room, else other.
 func (e *events) fold(service string, p pair) string {
 	named := e.named[service]
 	if slices.Contains(named, p) {

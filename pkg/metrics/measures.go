@@ -7,9 +7,9 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// measureGauges are the gauges that the measures of these kinds become, each once. A measure
-// that the latest check did not report is absent, and so are all of a service whose result
-// is stale: that has no observation.
+// measureGauges returns the gauges of these kinds' measures, each once. A measure
+// that the latest check did not report is absent, and so are all measures of a service whose result
+// is stale.
 func measureGauges(kinds []*health.Kind, services []string) []gauge {
 	var all []gauge
 	for _, k := range kinds {
@@ -31,11 +31,11 @@ func contains(gauges []gauge, name string) bool {
 	return false
 }
 
-// ofService reports whether the gauge has the label service. The names that the predecessor
-// gave have none, and are of the one service that it knew.
+// ofService reports whether the gauge has the label service. The predecessor's names
+// do not have it, since the predecessor had one service per kind.
 func ofService(g health.Gauge) bool { return strings.HasPrefix(g.Name, "reims_health_") }
 
-// measureGauge is the gauge of all measures that become it: of several kinds, or of one
+// measureGauge returns the gauge of all measures with its name: of several kinds, or of one
 // kind that differ in the value of its label.
 func measureGauge(described health.Gauge, kinds []*health.Kind, services []string) gauge {
 	f := family{name: described.Name, help: described.Help, absent: "while unreported or stale"}
@@ -74,7 +74,7 @@ func labelsOf(g health.Gauge, service string) []string {
 	return labels
 }
 
-// labelValues are those that measures of the gauge set, in their order.
+// labelValues returns the label values of the gauge's measures, in their order.
 func labelValues(gauge string, kinds []*health.Kind) []string {
 	var values []string
 	for _, k := range kinds {
@@ -87,7 +87,7 @@ func labelValues(gauge string, kinds []*health.Kind) []string {
 	return values
 }
 
-// servicesWith are those services that have always been of a kind with that gauge.
+// servicesWith returns the services that were always of a kind with that gauge.
 func servicesWith(gauge string, kinds []*health.Kind, services []string) []string {
 	var with []string
 	for _, k := range kinds {
@@ -108,8 +108,8 @@ func healthGauge(services []string) gauge {
 	}, perService(readUp)}
 }
 
-// latencyGauge is the name that the predecessor gave to the latency of the kind's
-// service. A service that came later has none: probe_last_duration_seconds covers it.
+// latencyGauge returns the predecessor's gauge of the latency of the kind's
+// service. Newer kinds have none: probe_last_duration_seconds covers them.
 func latencyGauge(k *health.Kind) gauge {
 	f := family{name: k.Latency.Name, help: k.Latency.Help, absent: k.Latency.Absent}
 	return gauge{f, func(v *health.View, emit emitter) {

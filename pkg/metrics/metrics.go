@@ -12,17 +12,17 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 )
 
-// maxScrapes is how many scrapes may run at once; another one is answered 503. Two
+// maxScrapes is the largest number of concurrent scrapes; others get a 503. Two
 // Prometheus servers and a person make three.
 const maxScrapes = 4
 
-// BuildInfo is what the sidecar says of its own build.
+// BuildInfo is the content of the metric about the sidecar's build.
 type BuildInfo struct {
 	Version  string // of the release, such as v1.2.3
 	Revision string // of the source: a commit
 }
 
-// Metrics holds a registry of its own; nothing is shared with the process's default.
+// Metrics has its own registry; it does not use the default registry.
 type Metrics struct {
 	gatherer prometheus.Gatherer
 	registry *prometheus.Registry
@@ -30,9 +30,9 @@ type Metrics struct {
 	log      *slog.Logger
 }
 
-// New returns the metrics of the services. A scrape reads the
-// gauges off what view returns, which is never nil; [Metrics.Observe] feeds the
-// counters. The log is told of a scrape that goes wrong.
+// New returns the metrics of the services. A scrape computes the
+// gauges from the view that view returns, which must not be nil; [Metrics.Observe] updates the
+// counters. log receives errors of scrapes.
 func New(build BuildInfo, services []*health.Service, view func() *health.View, log *slog.Logger) *Metrics {
 	reg := prometheus.NewRegistry()
 	m := &Metrics{registry: reg, events: newEvents(), log: log}
@@ -42,22 +42,22 @@ func New(build BuildInfo, services []*health.Service, view func() *health.View, 
 	return m
 }
 
-// Observe counts what happened between the view before and this one. It must
-// be given every view, in order and by one caller at a time, as
-// [health.Monitor.Subscribe] does; subscribe before the monitor starts, or what
-// came before is not counted. It does no I/O.
+// Observe counts the changes between the previous view and v. It must
+// be called with every view, in order and by one caller at a time, as
+// [health.Monitor.Subscribe] does. Subscribe before the monitor starts; otherwise
+// earlier changes are not counted. It does no I/O.
 func (m *Metrics) Observe(v *health.View) { m.events.observe(v) }
 
-// Handler answers GET and HEAD of /metrics in Prometheus' text format, another path
-// with 404 and another method with 405. Where a part cannot be collected, the rest is
-// served all the same and the log is told: one bad series must not blind every alert.
+// Handler serves GET and HEAD of /metrics in Prometheus' text format. Other paths get a
+// 404, other methods a 405. If a part cannot be collected, the rest is
+// served and the error is logged: one bad series must not disable every alert.
 func (m *Metrics) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.gatherer, promhttp.HandlerOpts{
 		ErrorLog:            scrapeLog{m.log},
 		ErrorHandling:       promhttp.ContinueOnError,
 		MaxRequestsInFlight: maxScrapes,
-		// A compressor holds close to a megabyte to spare 12 kB.
+		// A compressor needs almost a megabyte of memory to save 12 kB.
 		DisableCompression: true,
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -67,7 +67,7 @@ func (m *Metrics) Handler() http.Handler {
 	})
 }
 
-// scrapeLog is the log as promhttp wants it.
+// scrapeLog adapts the log for promhttp.
 type scrapeLog struct{ *slog.Logger }
 
 // Println implements promhttp.Logger.

@@ -8,7 +8,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// writes are the two that are made to report on the Pod.
+// writes are the two kinds of reports on the Pod.
 var writes = []string{"condition", "event"}
 
 func droppedFamily() family {
@@ -38,7 +38,7 @@ func reportingFailingFamily() family {
 	}
 }
 
-// peerStates are what is counted of the peers.
+// peerStates are the states by which peers are counted.
 var peerStates = []string{"known", "asked", "answered"}
 
 func peersFamily() family {
@@ -50,8 +50,8 @@ func peersFamily() family {
 	}
 }
 
-// WatchPeers adds the gauge of the peers, which is read at each scrape. It is called once,
-// where peers are asked.
+// WatchPeers adds the gauge of the peers, which is computed at each scrape. Call it at most once,
+// if peers are asked.
 func (m *Metrics) WatchPeers(counts func() (known, asked, answered int)) {
 	m.registry.MustRegister(peersCollector{peersFamily().desc(), counts})
 }
@@ -79,21 +79,21 @@ func (m *Metrics) WatchLog(dropped func() uint64) {
 		func() float64 { return float64(dropped()) }))
 }
 
-// PodReports counts the attempts to report on the Pod. Its methods may be used by several
-// goroutines at once.
+// PodReports counts the attempts to report on the Pod. It is safe for
+// concurrent use.
 type PodReports struct {
 	attempts *prometheus.CounterVec
 	failing  *prometheus.GaugeVec
 }
 
-// WatchPodReports adds the metrics on reporting. It is called once, where reporting is on.
+// WatchPodReports adds the metrics of reporting. Call it at most once, if reporting is on.
 func (m *Metrics) WatchPodReports() *PodReports {
 	f := reportingFailingFamily()
 	r := &PodReports{
 		attempts: reportsFamily().counter(),
 		failing:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: f.name, Help: f.help}, f.labelNames()),
 	}
-	for _, w := range writes { // at zero, so that the first increase is seen as one
+	for _, w := range writes { // at zero, so that the first increase is visible
 		r.attempts.WithLabelValues(w, success)
 		r.attempts.WithLabelValues(w, failure)
 		r.failing.WithLabelValues(w)
@@ -116,15 +116,15 @@ func (r *PodReports) Failing(write string, failing bool) {
 	r.failing.WithLabelValues(write).Set(bit(failing))
 }
 
-// Impossible says that there is no way to report at all.
+// Impossible marks reporting as always failing, since the API server cannot be configured.
 func (r *PodReports) Impossible() {
 	for _, w := range writes {
 		r.Failing(w, true)
 	}
 }
 
-// processFamilies are the figures on the sidecar itself that are shown, of the many
-// that the stock collectors offer: enough to see a leak, a restart, a starvation.
+// processFamilies are the metrics of the process that are exported, out of the many
+// of the standard collectors: enough to see a leak, a restart or starvation.
 var processFamilies = []family{
 	{name: "process_cpu_seconds_total", kind: "counter", help: "CPU time of the sidecar, user and system, in seconds."},
 	{name: "process_resident_memory_bytes", help: "Resident memory of the sidecar, in bytes."},
@@ -133,7 +133,7 @@ var processFamilies = []family{
 	{name: "go_goroutines", help: "Goroutines of the sidecar."},
 }
 
-// process gathers processFamilies from the stock collectors.
+// process gathers processFamilies from the standard collectors.
 type process struct{ all *prometheus.Registry }
 
 func newProcess() process {

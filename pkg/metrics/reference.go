@@ -13,8 +13,8 @@ import (
 //go:embed reference.md.tmpl
 var referenceTemplate string
 
-// WriteReference writes docs/metrics.md: every metric of a sidecar with the service of
-// each kind, from what the exposition is made of.
+// WriteReference writes docs/metrics.md: every metric of a sidecar with one service of
+// each kind, from the tables of the exposition.
 func WriteReference(w io.Writer, kinds []*health.Kind) error {
 	var services []string
 	for _, k := range kinds {
@@ -76,7 +76,7 @@ func (f family) kindName() string {
 	return f.kind
 }
 
-// labelList names the labels and, but for the service, their values.
+// labelList returns the labels and, except for the service, their values.
 func (f family) labelList() string {
 	list := make([]string, len(f.labels))
 	for i, l := range f.labels {
@@ -106,7 +106,7 @@ func total(groups ...[]family) int {
 	return n
 }
 
-// perServiceTotal is the share of one service in the families with that label.
+// perServiceTotal returns the number of series per service in the families with that label.
 func perServiceTotal(services int, groups ...[]family) int {
 	n := 0
 	for _, families := range groups {

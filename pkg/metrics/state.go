@@ -11,21 +11,21 @@ import (
 // family is one metric, as the exposition and docs/metrics.md describe it.
 type family struct {
 	name   string
-	kind   string // "gauge" where it is empty
+	kind   string // "gauge" if it is empty
 	help   string
 	labels []label
-	absent string // when it has no series though it could, for the reference
-	series int    // the most there can be, where it is not the product of the labels
+	absent string // when it can have no series, for the reference
+	series int    // the largest number of series, if it is not the product of the labels
 }
 
-// label is a label and the values that it can take. No values stand for a single
-// one that is only known at run time.
+// label is a label and its possible values. No values mean a single
+// value that is known only at run time.
 type label struct {
 	name   string
 	values []string
 }
 
-// serviceLabel is the label of what every service has.
+// serviceLabel returns the label service.
 func serviceLabel(services []string) label { return label{serviceName, services} }
 
 const serviceName = "service"
@@ -46,7 +46,7 @@ func (f family) counter() *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: f.name, Help: f.help}, f.labelNames())
 }
 
-// maxSeries is how many series the family can have with all services on.
+// maxSeries returns the largest number of series of the family with all services.
 func (f family) maxSeries() int {
 	if f.series > 0 {
 		return f.series
@@ -58,7 +58,7 @@ func (f family) maxSeries() int {
 	return n
 }
 
-// stateGauges are the verdicts on every service and on the Pod.
+// stateGauges returns the gauges of the state of every service and of the Pod.
 func stateGauges(services []string) []gauge {
 	service := serviceLabel(services)
 	return []gauge{
@@ -114,7 +114,7 @@ func stateGauges(services []string) []gauge {
 	}
 }
 
-// withoutPeers is when there is nothing to say of what the peers see.
+// withoutPeers says when the gauges of the scope are absent.
 const withoutPeers = "without HEALTH_PEERS"
 
 var overrideModes = []string{string(health.OverrideReady), string(health.OverrideNotReady)}
@@ -127,15 +127,15 @@ func readStatus(r health.Result, emit emitter) {
 	}
 }
 
-// readLastDuration leaves out a stale result: its observation is gone, and with it
-// the latency.
+// readLastDuration omits a stale result: it has no observation, and so
+// no latency.
 func readLastDuration(r health.Result, emit emitter) {
 	if r.Checks > 0 && r.Reason() != health.ReasonStale {
 		emit(duration(r.Last).Seconds())
 	}
 }
 
-// duration is what both probe_duration_seconds and the latency gauges show.
+// duration returns the value of both probe_duration_seconds and the latency gauges.
 func duration(o health.Outcome) time.Duration {
 	if o.Answered() {
 		return o.Observation.Latency

@@ -13,11 +13,11 @@ import (
 	"github.com/reims/reims-health/migrations"
 )
 
-// table is the one that may be there before its first migration.
+// table is the table that may exist before the first migration.
 const table = migrations.Table
 
-// adoption is what turns a table that was made without this program into what the
-// first step makes.
+// adoption has the statements that change a table that was made without this program into the one that the
+// first migration creates.
 type adoption struct {
 	want   *Catalog
 	schema string
@@ -25,10 +25,10 @@ type adoption struct {
 	// Slow statements run first, while the table can still be read; the others take an
 	// exclusive lock.
 	shared, exclusive []string
-	changes           []string // the same for people
+	changes           []string // description of the changes, for people
 }
 
-// AdoptError says why a table cannot be adopted. Nothing was changed.
+// AdoptError has the reasons why a table cannot be adopted. Nothing was changed.
 type AdoptError struct {
 	Table    string
 	Problems []string
@@ -41,7 +41,7 @@ func (e *AdoptError) Error() string {
 		"\n  Correct this, or rename a table that is something else, and run this again (docs/migrations.md)."
 }
 
-// planAdoption returns what to do about a table that is there already, or nil. It
+// planAdoption returns the adoption of a table that exists already, or nil. It
 // writes nothing.
 func (m *Migrator) planAdoption(ctx context.Context, s *session) (*adoption, error) {
 	if !m.adopts {
@@ -77,7 +77,7 @@ func (m *Migrator) planAdoption(ctx context.Context, s *session) (*adoption, err
 	return a, err
 }
 
-// firstCatalog is what the first step makes. No later step may change those objects; a
+// firstCatalog returns the objects that the first migration creates. No later one may change them; a
 // test checks that.
 func firstCatalog() (*Catalog, error) {
 	snapshot, err := EmbeddedSnapshot()
@@ -93,14 +93,14 @@ func firstCatalog() (*Catalog, error) {
 	return c, nil
 }
 
-// catalog reads what there is of want, in the transaction that the session is in, if
-// it is in one.
+// catalog reads those objects of want that exist, in the session's current transaction, if
+// there is one.
 func (s *session) catalog(ctx context.Context, want *Catalog) (*Database, error) {
 	tables, functions := want.names()
 	return ReadDatabase(ctx, s.conn(), tables, functions)
 }
 
-// comments are the statements of the first step that comment.
+// comments returns the COMMENT statements of the first migration.
 func (m *Migrator) comments() ([]string, error) {
 	text, _, err := section(m.options.FS, m.steps[0].File, true)
 	if err != nil {
@@ -229,15 +229,15 @@ func (s *session) violations(ctx context.Context, a *adoption, conditions []rowC
 	return problems, nil
 }
 
-// surroundings are objects of others that depend on the table, which adoption leaves
+// surroundings are other objects that depend on the table, which adoption leaves
 // unchanged. Names are quoted where SQL requires it.
 type surroundings struct {
 	kind     string   // pg_class.relkind
 	parents  []string // tables that it inherits from, or is a partition of
 	children []string
-	rules    []string // that an UPDATE would set off
+	rules    []string // that an UPDATE would trigger
 	identity []string // the index that is the table's replica identity
-	// firing are the triggers that an UPDATE would set off, with their tgenabled: "name A".
+	// firing are the triggers that an UPDATE would fire, with their tgenabled: "name A".
 	firing []string
 	// comments are the objects of the first step that have one: "COLUMN properties.id".
 	comments []string
@@ -281,7 +281,7 @@ func (s *session) surroundings(ctx context.Context, a *adoption) (*surroundings,
 // adoptionBlockers lists surroundings that adoption cannot leave unchanged.
 func (o *surroundings) adoptionBlockers(a *adoption, have *Catalog) []string {
 	if o.kind != "r" {
-		return []string{"it is no ordinary table, but a view or something else"}
+		return []string{"it is not an ordinary table, but a view or something else"}
 	}
 	var problems []string
 	if len(o.parents) > 0 {
@@ -316,7 +316,7 @@ func (o *surroundings) quiet(schema string) (before, after []string) {
 	return before, after
 }
 
-// uncommented returns those of the first step's comments whose objects have none.
+// uncommented returns the comments of the first migration whose objects have no comment yet.
 func (o *surroundings) uncommented(comments []string) []string {
 	return slices.DeleteFunc(comments, func(comment string) bool {
 		object, _, _ := strings.Cut(strings.TrimPrefix(comment, "COMMENT ON "), " IS ")

@@ -131,7 +131,7 @@ func TestAdoptRefused(t *testing.T) {
 			"CREATE TABLE properties (id bigint PRIMARY KEY, key text, value text)",
 			[]string{"column properties.id: type is bigint, want uuid", "column properties.address is missing"},
 		},
-		"a view":            {"CREATE VIEW properties AS SELECT 1 AS id", []string{"it is no ordinary table"}},
+		"a view":            {"CREATE VIEW properties AS SELECT 1 AS id", []string{"it is not an ordinary table"}},
 		"rows with no name": {"psql INSERT INTO properties (city) VALUES ('x'), ('y')", []string{"rows that break column properties.name NOT NULL: 2", "properties.state NOT NULL: 2"}},
 		"rows against checks": {
 			"psql INSERT INTO properties (name, address, city, state, total_sqft, status) VALUES ('n', 'a', 'c', 's', 0, 'lost')",

@@ -16,7 +16,7 @@ import (
 //go:embed catalog.sql
 var catalogSQL string
 
-// Catalog is what the migrations create, as the server's catalog describes it.
+// Catalog has the objects that the migrations create, as the server's catalog describes them.
 type Catalog struct {
 	Functions   []Function   `json:"functions"`
 	Columns     []Column     `json:"columns"`
@@ -28,9 +28,9 @@ type Catalog struct {
 // Database is a live [Catalog] with the other results of the same statement.
 type Database struct {
 	Server string `json:"server"` // such as PostgreSQL 15.2
-	Schema string `json:"schema"` // that the tables are in; empty where there are none
-	// Versioned says that goose's table is there. Versions are those that it records as
-	// applied, nil where it is not there or the role may not read it.
+	Schema string `json:"schema"` // of the tables; empty if there are none
+	// Versioned is true if goose's table exists. Versions are those that it records as
+	// applied, nil if it does not exist or the role may not read it.
 	Versioned bool    `json:"versioned"`
 	Versions  []int64 `json:"versions"`
 	Catalog
@@ -41,7 +41,7 @@ type Querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// Version is the newest of the versions; nil where they cannot be read.
+// Version returns the newest version; nil if the versions cannot be read.
 func (d *Database) Version() *int64 {
 	if d.Versions == nil {
 		return nil
@@ -65,7 +65,7 @@ func ReadDatabase(ctx context.Context, q Querier, tables, functions []string) (*
 	return db, nil
 }
 
-// names are those to ask a database for.
+// names returns the names to read from a database.
 func (c *Catalog) names() (tables, functions []string) {
 	seen := make(map[string]bool)
 	for _, o := range c.Columns {
@@ -80,13 +80,13 @@ func (c *Catalog) names() (tables, functions []string) {
 	return tables, functions
 }
 
-// Snapshot is the [Catalog] that the migrations up to Version end with.
+// Snapshot is the [Catalog] after the migrations up to Version.
 type Snapshot struct {
 	Version int64 `json:"version"`
 	Catalog
 }
 
-// EmbeddedSnapshot returns the snapshot that belongs to the embedded migrations.
+// EmbeddedSnapshot returns the snapshot of the embedded migrations.
 func EmbeddedSnapshot() (*Snapshot, error) {
 	s := new(Snapshot)
 	if err := json.Unmarshal(migrations.Snapshot, s); err != nil {
@@ -95,8 +95,8 @@ func EmbeddedSnapshot() (*Snapshot, error) {
 	return s, nil
 }
 
-// Advance makes the snapshot that of the next version. Objects that were not there
-// before are marked as that version's.
+// Advance replaces the snapshot by that of the next version. Objects that did not exist
+// before are marked with that version.
 func (s *Snapshot) Advance(version int64, next Catalog) {
 	s.Version = version
 	advance(s, s.Functions, next.Functions, func(o *Function) *Added { return &o.Added })
@@ -118,7 +118,7 @@ func advance[T object[T]](s *Snapshot, before, next []T, added func(*T) *Added) 
 }
 
 // Restored records the definitions of again, a catalog that was created from this one's
-// definitions, where they differ.
+// definitions, if they differ.
 func (s *Snapshot) Restored(again Catalog) {
 	restored(s.Functions, again.Functions, func(o *Function) *Definition { return &o.Definition })
 	restored(s.Constraints, again.Constraints, func(o *Constraint) *Definition { return &o.Definition })
@@ -134,7 +134,7 @@ func restored[T object[T]](want, again []T, definition func(*T) *Definition) {
 	}
 }
 
-// Encode returns the snapshot as JSON with one object a line, fit for a diff.
+// Encode returns the snapshot as JSON with one object per line, so that diffs are readable.
 func (s *Snapshot) Encode() ([]byte, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "{\n\"version\": %d", s.Version)
@@ -183,24 +183,24 @@ const (
 	triggers    kind = "trigger"
 )
 
-// Difference is one way in which a database differs from what it should be.
+// Difference is one difference between a database and the expected schema.
 type Difference struct {
-	// Object is what differs, such as "index idx_properties_status".
+	// Object is the object that differs, such as "index idx_properties_status".
 	Object  string `json:"object"`
 	Problem string `json:"problem"`
-	// Have and Want are the definitions, where those are different.
+	// Have and Want are the definitions, if these differ.
 	Have string `json:"have,omitempty"`
 	Want string `json:"want,omitempty"`
-	// Extra says that the object should not be there at all.
+	// Extra is true if the object should not exist.
 	Extra bool `json:"extra"`
-	// SQL repairs it when run one statement after the other, in one session and in no
-	// transaction. There is none where that is for a pending migration to do.
+	// SQL has the statements that repair it, to run one by one in one session and in no
+	// transaction. It is empty if a pending migration repairs it.
 	SQL []string `json:"sql"`
 
-	since int64 // the migration that made the object
+	since int64 // the migration that created the object
 }
 
-// Compare returns what is different in have, and the SQL that makes it the same as c in
+// Compare returns the differences of have, and the SQL that makes it the same as c in
 // the schema in, in the order in which it must run.
 func (c *Catalog) Compare(have *Catalog, in string) []Difference {
 	return slices.Concat(
@@ -219,13 +219,13 @@ func compare[T object[T]](want, have []T, in string) []Difference {
 	}
 	for _, h := range have {
 		if _, ok := find(want, h.id()); !ok {
-			all = append(all, Difference{Object: label(h), Problem: "is not of this schema", Extra: true, SQL: h.drop(in)})
+			all = append(all, Difference{Object: label(h), Problem: "is not part of this schema", Extra: true, SQL: h.drop(in)})
 		}
 	}
 	return all
 }
 
-// differences are those of one object.
+// differences returns the differences of one object.
 func differences[T object[T]](want T, have []T, in string) []Difference {
 	h, ok := find(have, want.id())
 	if !ok {
@@ -250,10 +250,10 @@ func find[T object[T]](all []T, id string) (T, bool) {
 
 func label[T object[T]](o T) string { return string(o.kind()) + " " + o.id() }
 
-// Count is how many objects of one kind are as they should be.
+// Count is the number of correct objects of one kind.
 type Count struct {
 	Kind string `json:"kind"` // column, index, constraint, trigger, function, primary key
-	// Later says that they came after migration 1: hardening.
+	// Later is true for objects of later migrations than 1: hardening.
 	Later   bool `json:"later"`
 	Correct int  `json:"correct"`
 	Want    int  `json:"want"`

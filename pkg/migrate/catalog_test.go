@@ -147,11 +147,11 @@ func drifts() map[string]drift {
 			      CREATE INDEX another ON properties (name);
 			      CREATE TRIGGER another AFTER DELETE ON properties EXECUTE FUNCTION update_properties_updated_at()`,
 			want: []string{
-				`column properties."Order" is not of this schema`,
-				`constraint properties."Check it" is not of this schema`,
-				`index "Index it" is not of this schema`,
-				`index another is not of this schema`,
-				`trigger properties.another is not of this schema`,
+				`column properties."Order" is not part of this schema`,
+				`constraint properties."Check it" is not part of this schema`,
+				`index "Index it" is not part of this schema`,
+				`index another is not part of this schema`,
+				`trigger properties.another is not part of this schema`,
 			},
 			extra: true,
 		},

@@ -19,7 +19,7 @@ const dialPause = 500 * time.Millisecond
 
 var errLost = errors.New("the connection to the database was lost, and the lock with it")
 
-// connector makes the only connection that its sql.DB ever has. A second one would
+// connector opens the only connection that its sql.DB ever has. A second one would
 // not hold the lock.
 type connector struct {
 	driver.Connector
@@ -27,7 +27,7 @@ type connector struct {
 	conn    *recorder
 }
 
-// Connect returns the connection, or an error when it was made before.
+// Connect returns the connection, or an error if it was called before.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if c.conn != nil {
 		return nil, errLost
@@ -44,14 +44,14 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return c.conn, nil
 }
 
-// dial tries until the time is over, unless another attempt cannot help.
+// dial tries until the time is over, unless another attempt cannot succeed.
 func (c *connector) dial(ctx context.Context) (driver.Conn, error) {
 	patience := max(c.options.ConnectTimeout, c.options.RetryFor)
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	n := newNotice(c.options)
 	var last error
-	var refused time.Time // when the first of the refusals in a row was, that may pass
+	var refused time.Time // when the first of the possibly transient refusals in a row was
 	for {
 		conn, err := c.try(ctx)
 		if err == nil {
@@ -68,7 +68,7 @@ func (c *connector) dial(ctx context.Context) (driver.Conn, error) {
 				return nil, dialError("", err)
 			}
 		}
-		if last == nil || ctx.Err() == nil { // not that the time ran out
+		if last == nil || ctx.Err() == nil { // keep the error before the timeout
 			last = err
 		}
 		n.failed(dialError("", last))
@@ -78,14 +78,14 @@ func (c *connector) dial(ctx context.Context) (driver.Conn, error) {
 	}
 }
 
-// try dials once.
+// try connects once.
 func (c *connector) try(ctx context.Context) (driver.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.ConnectTimeout)
 	defer cancel()
 	return c.Connector.Connect(ctx)
 }
 
-// dialError puts on one line what pgx says of each attempt on several.
+// dialError returns pgx's errors of several attempts on one line.
 func dialError(prefix string, err error) error {
 	text := "connect to the database: " + prefix
 	var connect *pgconn.ConnectError
@@ -97,7 +97,7 @@ func dialError(prefix string, err error) error {
 	return &explained{text + strings.Join(slices.Compact(attempts), "; "), err}
 }
 
-// hope says whether another attempt to connect may succeed.
+// hope classifies a failed attempt to connect by whether another one may succeed.
 type hope int
 
 const (
@@ -105,11 +105,11 @@ const (
 	// doubtful is a refusal that may be transient: when a server is set up, the role and
 	// the database are created after it accepts connections.
 	doubtful
-	hopeful // the server is not there yet, or busy
+	hopeful // the server is not started yet, or busy
 )
 
-// refusalPatience is how long a refused login, or a database that is not there, is
-// tried again where trying again was asked for at all.
+// refusalPatience is how long a refused login, or a missing database, is
+// retried, if retries were requested.
 const refusalPatience = 30 * time.Second
 
 func hopeOf(err error) hope {
@@ -134,7 +134,7 @@ func hopeOf(err error) hope {
 	}
 }
 
-// pause waits, and reports false when ctx is done before.
+// pause waits, and reports false if ctx is done earlier.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -146,8 +146,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// recorder remembers the statements of the step that is running, so that an error can
-// be traced to its line: goose does not say which one failed.
+// recorder records the statements of the running migration, so that an error can
+// be traced to its line: goose does not report which one failed.
 type recorder struct {
 	*stdlib.Conn
 	statements []string

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// SQLSTATE codes that are treated apart.
+// SQLSTATE codes with special handling.
 const (
 	classAuth              = "28"
 	codeNoDatabase         = "3D000"
@@ -30,36 +30,36 @@ const (
 	codeNoSchema           = "3F000"
 )
 
-// ErrPooler is returned where a pooler stands between.
+// ErrPooler is the error for a connection through a pooler.
 var ErrPooler = errors.New("migrate: the address leads to a connection pooler, such as PgBouncer, " +
 	"through which the lock against a second runner cannot be held: " +
 	"set DATABASE_MIGRATION_URL (or DATABASE_MIGRATION_URL_FILE) to an address of the server itself")
 
-// LockedError says that another runner holds the lock.
+// LockedError is the error if another runner holds the lock.
 type LockedError struct {
 	Waited time.Duration
-	Holder string // in words; empty when it is not known
+	Holder string // description of the holder; empty if unknown
 }
 
-// Error says who holds the lock, and what to do.
+// Error returns who holds the lock, and what to do.
 func (e *LockedError) Error() string {
 	return fmt.Sprintf("lock the migrations: another runner has held the lock for %s: %s; nothing was changed: "+
 		"wait for it and run this again, or raise MIGRATE_LOCK_WAIT",
 		e.Waited, cmp.Or(e.Holder, "it is not known who"))
 }
 
-// StepError says which statement of which step failed. What the step had done before
-// was undone, unless it runs in no transaction.
+// StepError is the error of a statement of a migration. The earlier changes of the migration
+// were rolled back, unless it runs in no transaction.
 type StepError struct {
 	File      string
-	Line      int    // 0 where it is not known
-	Code      string // SQLSTATE; empty where the server did not say
+	Line      int    // 0 if unknown
+	Code      string // SQLSTATE; empty if unknown
 	Statement string
 	Advice    string // what to do; may be empty
 	Err       error
 }
 
-// Error returns file, line, what the server said, the advice and the statement.
+// Error returns file, line, the server's message, the advice and the statement.
 func (e *StepError) Error() string {
 	var b strings.Builder
 	b.WriteString(e.File)
@@ -90,7 +90,7 @@ func sqlState(err error) string {
 	return ""
 }
 
-// explain returns the text of an error with what the server added to it.
+// explain returns the text of an error with the server's detail, hint and context.
 func explain(err error) string {
 	var server *pgconn.PgError
 	if !errors.As(err, &server) {
@@ -105,7 +105,7 @@ func explain(err error) string {
 	return strings.Join(lines, "\n  ")
 }
 
-// failed traces the error of a step to its statement.
+// failed returns a StepError with the statement that failed.
 func (m *Migrator) failed(ctx context.Context, s *session, step Step, up bool, err error) error {
 	e := &StepError{File: step.File, Code: sqlState(err), Err: err}
 	if statements := s.connector.conn.statements; len(statements) > 0 {
@@ -143,7 +143,7 @@ func (m *Migrator) line(step Step, up bool, statements []string, err error) int 
 	return line + strings.Count(text[:at], "\n")
 }
 
-// wrap says what was tried and what to do.
+// wrap returns the error with the action that failed and what to do.
 func (s *session) wrap(ctx context.Context, op string, err error) error {
 	text := op + ": " + explain(err)
 	if advice := s.advice(ctx, sqlState(err)); advice != "" {
@@ -152,7 +152,7 @@ func (s *session) wrap(ctx context.Context, op string, err error) error {
 	return &explained{text, err}
 }
 
-// explained is an error with a text of ours.
+// explained is an error with a different text.
 type explained struct {
 	text string
 	err  error
@@ -161,7 +161,7 @@ type explained struct {
 func (e *explained) Error() string { return e.text }
 func (e *explained) Unwrap() error { return e.err }
 
-// advice says what to do about the errors that come from outside a step.
+// advice returns what to do about errors whose cause is outside the migration.
 func (s *session) advice(ctx context.Context, code string) string {
 	switch {
 	case s.conn().IsClosed():
@@ -171,18 +171,18 @@ func (s *session) advice(ctx context.Context, code string) string {
 			"Nothing of this step was done: end the transaction that is in the way, and run this again. %s",
 			s.options.LockTimeout, s.blockers(ctx)))
 	case code == codeDeadlock:
-		return "This and another transaction waited for each other, and this one gave way: run this again."
+		return "This and another transaction were in a deadlock, and this one was cancelled: run this again."
 	case code == codeQueryCanceled:
-		return "The statement was cancelled: by MIGRATE_STATEMENT_TIMEOUT, which can be raised, or by somebody."
+		return "The statement was cancelled by MIGRATE_STATEMENT_TIMEOUT, which can be raised, or by another session."
 	case code == codeNoPrivilege:
 		return "The role lacks a right: run this as the owner of the tables, or grant it (docs/roles.md)."
 	case code == codeNoSchema:
-		return "search_path leads to no schema that is there: ALTER ROLE … SET search_path, or make the schema."
+		return "search_path has no schema that exists: ALTER ROLE … SET search_path, or create the schema."
 	}
 	return ""
 }
 
-// blockers names who holds locks on the table.
+// blockers returns a description of the sessions with locks on the table.
 func (s *session) blockers(ctx context.Context) string {
 	if who := s.who(ctx, "l.granted AND l.relation = to_regclass($1)", table); who != "" {
 		return "It is locked by " + who + "."
@@ -229,7 +229,7 @@ func mayPass(code string) bool {
 	}
 }
 
-// again reports whether another run may succeed. An error in a step, or one that needs
+// again reports whether another run may succeed. An error in a migration, or one that needs
 // a decision by a person, is final.
 func (m *Migrator) again(err error) bool {
 	var (
@@ -239,13 +239,13 @@ func (m *Migrator) again(err error) bool {
 	return errors.As(err, &locked) || errors.As(err, &lost) || mayPass(sqlState(err))
 }
 
-// lostError says that the connection was lost in the middle of a run.
+// lostError is the error if the connection was lost during a run.
 type lostError struct{ err error }
 
 func (e *lostError) Error() string { return e.err.Error() }
 func (e *lostError) Unwrap() error { return e.err }
 
-// repeat runs fn until it succeeds, fails for good, or RetryFor is over.
+// repeat runs fn until it succeeds, fails permanently, or RetryFor is over.
 func (m *Migrator) repeat(ctx context.Context, fn func(context.Context, Options) (Result, error)) (Result, error) {
 	deadline := time.Now().Add(m.options.RetryFor)
 	n := newNotice(m.options)

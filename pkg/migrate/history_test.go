@@ -213,7 +213,7 @@ func TestHiddenTables(t *testing.T) {
 	tenant.up(t, migrate.Options{})
 	// A path that leads nowhere, with no tables anywhere.
 	empty := newScratch(t)
-	if _, err := newMigrator(t, empty.withPath(t, "absent"), migrate.Options{}).Up(t.Context()); err == nil || !strings.Contains(err.Error(), "search_path leads to no schema") {
+	if _, err := newMigrator(t, empty.withPath(t, "absent"), migrate.Options{}).Up(t.Context()); err == nil || !strings.Contains(err.Error(), "search_path has no schema") {
 		t.Errorf("no schema: %v", err)
 	}
 }

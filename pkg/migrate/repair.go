@@ -16,8 +16,8 @@ func (a *adoption) planRepair(have *Catalog) {
 	a.exclusive = append(a.exclusive, repairs(a.want.Triggers, have.Triggers, a.schema)...)
 }
 
-// indexes tells those that can be made while others read from those that replace one,
-// or would be made again when the type of their column changes.
+// indexes separates the indexes that can be created while others read from those that replace one,
+// or would be created again when the type of their column changes.
 func (a *adoption) indexes(have *Catalog) (early, late []Index) {
 	for _, want := range a.want.Indexes {
 		_, there := find(have.Indexes, want.id())

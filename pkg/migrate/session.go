@@ -33,7 +33,7 @@ type session struct {
 	locked    bool
 }
 
-// openReading returns a session with no lock, in one transaction that only reads. With
+// openReading returns a session without the lock, in one read-only transaction. With
 // all, rows that a policy hides from the role are an error.
 func openReading(ctx context.Context, pool *pgxpool.Pool, o Options, all bool) (*session, error) {
 	s, err := open(ctx, pool, o)
@@ -63,7 +63,7 @@ func open(ctx context.Context, pool *pgxpool.Pool, o Options) (*session, error) 
 	return s, nil
 }
 
-// conn is the connection itself.
+// conn returns the connection.
 func (s *session) conn() *pgx.Conn { return s.connector.conn.Conn.Conn() }
 
 // openLocked returns a session that holds the lock.
@@ -105,13 +105,13 @@ func (s *session) refusePooler(ctx context.Context) error {
 	return ErrPooler
 }
 
-// configure sets what belongs to this session alone.
+// configure sets the settings of this session.
 func (s *session) configure(ctx context.Context) error {
 	if _, err := s.ExecContext(ctx, pinSQL(pins(s.options, true), false)); err != nil {
 		return fmt.Errorf("configure the session: %w", err)
 	}
-	// With a runner that was killed its statement ends, and its locks. Not every
-	// server's system can do it.
+	// If a runner is killed, the server ends its statement and releases its locks. Not every
+	// operating system supports this.
 	_, _ = s.ExecContext(ctx, "SET client_connection_check_interval = '2s'")
 	return nil
 }

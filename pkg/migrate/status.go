@@ -12,10 +12,10 @@ import (
 	"github.com/reims/reims-health/migrations"
 )
 
-// State is where a step stands.
+// State is the state of a migration in a database.
 type State string
 
-// Unknown is a version that the database has and this program does not know.
+// Unknown is a version of the database that this program does not know.
 const (
 	StateApplied State = "applied"
 	StatePending State = "pending"
@@ -30,16 +30,16 @@ type StepStatus struct {
 	AppliedAt *time.Time `json:"applied_at"` // null while pending
 }
 
-// Status is what was applied to a database, and what is to be.
+// Status has the applied and the pending migrations of a database.
 type Status struct {
 	Current  int64 `json:"current"`  // newest version that was applied; 0 for none
 	Latest   int64 `json:"latest"`   // that this program knows
 	Required int64 `json:"required"` // that it needs
 	Pending  int   `json:"pending"`
-	// Adoptable says that the table is there though no version is: Up will adopt it.
+	// Adoptable is true if the table exists and no version does: Up will adopt it.
 	Adoptable bool `json:"adoptable"`
-	// Problem says why the version table cannot be this program's as it stands, or cannot
-	// be seen; empty where it is well.
+	// Problem says why the version table cannot be that of this program, or cannot
+	// be read; empty without a problem.
 	Problem string       `json:"problem,omitempty"`
 	Steps   []StepStatus `json:"migrations"`
 }
@@ -86,10 +86,10 @@ func (m *Migrator) status(h history) *Status {
 	return status
 }
 
-// Planned is a step that would run.
+// Planned is a migration that would run.
 type Planned struct {
 	Step  Step
-	Adopt bool   // the table is there: it is completed rather than made
+	Adopt bool   // the table exists: it is adopted instead of created
 	SQL   string // with the file's comments
 }
 

@@ -67,7 +67,7 @@ func section(fsys fs.FS, file string, up bool) (text string, line int, err error
 	return downward, 1 + strings.Count(head+upward, "\n"), nil
 }
 
-// plainSQL leaves out what is said to goose.
+// plainSQL returns the SQL without goose's annotations.
 func plainSQL(section string) string {
 	lines := strings.Split(section, "\n")
 	lines = slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, annotation) })

@@ -12,20 +12,20 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ErrNotMigrated says that a database holds nothing of the schema.
+// ErrNotMigrated is the error for a database without any object of the schema.
 var ErrNotMigrated = errors.New("it holds nothing of the schema yet: run reims-health migrate up")
 
-// Report is what [Verify] found.
+// Report is the result of [Verify].
 type Report struct {
 	Server string `json:"server"`
 	// Version is the database's version of the schema, nil where it cannot be read;
 	// Latest is the one that the database was compared with.
 	Version *int64 `json:"version"`
 	Latest  int64  `json:"latest"`
-	// Managed says that there is a table of versions at all.
+	// Managed is true if the version table exists.
 	Managed bool `json:"managed"`
-	// History is what is wrong with the versions as those of this program; empty where
-	// they are well or cannot be read.
+	// History is the problem with the versions; empty if
+	// there is none or they cannot be read.
 	History     string       `json:"history,omitempty"`
 	Counts      []Count      `json:"counts"`
 	Differences []Difference `json:"differences"`
@@ -75,7 +75,7 @@ func Verify(ctx context.Context, db TxStarter) (_ *Report, err error) {
 	return r, nil
 }
 
-// nothingThere says why there is no table to compare.
+// nothingThere returns why there is no table to compare.
 func nothingThere(have *Database, where place) error {
 	switch {
 	case len(where.elsewhere) > 0:
@@ -88,7 +88,7 @@ func nothingThere(have *Database, where place) error {
 	}
 }
 
-// leaveToMigrations takes out the SQL that would be in the way of a migration that
+// leaveToMigrations removes the SQL that would conflict with a migration that
 // is pending.
 func (r *Report) leaveToMigrations() {
 	version := r.Latest - r.Pending()
@@ -100,7 +100,7 @@ func (r *Report) leaveToMigrations() {
 	}
 }
 
-// Pending returns how many migrations the database lacks.
+// Pending returns the number of pending migrations.
 func (r *Report) Pending() int64 {
 	switch {
 	case !r.Managed:
@@ -123,7 +123,7 @@ func (r *Report) Drift(strict bool) []Difference {
 	return drift
 }
 
-// Err says why the database does not match, or returns nil.
+// Err returns why the database does not match, or nil.
 func (r *Report) Err(strict bool) error {
 	drift := len(r.Drift(strict))
 	switch {
@@ -142,7 +142,7 @@ func (r *Report) Err(strict bool) error {
 }
 
 // Print writes the report for people: the counts, and each difference with the SQL
-// that repairs it. What is printed of the differences is SQL as a whole.
+// that repairs it. The part with the differences is valid SQL as a whole.
 func (r *Report) Print(w io.Writer, strict bool) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, schema version %s\n", r.Server, r.version())
@@ -175,7 +175,7 @@ func (d Difference) print(b *strings.Builder) {
 	}
 }
 
-// comment sets a definition as lines of SQL comment.
+// comment returns a definition as lines of SQL comments.
 func comment(name, definition string) string {
 	lines := strings.ReplaceAll(strings.TrimSpace(definition), "\n", "\n--        ")
 	return fmt.Sprintf("--   %s %s\n", name, lines)

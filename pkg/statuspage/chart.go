@@ -19,11 +19,11 @@ const (
 	bandHeight  = 10 // of the verdicts below them
 )
 
-// historySpan is how far back the page looks; /health/history has the same hour.
+// historySpan is the time that the page covers, the same hour as /health/history.
 const historySpan = time.Hour
 
-// axis is the time that the charts of one page show, in steps: as long as was
-// watched, in whole minutes, at least two and at most sixty.
+// axis is the time axis of a page's charts, divided into steps: the time that was
+// watched, in whole minutes, at least 2 and at most 60.
 type axis struct {
 	begin, end time.Time
 	span, step time.Duration
@@ -40,9 +40,9 @@ func newAxis(samples [][]health.Sample, now time.Time) axis {
 	return axis{begin: now.Add(-span), end: now, span: span, step: span / chartSteps}
 }
 
-// chart is the drawing of a service's past, and the same in words.
+// chart is the drawing of a service's history, and the same as text.
 type chart struct {
-	Verdicts bool   // there is nothing but the bands: latencies are withheld
+	Verdicts bool   // only the bands: latencies are withheld
 	Line     string // the median of each step
 	Area     string // up to the slowest answer of each step
 	Bands    []band
@@ -52,8 +52,8 @@ type chart struct {
 	Label    string
 }
 
-// hint is what a reader is told who points at a stretch of the chart: steps of one verdict,
-// three at most, so that the page stays small.
+// hint is the tooltip of a segment of the chart: steps with one status,
+// at most three, so that the page stays small.
 type hint struct {
 	From, Steps int
 	Text        string
@@ -61,10 +61,10 @@ type hint struct {
 
 const hintSteps = 3
 
-// band is the steps that had one verdict, as a path.
+// band is the SVG path of the steps with one status.
 type band struct{ Class, Path string }
 
-// step is what happened in one.
+// step is the state of one step of the axis.
 type step struct {
 	answers []time.Duration
 	failed  bool // a check had no answer
@@ -72,8 +72,8 @@ type step struct {
 	status  health.Status
 }
 
-// chart draws the samples. The latencies are those of p50 and of the slowest answer;
-// none where there is no answer, or it is withheld.
+// chart draws the samples. The latencies are the p50 and the slowest answer;
+// there are none without an answer, or if they are withheld.
 func (a axis) chart(r health.Result, samples []health.Sample, l latencies, d Details) chart {
 	steps := a.steps(r, samples)
 	c := chart{Verdicts: d == Off || l.slowest == 0, Bands: bands(steps), Hints: a.hints(steps, d)}
@@ -91,8 +91,8 @@ func (a axis) chart(r health.Result, samples []health.Sample, l latencies, d Det
 	return c
 }
 
-// uptime is the share of the time since the first result in which the service was not
-// unhealthy; a result that expired counts as unhealthy. It reports false where no time has
+// uptime returns the share of the time since the first result in which the service was not
+// unhealthy; an expired result counts as unhealthy. It reports false if no time has
 // passed since the first result.
 func (a axis) uptime(r health.Result, samples []health.Sample) (share float64, known bool) {
 	if len(samples) == 0 {
@@ -112,7 +112,7 @@ func (a axis) uptime(r health.Result, samples []health.Sample) (share float64, k
 	return float64(up) / float64(watched), watched > 0
 }
 
-// hints describes the chart stretch by stretch, from the first result on.
+// hints returns the tooltips of the chart's segments, from the first result on.
 func (a axis) hints(steps []step, d Details) []hint {
 	var all []hint
 	for n := 0; n < len(steps); {
@@ -130,7 +130,7 @@ func (a axis) hints(steps []step, d Details) []hint {
 	return all
 }
 
-// answersText says how long the answers took, where that is told.
+// answersText returns how long the answers took, or "" if that is withheld.
 func answersText(steps []step, d Details) string {
 	var answers []time.Duration
 	for _, s := range steps {
@@ -143,8 +143,8 @@ func answersText(steps []step, d Details) string {
 	return ", " + latencyText(answers[len(answers)/2]) + ", slowest " + latencyText(answers[len(answers)-1])
 }
 
-// steps sorts the samples. A step without any has the verdict of the one before, for
-// as long as that one's result counted; from then on it is stale, and so unhealthy.
+// steps sorts the samples into steps. A step without samples has the status of the previous one, for
+// as long as that result counted; afterwards it is stale, and so unhealthy.
 func (a axis) steps(r health.Result, samples []health.Sample) []step {
 	steps := make([]step, chartSteps)
 	i, last, expires := 0, health.Unknown, time.Time{}
@@ -167,15 +167,15 @@ func (a axis) steps(r health.Result, samples []health.Sample) []step {
 	return steps
 }
 
-// age makes the step stale where the result expired before a moment in it. The zero
-// time is no result yet.
+// age makes the step stale if the result expired before a time in it. The zero
+// time means that there is no result yet.
 func (s *step) age(expires, moment time.Time) {
 	if !expires.IsZero() && expires.Before(moment) {
 		s.stale, s.status = true, health.Unhealthy
 	}
 }
 
-// add keeps the worst verdict of the step.
+// add keeps the worst status of the step.
 func (s *step) add(sample health.Sample) {
 	s.status = max(s.status, sample.Status)
 	if sample.Latency > 0 {
@@ -185,7 +185,7 @@ func (s *step) add(sample health.Sample) {
 	}
 }
 
-// curves draws the latencies: their square roots, so that one slow answer does not make all
+// curves draws the square roots of the latencies, so that one slow answer does not make all
 // others look the same. The line has a gap where answers are missing.
 func curves(steps []step, slowest time.Duration) (line, area string) {
 	var l, ar strings.Builder
@@ -196,7 +196,7 @@ func curves(steps []step, slowest time.Duration) (line, area string) {
 	rest := func() {
 		if drawn {
 			fmt.Fprintf(&ar, "L%d %dZ", x, chartHeight)
-			l.WriteString("h.1") // a line of one point is seen as well
+			l.WriteString("h.1") // makes a line of one point visible
 		}
 		drawn = false
 	}
@@ -222,8 +222,8 @@ func curves(steps []step, slowest time.Duration) (line, area string) {
 	return l.String(), ar.String()
 }
 
-// bands draws the verdicts: the worse, the higher, so that it is not only the colour
-// that tells them apart.
+// bands draws the statuses. A worse status is higher, so that the difference is visible without
+// colours.
 func bands(steps []step) []band {
 	heights := map[health.Status]int{health.Unknown: 1, health.Healthy: 4, health.Degraded: 7, health.Unhealthy: bandHeight}
 	var all []band
@@ -242,7 +242,7 @@ func bands(steps []step) []band {
 	return all
 }
 
-// verdictWords tells for how long the service was in which state since it is watched.
+// verdictWords returns for how long the service was in each state while it was watched.
 func (a axis) verdictWords(steps []step) string {
 	first := slices.IndexFunc(steps, func(s step) bool { return s.status != health.Unknown })
 	if first < 0 {

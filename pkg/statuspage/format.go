@@ -11,16 +11,16 @@ import (
 	"github.com/reims/reims-health/pkg/webpage"
 )
 
-// How the page writes times, durations, sizes and counts. The JSON API has the formats of its
-// contract, and the check command those of columns on a terminal (5m03s, 12.3 ms); they are
-// meant to differ.
+// The page's formats of times, durations, sizes and counts. The JSON API has the formats of its
+// contract, and the check command those of columns on a terminal (5m03s, 12.3 ms). The difference is
+// intended.
 
 // percentText rounds down to two decimals, so that only the whole is 100 %.
 func percentText(share float64) string {
 	return strconv.FormatFloat(math.Floor(share*10000)/100, 'f', -1, 64) + " %"
 }
 
-// lastedText is how long a state lasted.
+// lastedText returns how long a state lasted.
 func lastedText(d time.Duration) string {
 	if d < time.Second {
 		return "less than 1 s"
@@ -28,7 +28,7 @@ func lastedText(d time.Duration) string {
 	return webpage.SpanText(d)
 }
 
-// latencyText has three digits that count.
+// latencyText returns a latency with three significant digits.
 func latencyText(d time.Duration) string {
 	ms := float64(d) / float64(time.Millisecond)
 	switch {
@@ -43,7 +43,7 @@ func latencyText(d time.Duration) string {
 	}
 }
 
-// measureText is a measure's value as people read it now.
+// measureText returns a measure's value for people.
 func measureText(m health.Value, now time.Time) string {
 	switch m.Unit {
 	case health.UnitBytes:
@@ -64,8 +64,8 @@ func measureText(m health.Value, now time.Time) string {
 	}
 }
 
-// dateText is a day in UTC, and how far away the moment is: in days, or within two of them
-// more closely.
+// dateText returns a day in UTC, and its distance in days, or within two days
+// in smaller units.
 func dateText(t, now time.Time) string {
 	distance := t.Sub(now)
 	text := webpage.SpanText(distance.Abs())
@@ -78,7 +78,7 @@ func dateText(t, now time.Time) string {
 	return t.UTC().Format(time.DateOnly) + ", in " + text
 }
 
-// bytesText has three digits that count, in binary units.
+// bytesText returns a size in binary units with three significant digits.
 func bytesText(n float64) string {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
 	for n >= 1000 && len(units) > 1 {

@@ -11,7 +11,7 @@ import (
 )
 
 // The page as HTML. The library escapes text and attributes; only the constants below are
-// written as they are.
+// not escaped.
 
 func (v *viewModel) html() g.Node {
 	return webpage.Document{Title: v.Title, Icon: v.Icon, Links: v.Links}.HTML(
@@ -28,14 +28,14 @@ func (v *viewModel) top() g.Node {
 			g.Text(" What follows is what it said then; it may no longer be true.")),
 		h.Div(h.Class("top"),
 			h.P(h.Class("brand"), h.Img(h.Src(v.Brand), h.Alt(""), h.Width("20"), h.Height("20")), g.Text("reims-health"),
-				g.If(v.Whose != "", h.Span(h.Class("whose"), g.Text(v.Whose)))),
+				g.If(v.Instance != "", h.Span(h.Class("whose"), g.Text(v.Instance)))),
 			h.P(h.Class("asof"), g.Text("as of "), v.AsOf.HTML(), g.Text(" UTC"),
 				h.Span(h.Class("watching"), g.Text("watching since "), v.Since.HTML())),
 		),
 	)
 }
 
-// overall is the part that is read out when it changes: the verdict, and readiness.
+// overall returns the part that screen readers read out when it changes: the status and readiness.
 func (v *viewModel) overall() g.Node {
 	return h.Section(
 		h.Class("overall "+v.State.Class), h.Aria("labelledby", "overall"),
@@ -67,7 +67,7 @@ func (v *viewModel) services() g.Node {
 	)
 }
 
-// strip shows the state of every service in a line, and leads to its card.
+// strip returns the line with the state of every service and links to the cards.
 func (v *viewModel) strip() g.Node {
 	if len(v.Services) < 2 {
 		return nil
@@ -127,7 +127,7 @@ func (v *viewModel) footer() g.Node {
 	)
 }
 
-// reason leads to the text on it, where there is one.
+// reason returns a reason, with a link to its documentation if there is one.
 func reason(name, docs string) g.Node {
 	code := h.Code(g.Text(name))
 	if docs == "" {
@@ -164,8 +164,8 @@ func (s serviceView) html(span string) g.Node {
 	)
 }
 
-// collapsible lets readers hide what the checks saw. The script keeps what they chose while
-// the class, which is the state's, stays the same.
+// collapsible returns the details in an element that can be closed. The script keeps the reader's choice while
+// the class, which is that of the state, stays the same.
 func (s serviceView) collapsible(seen g.Node) g.Node {
 	if !s.Collapsible {
 		return seen
@@ -222,7 +222,7 @@ func (c *chart) html(span string) g.Node {
 	)
 }
 
-// html covers the hint's stretch from top to bottom.
+// html returns an invisible area over the hint's segment, from top to bottom.
 func (t hint) html() g.Node {
 	d := fmt.Sprintf("M%d 0h%dv58h-%dz", t.From*stepWidth, t.Steps*stepWidth, t.Steps*stepWidth)
 	return g.El("path", g.Attr("d", d), g.El("title", g.Text(t.Text)))

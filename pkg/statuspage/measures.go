@@ -13,24 +13,24 @@ import (
 // fact is one value of the latest check, as text.
 type fact struct {
 	Label, Value string
-	At           *webpage.Moment // Value is how long ago it was
-	Name         bool            // a name rather than a number
-	Wide         bool            // it has a line to itself
+	At           *webpage.Moment // if set, Value is its age
+	Name         bool            // Value is a name, not a number
+	Wide         bool            // it takes a whole line
 }
 
-// bar shows values of the latest check as parts of a whole. Its text says the same.
+// bar shows values of the latest check as parts of a whole, with the same as text.
 type bar struct {
 	Label, Text string
 	Parts       []part
 }
 
-// part is a stretch of the bar, in hundredths of its length.
+// part is a segment of the bar, in percent of its length.
 type part struct {
-	Shade    int // 1 is the strongest
+	Shade    int // 1 is the darkest
 	X, Width float64
 }
 
-// measures returns what the latest check saw: shares of a whole as bars, and the rest as
+// measures returns the values of the latest check: shares of a whole as bars, and the rest as
 // facts.
 func measures(r health.Result, now time.Time, d Details) (bars []bar, facts []fact) {
 	kind, o := r.Service.Kind, r.Last.Observation

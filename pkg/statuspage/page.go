@@ -12,11 +12,11 @@ import (
 	"github.com/reims/reims-health/pkg/webpage"
 )
 
-// pageAge is the greatest age of the page that a reader is given while no result comes in:
-// it shows times such as "for 12 s".
+// pageAge is the greatest age of a rendered page while there is no new result:
+// the page shows ages such as "for 12 s".
 const pageAge = time.Second
 
-// Details says how much the page shows, to whoever it is served to.
+// Details sets how much the page shows.
 type Details string
 
 const (
@@ -28,45 +28,45 @@ const (
 	Off Details = "off"
 )
 
-// Source is where the page comes from: the monitor.
+// Source is the source of the page: the monitor.
 type Source interface {
-	// View returns what is known now.
+	// View returns the current view.
 	View() *health.View
-	// Idle is how long the scheduler has not run.
+	// Idle returns the time since the scheduler last ran.
 	Idle() time.Duration
 }
 
-// History is where the past comes from. What it returns is the oldest first.
+// History is the source of past results. Its slices have the oldest first.
 type History interface {
-	// Samples returns what a service's checks came to from a moment on.
+	// Samples returns the results of a service's checks since a time.
 	Samples(service string, since time.Time) []health.Sample
-	// Changes returns those of a service or, for "", of readiness.
+	// Changes returns the changes of a service or, for "", of readiness.
 	Changes(service string, since time.Time) []health.Change
 }
 
-// Options are what the page shows beside the view and its history.
+// Options are the options of [New].
 type Options struct {
 	Details Details
-	// Instance and Version tell the readers which sidecar they look at: the name of its
-	// Pod or host, and of its release. They are shown with [Full] alone.
+	// Instance and Version identify the sidecar: the name of its
+	// Pod or host, and its release. They are shown only with [Full].
 	Instance, Version string
 }
 
 // Page is the page for people at /, and its files below /assets. It is rendered on demand,
-// at most once per second and once per view. Each rendering has another time, by which the script tells it from an old answer that
+// at most once per second and once per view. Each rendering has a different time, by which the script recognizes an old response that
 // a proxy repeats.
 type Page struct {
 	source    Source
 	history   History
 	options   Options
 	files     *webpage.Files
-	since     time.Time // when it was made: when the sidecar started
+	since     time.Time // when the sidecar started
 	published atomic.Pointer[health.View]
 	latest    *rendered.ViewCache[*rendered.Response]
 }
 
-// New returns the page of a source and its history. Publish must be called with every new
-// view, once the history has observed it.
+// New returns a page for a source and its history. Publish must be called with every new
+// view, after the history has observed it.
 func New(source Source, history History, options Options) *Page {
 	p := &Page{source: source, history: history, options: options, files: webpage.NewFiles(), since: time.Now()}
 	p.latest = rendered.NewViewCache(&p.published, p.render)
@@ -74,16 +74,16 @@ func New(source Source, history History, options Options) *Page {
 	return p
 }
 
-// Publish has the page show a view. It does not render it.
+// Publish sets the view that the page shows. It does not render it.
 func (p *Page) Publish(v *health.View) {
 	p.published.Store(v)
 	p.latest.Forget()
 }
 
-// Serves reports whether a path is one of the page's, once a slash at its end was cut off.
+// Serves reports whether the page serves a path. A slash at the end of the path must be cut off.
 func (p *Page) Serves(path string) bool { return path == "" || p.files.Serves(path) }
 
-// ServeHTTP answers a GET or HEAD of a path that Serves knows.
+// ServeHTTP responds to a GET or HEAD of a path for which Serves reports true.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimSuffix(r.URL.Path, "/")
 	switch {
@@ -103,6 +103,6 @@ func (p *Page) render(v *health.View, now time.Time) (page *rendered.Response, u
 		until = t
 	}
 	var body bytes.Buffer
-	_ = p.viewModel(v, now).html().Render(&body) // a buffer takes everything
+	_ = p.viewModel(v, now).html().Render(&body) // writing to a buffer does not fail
 	return webpage.Page(http.StatusOK, body.Bytes()), until
 }

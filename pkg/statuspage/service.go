@@ -7,31 +7,31 @@ import (
 	"github.com/reims/reims-health/pkg/webpage"
 )
 
-// serviceView is one service. With HEALTH_DETAILS=off it is little more than its name
+// serviceView is the view of one service. With HEALTH_DETAILS=off it has little more than its name
 // and state.
 type serviceView struct {
 	Name, Title string
-	Collapsible bool // what the checks saw can be hidden
-	Collapsed   bool // it is, unless the reader shows it
-	Fills       bool // it fills its row
+	Collapsible bool // the details can be closed
+	Collapsed   bool // the details are closed at first
+	Fills       bool // the card takes a whole row
 	State       webpage.State
-	Policy      string // what it means for readiness
+	Policy      string // its effect on readiness
 	Since       *webpage.Moment
 	For         string
 	Trouble     *troubleView
-	Silence     string // what is said in the place of figures and a chart, or ""
+	Silence     string // text in place of figures and a chart, or ""
 	Figures     []figure
 	Chart       *chart
 	Bars        []bar
 	Facts       []fact
 }
 
-// troubleView says why the state is not healthy, or that the latest check failed.
+// troubleView has the reason why the state is not healthy, or why the latest check failed.
 type troubleView struct {
 	Reason, Words, More string
-	Docs                string // the address of the text on the reason, or ""
-	Next                string // what to do first, or ""
-	Scope               string // whose the fault is, or "" where no peers are asked
+	Docs                string // URL of the documentation of the reason, or ""
+	Next                string // the next step, or ""
+	Scope               string // scope of the fault, or "" if no peers are asked
 }
 
 // figure is one number of the latency.
@@ -77,7 +77,7 @@ func newServiceView(r health.Result, samples []health.Sample, a axis, d Details)
 	return v
 }
 
-// origin says what a service is that has not always been of its kind, and where.
+// origin returns the kind and the endpoint of a service that was not always of its kind.
 func origin(s *health.Service, d Details) (facts []fact) {
 	if s.Kind == nil || s.Kind.Service == s.Name {
 		return nil
@@ -125,7 +125,7 @@ func trouble(r health.Result, now time.Time, d Details) *troubleView {
 	return t
 }
 
-// scopeText says whose a fault is.
+// scopeText returns the scope of a fault as a sentence.
 func scopeText(r health.Result) string {
 	switch {
 	case r.Scope == "":
@@ -138,7 +138,7 @@ func scopeText(r health.Result) string {
 	return webpage.Capital(r.Scope.Describe(r.Finding) + ".")
 }
 
-// latencies are those of the past; zero where there was no answer.
+// latencies are the latencies of past answers; zero without any answer.
 type latencies struct{ p50, p99, slowest time.Duration }
 
 func newLatencies(samples []health.Sample) latencies {
@@ -149,7 +149,7 @@ func newLatencies(samples []health.Sample) latencies {
 	return latencies{q[0], q[1], q[2]}
 }
 
-// figures are the latency now and over a past in which there were answers.
+// figures returns the current latency and those of a history with answers.
 func figures(r health.Result, l latencies) []figure {
 	now := "none"
 	if r.Last.Answered() {

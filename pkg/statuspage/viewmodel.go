@@ -10,27 +10,27 @@ import (
 	"github.com/reims/reims-health/pkg/webpage"
 )
 
-// maxChangesShown keeps the page short; /health/history has them all.
+// maxChangesShown keeps the page short; /health/history has all changes.
 const maxChangesShown = 30
 
-// viewModel is what the page shows. What a reader may not see is not in it.
+// viewModel is the content of the page. It does not have withheld values.
 type viewModel struct {
 	webpage.Links
 	Title    string         // of the browser's tab
-	Icon     string         // the link of the icon that tells the state
-	Since    webpage.Moment // when this sidecar began to watch
+	Icon     string         // link of the icon of the state
+	Since    webpage.Moment // when this sidecar started
 	State    webpage.State
 	Summary  string
 	AsOf     webpage.Moment
-	Latest   webpage.Moment // when the latest result came in
-	Stopped  string         // for how long the scheduler has not run, or ""
+	Latest   webpage.Moment // time of the latest result
+	Stopped  string         // how long the scheduler has not run, or ""
 	Ready    readyView
 	Services []serviceView
 	Span     string // the time that the charts show
 	Changes  []changeView
 	Earlier  int // changes that are not shown
 	Details  Details
-	Whose    string // which sidecar this is, or "" where that is withheld
+	Instance string // name of this sidecar, or "" if it is withheld
 }
 
 var states = map[string]webpage.State{
@@ -52,7 +52,7 @@ func (p *Page) viewModel(v *health.View, now time.Time) *viewModel {
 		Ready: newReadyView(v, p.options.Details), Since: webpage.NewMoment(p.since, now),
 	}
 	if p.options.Details == Full {
-		page.Whose = strings.TrimSpace(p.options.Instance + " " + p.options.Version)
+		page.Instance = strings.TrimSpace(p.options.Instance + " " + p.options.Version)
 	}
 	page.State, page.Summary = overall(v)
 	page.Icon = p.files.Links.Icons[page.State.Class]
@@ -84,11 +84,11 @@ func (p *Page) viewModel(v *health.View, now time.Time) *viewModel {
 	return page
 }
 
-// fewServices are shown in full, and named one by one.
+// fewServices is the largest number of services that are shown in full and listed by name.
 const fewServices = 4
 
-// fillRows has the last of an odd number of cards fill its row, which would else have an empty
-// place beside it: of the cards that are shown in full, and of those that are collapsed.
+// fillRows makes the last of an odd number of cards take the whole row, which would otherwise have an empty
+// place. It does so for the cards that are shown in full and for those that are collapsed.
 func fillRows(services []serviceView) {
 	for begin, i := 0, 0; i < len(services); i++ {
 		if i+1 < len(services) && services[i+1].Collapsed == services[i].Collapsed {
@@ -99,22 +99,22 @@ func fillRows(services []serviceView) {
 	}
 }
 
-// severity is the order of statuses: what needs attention first.
-var severity = []health.Status{health.Unhealthy, health.Degraded, health.Unknown, health.Healthy}
+// bySeverity has the statuses in the order in which they need attention.
+var bySeverity = []health.Status{health.Unhealthy, health.Degraded, health.Unknown, health.Healthy}
 
-// worstFirst returns the indices of the results, by severity and, within a status, as they
+// worstFirst returns the indices of the results, by severity and, within a status, in the order in which they
 // are configured.
 func worstFirst(results []health.Result) []int {
 	order := make([]int, len(results))
 	for i := range order {
 		order[i] = i
 	}
-	rank := func(i int) int { return slices.Index(severity, results[i].Status) }
+	rank := func(i int) int { return slices.Index(bySeverity, results[i].Status) }
 	slices.SortStableFunc(order, func(a, b int) int { return rank(a) - rank(b) })
 	return order
 }
 
-// titles returns what people call the services that have each status.
+// titles returns the titles of the services by status.
 func titles(v *health.View) map[health.Status][]string {
 	all := map[health.Status][]string{}
 	for _, r := range v.Results() {
@@ -123,7 +123,7 @@ func titles(v *health.View) map[health.Status][]string {
 	return all
 }
 
-// overall puts /health into words. While nothing but first results are missing it is
+// overall returns the status of /health as text. While only first results are missing, it is
 // starting, which /health calls unhealthy.
 func overall(v *health.View) (webpage.State, string) {
 	names := titles(v)
@@ -139,7 +139,7 @@ func overall(v *health.View) (webpage.State, string) {
 		return stateOf(status), "Every service is healthy."
 	}
 	var text []string
-	for _, each := range severity {
+	for _, each := range bySeverity {
 		switch list := names[each]; {
 		case len(list) == 0:
 		case each == health.Healthy && len(list) > fewServices:
@@ -151,8 +151,8 @@ func overall(v *health.View) (webpage.State, string) {
 	return stateOf(status), strings.Join(text, " ")
 }
 
-// titleOf puts the state into the few words that a browser's tab has room for. That the Pod is
-// not ready goes without saying only where a service that it waits for is down.
+// titleOf returns the state in a few words for the browser's tab. It omits that the Pod is
+// not ready only if a service on which readiness depends is down.
 func titleOf(v *health.View, overall webpage.State) string {
 	names := titles(v)
 	first := func(status health.Status) string {
@@ -189,11 +189,11 @@ func verb(subjects []string) string {
 	return " is "
 }
 
-// readyView is /health/ready in words.
+// readyView is /health/ready as text.
 type readyView struct {
 	State  webpage.State
 	Text   string
-	Held   string // why it is ready although a service is unhealthy, or ""
+	Held   string // why the Pod is ready although a service is unhealthy, or ""
 	Causes []causeView
 }
 
@@ -221,7 +221,7 @@ func newReadyView(v *health.View, d Details) readyView {
 	return view
 }
 
-// heldText says why the Pod is ready although services are unhealthy; empty where it is not
+// heldText returns why the Pod is ready although services are unhealthy; "" if it is not
 // held.
 func heldText(v *health.View, ready health.Readiness, d Details) string {
 	var names, why []string
@@ -244,7 +244,7 @@ func heldText(v *health.View, ready health.Readiness, d Details) string {
 	return text + ": " + webpage.Enumerate(why) + "."
 }
 
-// heldWhy says why a service holds the Pod.
+// heldWhy returns why the Pod stays ready although a service is unhealthy.
 func heldWhy(c health.Cause) string {
 	if c.Scope == health.ScopeUndecided {
 		return "the other Pods are being asked whether they see it too"
@@ -257,21 +257,21 @@ type changeView struct {
 	At       webpage.Moment
 	Subject  string
 	From, To webpage.State
-	Same     bool   // it is the reason that changed
-	First    bool   // there was no verdict before
-	Lasted   string // how long the state before lasted, or "" where that is not known
+	Same     bool   // only the reason changed
+	First    bool   // there was no status before
+	Lasted   string // how long the previous state lasted, or "" if it is unknown
 	Reason   string
-	Docs     string // the address of the text on the reason, or ""
+	Docs     string // URL of the documentation of the reason, or ""
 	Words    string
 
 	time time.Time
 }
 
-// changes returns those of all services and of readiness, the latest first.
+// changes returns the changes of all services and of readiness, the latest first.
 func (p *Page) changes(current *health.View, since, now time.Time) []changeView {
 	var views []changeView
 	add := func(name, subject string) {
-		var began time.Time // of the state before
+		var began time.Time // of the previous state
 		for _, c := range p.history.Changes(name, time.Time{}) {
 			lasted := ""
 			if c.From != c.To {
@@ -303,7 +303,7 @@ func (p *Page) changes(current *health.View, since, now time.Time) []changeView 
 	return views
 }
 
-// sourceTitle is what people call the source of a cause: a service, or the sidecar's own.
+// sourceTitle returns the title of the source of a cause: a service, or the sidecar itself.
 func sourceTitle(v *health.View, source string) string {
 	if r, ok := v.Service(source); ok {
 		return r.Service.Title()
