@@ -31,8 +31,8 @@ const (
 // each URL.
 //
 // It keeps the newest 256 values, so that after a rotation the old value is redacted as
-// well. Values shorter than 4 bytes are not redacted. A weak secret, such as the word
-// postgres, is redacted wherever that word occurs.
+// well. Each line of a value is redacted like a value. Values shorter than 4 bytes are not
+// redacted. A weak secret, such as the word postgres, is redacted wherever that word occurs.
 //
 // The zero value is ready to use. It is safe for concurrent use.
 type Redactor struct {
@@ -137,18 +137,29 @@ func replaceSpans(text string, spans []span) string {
 	return b.String()
 }
 
-// forms returns the forms in which errors and requests may hold a secret, without
-// duplicates.
+// forms returns the encodings in which a secret may occur in errors and requests, each once.
+// Those of each of its lines are included, because drivers cut errors at a line break or
+// replace it.
 func forms(secret string) []string {
+	all := encodings(secret)
+	lines := strings.FieldsFunc(secret, func(r rune) bool { return r == '\n' || r == '\r' })
+	for _, line := range lines {
+		if line != secret && len(line) >= minSecret {
+			all = append(all, encodings(line)...)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func encodings(secret string) []string {
 	all := []string{secret}
 	if trimmed := strings.TrimSpace(secret); len(trimmed) >= minSecret {
 		all = append(all, trimmed)
 	}
 	all = append(all, quotedForms(secret)...)
 	all = append(all, urlForms(secret)...)
-	all = append(all, base64Forms(secret)...)
-	slices.Sort(all)
-	return slices.Compact(all)
+	return append(all, base64Forms(secret)...)
 }
 
 // quotedForms returns the secret as Go, JSON, SQL and connection strings quote it, without

@@ -44,6 +44,7 @@ func TestRedact(t *testing.T) {
 		{[]string{"abcd", "cdef"}, "abcdef", "[redacted]"}, // no letter of either is left
 		{[]string{"aaaa"}, "aaaaaa", "[redacted]"},
 		{[]string{"abc"}, "abc is too short", "abc is too short"},
+		{[]string{"first line\nsecond\r\nend"}, "it is first line; second: end, \"first line\\nsecond\"", "it is [redacted]; [redacted]: end, \"[redacted]\\n[redacted]\""},
 		{[]string{"with newline\n"}, "(with newline)", "([redacted])"},
 		{nil, "dial http://user:pw@host:1/x: refused", "dial http://[redacted]@host:1/x: refused"},
 		{nil, "postgres://u:p@ss:w@host", "postgres://[redacted]@host"},

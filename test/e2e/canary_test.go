@@ -113,6 +113,7 @@ func reflectHTTP(t *testing.T) string {
 		w.Header().Set("X-Minio-Error-Code", r.Header.Get("Authorization"))
 		w.WriteHeader(http.StatusBadGateway)
 		_ = r.Header.Write(w)
+		_, _ = io.WriteString(w, r.RequestURI+" "+serverWords)
 	}))
 	t.Cleanup(server.Close)
 	return server.Listener.Addr().String()
@@ -130,7 +131,7 @@ func reflectRedis(t *testing.T) string {
 				return
 			}
 			words := strings.ReplaceAll(string(command[:n]), "\r\n", " ")
-			_, _ = io.WriteString(conn, "-ERR unknown command, with args beginning with: "+words+"\r\n")
+			_, _ = io.WriteString(conn, "-ERR "+serverWords+" unknown command, with args beginning with: "+words+"\r\n")
 		}
 	})
 }
@@ -159,7 +160,7 @@ func reflectPostgres(t *testing.T) string {
 		if err != nil || n < 6 {
 			return
 		}
-		body := "SFATAL\x00C28P01\x00Mno entry for password " + string(password[5:n-1]) + "\x00\x00"
+		body := "SFATAL\x00C28P01\x00M" + serverWords + ": no entry for password " + string(password[5:n-1]) + "\x00\x00"
 		_ = wire.Write(conn, wire.BigEndian, struct {
 			Type   uint8
 			Length uint32

@@ -2,6 +2,8 @@ package e2e_test
 
 import (
 	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"net/url"
 	"os"
 	"strings"
@@ -29,17 +31,20 @@ func secretsOf(t testing.TB, vars []servers.Var) *secrets {
 	t.Helper()
 	found := &secrets{parts: map[string][]string{}}
 	for _, v := range vars {
+		text, secret := v.Value, isSecret(v.Name)
 		if name, ok := strings.CutSuffix(v.Name, "_FILE"); ok && isSecret(name) {
-			value, _ := os.ReadFile(v.Value) // a missing file holds no secret
-			found.add(v.Name, strings.TrimSpace(string(value)))
+			content, _ := os.ReadFile(v.Value) // a missing file holds no secret
+			text, secret = strings.TrimSpace(string(content)), true
 		}
-		if isSecret(v.Name) {
-			found.add(v.Name, v.Value)
-		}
-		if u, err := url.Parse(v.Value); err == nil && u.User != nil {
+		_, query, _ := strings.Cut(text, "?")
+		switch u, err := url.Parse(text); {
+		case err == nil && u.User != nil: // the address in it is no secret
 			password, _ := u.User.Password()
 			found.add(v.Name, password)
-			found.add(v.Name, base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)))
+		case secret:
+			found.add(v.Name, text)
+		case strings.HasSuffix(v.Name, "_CHECK"):
+			found.add(v.Name, query)
 		}
 	}
 	return found
@@ -51,13 +56,50 @@ func isSecret(variable string) bool {
 			return v.Secret
 		}
 	}
+	_, rest, named := strings.Cut(variable, "NAMED_") // see [secretive.configure]
+	_, suffix, _ := strings.Cut(rest, "_")
+	return named && secretOfNamed(suffix)
+}
+
+// secretOfNamed reports whether services of any scheme have a secret of that name, without its
+// prefix.
+func secretOfNamed(name string) bool {
+	services, err := registry.Kinds().Examples("x")
+	if err != nil {
+		return false
+	}
+	for _, service := range services {
+		for _, v := range config.Variables([]*config.Service{service}) {
+			if v.Name == "X_"+name {
+				return v.Secret
+			}
+		}
+	}
 	return false
 }
 
-// add makes a value known, such as one that is rotated in later.
+// add makes a value known, such as one that is rotated in later, in the forms in which it
+// could be written: as it is, in base64 (within a text it begins at any of three places), in
+// hexadecimal digits, and escaped for a URL or for JSON. A canary has letters in a row, which
+// other escapes leave alone.
 func (s *secrets) add(name, value string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.addForm(name, value)
+	if len(value) < window {
+		return
+	}
+	for offset := range 3 {
+		text := base64.RawStdEncoding.EncodeToString(append(make([]byte, offset), value...))
+		s.addForm(name, text[4:len(text)-4]) // the ends depend on what stands beside the value
+	}
+	quoted, _ := json.Marshal(value)
+	for _, form := range []string{hex.EncodeToString([]byte(value)), url.QueryEscape(value), url.PathEscape(value), strings.Trim(string(quoted), `"`)} {
+		s.addForm(name, form)
+	}
+}
+
+func (s *secrets) addForm(name, value string) {
 	for i := 0; i+window <= len(value); i++ {
 		s.parts[name] = append(s.parts[name], value[i:i+window])
 	}

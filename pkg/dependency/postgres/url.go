@@ -56,7 +56,7 @@ func parseApplicationURL(text string) (u *url.URL, others []string, err error) {
 	switch {
 	case u == nil:
 		return nil, nil, err
-	case u.Host == "":
+	case u.Hostname() == "":
 		return nil, nil, config.Invalid("the URL has no host: give it one, or leave the URL out and set the address by the other variables")
 	case slices.ContainsFunc(others, isAddressKey):
 		return nil, nil, config.Invalid("its query says where the server is, or who logs in")
