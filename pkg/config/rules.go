@@ -68,7 +68,7 @@ func (r Rule) isBroken(values map[string]Variable) bool {
 }
 
 func (c *Config) rules() []Rule {
-	all := slices.Concat(c.Health.rules(), c.Peers.rules(&c.Health), kubeRules())
+	all := slices.Concat(c.Peers.rules(&c.Health), c.Health.rules(), kubeRules())
 	for _, s := range c.Services {
 		all = append(all, s.Settings.Rules(s.Prefix())...)
 	}

@@ -21,7 +21,7 @@ func TestEveryValueArrives(t *testing.T) {
 		ci    []string // first the one in which nearly all of them show
 		least int      // values
 	}{
-		"reims-health":       {ci: []string{"everything", "reporting"}, least: 100},
+		"reims-health":       {ci: []string{"everything", "reporting", "tls"}, least: 100},
 		"reims-health-fleet": {ci: []string{"everything", "monitor", "default"}, least: 40},
 	} {
 		chart := shapeless(t, name)

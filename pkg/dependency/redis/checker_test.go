@@ -218,7 +218,7 @@ func TestRedisLoading(t *testing.T) {
 	}})
 	p := newRedis(t, r, nil)
 	checking.Healthy(t, p)
-	redisDo(t, r, "DEBUG", "POPULATE", "150", "key", "2000")
+	redisDo(t, r, "DEBUG", "POPULATE", "40", "key", "2000")
 	done := make(chan error, 1)
 	go func() { done <- r.Do(context.WithoutCancel(t.Context()), "DEBUG", "RELOAD") }()
 	poll.Until(t, "LOADING", func() bool {
