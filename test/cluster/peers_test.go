@@ -50,6 +50,9 @@ func peers(t *testing.T, c timing) *installation {
 	i.set("reporting", map[string]any{"enabled": true})
 	i.run("install", "--wait", "--timeout", "3m")
 	i.endpoints.await(time.Now(), settle, "the Service has all Pods", serving(releaseName, fleetSize))
+	// A sidecar that looked up the name before it had an address looks again after 5 s. Until
+	// then it knows no peers, and a test that stops the API server keeps the name as it is.
+	i.pause(6 * time.Second)
 	return i
 }
 
