@@ -104,8 +104,8 @@ func (m *Monitor) Found(service string, f Finding) {
 	m.publish(func(s *snapshot) { s.results[l.index] = s.results[l.index].found(f, s.time) })
 }
 
-// CheckSoon requests a check of a service on a new connection: within a second, or after
-// the running check has ended. It does not block.
+// CheckSoon requests a check of a service on a new connection. It starts within a second; if
+// a check is running, after that one has ended. CheckSoon does not block.
 func (m *Monitor) CheckSoon(service string) {
 	l := m.loop(service)
 	if l == nil {

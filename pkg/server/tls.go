@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -99,7 +100,7 @@ func (c *certificates) load() (changed bool, err error) {
 	if err := errors.Join(problems...); err != nil {
 		return false, err
 	}
-	if c.config.Load() != nil && equal(read, c.read) {
+	if c.config.Load() != nil && slices.EqualFunc(read[:], c.read[:], bytes.Equal) {
 		return false, nil
 	}
 	config, err := c.files.config(read[0], read[1], read[2])
@@ -109,15 +110,6 @@ func (c *certificates) load() (changed bool, err error) {
 	c.read = read
 	c.config.Store(config)
 	return true, nil
-}
-
-func equal(a, b [3][]byte) bool {
-	for i := range a {
-		if !bytes.Equal(a[i], b[i]) {
-			return false
-		}
-	}
-	return true
 }
 
 func (f TLSFiles) config(cert, key, clientCA []byte) (*tls.Config, error) {
