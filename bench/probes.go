@@ -92,12 +92,7 @@ func allocationsHere(context.Context) (float64, error) {
 
 // probes returns the ways to ask a service that is at the address. The exporters are started.
 func (w *world) probes(ctx context.Context, service, address string) ([]probe, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	at := []servers.Var{{Name: strings.ToUpper(service) + "_HOST", Value: host}, {Name: strings.ToUpper(service) + "_PORT", Value: port}}
-	us, closer, err := ourProbe(service, append(w.env(), at...)...)
+	us, closer, err := ourProbe(service, append(w.env(), servers.At(service, address)...)...)
 	if err != nil {
 		return nil, err
 	}

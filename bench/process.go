@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/reims/reims-health/test/program"
 )
 
 // ticks is how many clock ticks the kernel's files count per second.
@@ -85,19 +88,9 @@ func spentHere() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// memory returns what of a process is resident, in bytes: all, and what of it is its own and not
-// pages of files.
+// memory returns the resident memory of a process in bytes, and the part of it that is not backed by files.
 func memory(pid int) (resident, own float64, err error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, 0, err
-	}
-	for name, to := range map[string]*float64{"VmRSS:": &resident, "RssAnon:": &own} {
-		_, after, _ := strings.Cut(string(text), name)
-		if _, err := fmt.Sscan(after, to); err != nil {
-			return 0, 0, fmt.Errorf("%s of process %d: %w", name, pid, err)
-		}
-		*to *= 1024
-	}
-	return resident, own, nil
+	resident, err1 := program.Status(pid, "VmRSS")
+	own, err2 := program.Status(pid, "RssAnon")
+	return resident, own, errors.Join(err1, err2)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -130,14 +129,8 @@ func (w *world) newWays() (*ways, error) {
 // env returns the variables that lead over the relays; the others are those of the world.
 func (w *ways) env() []servers.Var {
 	var vars []servers.Var
-	for i, prefix := range []string{"DATABASE", "REDIS", "MINIO", "OLLAMA"} {
-		address := w.relays[i].Addr()
-		if prefix == "MINIO" {
-			vars = append(vars, servers.Var{Name: "MINIO_ENDPOINT", Value: address})
-			continue
-		}
-		host, port, _ := net.SplitHostPort(address) // is one
-		vars = append(vars, servers.Var{Name: prefix + "_HOST", Value: host}, servers.Var{Name: prefix + "_PORT", Value: port})
+	for i, service := range []string{"database", "redis", "minio", "ollama"} {
+		vars = append(vars, servers.At(service, w.relays[i].Addr())...)
 	}
 	return vars
 }

@@ -1,13 +1,11 @@
 package database_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,28 +13,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/reims/reims-health/pkg/database"
+	"github.com/reims/reims-health/test/program"
 )
 
 // records is a log of JSON lines.
-type records struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (r *records) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.buf.Write(p)
-}
+type records struct{ program.Output }
 
 func (r *records) logger(level slog.Level) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(r, &slog.HandlerOptions{Level: level}))
-}
-
-func (r *records) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.buf.String()
 }
 
 // queries returns level, message and SQL of each record that has SQL, and checks

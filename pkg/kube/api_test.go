@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/reims/reims-health/pkg/kube"
+	"github.com/reims/reims-health/test/program"
 )
 
 // api is what stands where the connection to the API server would be, so that time
@@ -128,19 +129,19 @@ func fails(code int, header ...string) func(*http.Request) (int, http.Header) {
 
 // run starts a reporter of the monitor's views on the api. It returns the log, and
 // what stops the reporter and waits for its end.
-func run(t *testing.T, a *api, m *monitor) (log *lines, stop func()) {
+func run(t *testing.T, a *api, m *monitor) (log *program.Output, stop func()) {
 	t.Helper()
 	return runPods(t, a, m, nil)
 }
 
 // runPods is run in a workload of that many Pods.
-func runPods(t *testing.T, a *api, m *monitor, pods func() int) (log *lines, stop func()) {
+func runPods(t *testing.T, a *api, m *monitor, pods func() int) (log *program.Output, stop func()) {
 	t.Helper()
 	client, err := kube.NewClient(&rest.Config{Host: "https://api.invalid", Transport: a})
 	if err != nil {
 		t.Fatal(err)
 	}
-	log = &lines{}
+	log = new(program.Output)
 	reporter := kube.NewReporter(kube.Options{
 		Client: client, Updates: m.updates, Log: slog.New(slog.NewTextHandler(log, nil)),
 		Pod: types.NamespacedName{Namespace: "shop", Name: "api-0"}, UID: "3d9f", Pods: pods,
@@ -161,25 +162,3 @@ func start(t *testing.T, reporter *kube.Reporter) (stop func()) {
 	t.Cleanup(stop)
 	return stop
 }
-
-// lines is a log.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-// Write implements [io.Writer].
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-// count is how many lines hold the text.
-func (l *lines) count(text string) int { return strings.Count(l.String(), text) }

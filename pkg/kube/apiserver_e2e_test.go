@@ -146,7 +146,7 @@ func TestAPIServerWithoutRights(t *testing.T) {
 	m := newMonitor("database")
 	m.checks("database", "refused")
 	log, _ := p.report(m)
-	poll.Until(t, "both lines", func() bool { return log.count("kind=forbidden") == 2 })
+	poll.Until(t, "both lines", func() bool { return log.Count("kind=forbidden") == 2 })
 	if got := p.gate.take(); got != nil || p.condition(kube.ConditionType).Type != "" {
 		t.Errorf("written without a right: %q", got)
 	}
@@ -154,8 +154,8 @@ func TestAPIServerWithoutRights(t *testing.T) {
 	p.await("DatabaseRefused")
 	poll.Until(t, "the Event", func() bool { return len(p.events()) == 1 })
 	// The Event shows before its answer is through, and the line comes after that.
-	poll.Until(t, "that both work again", func() bool { return log.count("works again") == 2 })
-	if log.count("kind=") != 2 {
+	poll.Until(t, "that both work again", func() bool { return log.Count("works again") == 2 })
+	if log.Count("kind=") != 2 {
 		t.Error(log)
 	}
 }
@@ -176,7 +176,7 @@ func TestAPIServerGetsTheTokenOfTheMoment(t *testing.T) {
 			p.await("DependenciesHealthy")
 			p.mount(token)
 			m.checks("database", "refused")
-			poll.Until(t, "both lines", func() bool { return log.count("kind="+kind) == 2 })
+			poll.Until(t, "both lines", func() bool { return log.Count("kind="+kind) == 2 })
 			p.mount(p.token)
 			p.await("DatabaseRefused")
 			m.checks("database", "ok")
@@ -219,7 +219,7 @@ func TestAPIServerRefusesAnotherPod(t *testing.T) {
 	m := newMonitor("database")
 	m.checks("database", "refused")
 	log, _ := p.report(m)
-	poll.Until(t, "a line", func() bool { return log.count("kind=invalid") == 1 })
+	poll.Until(t, "a line", func() bool { return log.Count("kind=invalid") == 1 })
 	if got := p.condition(kube.ConditionType); got.Type != "" {
 		t.Errorf("%+v", got)
 	}
@@ -236,7 +236,7 @@ func TestAPIServerHasNoPod(t *testing.T) {
 	m := newMonitor("database")
 	m.checks("database", "refused")
 	log, stop := p.report(m)
-	poll.Until(t, "a line", func() bool { return log.count("kind=not_found") == 1 })
+	poll.Until(t, "a line", func() bool { return log.Count("kind=not_found") == 1 })
 	stop()
 }
 
@@ -273,8 +273,8 @@ func TestAPIServerRefuses(t *testing.T) {
 	if d := time.Since(begin); d < 2*time.Second {
 		t.Errorf("written after %s, though asked to wait for 2 s", d)
 	}
-	poll.Until(t, "that it works again", func() bool { return log.count("works again") == 2 })
-	if log.count("kind=busy") != 2 || len(p.gate.take()) != 2 {
+	poll.Until(t, "that it works again", func() bool { return log.Count("works again") == 2 })
+	if log.Count("kind=busy") != 2 || len(p.gate.take()) != 2 {
 		t.Error(log)
 	}
 }
@@ -302,7 +302,7 @@ func outage(t *testing.T, c *cluster, kind string, begin, end func() error) {
 		t.Fatal(err)
 	}
 	m.checks("redis", "refused")
-	poll.Until(t, "a line", func() bool { return log.count("kind="+kind) > 0 })
+	poll.Until(t, "a line", func() bool { return log.Count("kind="+kind) > 0 })
 	published := time.Now()
 	for range 1000 {
 		m.checks("redis", "timeout", "redis", "ok")
@@ -322,7 +322,7 @@ func outage(t *testing.T, c *cluster, kind string, begin, end func() error) {
 			return strings.HasPrefix(e.Message, "database is unhealthy: no answer within the probe's timeout")
 		})
 	})
-	if log.count("write=condition kind="+kind) > 1 || log.count("write=event kind="+kind) > 1 {
+	if log.Count("write=condition kind="+kind) > 1 || log.Count("write=event kind="+kind) > 1 {
 		t.Error(log)
 	}
 }

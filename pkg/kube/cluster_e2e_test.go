@@ -20,6 +20,7 @@ import (
 
 	"github.com/reims/reims-health/pkg/kube"
 	"github.com/reims/reims-health/test/poll"
+	"github.com/reims/reims-health/test/program"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -115,13 +116,13 @@ func (p *pod) grant() {
 }
 
 // report starts a reporter on the Pod, with little jitter.
-func (p *pod) report(m *monitor) (log *lines, stop func()) {
+func (p *pod) report(m *monitor) (log *program.Output, stop func()) {
 	p.t.Helper()
 	c, err := kube.NewClient(&rest.Config{Host: p.url, BearerTokenFile: p.tokenFile})
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	log = &lines{}
+	log = new(program.Output)
 	return log, start(p.t, kube.NewReporter(kube.Options{
 		Client: c, Updates: m.updates, Log: slog.New(slog.NewTextHandler(log, nil)), Jitter: 100 * time.Millisecond,
 		Pod: client.ObjectKeyFromObject(p.Pod), UID: p.UID,

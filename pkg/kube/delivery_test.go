@@ -49,7 +49,7 @@ func TestWritesAreIndependent(t *testing.T) {
 						}
 						time.Sleep(10 * time.Minute)
 					}
-					if log.count("level=WARN") != 1 || log.count("write="+write) != 1 {
+					if log.Count("level=WARN") != 1 || log.Count("write="+write) != 1 {
 						t.Error(log)
 					}
 				})

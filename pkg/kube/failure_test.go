@@ -41,7 +41,7 @@ func TestTroubleIsLoggedOnce(t *testing.T) {
 				time.Sleep(30 * time.Minute)
 				m.checks("redis", "timeout", "minio", "refused")
 				time.Sleep(30 * time.Minute)
-				if n := log.count("pod reporting fails"); n != 2 || log.count("kind="+test.kind) != 2 {
+				if n := log.Count("pod reporting fails"); n != 2 || log.Count("kind="+test.kind) != 2 {
 					t.Errorf("%d lines:\n%s", n, log)
 				}
 				if n := len(a.all()) - before; n < 2*50 || n > 2*100 {
@@ -51,7 +51,7 @@ func TestTroubleIsLoggedOnce(t *testing.T) {
 				patches, events := len(a.conditions()), len(a.events())
 				time.Sleep(3 * time.Minute)
 				synctest.Wait()
-				if n := log.count("works again"); n != 2 {
+				if n := log.Count("works again"); n != 2 {
 					t.Errorf("%d times it works again:\n%s", n, log)
 				}
 				got := a.conditions()[patches:]
@@ -74,7 +74,7 @@ func TestUnreachable(t *testing.T) {
 		a.fault = errors.New("connection refused")
 		log, _ := run(t, a, m)
 		time.Sleep(time.Hour)
-		if log.count("kind=unreachable") != 1 || log.count("\n") != 1 {
+		if log.Count("kind=unreachable") != 1 || log.Count("\n") != 1 {
 			t.Error(log)
 		}
 	})

@@ -14,13 +14,14 @@ import (
 
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/kube"
+	"github.com/reims/reims-health/test/program"
 )
 
 // jitter is the default bound.
 const jitter = 2 * time.Second
 
 // wellAt is a monitor whose services are all healthy, and an api that received that.
-func wellAt(t *testing.T) (*monitor, *api, *lines, func()) {
+func wellAt(t *testing.T) (*monitor, *api, *program.Output, func()) {
 	t.Helper()
 	m, a := newMonitor("database", "redis", "minio", "ollama"), &api{}
 	log, stop := run(t, a, m)
@@ -406,7 +407,7 @@ func TestStopWhileHanging(t *testing.T) {
 		if d := time.Since(begin); d != 2*time.Second {
 			t.Errorf("stopped after %s", d)
 		}
-		if log.count("level=WARN") != 1 || log.count("left as it was") != 1 {
+		if log.Count("level=WARN") != 1 || log.Count("left as it was") != 1 {
 			t.Error(log)
 		}
 	})
@@ -441,12 +442,12 @@ func TestStopInTrouble(t *testing.T) {
 				m.checks("redis", "refused")
 				time.Sleep(2 * time.Minute)
 				synctest.Wait()
-				lines := log.count("\n")
+				lines := log.Count("\n")
 				stop()
 				if n := a.countReason("SidecarStopped"); n != test.attempts {
 					t.Errorf("%d attempts at the end, want %d", n, test.attempts)
 				}
-				if log.count("\n") != lines {
+				if log.Count("\n") != lines {
 					t.Error(log)
 				}
 			})

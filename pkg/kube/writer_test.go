@@ -56,7 +56,7 @@ func TestEventIsCreatedOnce(t *testing.T) {
 		if len(there) != 2 || len(created) != 2 || len(counted) != 1 || counted[0].event.Count != 2 {
 			t.Errorf("%v, then %v", created, counted)
 		}
-		if log.count("kind=timeout") != 2 || log.count("works again") != 2 || log.count("\n") != 4 {
+		if log.Count("kind=timeout") != 2 || log.Count("works again") != 2 || log.Count("\n") != 4 {
 			t.Error(log)
 		}
 	})

@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -9,14 +8,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/reims/reims-health/pkg/server"
 	"github.com/reims/reims-health/test/checking"
 	"github.com/reims/reims-health/test/poll"
+	"github.com/reims/reims-health/test/program"
 )
 
 // now is when certificates of these tests are valid.
@@ -24,24 +22,6 @@ var (
 	anHourAgo = time.Now().Add(-time.Hour)
 	tomorrow  = time.Now().Add(24 * time.Hour)
 )
-
-// buffer is a log that may be read while it is written.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) count(text string) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Count(b.text.String(), text)
-}
 
 // files are those of a certificate that the authority issues for 127.0.0.1.
 func files(t *testing.T, a *checking.Authority) server.TLSFiles {
@@ -114,7 +94,7 @@ func TestCertificateRotates(t *testing.T) {
 	t.Parallel()
 	old, next := checking.NewAuthority(t, anHourAgo, tomorrow), checking.NewAuthority(t, anHourAgo, tomorrow)
 	f, renewed := files(t, old), files(t, next)
-	log := &buffer{}
+	log := new(program.Output)
 	s, err := server.ListenTLS(t.Context(), f, healthy(), slog.New(slog.NewTextHandler(log, nil)))
 	r := start(t, s, err)
 	accepted := func(roots *x509.CertPool) bool {
@@ -128,7 +108,7 @@ func TestCertificateRotates(t *testing.T) {
 
 	replace(t, f.Key, content(t, renewed.Key)) // which does not belong to the certificate
 	poll.Until(t, "the key of another certificate is logged", func() bool {
-		return log.count(filepath.Base(f.Key)+" cannot be used: the key is not that of the certificate") == 1
+		return log.Count(filepath.Base(f.Key)+" cannot be used: the key is not that of the certificate") == 1
 	})
 	if !accepted(old.Roots()) {
 		t.Error("the last good certificate is not served any more")
@@ -142,17 +122,17 @@ func TestCertificateRotates(t *testing.T) {
 	if err := os.Remove(f.Cert); err != nil {
 		t.Fatal(err)
 	}
-	poll.Until(t, "a missing file is logged", func() bool { return log.count("no such file") == 1 })
+	poll.Until(t, "a missing file is logged", func() bool { return log.Count("no such file") == 1 })
 	if !accepted(next.Roots()) {
 		t.Error("without the file the last good certificate is not served any more")
 	}
 	replace(t, f.Key, key)
 	replace(t, f.Cert, cert)
 	poll.Until(t, "the first certificate is served again", func() bool { return accepted(old.Roots()) })
-	if n := log.count("the last good ones stay in use"); n != 2 && n != 3 { // the key may be read before the certificate
+	if n := log.Count("the last good ones stay in use"); n != 2 && n != 3 { // the key may be read before the certificate
 		t.Errorf("%d warnings", n)
 	}
-	if log.count("PRIVATE KEY") > 0 {
+	if log.Count("PRIVATE KEY") > 0 {
 		t.Error("a key is logged")
 	}
 }
@@ -166,7 +146,7 @@ func TestCertificateAppears(t *testing.T) {
 	if err := os.Remove(f.Cert); err != nil {
 		t.Fatal(err)
 	}
-	log := &buffer{}
+	log := new(program.Output)
 	s, err := server.ListenTLS(t.Context(), f, healthy(), slog.New(slog.NewTextHandler(log, nil)))
 	r := start(t, s, err)
 	if _, _, _, err := get(r, "/health/live", &tls.Config{InsecureSkipVerify: true}); err == nil {
@@ -177,7 +157,7 @@ func TestCertificateAppears(t *testing.T) {
 		code, _, _, err := get(r, "/health", &tls.Config{RootCAs: authority.Roots()})
 		return err == nil && code == http.StatusOK
 	})
-	if n := log.count("no certificate: every HTTPS request fails"); n != 1 {
+	if n := log.Count("no certificate: every HTTPS request fails"); n != 1 {
 		t.Errorf("%d times logged that there is none", n)
 	}
 }

@@ -1,14 +1,12 @@
 package state_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -19,31 +17,14 @@ import (
 
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/pkg/state"
+	"github.com/reims/reims-health/test/program"
 )
 
 const pod = "11111111-2222-3333-4444-555555555555"
 
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 
-// logged keeps what a keeper logs.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), text)
-}
-
-func keeper(path string, log *logged, names ...string) *state.Keeper {
+func keeper(path string, log *program.Output, names ...string) *state.Keeper {
 	k := &state.Keeper{
 		Path: path, Pod: pod, Definitions: make(map[string]string),
 		Log: slog.New(slog.NewTextHandler(log, nil)),
@@ -95,7 +76,7 @@ func TestWriteRestartRead(t *testing.T) {
 			}
 			want[name] = r
 		}
-		var log logged
+		var log program.Output
 		if known := keep(t, keeper(path, &log, names...), view(nil), view(want)); len(known) > 0 {
 			t.Fatalf("a new Pod inherits %v", known)
 		}
@@ -112,8 +93,8 @@ func TestWriteRestartRead(t *testing.T) {
 		if diff := cmp.Diff(want, next.Restore()); diff != "" {
 			t.Fatalf("restored (-want +got):\n%s", diff)
 		}
-		if n := log.count("level=WARN"); n > 0 {
-			t.Fatalf("%d warnings:\n%s", n, &log.text)
+		if n := log.Count("level=WARN"); n > 0 {
+			t.Fatalf("%d warnings:\n%s", n, &log)
 		}
 		other := keeper(path, &log, names...)
 		other.Pod = "66666666-2222-3333-4444-555555555555"
@@ -126,7 +107,7 @@ func TestWriteRestartRead(t *testing.T) {
 // A service that is taken out and put back must be proven again.
 func TestRemovedServiceIsForgotten(t *testing.T) {
 	t.Parallel()
-	path, log := filepath.Join(t.TempDir(), "state"), &logged{}
+	path, log := filepath.Join(t.TempDir(), "state"), new(program.Output)
 	both := map[string]health.Restored{"database": {Proven: true}, "redis": {Proven: true}}
 	keep(t, keeper(path, log, "database", "redis"), view(both))
 	known := keep(t, keeper(path, log, "database"), view(map[string]health.Restored{"database": {Proven: true}}))
@@ -175,7 +156,7 @@ func TestHostileFiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path, log := filepath.Join(t.TempDir(), "state"), &logged{}
+			path, log := filepath.Join(t.TempDir(), "state"), new(program.Output)
 			if err := c.place(path); err != nil {
 				t.Fatal(err)
 			}
@@ -184,12 +165,12 @@ func TestHostileFiles(t *testing.T) {
 			if (c.warns == "") != known["database"].Proven {
 				t.Errorf("restored %v", known)
 			}
-			if n := log.count("state file ignored"); n != min(len(c.warns), 1) || log.count(c.warns) == 0 {
-				t.Errorf("log:\n%s", &log.text)
+			if n := log.Count("state file ignored"); n != min(len(c.warns), 1) || log.Count(c.warns) == 0 {
+				t.Errorf("log:\n%s", log)
 			}
 			if name == "a folder" { // it stays, and is logged
-				if log.count("state file not written") != 1 {
-					t.Errorf("log:\n%s", &log.text)
+				if log.Count("state file not written") != 1 {
+					t.Errorf("log:\n%s", log)
 				}
 				return
 			}
@@ -203,7 +184,7 @@ func TestHostileFiles(t *testing.T) {
 // A process that was killed while it wrote leaves the old content whole.
 func TestPartialWriteIsNotRead(t *testing.T) {
 	t.Parallel()
-	path, log := filepath.Join(t.TempDir(), "state"), &logged{}
+	path, log := filepath.Join(t.TempDir(), "state"), new(program.Output)
 	want := map[string]health.Restored{"database": {Proven: true}}
 	keep(t, keeper(path, log, "database"), view(want))
 	if err := os.WriteFile(path+".new", []byte(`{"format":1,"po`), 0o400); err != nil {
@@ -228,7 +209,7 @@ func TestUnwritableFolder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "later")
-		path, log := filepath.Join(dir, "state"), &logged{}
+		path, log := filepath.Join(dir, "state"), new(program.Output)
 		k := keeper(path, log, "database")
 		if known := k.Restore(); known != nil {
 			t.Fatalf("restored %v", known)
@@ -242,8 +223,8 @@ func TestUnwritableFolder(t *testing.T) {
 			updates <- proven
 			time.Sleep(time.Second)
 		}
-		if log.count("state file not written") != 1 {
-			t.Errorf("log:\n%s", &log.text)
+		if log.Count("state file not written") != 1 {
+			t.Errorf("log:\n%s", log)
 		}
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
@@ -251,8 +232,8 @@ func TestUnwritableFolder(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		updates <- proven
 		synctest.Wait()
-		if log.count("state file written again") != 1 {
-			t.Errorf("log:\n%s", &log.text)
+		if log.Count("state file written again") != 1 {
+			t.Errorf("log:\n%s", log)
 		}
 		cancel()
 		if err := <-done; err != nil {
@@ -267,7 +248,7 @@ func TestUnwritableFolder(t *testing.T) {
 // Only what changes is written.
 func TestUnchangedStateIsNotWritten(t *testing.T) {
 	t.Parallel()
-	path, log := filepath.Join(t.TempDir(), "state"), &logged{}
+	path, log := filepath.Join(t.TempDir(), "state"), new(program.Output)
 	same := view(map[string]health.Restored{"database": {Proven: true}})
 	keep(t, keeper(path, log, "database"), same)
 	before, err := os.Stat(path)
@@ -300,7 +281,7 @@ func TestHoldSurvives(t *testing.T) {
 		}
 		r := health.NewResult(svc, epoch).Next(health.Outcome{Started: epoch, Finished: epoch}).Next(down)
 		path := filepath.Join(t.TempDir(), "state")
-		var log logged
+		var log program.Output
 		keep(t, keeper(path, &log, "database"), health.NewView(epoch, []health.Result{r}, health.NoOverride, false))
 		want := map[string]health.Restored{"database": {Proven: true, FailingSince: epoch, Held: held}}
 		if diff := cmp.Diff(want, keeper(path, &log, "database").Restore()); diff != "" {

@@ -4,7 +4,6 @@ package cluster_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/reims/reims-health/test/program"
 )
 
 // process returns the id of the only process of a container. It works on our own
@@ -35,18 +36,8 @@ func process(status corev1.ContainerStatus) (pid int, err error) {
 	return 0, fmt.Errorf("no process is in the cgroup of container %s (%s)", status.Name, id)
 }
 
-// residentMB reads what a process has in memory.
+// residentMB returns what a process has in memory.
 func residentMB(pid int) (float64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(status)) {
-		words := strings.Fields(line)
-		if len(words) > 1 && words[0] == "VmRSS:" {
-			kib, err := strconv.ParseFloat(words[1], 64)
-			return kib * 1024 / 1e6, err
-		}
-	}
-	return 0, errors.New("no VmRSS in its status")
+	bytes, err := program.Status(pid, "VmRSS")
+	return bytes / 1e6, err
 }

@@ -90,7 +90,7 @@ func TestMemoryWithAnAPIServer(t *testing.T) {
 	t.Cleanup(s.stop)
 	pod.await("True", "DependenciesHealthy", confirmed+told)
 	poll.Poll(t.Context(), 35*time.Second, func() bool { return false }) // beyond 30 s, libraries complain of a missing logger
-	if mb := statusBytes(t, s.PID(), "VmRSS:") / megabyte; mb > 36 {
+	if mb := statusBytes(t, s.PID(), "VmRSS") / megabyte; mb > 36 {
 		t.Errorf("%.1f MB are resident, more than 36", mb)
 	} else {
 		t.Logf("%.1f MB are resident", mb)

@@ -1,13 +1,10 @@
 package e2e_test
 
 import (
-	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/reims/reims-health/test/program"
 	"github.com/reims/reims-health/test/servers"
 )
 
@@ -56,22 +53,12 @@ func (s *sidecar) timed(err error, wanted func(answer) bool) time.Duration {
 	return d
 }
 
-// statusBytes returns a field of /proc/PID/status, such as VmRSS, in bytes.
+// statusBytes returns a field of what Linux says about a process, such as VmRSS, in bytes.
 func statusBytes(t testing.TB, pid int, field string) float64 {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	bytes, err := program.Status(pid, field)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(status)) {
-		if fields := strings.Fields(line); fields[0] == field {
-			kib, err := strconv.ParseFloat(fields[1], 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return kib * 1024
-		}
-	}
-	t.Fatal("no " + field)
-	return 0
+	return bytes
 }

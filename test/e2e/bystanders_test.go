@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
@@ -77,16 +76,6 @@ var (
 	prefixes    = []string{"DATABASE", "REDIS", "MINIO", "OLLAMA"}
 	serverNames = map[string]string{"database": "postgres", "redis": "redis", "minio": "minio", "ollama": "ollama"}
 )
-
-// at returns the variables that point one service at another address.
-func at(service, addr string) []servers.Var {
-	if service == "minio" {
-		return []servers.Var{{Name: "MINIO_ENDPOINT", Value: addr}}
-	}
-	host, port, _ := strings.Cut(addr, ":")
-	prefix := strings.ToUpper(service)
-	return []servers.Var{{Name: prefix + "_HOST", Value: host}, {Name: prefix + "_PORT", Value: port}}
-}
 
 func with(vars []servers.Var, name, value string) []servers.Var {
 	return append(slices.Clip(vars), servers.Var{Name: name, Value: value})

@@ -103,7 +103,7 @@ func (s *sidecar) readAll() {
 
 // addresses returns the variables that lead to these servers, two of them HTTP.
 func addresses(postgres, redis, http string) []servers.Var {
-	return append(append(at("database", postgres), at("redis", redis)...), at("minio", http)...)
+	return append(append(servers.At("database", postgres), servers.At("redis", redis)...), servers.At("minio", http)...)
 }
 
 // reflectHTTP answers with the headers that it was sent.

@@ -41,7 +41,7 @@ func TestStartWithNoServers(t *testing.T) {
 
 func TestUnknownHosts(t *testing.T) {
 	t.Parallel()
-	vars := at("minio", "nowhere.invalid:9000")
+	vars := servers.At("minio", "nowhere.invalid:9000")
 	for _, prefix := range []string{"DATABASE", "REDIS", "OLLAMA"} {
 		vars = with(vars, prefix+"_HOST", "nowhere.invalid")
 	}
@@ -121,7 +121,7 @@ func nowhere(t testing.TB) []servers.Var {
 	t.Helper()
 	var vars []servers.Var
 	for _, service := range services {
-		vars = append(vars, at(service, servers.FreeAddr(t))...)
+		vars = append(vars, servers.At(service, servers.FreeAddr(t))...)
 	}
 	return vars
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/reims/reims-health/test/relay"
+	"github.com/reims/reims-health/test/servers"
 )
 
 // Requests cost the servers nothing: what they are asked is what the ticker asks.
@@ -18,7 +19,7 @@ func TestLoadIsConstant(t *testing.T) {
 	relays := map[string]*relay.Relay{}
 	for i, service := range services {
 		relays[service] = startRelay(t, bystanders.addr(t, service))
-		vars = append(vars, at(service, relays[service].Addr())...)
+		vars = append(vars, servers.At(service, relays[service].Addr())...)
 		vars = with(vars, prefixes[i]+"_PROBE_TIMEOUT", "10s")
 	}
 	s := startSidecar(t, vars...)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/reims/reims-health/test/poll"
+	"github.com/reims/reims-health/test/servers"
 )
 
 // hugeReply is what a server that went mad answers, in bytes.
@@ -61,7 +62,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	standIn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeHuge(w, "[", "[[[[[[[[") }))
 	t.Cleanup(standIn.Close)
-	vars := at("ollama", strings.TrimPrefix(standIn.URL, "http://"))
+	vars := servers.At("ollama", strings.TrimPrefix(standIn.URL, "http://"))
 	s := startSidecar(t, with(with(vars, "HEALTH_SERVICES", "ollama"), "OLLAMA_PROBE_INTERVAL", "100ms")...)
 	s.awaitService("ollama", "unhealthy", "protocol", confirmed)
 	begin := s.scrape()["process_open_fds"]
@@ -71,7 +72,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	if end := s.scrape()["process_open_fds"]; end > begin+5 {
 		t.Errorf("%v descriptors at first, %v after 20 checks", begin, end)
 	}
-	if peak := statusBytes(t, s.PID(), "VmHWM:") / megabyte; peak > 64 {
+	if peak := statusBytes(t, s.PID(), "VmHWM") / megabyte; peak > 64 {
 		t.Errorf("the resident memory was up to %.0f MB", peak)
 	}
 }

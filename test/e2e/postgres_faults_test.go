@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/reims/reims-health/test/poll"
 	"github.com/reims/reims-health/test/servers"
 )
@@ -43,63 +40,34 @@ func (v *victim) failovers(t *testing.T, pg *servers.Postgres) []fault {
 // sidecar holds by then is all that it needs.
 func (v *victim) fullFaults(t *testing.T, pg *servers.Postgres) []fault {
 	t.Helper()
-	h := &hoard{url: fmt.Sprintf("postgres://app:%s@%s/%s?sslmode=disable&application_name=hoard", v.password(), pg.Addr(), pg.Database)}
-	t.Cleanup(func() { _ = h.release(context.Background()) })
+	h := &servers.Hoard{URL: fmt.Sprintf("postgres://app:%s@%s/%s?sslmode=disable&application_name=hoard", v.password(), pg.Addr(), pg.Database)}
+	t.Cleanup(func() { _ = h.Release(context.Background()) })
 	return []fault{
 		{
 			name: "no slot at the start", early: true,
-			fail: h.fill, mend: h.release, status: "unhealthy", reason: "too_many_connections",
+			fail: h.Fill, mend: h.Release, status: "unhealthy", reason: "too_many_connections",
 		},
 		{
 			name: "no slot and ours lost",
-			fail: steps(h.fill, func(ctx context.Context) error { return h.takeOver(ctx, pg) }), mend: h.release,
+			fail: steps(h.Fill, func(ctx context.Context) error { return takeOver(ctx, h, pg) }), mend: h.Release,
 			status: "degraded", reason: "too_many_connections",
 		},
 	}
 }
 
-// hoard holds connections.
-type hoard struct {
-	url   string
-	conns []*pgx.Conn
-}
-
-// fill takes connections until there is no more.
-func (h *hoard) fill(ctx context.Context) error {
-	for {
-		conn, err := pgx.Connect(ctx, h.url)
-		if full := (*pgconn.PgError)(nil); errors.As(err, &full) && full.Code == "53300" {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		h.conns = append(h.conns, conn)
-	}
-}
-
 // takeOver ends the sidecar's connection and takes its slot.
-func (h *hoard) takeOver(ctx context.Context, pg *servers.Postgres) error {
-	before := len(h.conns)
+func takeOver(ctx context.Context, h *servers.Hoard, pg *servers.Postgres) error {
+	before := h.Len()
 	ok := poll.Poll(ctx, confirmed, func() bool {
 		if pg.SQL(ctx, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'reims-health'") != nil {
 			return false
 		}
-		return h.fill(ctx) == nil && len(h.conns) > before
+		return h.Fill(ctx) == nil && h.Len() > before
 	})
 	if !ok {
 		return errors.New("the sidecar's slot cannot be taken")
 	}
 	return nil
-}
-
-func (h *hoard) release(ctx context.Context) error {
-	var errs []error
-	for _, conn := range h.conns {
-		errs = append(errs, conn.Close(ctx))
-	}
-	h.conns = nil
-	return errors.Join(errs...)
 }
 
 // Out of connections is no fault while the sidecar holds one: it is not what the
@@ -110,8 +78,8 @@ func TestDatabaseFullWhileWeHoldOne(t *testing.T) {
 	v := newVictimOf(t, "database", postgresVictim(t, pg))
 	s := startSidecar(t, with(v.vars, "HEALTH_SERVICES", "database")...)
 	s.awaitService("database", "healthy", "", confirmed)
-	h := &hoard{url: fmt.Sprintf("postgres://app:%s@%s/%s?sslmode=disable", v.password(), pg.Addr(), pg.Database)}
-	must(t, h.fill(t.Context()))
+	h := &servers.Hoard{URL: fmt.Sprintf("postgres://app:%s@%s/%s?sslmode=disable", v.password(), pg.Addr(), pg.Database)}
+	must(t, h.Fill(t.Context()))
 	stop := s.watch(false, unaffected(""))
 	checks := s.checks("database")
 	if !poll.Poll(t.Context(), 4*interval+slack, func() bool { return s.checks("database") >= checks+3 }) {
@@ -122,7 +90,7 @@ func TestDatabaseFullWhileWeHoldOne(t *testing.T) {
 	if used, most := m[`reims_health_db_connections{kind="used",service="database"}`], m[`reims_health_db_connections{kind="max",service="database"}`]; most != 12 || used < most-3 {
 		t.Errorf("connections used %v of %v", used, most)
 	}
-	must(t, h.release(t.Context()))
+	must(t, h.Release(t.Context()))
 }
 
 // checks counts the probes of a service that counted.

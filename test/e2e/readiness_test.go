@@ -70,7 +70,7 @@ func TestFlapping(t *testing.T) {
 	t.Parallel()
 	target := bystanders.addr(t, "redis")
 	r := startRelay(t, target)
-	vars := with(append(bystanders.env(t), at("redis", r.Addr())...), "REDIS_PROBE_TIMEOUT", timeout.String())
+	vars := with(append(bystanders.env(t), servers.At("redis", r.Addr())...), "REDIS_PROBE_TIMEOUT", timeout.String())
 	s := startSidecar(t, with(vars, "REDIS_PROBE_FAILURE_THRESHOLD", "2")...)
 	s.await("/health", confirmed, allHealthy)
 	stop := s.watch(false, unaffected(""))

@@ -81,10 +81,10 @@ func (c *secretive) configure(schemes []dependency.Scheme) {
 	}
 	c.vars = append(c.vars, servers.Var{Name: "HEALTH_SERVICES", Value: strings.Join(c.names, ",")}, servers.Var{Name: "HEALTH_DETAILS", Value: c.details})
 	postgres, redis, http := reflectPostgres(c.t), reflectRedis(c.t), reflectHTTP(c.t)
-	c.vars = append(c.vars, at("minio", http)...)
+	c.vars = append(c.vars, servers.At("minio", http)...)
 	c.vars = append(c.vars, servers.Var{Name: "OLLAMA_HOST", Value: "http://user:" + rand.Text() + "@" + http})
 	if !c.inFiles { // else DATABASE_URL and REDIS_URL count
-		c.vars = append(append(c.vars, at("database", postgres)...), at("redis", redis)...)
+		c.vars = append(append(c.vars, servers.At("database", postgres)...), servers.At("redis", redis)...)
 	}
 	for _, v := range config.Variables(all) {
 		if v.Secret {

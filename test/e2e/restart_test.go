@@ -130,7 +130,7 @@ func TestStateIsNotInherited(t *testing.T) {
 	must(t, err)
 	for name, v := range map[string][]servers.Var{
 		"a new Pod":         with(vars, "POD_UID", "uid-2"),
-		"another server":    append(slices.Clip(vars), at("database", servers.FreeAddr(t))...),
+		"another server":    append(slices.Clip(vars), servers.At("database", servers.FreeAddr(t))...),
 		"another database":  with(vars, "DATABASE_NAME", "other"),
 		"another policy":    with(vars, "DATABASE_READINESS", "strict"),
 		"a required schema": with(vars, "DATABASE_SCHEMA_CHECK", "on"),

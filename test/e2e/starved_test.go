@@ -54,7 +54,7 @@ func detours(t *testing.T, probeTimeout time.Duration) (relays []*relay.Relay, v
 	for i, service := range services {
 		r := startRelay(t, bystanders.addr(t, service))
 		relays = append(relays, r)
-		vars = append(vars, at(service, r.Addr())...)
+		vars = append(vars, servers.At(service, r.Addr())...)
 		vars = with(vars, prefixes[i]+"_PROBE_TIMEOUT", probeTimeout.String())
 	}
 	return relays, vars

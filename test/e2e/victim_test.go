@@ -53,16 +53,19 @@ func (v *victim) env(t testing.TB, more ...servers.Var) []servers.Var {
 }
 
 // detour returns the variables that reach the victim through its relay.
-func (v *victim) detour() []servers.Var { return at(v.service, v.relay.Addr()) }
+func (v *victim) detour() []servers.Var { return servers.At(v.service, v.relay.Addr()) }
 
 // newVictimOf completes a victim.
 func newVictimOf(t *testing.T, service string, v *victim) *victim {
 	t.Helper()
 	v.service = service
-	v.vars = append(v.vars, at(service, v.server.Addr())...)
+	v.vars = append(v.vars, servers.At(service, v.server.Addr())...)
 	v.relay = startRelay(t, v.server.Addr())
 	if v.connections == nil {
-		v.connections = func(context.Context) (int, error) { return establishedTo(v.server.Addr()) }
+		v.connections = func(context.Context) (int, error) {
+			accepted, _, err := servers.CountConnections(v.server.Addr())
+			return accepted, err
+		}
 	}
 	return v
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -108,25 +106,4 @@ func (s *sidecar) typical(connections func() int) footprint {
 func median(all []int) int {
 	slices.Sort(all)
 	return all[len(all)/2]
-}
-
-// establishedTo counts the connections that a server on loopback has accepted, or
-// that wait in its queue, in the kernel's own table.
-func establishedTo(addr string) (int, error) {
-	table, err := os.ReadFile("/proc/net/tcp")
-	if err != nil {
-		return 0, err
-	}
-	var port int
-	if _, err := fmt.Sscanf(addr, "127.0.0.1:%d", &port); err != nil {
-		return 0, fmt.Errorf("address %q: %w", addr, err)
-	}
-	const established, closeWait = "01", "08"
-	local, count := fmt.Sprintf("0100007F:%04X", port), 0
-	for line := range strings.Lines(string(table)) {
-		if f := strings.Fields(line); f[1] == local && slices.Contains([]string{established, closeWait}, f[3]) {
-			count++
-		}
-	}
-	return count, nil
 }

@@ -2,7 +2,6 @@ package faults_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -162,7 +161,7 @@ func (f footprint) within(usual footprint) bool {
 func (s *sidecar) footprint(address string) footprint {
 	s.t.Helper()
 	_, body := s.get("http://" + s.Metrics + "/metrics")
-	connections, err := connectionsTo(address)
+	_, connections, err := servers.CountConnections(address)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -170,25 +169,4 @@ func (s *sidecar) footprint(address string) footprint {
 		int(s.metric(body, "go_goroutines")), int(s.metric(body, "process_open_fds")), connections,
 		int(s.metric(body, "process_resident_memory_bytes")) >> 20,
 	}
-}
-
-// connectionsTo counts the ends of connections on this machine that lead to an address of
-// 127.0.0.1, and that a process still has.
-func connectionsTo(address string) (int, error) {
-	table, err := os.ReadFile("/proc/net/tcp")
-	if err != nil {
-		return 0, err
-	}
-	var port int
-	if _, err := fmt.Sscanf(address, "127.0.0.1:%d", &port); err != nil {
-		return 0, fmt.Errorf("address %q: %w", address, err)
-	}
-	const established, closeWait = "01", "08"
-	remote, count := fmt.Sprintf("0100007F:%04X", port), 0
-	for line := range strings.Lines(string(table)) {
-		if f := strings.Fields(line); f[2] == remote && slices.Contains([]string{established, closeWait}, f[3]) {
-			count++
-		}
-	}
-	return count, nil
 }

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/reims/reims-health/test/checking"
@@ -123,8 +121,8 @@ func postgresSubject(t *testing.T) *subject {
 	pg := servers.RunPostgres(t, servers.PostgresOptions{Settings: map[string]string{"max_connections": "40"}})
 	secret := rand.Text()
 	must(t, pg.SQL(t.Context(), "create role app login password '"+secret+"'"))
-	h := &hoard{url: fmt.Sprintf("postgres://app:%s@%s/%s?sslmode=disable", secret, pg.Addr(), pg.Database)}
-	t.Cleanup(func() { _ = h.release(context.Background()) })
+	h := &servers.Hoard{URL: fmt.Sprintf("postgres://app:%s@%s/%s?sslmode=disable", secret, pg.Addr(), pg.Database)}
+	t.Cleanup(func() { _ = h.Release(context.Background()) })
 	statement := func(text string) func(context.Context) error {
 		return func(ctx context.Context) error { return pg.SQL(ctx, text) }
 	}
@@ -142,15 +140,18 @@ func postgresSubject(t *testing.T) *subject {
 			}
 			return "postgres://app@" + address + "/" + pg.Database + "?sslmode=" + mode
 		},
-		vars:     []servers.Var{{Name: "VICTIM_PASSWORD", Value: secret}},
-		front:    acceptTLS,
-		exhaust:  h.exhaust,
+		vars:  []servers.Var{{Name: "VICTIM_PASSWORD", Value: secret}},
+		front: acceptTLS,
+		exhaust: func(ctx context.Context, wire *relay.Relay) (func(context.Context) error, error) {
+			return takeAll(ctx, h, wire)
+		},
 		readOnly: inTurn(readOnly("on"), readOnly("off")),
 		password: inTurn(statement("alter role app password 'another'"), statement("alter role app password '"+secret+"'")),
 	}
 }
 
-// inTurn is a change by which nobody is cut off: the wire is, so that all log in anew.
+// inTurn makes a change that ends no connection on the server. It cuts the wire instead, so that
+// each client logs in again.
 func inTurn(breaks, mend func(context.Context) error) change {
 	return func(ctx context.Context, wire *relay.Relay) (func(context.Context) error, error) {
 		if err := breaks(ctx); err != nil {
@@ -171,48 +172,20 @@ func acceptTLS(c net.Conn) error {
 	return err
 }
 
-// hoard holds all connections that a PostgreSQL has.
-type hoard struct {
-	url   string
-	conns []*pgx.Conn
-}
-
-// exhaust takes all slots, that of the sidecar too.
-func (h *hoard) exhaust(ctx context.Context, wire *relay.Relay) (func(context.Context) error, error) {
-	if err := h.fill(ctx); err != nil {
+// takeAll takes all slots, that of the sidecar too.
+func takeAll(ctx context.Context, h *servers.Hoard, wire *relay.Relay) (func(context.Context) error, error) {
+	if err := h.Fill(ctx); err != nil {
 		return nil, err
 	}
-	free := len(h.conns)
+	free := h.Len()
 	taken := poll.Poll(ctx, time.Minute, func() bool {
 		wire.HangUp()
-		return h.fill(ctx) == nil && len(h.conns) > free
+		return h.Fill(ctx) == nil && h.Len() > free
 	})
 	if !taken {
 		return nil, errors.New("the sidecar's slot cannot be taken")
 	}
-	return h.release, nil
-}
-
-func (h *hoard) fill(ctx context.Context) error {
-	for {
-		conn, err := pgx.Connect(ctx, h.url)
-		if full := (*pgconn.PgError)(nil); errors.As(err, &full) && full.Code == "53300" {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		h.conns = append(h.conns, conn)
-	}
-}
-
-func (h *hoard) release(ctx context.Context) error {
-	var errs []error
-	for _, conn := range h.conns {
-		errs = append(errs, conn.Close(ctx))
-	}
-	h.conns = nil
-	return errors.Join(errs...)
+	return h.Release, nil
 }
 
 // redisSubject can become a replica of another one.

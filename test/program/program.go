@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -177,6 +178,24 @@ func (o *Output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.text.String()
+}
+
+// Count returns how often the text was written.
+func (o *Output) Count(text string) int { return strings.Count(o.String(), text) }
+
+// Status returns a field of what Linux says about a process, such as VmRSS or RssAnon, in bytes.
+func Status(pid int, field string) (float64, error) {
+	name := fmt.Sprintf("/proc/%d/status", pid)
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return 0, err
+	}
+	_, value, _ := strings.Cut("\n"+string(text), "\n"+field+":")
+	var kilobytes float64
+	if _, err := fmt.Sscan(value, &kilobytes); err != nil {
+		return 0, fmt.Errorf("%s: read %s: %w", name, field, err)
+	}
+	return kilobytes * 1024, nil
 }
 
 // serving is the log record that has the addresses.

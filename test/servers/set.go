@@ -32,6 +32,17 @@ type Server interface {
 	LogTail() string
 }
 
+// At returns the variables that lead to a service of the product, such as "redis", at another
+// address.
+func At(service, addr string) []Var {
+	if service == "minio" {
+		return []Var{{Name: "MINIO_ENDPOINT", Value: addr}}
+	}
+	host, port, _ := strings.Cut(addr, ":")
+	prefix := strings.ToUpper(service)
+	return []Var{{Name: prefix + "_HOST", Value: host}, {Name: prefix + "_PORT", Value: port}}
+}
+
 // NewSet prepares the four servers that the product needs, PostgreSQL, Redis,
 // MinIO and Ollama, each in a folder of its own below o.Dir. Nothing is installed,
 // built or started: Env is known, and each can be started on its own.

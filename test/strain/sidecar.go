@@ -1,7 +1,6 @@
 package strain
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -33,16 +32,6 @@ type Options struct {
 	Short bool
 	// Progress gets a line now and then. Required.
 	Progress func(line string)
-}
-
-// at returns the variables by which the program reaches the service at another address.
-func at(service, addr string) []servers.Var {
-	if service == "minio" {
-		return []servers.Var{{Name: "MINIO_ENDPOINT", Value: addr}}
-	}
-	host, port, _ := strings.Cut(addr, ":")
-	prefix := strings.ToUpper(service)
-	return []servers.Var{{Name: prefix + "_HOST", Value: host}, {Name: prefix + "_PORT", Value: port}}
 }
 
 // environment returns the variables of all servers, those that every sidecar here has, and more.
@@ -161,22 +150,6 @@ func (s *sidecar) awaitHealthy(ctx context.Context) error {
 
 // tail returns the end of a text.
 func tail(text string) string { return text[max(0, len(text)-4000):] }
-
-// anonymous returns the anonymous part of its resident memory in bytes: heap and stacks. Linux only.
-func (s *sidecar) anonymous() (float64, error) {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/status", s.PID()))
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		var kilobytes float64
-		if n, _ := fmt.Sscanf(lines.Text(), "RssAnon: %f kB", &kilobytes); n == 1 {
-			return kilobytes * 1024, nil
-		}
-	}
-	return 0, fmt.Errorf("%s has no RssAnon", f.Name())
-}
 
 // Probes are what a prober of the kubelet's kind saw.
 type Probes struct {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/reims/reims-health/test/fleet"
 	"github.com/reims/reims-health/test/poll"
+	"github.com/reims/reims-health/test/program"
 	"github.com/reims/reims-health/test/relay"
 	"github.com/reims/reims-health/test/servers"
 )
@@ -98,7 +99,7 @@ func (s *soak) start(ctx context.Context) error {
 		if i == 0 {
 			vars = append(vars, servers.Var{Name: "HEALTH_SERVICES", Value: strings.Join(services, ",")})
 			for j, service := range services {
-				vars = append(vars, at(service, s.relays[j].Addr())...)
+				vars = append(vars, servers.At(service, s.relays[j].Addr())...)
 			}
 		}
 		for _, service := range services { // more checks and more verdicts per hour than by default
@@ -245,7 +246,7 @@ func (s *soak) setCalm(calm bool) {
 func (s *soak) sample(ctx context.Context) {
 	for poll.Pause(ctx, time.Second) == nil {
 		m, err := s.sidecar.scrape(ctx)
-		anonymous, e := s.sidecar.anonymous()
+		anonymous, e := program.Status(s.sidecar.PID(), "RssAnon")
 		s.mu.Lock()
 		if elapsed := time.Since(s.began); err == nil && e == nil && s.calm && elapsed > s.warmUp {
 			for i, value := range []float64{m["process_resident_memory_bytes"] / 1e6, anonymous / 1e6, m["go_goroutines"], m["process_open_fds"]} {

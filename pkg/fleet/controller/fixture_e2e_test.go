@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,6 +38,7 @@ import (
 	"github.com/reims/reims-health/pkg/health"
 	"github.com/reims/reims-health/test/farm"
 	"github.com/reims/reims-health/test/poll"
+	"github.com/reims/reims-health/test/program"
 	"github.com/reims/reims-health/test/servers"
 	"github.com/reims/reims-health/test/servers/install"
 )
@@ -289,7 +289,7 @@ type replica struct {
 	collector *fleet.Collector
 	registry  *prometheus.Registry
 	name      fleet.Workload
-	log       lockedBuffer
+	log       program.Output
 	writes    atomic.Int64 // of statuses
 	cut       atomic.Bool  // it does not reach the API server
 	lose      atomic.Bool  // it does not get the answers to its writes of statuses
@@ -375,21 +375,4 @@ func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
 		return response, err
 	}
 	return c.next.RoundTrip(r)
-}
-
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
